@@ -1,0 +1,65 @@
+# Needs make and Python 3.11 or newer, nothing else: what runs here runs in .venv, which is made when it is
+# missing and refreshed when pyproject.toml has changed. Another interpreter: make PYTHON=python3.13 test
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+JOBS   ?= 2
+OUT    ?= out/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test slow chaos bench soak lint fmt types wheel clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1    \2/p' $(MAKEFILE_LIST)
+
+# The stamp is written last, so an installation that broke off is done again.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "orchspec needs Python 3.11 or newer; $(PYTHON) is not. Name another: make PYTHON=python3.13" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: $(READY)  ## The virtual environment
+
+demo: $(READY)  ## The tour: checks, simulates, runs, kills and resumes the gallery's briefing (leaves out/demo)
+	$(BIN)/orch demo --out $(OUT)
+
+test: $(READY)  ## The tests
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+slow: $(READY)  ## The tests that take long, the installed wheel among them
+	$(BIN)/python -m pytest -q -m slow
+
+chaos: $(READY)  ## A long search for a fault schedule that breaks an invariant
+	$(BIN)/python -m pytest -q -n $(JOBS) -m chaos
+
+bench: $(READY)  ## Measurements
+	$(BIN)/python -m pytest -q -m bench -s
+
+soak: $(READY)  ## Long runs, watching that nothing grows
+	$(BIN)/python -m pytest -q -m soak
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+fmt: $(READY)  ## Formats, and mends what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)  ## mypy --strict
+	$(BIN)/mypy
+
+wheel: $(READY)  ## dist/*.whl and dist/*.tar.gz
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+
+clean:  ## Removes what was made, the virtual environment apart
+	rm -rf build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
