@@ -1,0 +1,1 @@
+"""The journal: records of runs, and the stores that keep them."""

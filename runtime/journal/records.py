@@ -1,0 +1,174 @@
+"""What a store keeps: records of runs, and the rows derived from them that are read without folding.
+
+A record is numbered from 1 without a gap within its run. Its body is JSON-able (string keys, lists rather than
+tuples, no NaN) and is encoded once, by the store; whoever hands a body over does not change it afterwards.
+Times are integer microseconds since the epoch (of 1970, UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+__all__ = [
+    "LIVE_STATUSES",
+    "RESERVED_KEYS",
+    "Batch",
+    "LedgerRow",
+    "LedgerState",
+    "Mail",
+    "MailKind",
+    "Owner",
+    "QuestionRow",
+    "Record",
+    "ReuseRow",
+    "RunRow",
+    "RunStatus",
+    "format_time",
+    "public_record",
+]
+
+LedgerState = Literal["intended", "sent", "confirmed", "in_doubt", "not_done", "undone"]
+RunStatus = Literal["running", "completed", "failed", "parked", "cancelled", "budget_exhausted"]
+MailKind = Literal["answer", "signal", "cancel"]
+
+LIVE_STATUSES: frozenset[str] = frozenset({"running", "parked"})
+"""Statuses of a run that still takes mail; every other status is an end."""
+
+RESERVED_KEYS: frozenset[str] = frozenset({"seq", "time", "type"})
+"""Keys that no record body may have: the public form of a record puts its own there."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Record:
+    """One journal record: what happened, what was decided on it, and which commands it caused.
+
+    Not frozen: it is made twice for each attempt, and in simulation that cost shows.
+    """
+
+    run: str
+    seq: int
+    time_us: int
+    type: str
+    body: dict[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class LedgerRow:
+    """Where one effect stands, by (effect, key, generation); it outlives the run that owns it."""
+
+    effect: str
+    key: str
+    generation: int
+    state: LedgerState
+    args_hash: str
+    owner_run: str
+    owner_place: str
+    intent_seq: int
+    receipt: Any
+    time_us: int
+
+
+@dataclass(slots=True, frozen=True)
+class ReuseRow:
+    """A verified value that may be used again until ``expires_us`` (None: for ever)."""
+
+    key: str
+    value: Any
+    expires_us: int | None
+    run: str
+    place: str
+
+
+@dataclass(slots=True, frozen=True)
+class RunRow:
+    """What is known of a run without folding it. ``error`` is None or ``{"code", "message", "step"}``."""
+
+    run: str
+    flow: str
+    plan_hash: str
+    input: Any
+    status: RunStatus
+    result: Any
+    error: Any
+    created_us: int
+    ended_us: int | None
+    seed: int
+    options: dict[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Mail:
+    """Something put in from outside by a process that need not own the store.
+
+    ``answer`` names run and place; ``signal`` names its name and key, and a run or None; ``cancel`` names a run.
+    """
+
+    id: int
+    kind: MailKind
+    run: str | None
+    place: str | None
+    name: str | None
+    key: str | None
+    value: Any
+    by: str | None
+    posted_us: int
+
+
+@dataclass(slots=True, frozen=True)
+class QuestionRow:
+    """A question that waits for a person. ``expects`` and ``choices`` say, in JSON, what an answer may be."""
+
+    run: str
+    place: str
+    contract: str
+    who: str
+    inputs: Any
+    expects: Any
+    asked_us: int
+    deadline_us: int | None
+    choices: Any
+
+
+@dataclass(slots=True, frozen=True)
+class Owner:
+    """An engine that owns a store: its process, and which engine of that process.
+
+    ``started`` tells a process from a later one with the same pid; see ``orchspec.runtime.journal.owner``.
+    """
+
+    pid: int
+    host: str
+    started: str
+    instance: str = ""
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one transaction writes: everything or nothing.
+
+    Within a batch run rows come first, so that a run's first record may share the batch of its row; of several
+    rows with one identity the last stands.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    ledger: list[LedgerRow] = field(default_factory=list)
+    reuse: list[ReuseRow] = field(default_factory=list)
+    runs: list[RunRow] = field(default_factory=list)
+    mail_taken: list[int] = field(default_factory=list)
+    questions_opened: list[QuestionRow] = field(default_factory=list)
+    questions_closed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def format_time(time_us: int) -> str:
+    """``time_us`` (microseconds since the epoch) as RFC 3339 in UTC, exact to the microsecond."""
+    moment = _EPOCH + timedelta(microseconds=time_us)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def public_record(record: Record) -> dict[str, Any]:
+    """The form of a record that ``orch journal`` prints: ``seq``, ``time``, ``type``, then its body."""
+    return {"seq": record.seq, "time": format_time(record.time_us), "type": record.type, **record.body}

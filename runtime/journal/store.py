@@ -1,0 +1,126 @@
+"""What every store must do. ``orchspec.runtime.journal.contract`` holds the tests that prove it.
+
+One engine writes at a time. It owns the store by a lease with an epoch, and each of its writes compares the epoch
+in the transaction that writes. Reading, and posting mail, need no lease. A store may be called from several threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from orchspec.runtime.journal.records import (
+        Batch,
+        LedgerRow,
+        Mail,
+        MailKind,
+        Owner,
+        QuestionRow,
+        Record,
+        ReuseRow,
+        RunRow,
+        RunStatus,
+    )
+
+__all__ = ["Store"]
+
+
+class Store(Protocol):
+    """A durable home for runs. Every method may raise ``StoreError`` (or a subclass) for what the world did."""
+
+    def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
+        """Take the store until ``now_us + lease_us`` and return the new epoch, one above the last.
+
+        An owner may acquire again what it holds. Raises ``LeaseHeld`` while another owner's lease runs, unless that
+        owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped.
+        """
+        ...
+
+    def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
+        """Extend the lease to ``now_us + lease_us``. Raises ``Fenced`` if ``epoch`` no longer owns the store."""
+        ...
+
+    def release(self, epoch: int) -> None:
+        """Give the store up; does nothing if ``epoch`` no longer owns it."""
+        ...
+
+    def epoch(self) -> int:
+        """The newest epoch (0 before the first), as durable now; read just before an effect is sent."""
+        ...
+
+    def commit(self, epoch: int, batch: Batch) -> None:
+        """Write the whole batch in one transaction.
+
+        Raises ``Fenced`` if ``epoch`` does not own the store, ``UnknownRun`` for records of a run without a row,
+        ``StoreError`` for a gap or a duplicate in a run's numbers and for mail that is not pending. After any
+        error nothing of the batch is there, except that a fault of the disk during the commit itself may leave
+        all of it: whoever sees an error other than ``StoreBusy`` folds again from the store.
+        """
+        ...
+
+    def put_plan(self, plan_hash: str, json_text: str) -> None:
+        """Keep a plan's canonical JSON by its content hash, which the caller verifies. Needs no lease."""
+        ...
+
+    def plan(self, plan_hash: str) -> str | None:
+        """The plan's JSON, or None."""
+        ...
+
+    def run(self, run: str) -> RunRow | None:
+        """The row of a run, or None."""
+        ...
+
+    def runs(self, status: RunStatus | None = None) -> list[RunRow]:
+        """All runs, or those of one status, in the order in which they were created."""
+        ...
+
+    def records(self, run: str, after: int = 0) -> list[Record]:
+        """The run's records with a number above ``after``, in order. Raises ``UnknownRun``, ``CorruptStore``."""
+        ...
+
+    def ledger(self) -> list[LedgerRow]:
+        """The effect ledger of the whole store, in order of first appearance."""
+        ...
+
+    def reuse(self, now_us: int) -> list[ReuseRow]:
+        """Values that may still be used again at ``now_us``, in order of their keys."""
+        ...
+
+    def questions(self) -> list[QuestionRow]:
+        """Open questions, oldest first (by time asked, run, place)."""
+        ...
+
+    def post_mail(
+        self,
+        kind: MailKind,
+        *,
+        posted_us: int,
+        run: str | None = None,
+        place: str | None = None,
+        name: str | None = None,
+        key: str | None = None,
+        value: Any = None,
+        by: str | None = None,
+    ) -> int:
+        """Put mail in, durably, and return its id (ids only grow). Needs no lease.
+
+        Raises ``AlreadyAnswered`` for a second answer to one asking of a question, ``UnknownRun`` and
+        ``RunEnded`` for a run that cannot take it.
+        """
+        ...
+
+    def pending_mail(self, after_id: int = 0) -> list[Mail]:
+        """Mail not yet taken, with an id above ``after_id``, in order of ids."""
+        ...
+
+    def remove_run(self, epoch: int, run: str) -> None:
+        """Remove an ended run whole, with its records, mail and payloads that no other run uses, in one transaction.
+
+        The effect ledger and reusable values stay. Raises ``Fenced``, ``UnknownRun``, and ``StoreError`` for a run
+        that has not ended.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files; the lease is not released by it. Closing twice is harmless."""
+        ...
