@@ -1,0 +1,113 @@
+"""The typed syntax tree of a spec: all node classes in one place, and the ways to go over a tree.
+
+The classes stand in `expressions`, `statements` and `declarations`; import them from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from orchspec.grammar import declarations, expressions, statements
+from orchspec.grammar.declarations import *  # noqa: F403 - this module is the front of the three
+from orchspec.grammar.expressions import *  # noqa: F403
+from orchspec.grammar.expressions import Attribute, Budget, Expr, Field, Name, Node
+from orchspec.grammar.source import Span
+from orchspec.grammar.statements import *  # noqa: F403
+
+__all__ = [
+    "attribute",
+    "attributes",
+    "budgets",
+    "children",
+    "depth",
+    "dotted",
+    "shape",
+    "walk",
+]
+__all__ += declarations.__all__
+__all__ += expressions.__all__
+__all__ += statements.__all__
+
+_fields_of: dict[type[Node], tuple[str, ...]] = {}
+
+
+def _fields(kind: type[Node]) -> tuple[str, ...]:
+    names = _fields_of.get(kind)
+    if names is None:
+        names = tuple(name for name in getattr(kind, "__dataclass_fields__", ()) if name not in ("span", "op_span"))
+        _fields_of[kind] = names
+    return names
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below `node`, in the order of their fields, which is that of the text."""
+    for name in _fields(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            for item in value:
+                if isinstance(item, Node):
+                    yield item
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """`node` and all nodes below it, parents first, in the order of the text; uses no recursion."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(reversed(list(children(current))))
+
+
+def depth(node: Node) -> int:
+    """The number of nodes on the longest way down from `node`; uses no recursion."""
+    deepest = 0
+    stack = [(node, 1)]
+    while stack:
+        current, level = stack.pop()
+        deepest = max(deepest, level)
+        stack.extend((child, level + 1) for child in children(current))
+    return deepest
+
+
+def shape(value: Any) -> Any:
+    """A comparable structure of what a tree says, without spans and without comments that document nothing.
+
+    Two texts mean the same to every later pass when the shapes of their trees are equal.
+    """
+    if isinstance(value, Node):
+        names = (name for name in _fields(type(value)) if name != "comments")
+        return (type(value).__name__, *((name, shape(getattr(value, name))) for name in names))
+    if isinstance(value, tuple):
+        return tuple(shape(item) for item in value)
+    assert not isinstance(value, Span)
+    return type(value).__name__, value
+
+
+def attributes(items: Iterable[Node]) -> Iterator[Attribute]:
+    """The attributes among settings or statements, in the order of the text."""
+    return (item for item in items if isinstance(item, Attribute))
+
+
+def attribute(items: Iterable[Node], name: str) -> Attribute | None:
+    """The first attribute of that name among settings or statements, or none."""
+    return next((item for item in attributes(items) if item.name.text == name), None)
+
+
+def budgets(items: Iterable[Node]) -> Iterator[Budget]:
+    """The budgets among settings or statements, in the order of the text."""
+    return (item for item in items if isinstance(item, Budget))
+
+
+def dotted(expr: Expr) -> str | None:
+    """The dotted name that an expression spells (`std.panel`), or none when it is no chain of names."""
+    parts: list[str] = []
+    while isinstance(expr, Field):
+        parts.append(expr.name.text)
+        expr = expr.base
+    if not isinstance(expr, Name):
+        return None
+    parts.append(expr.text)
+    return ".".join(reversed(parts))
