@@ -1,3 +1,3 @@
-"""Orch: a declarative language for orchestrating many agents, with a durable runtime and a simulator of the same plan."""
+"""Orch: a declarative language for orchestrating agents, a durable runtime and a simulator of the same plan."""
 
 __version__ = "0.1.0"
