@@ -162,6 +162,7 @@ class PoolObservation:
     __slots__ = (
         "_busy_since_s",
         "_queue_since_s",
+        "abandoned_s",
         "arrivals",
         "busy",
         "busy_slots",
@@ -196,6 +197,8 @@ class PoolObservation:
         self.arrivals = Series(bin_s)
         self.grants = Series(bin_s)
         self.wait_s = Series(bin_s)
+        #: seconds waited in vain, by those that were withdrawn
+        self.abandoned_s = Series(bin_s)
         #: by the instant of taking
         self.takes = Series(bin_s)
         self.held_s = Series(bin_s)
@@ -213,9 +216,10 @@ class PoolObservation:
         self.grants.add(enqueued_s)
         self.wait_s.add(enqueued_s, now_s - enqueued_s)
 
-    def withdraw(self, now_s: float) -> None:
-        """A waiting task leaves without a grant (stopped, or lost in a crash)."""
+    def withdraw(self, now_s: float, enqueued_s: float) -> None:
+        """A task that has waited since `enqueued_s` leaves without a grant (stopped, or lost in a crash)."""
         self._count_queue(now_s, -1)
+        self.abandoned_s.add(enqueued_s, now_s - enqueued_s)
 
     def take(self, now_s: float, slots: int = 1) -> None:
         """Slots of this resource become busy."""
