@@ -150,8 +150,8 @@ class Owner:
 class Batch:
     """All that one transaction writes: everything or nothing.
 
-    Within a batch run rows come first, so that a run's first record may share the batch of its row; of several
-    rows with one identity the last stands.
+    Applied in this order: run rows (so that a run's first record may share the batch of its row), records, ledger,
+    reuse, mail taken, questions closed, questions opened. Of several rows with one identity the last stands.
     """
 
     records: list[Record] = field(default_factory=list)

@@ -1,0 +1,261 @@
+"""A store in memory, for tests and for the simulator: the same contract, objects kept as they are.
+
+A commit of k records costs about a list extend. With ``encode=True`` record bodies go through the same text as in a
+durable store, so that a test notices a body that would not survive it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.errors import AlreadyAnswered, Fenced, RunEnded, StoreError, UnknownRun
+from orchspec.runtime.journal.codec import decode_body, encode_body
+from orchspec.runtime.journal.owner import is_gone, lease_held
+from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
+
+if TYPE_CHECKING:
+    from orchspec.runtime.journal.records import (
+        Batch,
+        LedgerRow,
+        MailKind,
+        Owner,
+        QuestionRow,
+        ReuseRow,
+        RunRow,
+        RunStatus,
+    )
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """A ``Store`` that forgets everything with the process."""
+
+    def __init__(self, *, encode: bool = False) -> None:
+        """Keep objects as they are, or (``encode=True``) bodies of records as the text of a durable store."""
+        self._encode = encode
+        self._lock = threading.RLock()
+        self._epoch = 0
+        self._owner: Owner | None = None
+        self._expires_us = 0
+        self._plans: dict[str, str] = {}
+        self._runs: dict[str, RunRow] = {}
+        self._records: dict[str, list[Record]] = {}
+        self._payloads: dict[str, dict[str, str]] = {}
+        self._ledger: dict[tuple[str, str, int], LedgerRow] = {}
+        self._reuse: dict[str, ReuseRow] = {}
+        self._questions: dict[tuple[str, str], QuestionRow] = {}
+        self._mail: dict[int, Mail] = {}
+        self._mail_last = 0
+        # Questions with an answer, pending or taken, since they were last asked.
+        self._answered: set[tuple[str | None, str | None]] = set()
+
+    def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
+        """See ``Store.acquire``."""
+        with self._lock:
+            held = self._owner is not None and self._owner != owner and now_us < self._expires_us
+            if held and self._owner is not None and not is_gone(self._owner):
+                raise lease_held(self._owner, self._expires_us)
+            self._epoch += 1
+            self._owner = owner
+            self._expires_us = now_us + lease_us
+            self._reuse = {row.key: row for row in self.reuse(now_us)}
+            return self._epoch
+
+    def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
+        """See ``Store.renew``."""
+        with self._lock:
+            self._check_epoch(epoch)
+            self._expires_us = now_us + lease_us
+
+    def release(self, epoch: int) -> None:
+        """See ``Store.release``."""
+        with self._lock:
+            if epoch == self._epoch:
+                self._owner = None
+
+    def epoch(self) -> int:
+        """See ``Store.epoch``."""
+        return self._epoch
+
+    def commit(self, epoch: int, batch: Batch) -> None:
+        """See ``Store.commit``."""
+        with self._lock:
+            self._check_epoch(epoch)
+            self._check_mail(batch.mail_taken)
+            new_runs = {row.run for row in batch.runs if row.run not in self._records} if batch.runs else None
+            if new_runs:
+                for run in new_runs:
+                    self._records[run] = []
+            try:
+                self._append(batch.records)
+            except StoreError:
+                for run in new_runs or ():
+                    del self._records[run]
+                raise
+            for row in batch.runs:
+                self._runs[row.run] = row
+            if batch.ledger or batch.reuse or batch.mail_taken or batch.questions_opened or batch.questions_closed:
+                self._apply_rows(batch)
+
+    def put_plan(self, plan_hash: str, json_text: str) -> None:
+        """See ``Store.put_plan``."""
+        self._plans.setdefault(plan_hash, json_text)
+
+    def plan(self, plan_hash: str) -> str | None:
+        """See ``Store.plan``."""
+        return self._plans.get(plan_hash)
+
+    def run(self, run: str) -> RunRow | None:
+        """See ``Store.run``."""
+        return self._runs.get(run)
+
+    def runs(self, status: RunStatus | None = None) -> list[RunRow]:
+        """See ``Store.runs``."""
+        with self._lock:
+            return [row for row in self._runs.values() if status is None or row.status == status]
+
+    def records(self, run: str, after: int = 0) -> list[Record]:
+        """See ``Store.records``."""
+        with self._lock:
+            if run not in self._records:
+                raise UnknownRun(f"the store holds no run {run}; expected one of those that `orch status` lists")
+            found = self._records[run][max(after, 0) :]
+            return [self._decoded(record) for record in found] if self._encode else found
+
+    def ledger(self) -> list[LedgerRow]:
+        """See ``Store.ledger``."""
+        with self._lock:
+            return list(self._ledger.values())
+
+    def reuse(self, now_us: int) -> list[ReuseRow]:
+        """See ``Store.reuse``."""
+        with self._lock:
+            live = (row for row in self._reuse.values() if row.expires_us is None or row.expires_us > now_us)
+            return sorted(live, key=lambda row: row.key)
+
+    def questions(self) -> list[QuestionRow]:
+        """See ``Store.questions``."""
+        with self._lock:
+            return sorted(self._questions.values(), key=lambda row: (row.asked_us, row.run, row.place))
+
+    def post_mail(
+        self,
+        kind: MailKind,
+        *,
+        posted_us: int,
+        run: str | None = None,
+        place: str | None = None,
+        name: str | None = None,
+        key: str | None = None,
+        value: Any = None,
+        by: str | None = None,
+    ) -> int:
+        """See ``Store.post_mail``."""
+        with self._lock:
+            if kind != "signal" or run is not None:
+                row = self._runs.get(run or "")
+                if row is None:
+                    raise UnknownRun(f"the store holds no run {run}; expected one of those that `orch status` lists")
+                if row.status not in LIVE_STATUSES:
+                    raise RunEnded(f"run {run} has ended ({row.status}); it takes no {kind} any more")
+            if kind == "answer":
+                if (run, place) in self._answered:
+                    raise AlreadyAnswered(f"run {run}, {place}: this question has an answer already; it takes only one")
+                self._answered.add((run, place))
+            self._mail_last += 1
+            self._mail[self._mail_last] = Mail(self._mail_last, kind, run, place, name, key, value, by, posted_us)
+            return self._mail_last
+
+    def pending_mail(self, after_id: int = 0) -> list[Mail]:
+        """See ``Store.pending_mail``."""
+        with self._lock:
+            return [mail for mail in self._mail.values() if mail.id > after_id]
+
+    def remove_run(self, epoch: int, run: str) -> None:
+        """See ``Store.remove_run``."""
+        with self._lock:
+            self._check_epoch(epoch)
+            row = self._runs.get(run)
+            if row is None:
+                raise UnknownRun(f"the store holds no run {run}; expected one of those that `orch status` lists")
+            if row.status in LIVE_STATUSES:
+                raise StoreError(f"run {run} is {row.status}; only an ended run can be removed: cancel it first")
+            del self._runs[run], self._records[run]
+            self._payloads.pop(run, None)
+            self._questions = {place: row for place, row in self._questions.items() if row.run != run}
+            self._mail = {number: mail for number, mail in self._mail.items() if mail.run != run}
+            self._answered = {question for question in self._answered if question[0] != run}
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _check_epoch(self, epoch: int) -> None:
+        if epoch != self._epoch or self._owner is None:
+            raise Fenced(f"epoch {epoch} no longer owns the store (its epoch is {self._epoch}); nothing was written")
+
+    def _check_mail(self, taken: list[int]) -> None:
+        for position, number in enumerate(taken):
+            if number not in self._mail or number in taken[:position]:
+                raise StoreError(f"mail {number} is not pending; expected mail that no record has consumed")
+
+    def _append(self, records: list[Record]) -> None:
+        if self._encode:
+            # Before anything is appended: what cannot be encoded leaves the store as it was.
+            stored, payloads = self._encoded(records)
+        else:
+            stored, payloads = records, None
+        every = self._records
+        done = 0
+        refusal: StoreError | None = None
+        try:
+            for record in stored:
+                journal = every[record.run]
+                if record.seq != len(journal) + 1:
+                    refusal = _gap(record, len(journal) + 1)
+                    break
+                journal.append(record)
+                done += 1
+        except KeyError as error:
+            refusal = UnknownRun(f"records of run {error.args[0]}, which has no row; put its row first")
+        if refusal is not None:
+            for record in stored[:done]:
+                every[record.run].pop()
+            raise refusal
+        for run, texts in (payloads or {}).items():
+            self._payloads.setdefault(run, {}).update(texts)
+
+    def _encoded(self, records: list[Record]) -> tuple[list[Record], dict[str, dict[str, str]]]:
+        stored: list[Record] = []
+        payloads: dict[str, dict[str, str]] = {}
+        for record in records:
+            text, apart = encode_body(record.body, record.run, record.seq)
+            stored.append(Record(record.run, record.seq, record.time_us, record.type, {"text": text}))
+            if apart:
+                payloads.setdefault(record.run, {}).update(apart)
+        return stored, payloads
+
+    def _decoded(self, record: Record) -> Record:
+        fetch = self._payloads.get(record.run, {}).get
+        body = decode_body(record.body["text"], fetch, record.run, record.seq)
+        return Record(record.run, record.seq, record.time_us, record.type, body)
+
+    def _apply_rows(self, batch: Batch) -> None:
+        for row in batch.ledger:
+            self._ledger[row.effect, row.key, row.generation] = row
+        for value in batch.reuse:
+            self._reuse[value.key] = value
+        for number in batch.mail_taken:
+            del self._mail[number]
+        for place in batch.questions_closed:
+            self._questions.pop(place, None)
+        for question in batch.questions_opened:
+            asked = (question.run, question.place)
+            self._questions[asked] = question
+            if not any(mail.kind == "answer" and (mail.run, mail.place) == asked for mail in self._mail.values()):
+                self._answered.discard(asked)
+
+
+def _gap(record: Record, expected: int) -> StoreError:
+    return StoreError(f"record {record.seq} of run {record.run} leaves a gap or repeats; expected {expected}")

@@ -1,0 +1,218 @@
+"""The rows of an SQLite store other than records: their statements, and objects to columns and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.errors import CorruptStore
+from orchspec.runtime.journal.codec import decode_value, encode_value
+from orchspec.runtime.journal.records import LedgerRow, Mail, QuestionRow, ReuseRow, RunRow
+
+if TYPE_CHECKING:
+    from orchspec.runtime.journal.records import Batch
+
+__all__ = [
+    "FIND_ANSWER",
+    "FORGET_ANSWER",
+    "GET_LEDGER",
+    "GET_MAIL",
+    "GET_QUESTIONS",
+    "GET_REUSE",
+    "GET_RUNS",
+    "POST_MAIL",
+    "PUT_LEDGER",
+    "PUT_QUESTION",
+    "PUT_REUSE",
+    "PUT_RUN",
+    "REMOVE_PAYLOADS",
+    "TAKE_MAIL",
+    "USE_PAYLOAD",
+    "Encoded",
+    "encode",
+    "encode_mail_value",
+    "ledger_row",
+    "mail_row",
+    "question_row",
+    "reuse_row",
+    "run_row",
+]
+
+_RUN = "run, flow, plan_hash, input, status, result, error, created_us, ended_us, seed, options"
+_LEDGER = "effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us"
+_QUESTION = "run, place, contract, who, inputs, expects, asked_us, deadline_us, choices"
+
+# Upserts keep the row's place, so that runs and ledger rows are listed in order of first appearance.
+PUT_RUN = f"""INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET
+    flow = excluded.flow, plan_hash = excluded.plan_hash, input = excluded.input, status = excluded.status,
+    result = excluded.result, error = excluded.error, created_us = excluded.created_us, ended_us = excluded.ended_us,
+    seed = excluded.seed, options = excluded.options"""  # noqa: S608 - our own columns
+PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (effect, key, generation) DO UPDATE SET state = excluded.state, args_hash = excluded.args_hash,
+    owner_run = excluded.owner_run, owner_place = excluded.owner_place, intent_seq = excluded.intent_seq,
+    receipt = excluded.receipt, time_us = excluded.time_us"""  # noqa: S608 - our own columns
+PUT_REUSE = "INSERT OR REPLACE INTO reuse (key, value, expires_us, run, place) VALUES (?, ?, ?, ?, ?)"
+PUT_QUESTION = f"INSERT OR REPLACE INTO questions ({_QUESTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+POST_MAIL = "INSERT INTO mail (kind, run, place, name, key, value, by_whom, posted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+TAKE_MAIL = "UPDATE mail SET taken = 1 WHERE id = ? AND NOT taken"
+FIND_ANSWER = "SELECT 1 FROM mail WHERE kind = 'answer' AND run IS ? AND place IS ?"
+# A question asked again takes an answer again; one that is pending still counts.
+FORGET_ANSWER = "DELETE FROM mail WHERE kind = 'answer' AND taken AND run = ? AND place = ?"
+USE_PAYLOAD = "INSERT OR IGNORE INTO payload_uses VALUES (?, ?)"
+REMOVE_PAYLOADS = """DELETE FROM payloads WHERE hash IN (SELECT hash FROM payload_uses WHERE run_no = :no)
+    AND NOT EXISTS (SELECT 1 FROM payload_uses WHERE payload_uses.hash = payloads.hash AND run_no <> :no)"""
+
+GET_RUNS = f"SELECT {_RUN} FROM runs"  # noqa: S608 - our own columns
+GET_LEDGER = f"SELECT {_LEDGER} FROM ledger ORDER BY no"  # noqa: S608 - our own columns
+GET_REUSE = """SELECT key, value, expires_us, run, place FROM reuse WHERE expires_us IS NULL OR expires_us > ?
+    ORDER BY key"""
+GET_QUESTIONS = f"SELECT {_QUESTION} FROM questions ORDER BY asked_us, run, place"  # noqa: S608 - our own columns
+GET_MAIL = """SELECT id, kind, run, place, name, key, value, by_whom, posted_us FROM mail
+    WHERE NOT taken AND id > ? ORDER BY id"""
+
+_STATUSES = frozenset({"running", "completed", "failed", "parked", "cancelled", "budget_exhausted"})
+_STATES = frozenset({"intended", "sent", "confirmed", "in_doubt", "not_done", "undone"})
+_MAIL_KINDS = frozenset({"answer", "signal", "cancel"})
+
+
+@dataclass(slots=True)
+class Encoded:
+    """The columns of a batch's rows, its records apart; ``others`` says whether there is anything but runs."""
+
+    runs: list[tuple[Any, ...]] = field(default_factory=list)
+    ledger: list[tuple[Any, ...]] = field(default_factory=list)
+    reuse: list[tuple[Any, ...]] = field(default_factory=list)
+    questions: list[tuple[Any, ...]] = field(default_factory=list)
+    others: bool = False
+
+
+_NOTHING = Encoded()
+
+
+def encode(batch: Batch) -> Encoded:
+    """The columns of all rows of ``batch``. Raises ``StoreError`` for values that JSON cannot hold."""
+    others = bool(batch.ledger or batch.reuse or batch.mail_taken or batch.questions_opened or batch.questions_closed)
+    if not others and not batch.runs:
+        return _NOTHING
+    return Encoded(
+        runs=[_run_columns(row) for row in batch.runs],
+        ledger=[_ledger_columns(row) for row in batch.ledger],
+        reuse=[
+            (row.key, encode_value(row.value, f"reusable value {row.key}"), row.expires_us, row.run, row.place)
+            for row in batch.reuse
+        ],
+        questions=[_question_columns(row) for row in batch.questions_opened],
+        others=others,
+    )
+
+
+def encode_mail_value(value: Any, kind: str) -> str:
+    """The text of a mail's value. Raises ``StoreError`` for what JSON cannot hold."""
+    return encode_value(value, f"the value of the {kind}")
+
+
+def run_row(row: tuple[Any, ...]) -> RunRow:
+    """A run from its columns. Raises ``CorruptStore``."""
+    run, flow, plan_hash, input_, status, result, error, created_us, ended_us, seed, options = row
+    what = f"run {run}"
+    if status not in _STATUSES:
+        raise CorruptStore(f"{what} has the status {status!r}; expected one of {', '.join(sorted(_STATUSES))}")
+    read_options = decode_value(options, f"the options of {what}")
+    if not isinstance(seed, str) or not seed.lstrip("-").isdecimal() or not isinstance(read_options, dict):
+        raise CorruptStore(f"{what} has a damaged seed or options; restore the store from a copy")
+    return RunRow(
+        run=run,
+        flow=flow,
+        plan_hash=plan_hash,
+        input=decode_value(input_, f"the input of {what}"),
+        status=status,
+        result=decode_value(result, f"the result of {what}"),
+        error=decode_value(error, f"the error of {what}"),
+        created_us=created_us,
+        ended_us=ended_us,
+        seed=int(seed),
+        options=read_options,
+    )
+
+
+def ledger_row(row: tuple[Any, ...]) -> LedgerRow:
+    """A ledger row from its columns. Raises ``CorruptStore``."""
+    effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us = row
+    what = f"effect {effect}, key {key}, generation {generation}"
+    if state not in _STATES:
+        raise CorruptStore(f"{what} has the state {state!r}; expected one of {', '.join(sorted(_STATES))}")
+    read_receipt = decode_value(receipt, f"the receipt of {what}")
+    return LedgerRow(
+        effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, read_receipt, time_us
+    )
+
+
+def reuse_row(row: tuple[Any, ...]) -> ReuseRow:
+    """A reusable value from its columns. Raises ``CorruptStore``."""
+    key, value, expires_us, run, place = row
+    return ReuseRow(key, decode_value(value, f"reusable value {key}"), expires_us, run, place)
+
+
+def question_row(row: tuple[Any, ...]) -> QuestionRow:
+    """A question from its columns. Raises ``CorruptStore``."""
+    run, place, contract, who, inputs, expects, asked_us, deadline_us, choices = row
+    what = f"the question of run {run}, {place}"
+    read = [decode_value(text, what) for text in (inputs, expects, choices)]
+    return QuestionRow(run, place, contract, who, read[0], read[1], asked_us, deadline_us, read[2])
+
+
+def mail_row(row: tuple[Any, ...]) -> Mail:
+    """Mail from its columns. Raises ``CorruptStore``."""
+    number, kind, run, place, name, key, value, by, posted_us = row
+    if kind not in _MAIL_KINDS:
+        raise CorruptStore(f"mail {number} is of kind {kind!r}; expected one of {', '.join(sorted(_MAIL_KINDS))}")
+    return Mail(number, kind, run, place, name, key, decode_value(value, f"the value of mail {number}"), by, posted_us)
+
+
+def _run_columns(row: RunRow) -> tuple[Any, ...]:
+    what = f"run {row.run}"
+    return (
+        row.run,
+        row.flow,
+        row.plan_hash,
+        encode_value(row.input, f"the input of {what}"),
+        row.status,
+        encode_value(row.result, f"the result of {what}"),
+        encode_value(row.error, f"the error of {what}"),
+        row.created_us,
+        row.ended_us,
+        # As text: a seed may use all of its 64 bits, and SQLite's integers are signed.
+        str(row.seed),
+        encode_value(row.options, f"the options of {what}"),
+    )
+
+
+def _ledger_columns(row: LedgerRow) -> tuple[Any, ...]:
+    return (
+        row.effect,
+        row.key,
+        row.generation,
+        row.state,
+        row.args_hash,
+        row.owner_run,
+        row.owner_place,
+        row.intent_seq,
+        encode_value(row.receipt, f"the receipt of effect {row.effect}, key {row.key}"),
+        row.time_us,
+    )
+
+
+def _question_columns(row: QuestionRow) -> tuple[Any, ...]:
+    what = f"the question of run {row.run}, {row.place}"
+    values = [encode_value(value, what) for value in (row.inputs, row.expects, row.choices)]
+    return (
+        row.run,
+        row.place,
+        row.contract,
+        row.who,
+        values[0],
+        values[1],
+        row.asked_us,
+        row.deadline_us,
+        values[2],
+    )

@@ -1,0 +1,353 @@
+"""The embedded store: one SQLite file in WAL mode.
+
+One connection writes, another reads: a reader sees the last commit and never waits for a writer, nor holds one up.
+Everything is encoded before the write lock is taken; the epoch is compared inside each transaction. With durability
+``full`` every commit is synced to the disk (it survives loss of power), with ``normal`` it survives a crash of the
+process.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.errors import AlreadyAnswered, CorruptStore, Fenced, RunEnded, StoreError, UnknownRun
+from orchspec.runtime.journal import rows
+from orchspec.runtime.journal.codec import decode_body, encode_body
+from orchspec.runtime.journal.owner import is_gone, lease_held
+from orchspec.runtime.journal.records import LIVE_STATUSES, Owner, Record
+from orchspec.runtime.journal.schema import Durability, connect, ensure_store, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchspec.runtime.journal.records import (
+        Batch,
+        LedgerRow,
+        Mail,
+        MailKind,
+        QuestionRow,
+        ReuseRow,
+        RunRow,
+        RunStatus,
+    )
+
+__all__ = ["SQLiteStore"]
+
+_APPEND = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
+_OWNS = "SELECT 1 FROM lease WHERE epoch = ? AND held"
+
+_ERRORS = (sqlite3.Error, OverflowError)
+
+
+class SQLiteStore:
+    """A ``Store`` in the file ``path``; see the protocol for what its methods do."""
+
+    def __init__(self, path: str | Path, durability: Durability = "full", *, create: bool = True) -> None:
+        """Open the store at ``path``, making it (mode 0600) if it is missing and ``create``.
+
+        Raises ``StoreError`` if it cannot be opened, is not a store or is of a newer schema; ``CorruptStore``.
+        """
+        self.path = Path(path)
+        self.durability = durability
+        ensure_store(self.path, create=create)
+        self._reader: sqlite3.Connection | None = connect(self.path, durability, read_only=True)
+        self._read_lock = threading.Lock()
+        # Opened by the first write, so that a process that only looks never holds a writing connection.
+        self._writer: sqlite3.Connection | None = None
+        self._write_lock = threading.Lock()
+        self._closed = False
+        # run -> (its small integer, its last number); true as long as this store's epoch stands, for no one else
+        # writes records then.
+        self._heads: dict[str, tuple[int, int]] = {}
+
+    # ------------------------------------------------------------------ the lease
+
+    def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
+        """See ``Store.acquire``."""
+        with self._transaction() as connection:
+            self._heads = {}
+            row = connection.execute(
+                "SELECT epoch, held, pid, host, started, instance, expires_us FROM lease"
+            ).fetchone()
+            epoch, held, expires_us = row[0] + 1, row[1], row[6]
+            holder = Owner(*row[2:6])
+            if held and holder != owner and now_us < expires_us and not is_gone(holder):
+                raise lease_held(holder, expires_us)
+            connection.execute(
+                "UPDATE lease SET epoch = ?, held = 1, pid = ?, host = ?, started = ?, instance = ?, expires_us = ?",
+                (epoch, owner.pid, owner.host, owner.started, owner.instance, now_us + lease_us),
+            )
+            connection.execute("DELETE FROM reuse WHERE expires_us <= ?", (now_us,))
+            return int(epoch)
+
+    def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
+        """See ``Store.renew``."""
+        with self._transaction(epoch) as connection:
+            connection.execute("UPDATE lease SET expires_us = ?", (now_us + lease_us,))
+
+    def release(self, epoch: int) -> None:
+        """See ``Store.release``."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE lease SET held = 0 WHERE epoch = ?", (epoch,))
+
+    def epoch(self) -> int:
+        """See ``Store.epoch``."""
+        return int(self._read("SELECT epoch FROM lease")[0][0])
+
+    # ------------------------------------------------------------------ writing
+
+    def commit(self, epoch: int, batch: Batch) -> None:
+        """See ``Store.commit``."""
+        # Encoded before the lock is taken: it may take long, and it may fail.
+        encoded = [(record, *encode_body(record.body, record.run, record.seq)) for record in batch.records]
+        rest = rows.encode(batch)
+        # Written out rather than by _transaction(): this is the hot path, and a context manager costs a microsecond.
+        with self._write_lock:
+            connection = self._writer or self._open_writer()
+            execute = connection.execute
+            try:
+                execute("BEGIN IMMEDIATE")
+                self._check_epoch(connection, epoch)
+                if batch.runs:
+                    connection.executemany(rows.PUT_RUN, rest.runs)
+                heads = self._append(connection, encoded)
+                if rest.others:
+                    self._put_rows(connection, batch, rest)
+                execute("COMMIT")
+            except BaseException as error:
+                self._roll_back(connection)
+                if isinstance(error, _ERRORS):
+                    raise translated(error, self.path) from error
+                raise
+            self._heads.update(heads)
+
+    def put_plan(self, plan_hash: str, json_text: str) -> None:
+        """See ``Store.put_plan``."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO plans VALUES (?, ?)", (plan_hash, json_text))
+
+    def post_mail(
+        self,
+        kind: MailKind,
+        *,
+        posted_us: int,
+        run: str | None = None,
+        place: str | None = None,
+        name: str | None = None,
+        key: str | None = None,
+        value: Any = None,
+        by: str | None = None,
+    ) -> int:
+        """See ``Store.post_mail``."""
+        text = rows.encode_mail_value(value, kind)
+        with self._transaction() as connection:
+            if kind != "signal" or run is not None:
+                row = connection.execute("SELECT status FROM runs WHERE run = ?", (run,)).fetchone()
+                if row is None:
+                    raise _unknown_run(run)
+                if row[0] not in LIVE_STATUSES:
+                    raise RunEnded(f"run {run} has ended ({row[0]}); it takes no {kind} any more")
+            if kind == "answer" and connection.execute(rows.FIND_ANSWER, (run, place)).fetchone() is not None:
+                raise AlreadyAnswered(f"run {run}, {place}: this question has an answer already; it takes only one")
+            cursor = connection.execute(rows.POST_MAIL, (kind, run, place, name, key, text, by, posted_us))
+            return int(cursor.lastrowid or 0)
+
+    def remove_run(self, epoch: int, run: str) -> None:
+        """See ``Store.remove_run``."""
+        with self._transaction(epoch) as connection:
+            self._heads = {}
+            row = connection.execute("SELECT no, status FROM runs WHERE run = ?", (run,)).fetchone()
+            if row is None:
+                raise _unknown_run(run)
+            number, status = row
+            if status in LIVE_STATUSES:
+                raise StoreError(f"run {run} is {status}; only an ended run can be removed: cancel it first")
+            connection.execute(rows.REMOVE_PAYLOADS, {"no": number})
+            for table in ("payload_uses", "records"):
+                connection.execute(f"DELETE FROM {table} WHERE run_no = ?", (number,))  # noqa: S608 - our own names
+            for table in ("questions", "mail", "runs"):
+                connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608 - our own names
+
+    # ------------------------------------------------------------------ reading
+
+    def plan(self, plan_hash: str) -> str | None:
+        """See ``Store.plan``."""
+        found = self._read("SELECT json FROM plans WHERE hash = ?", (plan_hash,))
+        return found[0][0] if found else None
+
+    def run(self, run: str) -> RunRow | None:
+        """See ``Store.run``."""
+        found = self._read(f"{rows.GET_RUNS} WHERE run = ?", (run,))
+        return rows.run_row(found[0]) if found else None
+
+    def runs(self, status: RunStatus | None = None) -> list[RunRow]:
+        """See ``Store.runs``."""
+        found = self._read(f"{rows.GET_RUNS} WHERE ?1 IS NULL OR status = ?1 ORDER BY no", (status,))
+        return [rows.run_row(row) for row in found]
+
+    def records(self, run: str, after: int = 0) -> list[Record]:
+        """See ``Store.records``."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT no FROM runs WHERE run = ?", (run,)).fetchone()
+            if row is None:
+                raise _unknown_run(run)
+            found = connection.execute(
+                "SELECT seq, time_us, type, body FROM records WHERE run_no = ? AND seq > ? ORDER BY seq",
+                (row[0], after),
+            ).fetchall()
+
+            def fetch(digest: str) -> str | None:
+                payload = connection.execute("SELECT json FROM payloads WHERE hash = ?", (digest,)).fetchone()
+                return payload[0] if payload else None
+
+            records: list[Record] = []
+            for expected, (seq, time_us, type_, text) in enumerate(found, start=max(after, 0) + 1):
+                if seq != expected or type(time_us) is not int or type(type_) is not str:
+                    raise CorruptStore(
+                        f"run {run}: record {expected} is missing or damaged; restore the store from a copy"
+                    )
+                records.append(Record(run, seq, time_us, type_, decode_body(text, fetch, run, seq)))
+            return records
+
+    def ledger(self) -> list[LedgerRow]:
+        """See ``Store.ledger``."""
+        return [rows.ledger_row(row) for row in self._read(rows.GET_LEDGER)]
+
+    def reuse(self, now_us: int) -> list[ReuseRow]:
+        """See ``Store.reuse``."""
+        return [rows.reuse_row(row) for row in self._read(rows.GET_REUSE, (now_us,))]
+
+    def questions(self) -> list[QuestionRow]:
+        """See ``Store.questions``."""
+        return [rows.question_row(row) for row in self._read(rows.GET_QUESTIONS)]
+
+    def pending_mail(self, after_id: int = 0) -> list[Mail]:
+        """See ``Store.pending_mail``."""
+        return [rows.mail_row(row) for row in self._read(rows.GET_MAIL, (after_id,))]
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        with self._write_lock, self._read_lock:
+            self._closed = True
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    connection.close()
+            self._reader = self._writer = None
+
+    # ------------------------------------------------------------------ inside
+
+    def _append(
+        self, connection: sqlite3.Connection, encoded: list[tuple[Record, str, dict[str, str] | None]]
+    ) -> dict[str, tuple[int, int]]:
+        """Append records within the open transaction; returns the heads that hold once it is committed."""
+        known = self._heads
+        heads: dict[str, tuple[int, int]] = {}
+        inserted: list[tuple[int, int, int, str, str]] = []
+        for record, text, payloads in encoded:
+            run, seq = record.run, record.seq
+            number, last = heads.get(run) or known.get(run) or self._load_head(connection, run)
+            if seq != last + 1:
+                raise StoreError(f"record {seq} of run {run} leaves a gap or repeats; expected {last + 1}")
+            heads[run] = (number, seq)
+            inserted.append((number, seq, record.time_us, record.type, text))
+            if payloads:
+                connection.executemany("INSERT OR IGNORE INTO payloads VALUES (?, ?)", payloads.items())
+                connection.executemany(rows.USE_PAYLOAD, [(number, digest) for digest in payloads])
+        if len(inserted) == 1:
+            connection.execute(_APPEND, inserted[0])
+        elif inserted:
+            connection.executemany(_APPEND, inserted)
+        return heads
+
+    def _load_head(self, connection: sqlite3.Connection, run: str) -> tuple[int, int]:
+        row = connection.execute("SELECT no FROM runs WHERE run = ?", (run,)).fetchone()
+        if row is None:
+            raise UnknownRun(f"records of run {run}, which has no row; put its row first")
+        last = connection.execute("SELECT max(seq) FROM records WHERE run_no = ?", row).fetchone()[0]
+        return row[0], last or 0
+
+    def _put_rows(self, connection: sqlite3.Connection, batch: Batch, rest: rows.Encoded) -> None:
+        connection.executemany(rows.PUT_LEDGER, rest.ledger)
+        connection.executemany(rows.PUT_REUSE, rest.reuse)
+        for number in batch.mail_taken:
+            if connection.execute(rows.TAKE_MAIL, (number,)).rowcount != 1:
+                raise StoreError(f"mail {number} is not pending; expected mail that no record has consumed")
+            # Only an answer is still needed once it is taken: to refuse a second one.
+            connection.execute("DELETE FROM mail WHERE id = ? AND kind <> 'answer'", (number,))
+        connection.executemany("DELETE FROM questions WHERE run = ? AND place = ?", batch.questions_closed)
+        connection.executemany(rows.PUT_QUESTION, rest.questions)
+        connection.executemany(rows.FORGET_ANSWER, [(row.run, row.place) for row in batch.questions_opened])
+
+    def _open_writer(self) -> sqlite3.Connection:
+        """The writing connection. Call with the write lock held."""
+        if self._closed:
+            raise StoreError(f"the store {self.path} has been closed; open it again")
+        self._writer = connect(self.path, self.durability, read_only=False)
+        return self._writer
+
+    @contextmanager
+    def _transaction(self, epoch: int | None = None) -> Iterator[sqlite3.Connection]:
+        """A write transaction, by the owner of ``epoch`` if one is given; everything is undone on any error."""
+        with self._write_lock:
+            connection = self._writer or self._open_writer()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                if epoch is not None:
+                    self._check_epoch(connection, epoch)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._roll_back(connection)
+                if isinstance(error, _ERRORS):
+                    raise translated(error, self.path) from error
+                raise
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        # Whatever was known of the numbers may be wrong now; it is read again.
+        self._heads = {}
+        if connection.in_transaction:
+            try:
+                connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                # The connection is not to be trusted; closing it rolls back, and the next write opens another.
+                connection.close()
+                self._writer = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A read transaction: all that is read in it is of one moment."""
+        with self._read_lock:
+            if self._reader is None:
+                raise StoreError(f"the store {self.path} has been closed; open it again")
+            try:
+                self._reader.execute("BEGIN")
+                yield self._reader
+            except _ERRORS as error:
+                raise translated(error, self.path) from error
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("ROLLBACK")
+
+    def _read(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        with self._read_lock:
+            if self._reader is None:
+                raise StoreError(f"the store {self.path} has been closed; open it again")
+            try:
+                return self._reader.execute(statement, parameters).fetchall()
+            except _ERRORS as error:
+                raise translated(error, self.path) from error
+
+    def _check_epoch(self, connection: sqlite3.Connection, epoch: int) -> None:
+        if connection.execute(_OWNS, (epoch,)).fetchone() is None:
+            message = (
+                f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
+            )
+            raise Fenced(message)
+
+
+def _unknown_run(run: str | None) -> UnknownRun:
+    return UnknownRun(f"the store holds no run {run}; expected one of those that `orch status` lists")
