@@ -1,0 +1,206 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from orchspec import __version__
+from orchspec.cli import COMMANDS, main
+from orchspec.cli.boundary import BUG, INTERRUPTED, READER_GONE, guard, wants_json
+from orchspec.cli.common import MISUSE, NOT_WELL, PARKED, WELL, Misuse, Terminal, command, read_text
+from orchspec.runtime.errors import UnknownRun
+
+ROOT = Path(__file__).resolve().parents[2]
+ORCH = [sys.executable, "-c", "from orchspec.cli import main; main()"]
+
+
+def orch(*arguments):
+    return CliRunner().invoke(main, list(arguments))
+
+
+def raising(error):
+    def run():
+        raise error
+
+    return run
+
+
+def test_bare_orch_shows_its_commands_and_is_misuse():
+    result = orch()
+    assert (result.exit_code, result.stdout) == (MISUSE, "")
+    assert all(name in result.stderr for name in COMMANDS)
+
+
+def test_version_is_that_of_the_package():
+    assert orch("--version").stdout == f"orch {__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there_with_the_options_all_share(name):
+    made = import_module(f"orchspec.cli.{name}").command
+    result = orch(name, "--help")
+    assert result.exit_code == WELL
+    assert all(option in result.stdout for option in ("--json", "--color", "--help"))
+    assert COMMANDS[name] == (made.help or "").splitlines()[0], "the table of orch --help and the command's own help"
+
+
+def test_a_mistyped_command_is_misuse_that_names_the_nearest():
+    result = orch("chek")
+    assert (result.exit_code, result.stdout) == (MISUSE, "")
+    assert "there is no command 'chek'; did you mean check?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nothing-like-it", "--json"), ("check", "--no-such-flag", "--json"), ("check", "--json", "--color", "pink")],
+)
+def test_misuse_with_json_is_one_document_and_nothing_else(arguments):
+    result = orch(*arguments)
+    assert (result.exit_code, result.stderr) == (MISUSE, "")
+    assert set(json.loads(result.stdout)["error"]) == {"code", "message"}
+
+
+def test_json_is_asked_for_only_before_the_double_dash():
+    assert wants_json(["check", "--json", "a"])
+    assert not wants_json(["check", "--", "--json"])
+
+
+@pytest.mark.parametrize("code", [WELL, NOT_WELL, PARKED])
+def test_the_code_of_a_command_is_that_of_the_process(code):
+    assert guard([], lambda: code) == code
+
+
+def test_an_error_of_ours_ends_with_one_message(capsys):
+    assert guard([], raising(UnknownRun("there is no run 'r1' in runs.db; orch status lists them"))) == NOT_WELL
+    assert capsys.readouterr() == ("", "error: there is no run 'r1' in runs.db; orch status lists them\n")
+
+
+def test_an_error_of_ours_with_json_is_a_document(capsys):
+    guard(["--json"], raising(UnknownRun("no run")))
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"error": {"code": "unknown_run", "message": "no run"}}
+    assert captured.err == ""
+
+
+def test_a_bug_of_ours_leaves_its_traceback_in_a_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert guard([], raising(KeyError("x"))) == BUG
+    message = capsys.readouterr().err
+    (kept,) = tmp_path.iterdir()
+    assert str(kept) in message
+    assert "bug in orch" in message
+    assert "Traceback" not in message
+    assert "Traceback" in kept.read_text("utf-8")
+
+
+def test_a_bug_of_ours_shows_its_traceback_when_asked(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("ORCH_DEBUG", "1")
+    assert guard([], raising(KeyError("x"))) == BUG
+    assert "Traceback" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_ends_with_130(error, capsys):
+    assert guard([], raising(error)) == INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_refusal_of_the_operating_system_is_no_bug(capsys):
+    assert guard([], raising(OSError(errno.ENOSPC, "No space left on device", "out.json"))) == NOT_WELL
+    assert capsys.readouterr().err == "error: out.json: No space left on device\n"
+
+
+def test_a_reader_that_went_away_is_quiet():
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([*ORCH, "--help"], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (READER_GONE, b"")
+
+
+def test_what_a_terminal_lacks_is_written_as_escapes():
+    done = subprocess.run(
+        [*ORCH, "check", "→.orch"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+    assert done.returncode == MISUSE
+    assert rb"\u2192.orch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("color", "variables", "expected"),
+    [
+        ("always", {"NO_COLOR": "1"}, True),
+        ("never", {}, False),
+        ("auto", {}, True),
+        ("auto", {"NO_COLOR": "1"}, False),
+        ("auto", {"NO_COLOR": ""}, True),
+        ("auto", {"TERM": "dumb"}, False),
+    ],
+)
+def test_colour_follows_the_flag_then_no_color_then_the_terminal(color, variables, expected, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Terminal(color=color).colored() is expected
+
+
+def test_no_colour_where_there_is_no_terminal(monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    assert not Terminal().colored()
+
+
+def test_a_document_holds_no_infinity(capsys):
+    with pytest.raises(ValueError, match="JSON"):
+        Terminal(json=True).document({"latency": float("inf")})
+    assert capsys.readouterr().out == ""
+
+
+def test_a_command_gets_its_terminal_and_its_own_parameters():
+    @command("greet")
+    @click.argument("name")
+    def greet(terminal, name):
+        """Greets."""
+        terminal.say(f"{name} {terminal.json} {terminal.color}")
+        return PARKED
+
+    result = CliRunner().invoke(greet, ["Ada", "--json", "--color", "never"], standalone_mode=False)
+    assert (result.return_value, result.stderr) == (PARKED, "Ada True never\n")
+
+
+def test_text_is_read_without_its_byte_order_mark(tmp_path):
+    path = tmp_path / "a.orch"
+    path.write_bytes(b"\xef\xbb\xbforch 1\n")
+    assert read_text(str(path)) == "orch 1\n"
+
+
+def test_what_cannot_be_read_is_misuse_that_says_why(tmp_path, monkeypatch):
+    (tmp_path / "briefing.orch").write_text("orch 1\n", "utf-8")
+    (tmp_path / "binary.orch").write_bytes(b"orch \xff\xfe")
+    (tmp_path / "large.orch").write_bytes(b" " * 101)
+    monkeypatch.setattr("orchspec.cli.common._LARGEST_FILE_BYTES", 100)
+    for name, words in {
+        "breifing.orch": "did you mean briefing.orch?",
+        "elsewhere/x.orch": "there is no file",
+        ".": "is a folder",
+        "binary.orch": "is not UTF-8 (byte 5)",
+        "large.orch": "too large",
+        "a\0b": "can't be read",
+    }.items():
+        with pytest.raises(Misuse) as caught:
+            read_text(str(tmp_path / name) if name != "a\0b" else name)
+        assert words in caught.value.message
