@@ -1,6 +1,6 @@
 """The `orch` command: a table of commands, each a module that is imported when it is asked for.
 
-To add a command: `orchspec/cli/<name>.py` with `command = ...` (see `orchspec.cli.common.command`), and its line in
+To add a command: `orchspec/cli/<name>.py` with `command = ...` (see `common.orch_command`), and its line in
 `COMMANDS`.
 """
 

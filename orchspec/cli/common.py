@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import click
@@ -27,9 +26,8 @@ __all__ = [
     "WELL",
     "Misuse",
     "Terminal",
-    "command",
     "did_you_mean",
-    "read_text",
+    "orch_command",
 ]
 
 WELL: Final = 0
@@ -38,11 +36,6 @@ MISUSE: Final = 2
 LIVENESS_BROKEN: Final = 3
 UNDECIDED: Final = 4
 PARKED: Final = 5
-
-# Above what the parser accepts, so that it is the parser that says a spec is too large; no more than that is read.
-_LARGEST_FILE_BYTES: Final = 16 * 1024 * 1024
-
-_STDIN: Final = "-"
 
 
 class Misuse(click.ClickException):
@@ -86,7 +79,7 @@ class Terminal:
         click.echo(encoded + b"\n", nl=False)
 
 
-def command(name: str, **attributes: Any) -> Callable[[Callable[..., int | None]], click.Command]:
+def orch_command(name: str, **attributes: Any) -> Callable[[Callable[..., int | None]], click.Command]:
     """Makes a command of a function `(terminal, **parameters) -> exit code`; its docstring is the help.
 
     Adds `--json` and `--color`. Other attributes are click's. Put it above click's own option decorators.
@@ -115,43 +108,9 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[..., int | None]
     return decorate
 
 
-def read_text(path: str) -> str:
-    """The text of a file, UTF-8 (a byte order mark is dropped); `-` is standard input.
-
-    Raises:
-        Misuse: the file is missing, a folder, unreadable, too large, or not UTF-8.
-    """
-    try:
-        if path == _STDIN:
-            data = sys.stdin.buffer.read(_LARGEST_FILE_BYTES + 1)
-        else:
-            with Path(path).open("rb") as file:
-                data = file.read(_LARGEST_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise Misuse(_unreadable(path, error), "unreadable_file") from error
-    if len(data) > _LARGEST_FILE_BYTES:
-        raise Misuse(f"{path} is larger than {_LARGEST_FILE_BYTES >> 20} MiB, too large for a spec", "too_large")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Misuse(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8", "not_utf8") from error
-
-
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """`; did you mean X?` for the candidate nearest to the word, or nothing when none is near."""
     from orchspec.grammar.spelling import nearest
 
     near = nearest(word, candidates)
     return f"; did you mean {near}?" if near else ""
-
-
-def _unreadable(path: str, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        try:
-            names = [entry.name for entry in os.scandir(Path(path).parent)]
-        except OSError:
-            names = []
-        return f"there is no file {path}" + (did_you_mean(Path(path).name, names) or "; check the path")
-    if isinstance(error, IsADirectoryError):
-        return f"{path} is a folder, a file was expected; name the files in it: {Path(path) / '*.orch'}"
-    return f"{path} can't be read: {getattr(error, 'strerror', None) or error}"

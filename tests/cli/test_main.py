@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from orchspec import __version__
 from orchspec.cli import COMMANDS, main
 from orchspec.cli.boundary import BUG, INTERRUPTED, READER_GONE, guard, wants_json
-from orchspec.cli.common import MISUSE, NOT_WELL, PARKED, WELL, Misuse, Terminal, command, read_text
+from orchspec.cli.common import MISUSE, NOT_WELL, PARKED, WELL, Terminal, orch_command
 from orchspec.runtime.errors import UnknownRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,7 +171,7 @@ def test_a_document_holds_no_infinity(capsys):
 
 
 def test_a_command_gets_its_terminal_and_its_own_parameters():
-    @command("greet")
+    @orch_command("greet")
     @click.argument("name")
     def greet(terminal, name):
         """Greets."""
@@ -180,27 +180,3 @@ def test_a_command_gets_its_terminal_and_its_own_parameters():
 
     result = CliRunner().invoke(greet, ["Ada", "--json", "--color", "never"], standalone_mode=False)
     assert (result.return_value, result.stderr) == (PARKED, "Ada True never\n")
-
-
-def test_text_is_read_without_its_byte_order_mark(tmp_path):
-    path = tmp_path / "a.orch"
-    path.write_bytes(b"\xef\xbb\xbforch 1\n")
-    assert read_text(str(path)) == "orch 1\n"
-
-
-def test_what_cannot_be_read_is_misuse_that_says_why(tmp_path, monkeypatch):
-    (tmp_path / "briefing.orch").write_text("orch 1\n", "utf-8")
-    (tmp_path / "binary.orch").write_bytes(b"orch \xff\xfe")
-    (tmp_path / "large.orch").write_bytes(b" " * 101)
-    monkeypatch.setattr("orchspec.cli.common._LARGEST_FILE_BYTES", 100)
-    for name, words in {
-        "breifing.orch": "did you mean briefing.orch?",
-        "elsewhere/x.orch": "there is no file",
-        ".": "is a folder",
-        "binary.orch": "is not UTF-8 (byte 5)",
-        "large.orch": "too large",
-        "a\0b": "can't be read",
-    }.items():
-        with pytest.raises(Misuse) as caught:
-            read_text(str(tmp_path / name) if name != "a\0b" else name)
-        assert words in caught.value.message

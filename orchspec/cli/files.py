@@ -1,0 +1,74 @@
+"""Reads and writes the files that a command was given, as text, whole, and never half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from orchspec.cli.common import Misuse, did_you_mean
+
+__all__ = ["STDIN", "read_text", "write_text"]
+
+STDIN: Final = "-"
+"""The name under which a command reads standard input."""
+
+# Above what the parser accepts, so that it is the parser that says a spec is too large; no more than that is read.
+_LARGEST_FILE_BYTES: Final = 16 * 1024 * 1024
+
+
+def read_text(path: str) -> str:
+    """The text of a file, UTF-8 (a byte order mark is dropped); `-` is standard input.
+
+    Raises:
+        Misuse: the file is missing, a folder, unreadable, too large, or not UTF-8.
+    """
+    try:
+        if path == STDIN:
+            data = sys.stdin.buffer.read(_LARGEST_FILE_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(_LARGEST_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise Misuse(_unreadable(path, error), "unreadable_file") from error
+    if len(data) > _LARGEST_FILE_BYTES:
+        raise Misuse(f"{path} is larger than {_LARGEST_FILE_BYTES >> 20} MiB, too large for a spec", "too_large")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Misuse(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8", "not_utf8") from error
+
+
+def write_text(path: str, text: str) -> None:
+    """Replaces a file's text in one step, UTF-8: a crash leaves the old text or the new; mode and links stay.
+
+    Raises:
+        OSError: the folder or the file can't be written; the file is as it was.
+    """
+    there = Path(path).resolve()
+    mode = there.stat().st_mode & 0o777
+    handle, name = tempfile.mkstemp(prefix=f".{there.name}.", dir=there.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            Path(name).chmod(mode)
+        Path(name).replace(there)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _unreadable(path: str, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        try:
+            names = [entry.name for entry in os.scandir(Path(path).parent)]
+        except OSError:
+            names = []
+        return f"there is no file {path}" + (did_you_mean(Path(path).name, names) or "; check the path")
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a folder, a file was expected; name the files in it: {Path(path) / '*.orch'}"
+    return f"{path} can't be read: {getattr(error, 'strerror', None) or error}"

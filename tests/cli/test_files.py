@@ -1,0 +1,55 @@
+import stat
+
+import pytest
+
+from orchspec.cli.common import Misuse
+from orchspec.cli.files import read_text, write_text
+
+
+def test_text_is_read_without_its_byte_order_mark(tmp_path):
+    path = tmp_path / "a.orch"
+    path.write_bytes(b"\xef\xbb\xbforch 1\n")
+    assert read_text(str(path)) == "orch 1\n"
+
+
+def test_what_cannot_be_read_is_misuse_that_says_why(tmp_path, monkeypatch):
+    (tmp_path / "briefing.orch").write_text("orch 1\n", "utf-8")
+    (tmp_path / "binary.orch").write_bytes(b"orch \xff\xfe")
+    (tmp_path / "large.orch").write_bytes(b" " * 101)
+    monkeypatch.setattr("orchspec.cli.files._LARGEST_FILE_BYTES", 100)
+    for name, words in {
+        "breifing.orch": "did you mean briefing.orch?",
+        "elsewhere/x.orch": "there is no file",
+        ".": "is a folder",
+        "binary.orch": "is not UTF-8 (byte 5)",
+        "large.orch": "too large",
+        "a\0b": "can't be read",
+    }.items():
+        with pytest.raises(Misuse) as caught:
+            read_text(str(tmp_path / name) if name != "a\0b" else name)
+        assert words in caught.value.message
+
+
+def test_writing_keeps_the_mode_and_the_link(tmp_path):
+    real = tmp_path / "real.orch"
+    real.write_text("old", "utf-8")
+    real.chmod(0o640)
+    link = tmp_path / "link.orch"
+    link.symlink_to(real)
+    write_text(str(link), "new\r\n")
+    assert real.read_bytes() == b"new\r\n"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert link.is_symlink()
+
+
+def test_a_write_that_fails_leaves_the_old_text_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.orch"
+    path.write_text("old", "utf-8")
+
+    def refuse(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(str(path), "new")
+    assert [(each.name, each.read_text("utf-8")) for each in tmp_path.iterdir()] == [("a.orch", "old")]
