@@ -45,7 +45,9 @@ def format_quantity(value: float, unit: str, like: float | None = None) -> str:
     if unit == "USD":
         return f"${value:,.2f}" if abs(size) >= 1.0 else f"${value:.4f}"
     if unit == "share":
-        return f"{_digits(100.0 * value)} %"
+        percent = 100.0 * value
+        # Near the top it is the distance to 100 % that matters.
+        return f"{percent:.2f} %" if 99.0 < percent < 99.995 else f"{_digits(percent)} %"
     if abs(size) >= 10_000:
         return f"{_digits(value / 1000.0)}k"
     return _digits(value)
@@ -66,10 +68,8 @@ def format_interval(lo: float, hi: float, unit: str, like: float) -> str:
 def _digits(value: float) -> str:
     """Return three or more significant digits, without an exponent and without trailing noise."""
     size = abs(value)
-    if size >= 100.0:
+    if size >= 100.0 or value == int(value):
         return f"{value:,.0f}"
     if size >= 10.0:
         return f"{value:.1f}"
-    if size == 0.0:
-        return "0"
     return f"{value:.2f}" if size >= 0.1 else f"{value:.2g}" if size >= 0.0001 else f"{value:.1e}"
