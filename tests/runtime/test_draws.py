@@ -155,7 +155,10 @@ def test_ranges_of_purposes_do_not_meet():
 
 
 def test_another_process_draws_the_same():
-    code = "from orchspec.runtime.draws import *; print([uniform(mix(run_key(7, 1, 2, i), i), 1, OUTPUT + i) for i in range(50)])"
+    code = (
+        "from orchspec.runtime.draws import mix, run_key, uniform, OUTPUT;"
+        "print([uniform(mix(run_key(7, 1, 2, i), i), 1, OUTPUT + i) for i in range(50)])"
+    )
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code],
