@@ -101,9 +101,10 @@ def main() -> None:
             ours = Ours(store)
             for size in (1, 100):
                 commits = max(1, args.commits // (1 if size == 1 else 10))
-                pairs = []
-                for _ in range(args.rounds):
-                    pairs.append((timed_us(bare.commit, size, commits), timed_us(ours.commit, size, commits)))
+                pairs = [
+                    (timed_us(bare.commit, size, commits), timed_us(ours.commit, size, commits))
+                    for _ in range(args.rounds)
+                ]
                 bare_us, ours_us = (statistics.median(column) for column in zip(*pairs, strict=True))
                 ratio = statistics.median(our / base for base, our in pairs)
                 print(

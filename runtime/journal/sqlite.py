@@ -40,7 +40,8 @@ __all__ = ["SQLiteStore"]
 _APPEND = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
 _OWNS = "SELECT 1 FROM lease WHERE epoch = ? AND held"
 
-_ERRORS = (sqlite3.Error, OverflowError)
+# Numbers and names that no column holds are refused by the binding, each in its own way.
+_ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 
 
 class SQLiteStore:
