@@ -500,7 +500,7 @@ class ArbitrateInfo:
     """An arbitration. `source` is the fan-out step whose name the candidates are, or None for another list.
 
     `frame` is that of `it`; `group` is evaluated in it. For `ask(WHO)` without a contract, the asked work is the
-    contract and arguments of `source`.
+    contract and arguments of `source`. `early` is what the attribute says (cancel the rest once the outcome is certain).
     """
 
     node: Arbitrate
@@ -509,6 +509,7 @@ class ArbitrateInfo:
     source_slot: Slot | None = None
     rules: tuple[RuleInfo, ...] = ()
     group: Expr | None = None
+    early: bool = False
     item: Type = UNKNOWN
     result: Type = UNKNOWN
 

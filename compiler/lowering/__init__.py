@@ -1,0 +1,1 @@
+"""Lowering: a checked spec becomes a plan, one module for each kind of thing that is lowered."""

@@ -1,0 +1,229 @@
+"""Blocks and statements: the order of starting, the slots, and what each statement does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, TypeVar
+
+from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
+from orchspec.compiler.lowering.nodes import Nodes
+from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_on_failure, lower_policy
+from orchspec.compiler.model import Argument, BlockInfo, Checked, LoopInfo, RuleInfo, StepInfo
+from orchspec.compiler.plan import (
+    Arbitrate,
+    Block,
+    Checkpoint,
+    EffectStep,
+    Expr,
+    Fail,
+    FlowStep,
+    Give,
+    Let,
+    Over,
+    Profile,
+    Repeat,
+    Rule,
+    Scope,
+    Statement,
+    TaskStep,
+    Until,
+)
+from orchspec.grammar import syntax
+
+__all__ = ["Lowering", "lower_arguments"]
+
+
+def lower_arguments(checked: Checked, arguments: tuple[Argument, ...]) -> list[Expr]:
+    """The arguments of a call in the order of the parameters, defaults filled in."""
+    return [
+        lower_default(checked, argument.param.node.default)
+        if argument.value is None
+        else lower_expression(checked, argument.value)
+        for argument in arguments
+    ]
+
+
+class Lowering:
+    """Lowers the blocks of one checked spec; `profiles` are those that reservations may rest on."""
+
+    def __init__(self, checked: Checked, nodes: Nodes, profiles: Mapping[str, Profile]) -> None:
+        self.checked = checked
+        self.nodes = nodes
+        self.profiles = profiles
+
+    def block(self, info: BlockInfo) -> Block:
+        """A block with all that is nested in it."""
+        places = {statement: place for place, statement in enumerate(info.statements)}
+        lowered = [
+            self._statement(statement, info, [places[needed] for needed in info.needs.get(statement, ())])
+            for statement in info.statements
+        ]
+        return Block(lowered, info.frame.names(), info.frame.given)
+
+    def _statement(self, statement: syntax.Node, info: BlockInfo, needs: list[int]) -> Statement:
+        lower = _STATEMENTS[type(statement)]
+        return lower(self, statement, info, sorted(set(needs)))
+
+    def _expression(self, expr: syntax.Expr) -> Expr:
+        return lower_expression(self.checked, expr)
+
+    def _slot(self, statement: syntax.Node) -> int:
+        return self.checked.slots[statement].index
+
+    # steps --------------------------------------------------------------------------------------------------------
+
+    def step(self, node: syntax.Step, _: BlockInfo, needs: list[int]) -> Statement:
+        """A step: a task, an effect or a flow."""
+        info = self.checked.steps[node]
+        if info.contract is not None:
+            return self._task(info, needs)
+        on_failure = lower_on_failure(self.checked, info.on_failure, self.profiles)
+        arguments = lower_arguments(self.checked, info.arguments)
+        only_if = lower_optional(self.checked, info.only_if)
+        number, slot, name = self.nodes[node], self._slot(node), node.name.text
+        if info.effect is not None:
+            policy = lower_policy(info.policy)
+            return EffectStep(
+                "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure
+            )
+        assert info.flow is not None, "a step is a task, an effect or a flow"
+        return FlowStep(
+            "flow", number, name, slot, needs, info.flow.name, arguments, only_if, on_failure, info.budget
+        )
+
+    def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
+        assert info.contract is not None
+        return TaskStep(
+            kind="task",
+            node=self.nodes[info.node],
+            name=info.node.name.text,
+            slot=self._slot(info.node),
+            needs=needs,
+            contract=info.contract.name,
+            args=lower_arguments(self.checked, info.arguments),
+            pattern=info.pattern,
+            candidates=lower_candidates(info.candidates, info.prefer, self.profiles),
+            copies=info.copies,
+            over=self._over(info.loop),
+            need=info.need,
+            prefer=info.prefer,
+            urgency=lower_optional(self.checked, info.urgency),
+            only_if=lower_optional(self.checked, info.only_if),
+            on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
+            budget=info.budget,
+        )
+
+    def _over(self, loop: LoopInfo | None) -> Over | None:
+        if loop is None:
+            return None
+        return Over(loop.slot.name, self._expression(loop.items), lower_optional(self.checked, loop.width))
+
+    # regions ------------------------------------------------------------------------------------------------------
+
+    def scope(self, node: syntax.Scope, _: BlockInfo, needs: list[int]) -> Scope:
+        """A scope, or a region for each item."""
+        info = self.checked.scopes[node]
+        return Scope(
+            kind="scope",
+            node=self.nodes[node],
+            name=node.name.text,
+            slot=self._slot(node),
+            needs=needs,
+            body=self.block(info.body),
+            over=self._over(info.loop),
+            need=info.need,
+            budget=info.budget,
+            timeout_us=info.timeout_us,
+            on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
+        )
+
+    def repeat(self, node: syntax.Repeat, _: BlockInfo, needs: list[int]) -> Repeat:
+        """A loop with its bound."""
+        info = self.checked.repeats[node]
+        return Repeat(
+            kind="repeat",
+            node=self.nodes[node],
+            name=node.name.text,
+            slot=self._slot(node),
+            needs=needs,
+            times=self._expression(node.times),
+            body=self.block(info.body),
+            kept=list(info.kept),
+            every_us=info.every_us,
+            otherwise=None if info.otherwise is None else self.block(info.otherwise),
+        )
+
+    # values -------------------------------------------------------------------------------------------------------
+
+    def arbitrate(self, node: syntax.Arbitrate, block: BlockInfo, needs: list[int]) -> Arbitrate:
+        """A reducer: its candidates, its rules, and the work that a person may be asked to do again."""
+        info = self.checked.arbitrations[node]
+        # Givers are known where the fan-out is; seen from further inside, the candidates are a list like any other.
+        here = info.source_slot is not None and info.source_slot.frame is block.frame
+        asks = None
+        asked_again = any(rule.kind == "ask" and rule.contract is None for rule in info.rules)
+        if asked_again and info.source is not None and info.source.contract is not None:
+            asks = info.source.contract.name, lower_arguments(self.checked, info.source.arguments)
+        return Arbitrate(
+            kind="arbitrate",
+            node=self.nodes[node],
+            name=node.name.text,
+            slot=self._slot(node),
+            needs=needs,
+            source=self._expression(node.candidates),
+            source_slot=info.source_slot.index if here and info.source_slot is not None else None,
+            rules=[self._rule(rule) for rule in info.rules],
+            group=lower_optional(self.checked, info.group),
+            early=info.early,
+            asks=asks,
+        )
+
+    def _rule(self, rule: RuleInfo) -> Rule:
+        return Rule(
+            kind=rule.kind,
+            expr=lower_optional(self.checked, rule.expr),
+            n=lower_optional(self.checked, rule.n),
+            order=[agent.name for agent in rule.order],
+            who=None if rule.who is None else lower_candidate(rule.who, self.profiles),
+            contract=None if rule.contract is None else rule.contract.name,
+            within_us=rule.within_us,
+        )
+
+    def let(self, node: syntax.Let, _: BlockInfo, needs: list[int]) -> Let:
+        """A name for a value."""
+        return Let("let", self.nodes[node], node.name.text, self._slot(node), needs, self._expression(node.value))
+
+    def fail(self, node: syntax.Fail, _: BlockInfo, needs: list[int]) -> Fail:
+        """A guard."""
+        message, when = self._expression(node.message), lower_optional(self.checked, node.when)
+        return Fail("fail", self.nodes[node], needs, message, when)
+
+    def checkpoint(self, node: syntax.Checkpoint, _: BlockInfo, needs: list[int]) -> Checkpoint:
+        """A barrier."""
+        return Checkpoint("checkpoint", self.nodes[node], node.name.text, needs)
+
+    def until(self, node: syntax.Until, _: BlockInfo, needs: list[int]) -> Until:
+        """The end of a loop."""
+        return Until("until", self.nodes[node], needs, self._expression(node.condition))
+
+    def give(self, node: syntax.Give | syntax.Return, _: BlockInfo, needs: list[int]) -> Give:
+        """The value of the block."""
+        return Give("give", self.nodes[node], needs, self._expression(node.value))
+
+
+_N = TypeVar("_N", bound=syntax.Node)
+_Lower: TypeAlias = "Callable[[Lowering, _N, BlockInfo, list[int]], Statement]"
+
+_STATEMENTS: dict[type, _Lower] = {
+    syntax.Step: Lowering.step,
+    syntax.Scope: Lowering.scope,
+    syntax.Repeat: Lowering.repeat,
+    syntax.Arbitrate: Lowering.arbitrate,
+    syntax.Let: Lowering.let,
+    syntax.Fail: Lowering.fail,
+    syntax.Checkpoint: Lowering.checkpoint,
+    syntax.Until: Lowering.until,
+    syntax.Give: Lowering.give,
+    syntax.Return: Lowering.give,
+}
+"""What lowers each kind of statement; the other kinds were refused by the checks."""

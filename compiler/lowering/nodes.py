@@ -1,0 +1,51 @@
+"""The numbers of a plan's nodes: statements, scenarios, tests, faults and expectations, in the order of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchspec.compiler.plan import Source
+from orchspec.grammar import syntax
+
+__all__ = ["Nodes", "number_nodes"]
+
+_NUMBERED = (
+    syntax.Step,
+    syntax.Arbitrate,
+    syntax.Let,
+    syntax.Fail,
+    syntax.Checkpoint,
+    syntax.Until,
+    syntax.Give,
+    syntax.Return,
+    syntax.Repeat,
+    syntax.Scope,
+    syntax.ScenarioDecl,
+    syntax.TestDecl,
+    syntax.Fault,
+    syntax.Expect,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The number of each node that a plan names, and where the nodes stand."""
+
+    ids: Mapping[syntax.Node, int]
+    source: Source
+
+    def __getitem__(self, node: syntax.Node) -> int:
+        return self.ids[node]
+
+
+def number_nodes(file: syntax.File) -> Nodes:
+    """Numbers the nodes of a file from 0: layout and comments change no number, only the spans."""
+    ids: dict[syntax.Node, int] = {}
+    spans: list[list[int]] = []
+    for node in syntax.walk(file):
+        if isinstance(node, _NUMBERED):
+            ids[node] = len(spans)
+            span = node.span
+            spans.append([span.line, span.column, span.end_line, span.end_column, 0])
+    return Nodes(ids, Source([file.span.source.name], spans))

@@ -1,0 +1,73 @@
+"""Who may take a step, on what conditions: candidates with their policy and tiers, and chains of `on_failure`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from orchspec.compiler.lowering.expressions import lower_optional
+from orchspec.compiler.lowering.reserve import estimated
+from orchspec.compiler.model import CandidateInfo, Checked, OnFailureInfo, PolicyValues, TierInfo
+from orchspec.compiler.plan import Candidate, OnFailure, Policy, Profile, Tier
+
+__all__ = ["Prefer", "lower_candidate", "lower_candidates", "lower_on_failure", "lower_policy"]
+
+Prefer = Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"]
+
+
+def lower_policy(values: PolicyValues) -> Policy:
+    """The policy of one place; what nobody said is one attempt without a timeout."""
+    return Policy(values.attempts or 1, values.timeout_us, values.backoff)
+
+
+def lower_candidate(candidate: CandidateInfo, profiles: Mapping[str, Profile]) -> Candidate:
+    """An agent at a place, with the tiers it may run on."""
+    profile = profiles.get(candidate.agent.name)
+    tiers = [_tier(tier, profile) for tier in candidate.tiers]
+    return Candidate(candidate.agent.name, lower_policy(candidate.policy), tiers)
+
+
+def lower_candidates(
+    candidates: Sequence[CandidateInfo], prefer: Prefer, profiles: Mapping[str, Profile]
+) -> list[Candidate]:
+    """The candidates of a step in the order in which they are looked at.
+
+    That of the text; under `cheapest` by what an attempt on the first tier reserves, under `most_skilled` by skill, the
+    highest first. Equals stay in the order of the text.
+    """
+    lowered = [lower_candidate(candidate, profiles) for candidate in candidates]
+    if prefer == "cheapest":
+        lowered.sort(key=lambda candidate: (candidate.tiers[0].reserve_cost_pico, candidate.tiers[0].reserve_tokens))
+    elif prefer == "most_skilled":
+        skills = {candidate.agent.name: candidate.agent.skill for candidate in candidates}
+        lowered.sort(key=lambda candidate: -skills[candidate.agent])
+    return lowered
+
+
+def lower_on_failure(
+    checked: Checked, chain: Sequence[OnFailureInfo], profiles: Mapping[str, Profile]
+) -> list[OnFailure]:
+    """The links of an `on_failure` chain."""
+    return [
+        OnFailure(
+            link.kind,
+            lower_optional(checked, link.value),
+            None if link.who is None else lower_candidate(link.who, profiles),
+            link.within_us,
+        )
+        for link in chain
+    ]
+
+
+def _tier(tier: TierInfo, profile: Profile | None) -> Tier:
+    model = tier.model
+    guess = estimated(profile, model)
+    cost = tier.reserve_cost_pico if tier.reserve_cost_pico is not None else guess.cost_pico
+    tokens = tier.reserve_tokens if tier.reserve_tokens is not None else guess.tokens
+    return Tier(
+        model=None if model is None else model.name,
+        reserve_cost_pico=cost or 0,
+        reserve_tokens=tokens or 0,
+        input_pico=None if model is None else model.input_pico,
+        output_pico=None if model is None else model.output_pico,
+    )

@@ -1,0 +1,109 @@
+"""The table of faults: what each may be aimed at, what may be said about it, and whether this version carries it out.
+
+To add a fault, give it an entry here and a function of its name in the simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+__all__ = ["CRASH_POINTS", "FAULTS", "ArgumentKind", "FaultKind", "TargetKind"]
+
+TargetKind = Literal["agent", "human", "dispatcher", "tool", "effect", "orchestrator"]
+
+ArgumentKind = Literal["duration", "time", "share", "count", "number", "point"]
+"""What an argument takes: `duration` is longer than 0, `time` since the start may be 0, `share` lies in 0..1, `count` is
+an Int of at least 1, `number` is above 0, `point` is one of `CRASH_POINTS`."""
+
+CRASH_POINTS = (
+    "before_commit",
+    "after_commit",
+    "before_effect",
+    "after_effect",
+    "before_ack",
+    "recovery",
+)
+"""Where a crash may strike: around the write of the journal, around an effect, before the acknowledgement, in recovery."""
+
+_WHEN: Mapping[str, ArgumentKind] = {
+    "at": "time",
+    "lasting": "duration",
+    "every": "duration",
+    "rate": "share",
+    "first": "count",
+    "nth": "count",
+}
+_WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """What may be said of one fault.
+
+    `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
+    out (one that is not built has no targets and arguments yet).
+    """
+
+    name: str
+    group: str
+    built: bool = False
+    targets: frozenset[TargetKind] = frozenset()
+    arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
+    needs: tuple[tuple[str, ...], ...] = ()
+
+
+_BUILT = (
+    FaultKind(
+        "crash",
+        "orchestrator",
+        built=True,
+        targets=frozenset({"orchestrator"}),
+        arguments={
+            "at": "time",
+            "every": "duration",
+            "first": "count",
+            "nth": "count",
+            "down": "duration",
+            "point": "point",
+        },
+        needs=(("at", "every", "first", "nth"),),
+    ),
+    FaultKind("fail", "agent", built=True, targets=_WORKERS | {"tool", "effect"}, arguments=_WHEN),
+    FaultKind("garbage", "output", built=True, targets=_WORKERS, arguments=_WHEN),
+    FaultKind(
+        "slow",
+        "agent",
+        built=True,
+        targets=_WORKERS | {"tool", "effect"},
+        arguments={**_WHEN, "factor": "number", "by": "duration"},
+        needs=(("factor", "by"),),
+    ),
+    FaultKind(
+        "throttle",
+        "provider",
+        built=True,
+        targets=frozenset({"agent", "dispatcher", "tool", "effect"}),
+        arguments={**_WHEN, "retry_after": "duration"},
+    ),
+)
+
+_PLANNED = {
+    "orchestrator": ("crash_loop", "stale_lease", "upgrade"),
+    "agent": ("hang", "crash_before_effect", "crash_after_effect", "zombie", "capacity", "outage"),
+    "messages": ("lose", "lose_ack", "duplicate", "reorder", "delay", "partition"),
+    "time": ("skew", "jump", "timer_early", "timer_late", "timer_twice"),
+    "store": ("store_error", "store_busy", "disk_full", "torn", "unsynced"),
+    "output": ("truncated", "empty", "oversize", "wrong", "conflicting", "inconsistent"),
+    "provider": ("server_error", "quota", "correlated_outage"),
+    "person": ("never", "late", "twice", "contradictory"),
+    "economics": ("price", "overrun", "retry_storm"),
+}
+
+FAULTS: Mapping[str, FaultKind] = MappingProxyType(
+    {kind.name: kind for kind in _BUILT}
+    | {name: FaultKind(name, group) for group, names in _PLANNED.items() for name in names}
+)
+"""Every fault of the language by its name."""
