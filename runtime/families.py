@@ -288,7 +288,7 @@ def _sorted_column(args: list[Any], use: Use) -> list[float]:
 def _empirical(args: list[Any], use: Use) -> Sampler:
     values = _sorted_column(args, use)
     last = len(values) - 1
-    values.append(values[-1])  # u * last may round up to last
+    values.append(values[-1])  # so that a column of one value needs no case of its own
 
     def sample(u: float) -> float:
         place = u * last
