@@ -36,11 +36,11 @@ test: $(READY)  ## The tests
 slow: $(READY)  ## The tests that take long, the installed wheel among them
 	$(BIN)/python -m pytest -q -m slow
 
-chaos: $(READY)  ## A long search for a fault schedule that breaks an invariant
-	$(BIN)/python -m pytest -q -n $(JOBS) -m chaos
+chaos: $(READY)  ## A long search for what breaks a property or an invariant
+	ORCH_HYPOTHESIS=search $(BIN)/python -m pytest -q -n $(JOBS) -m '(chaos or hypothesis) and not slow'
 
 bench: $(READY)  ## Measurements
-	$(BIN)/python -m pytest -q -m bench -s
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 soak: $(READY)  ## Long runs, watching that nothing grows
 	$(BIN)/python -m pytest -q -m soak

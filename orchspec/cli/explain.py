@@ -42,8 +42,8 @@ def command(terminal: Terminal, code: str | None) -> int:
 
 
 def _all_codes() -> list[Code]:
-    import orchspec.compiler
-    import orchspec.grammar  # noqa: F401 - both declare their codes when imported
+    import orchspec.compiler.codes
+    import orchspec.grammar.codes  # noqa: F401 - both declare their codes when imported
     from orchspec.grammar.diagnostics import all_codes
 
     return list(all_codes())

@@ -1,0 +1,55 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from orchspec.cli import main
+from orchspec.cli.common import MISUSE, WELL
+from orchspec.grammar import codes
+
+
+def explain(*arguments):
+    return CliRunner().invoke(main, ["explain", *arguments])
+
+
+@pytest.mark.parametrize("name", ["E0001", "e0001", "unexpected-character", "Unexpected-Character"])
+def test_a_code_is_found_by_id_and_by_name_in_any_case(name):
+    result = explain(name)
+    assert result.exit_code == WELL
+    code = codes.UNEXPECTED_CHARACTER
+    for words in (code.id, code.slug, code.explanation, "refused:", "instead:", "the character <found> has"):
+        assert words in result.stdout
+
+
+def test_json_holds_the_code_as_data():
+    code = codes.UNEXPECTED_CHARACTER
+    assert json.loads(explain("E0001", "--json").stdout) == {
+        "code": "E0001",
+        "slug": code.slug,
+        "severity": "error",
+        "summary": code.summary,
+        "explanation": code.explanation,
+        "bad": code.bad,
+        "good": code.good,
+    }
+
+
+def test_without_a_code_all_are_listed_once():
+    listed = [line.split()[0] for line in explain().stdout.splitlines()]
+    assert "E0001" in listed
+    assert len(listed) == len(set(listed))
+    assert listed == [each["code"] for each in json.loads(explain("--json").stdout)]
+
+
+def test_every_code_explains_itself():
+    for each in json.loads(explain("--json").stdout):
+        result = explain(each["code"])
+        assert result.exit_code == WELL
+        assert each["explanation"]
+        assert "{" not in result.stdout.splitlines()[2]
+
+
+def test_an_unknown_code_is_misuse_that_names_the_nearest():
+    result = explain("unexpected-charakter")
+    assert (result.exit_code, result.stdout) == (MISUSE, "")
+    assert "did you mean unexpected-character?" in result.stderr
