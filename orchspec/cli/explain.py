@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import string
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,8 +62,9 @@ def _as_json(code: Code) -> dict[str, Any]:
 
 
 def _as_text(code: Code) -> str:
-    # Places that a report fills in are shown as what stands there: {name!r:>8} as <name>.
-    summary = re.sub(r"\{(\w+)[^{}]*\}", r"<\1>", code.summary)
+    # What a report fills in is shown by its name: {found!r} as <found>.
+    pieces = string.Formatter().parse(code.summary)
+    summary = "".join(literal + (f"<{name}>" if name else "") for literal, name, _, _ in pieces)
     parts = [
         click.style(f"{code.severity}[{code.id}] {code.slug}", bold=True),
         summary,

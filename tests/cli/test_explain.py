@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -46,7 +47,8 @@ def test_every_code_explains_itself():
         result = explain(each["code"])
         assert result.exit_code == WELL
         assert each["explanation"]
-        assert "{" not in result.stdout.splitlines()[2]
+        filled_in = dict.fromkeys(re.findall(r"(?<!\{)\{(\w+)", each["summary"]))
+        assert all(f"<{name}>" in result.stdout for name in filled_in)
 
 
 def test_an_unknown_code_is_misuse_that_names_the_nearest():
