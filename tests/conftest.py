@@ -14,11 +14,17 @@ settings.register_profile("search", parent=settings.get_profile("default"), dera
 settings.load_profile(os.environ.get("ORCH_HYPOTHESIS", "default"))
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path_factory, monkeypatch):
-    """Keeps caches of the product out of the user's home, and the user's settings out of the tests."""
+@pytest.fixture(autouse=True, scope="session")
+def _home(tmp_path_factory):
+    """Keeps caches of the product out of the user's home, and the user's settings out of the tests.
+
+    One for the session: the parser's tables are then built once, not in every process that a test starts.
+    """
     home = tmp_path_factory.mktemp("home")
-    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
-        monkeypatch.setenv(name, str(home))
-    for name in ("NO_COLOR", "ORCH_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+            patch.setenv(name, str(home))
+        patch.setenv("MPLBACKEND", "Agg")
+        for name in ("NO_COLOR", "ORCH_DEBUG"):
+            patch.delenv(name, raising=False)
+        yield
