@@ -126,7 +126,6 @@ def test_fixes_that_never_settle_end(spec):
     ("arguments", "words"),
     [
         (["-", "--fix"], "--fix writes to files"),
-        (["a.orch", "--json", "--format", "sarif"], "leave one out"),
         (["a.orch", "gone.orch"], "there is no file gone.orch"),
         ([], "Missing argument"),
     ],
@@ -136,6 +135,12 @@ def test_misuse_is_said_and_nothing_is_reported(spec, arguments, words):
     result = check(*arguments)
     assert (result.exit_code, result.stdout) == (MISUSE, "")
     assert words in result.stderr
+
+
+def test_two_kinds_of_document_at_once_are_misuse(spec):
+    result = check(spec("agnet\n"), "--json", "--format", "sarif")
+    assert result.exit_code == MISUSE
+    assert "leave one out" in json.loads(result.stdout)["error"]["message"]
 
 
 def test_a_missing_file_with_json_is_an_error_document(spec):

@@ -134,7 +134,7 @@ def test_what_a_terminal_lacks_is_written_as_escapes():
         cwd=ROOT,
         capture_output=True,
         check=False,
-        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
     )
     assert done.returncode == MISUSE
     assert rb"\u2192.orch" in done.stderr
