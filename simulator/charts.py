@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -79,10 +80,12 @@ def _draw_latency(theme: Theme, measures: Measures, values: Sequence[float], end
             top = max(top, _mark_quantile(axes, theme, measures, name, share))
     average = measures.estimate("latency", "mean")
     if math.isfinite(average.value):
-        axes.axhline(average.value, color=theme.muted, linewidth=1.0, linestyle=(0, (4, 3)), zorder=2)
+        # Only on the right, under the curve: on the left it would run through the label of the median.
+        at = [right * 0.72, right]
+        axes.plot(at, [average.value] * 2, color=theme.muted, linewidth=1.0, linestyle=(0, (4, 3)), zorder=4)
         axes.annotate(
-            f"mean {format_quantity(average.value, 's')}", (right, average.value), (-2, -4),
-            textcoords="offset points", ha="right", va="top", fontsize=9, color=theme.muted,
+            f"mean {format_quantity(average.value, 's')}", (right, average.value), (-4, 3),
+            textcoords="offset points", ha="right", va="bottom", fontsize=9, color=theme.ink, zorder=6,
         )  # fmt: skip
     if ended < n:
         axes.axvspan(_nines(last / n), right, color=theme.alarm, alpha=0.12, linewidth=0)
@@ -113,10 +116,11 @@ def _mark_quantile(axes: Axes, theme: Theme, measures: Measures, name: str, shar
         [at], [known.value], [[max(0.0, known.value - lo)], [max(0.0, hi - known.value)]],
         fmt="o", color=theme.ink, markersize=5, capsize=4, linewidth=1.4, zorder=5,
     )  # fmt: skip
-    # Left of the curve and above the bar there is always room: the curve rises to the right.
+    # Left of the curve and above the bar there is always room, as the curve rises to the right; not left of the median.
+    left = name == "p50"
     axes.annotate(
-        f"{name}  {format_quantity(known.value, 's')}", (at, hi), (-4, 6), textcoords="offset points",
-        ha="right", va="bottom", fontsize=9.5, fontweight="bold", color=theme.ink, zorder=6,
+        f"{name}  {format_quantity(known.value, 's')}", (at, hi), (0 if left else -4, 6), textcoords="offset points",
+        ha="center" if left else "right", va="bottom", fontsize=9.5, fontweight="bold", color=theme.ink, zorder=6,
     )  # fmt: skip
     return hi
 
@@ -148,7 +152,7 @@ def _draw_timeline(theme: Theme, measures: Measures, faults: Sequence[FaultMark]
     queues = _longest_queues(measures, edges)
     figure = new_figure(8.4, 6.2 if queues else 4.4)
     rows = figure.subplots(3 if queues else 2, 1, sharex=True, height_ratios=[1.25, 1, 1] if queues else [1.25, 1])
-    _draw_latency_along(rows[0], theme, measures, edges)
+    _draw_latency_along(rows[0], theme, measures, end_s)
     _draw_level(rows[1], theme, [("runs", _runs_in_system(measures, edges))], edges, "runs in the system")
     if queues:
         _draw_level(rows[2], theme, queues, edges, "tasks waiting")
@@ -164,22 +168,27 @@ def _draw_timeline(theme: Theme, measures: Measures, faults: Sequence[FaultMark]
             "warm-up", (0.0, 1.0), (4, -4), xycoords="axes fraction", textcoords="offset points",
             va="top", fontsize=8.5, color=theme.muted,
         )  # fmt: skip
-    room = "\n" if any(0.0 <= fault.at_s < end_s for fault in faults) else ""
-    caption_axes(rows[0], theme, "Along time", note + room)
+    caption_axes(rows[0], theme, "Along time", note, room=26 if faults else 0)
     time_axis(rows[-1], end_s, "x", "time since the start")
     return figure
 
 
-def _draw_latency_along(axes: Axes, theme: Theme, measures: Measures, edges: Sequence[float]) -> None:
-    """Draw the median and the 95th percentile of the runs that arrived in each bin, over all replications."""
-    bins: list[list[float]] = [[] for _ in edges[1:]]
-    width = edges[1]
-    for replication in measures.replications:
-        for run in replication.runs:
-            at = int(run.arrived_s / width)
-            if at < len(bins) and was_let_in(run):
-                bins[at].append(run.latency_s)
-    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+def _draw_latency_along(axes: Axes, theme: Theme, measures: Measures, end_s: float) -> None:
+    """Draw the median and the 95th percentile of the runs by arrival, over all replications.
+
+    There are as many bins as hold some 40 runs each: a percentile of fewer would be drawn by chance.
+    """
+    runs = [
+        run
+        for replication in measures.replications
+        for run in replication.runs
+        if run.arrived_s < end_s and was_let_in(run)
+    ]
+    count = max(4, min(_BINS, len(runs) // 40))
+    bins: list[list[float]] = [[] for _ in range(count)]
+    for run in runs:
+        bins[int(run.arrived_s / end_s * count)].append(run.latency_s)
+    middles = [end_s * (at + 0.5) / count for at in range(count)]
     longest = 0.0
     for name, share, colour, least in (("p95", 0.95, theme.second, 20), ("median", 0.5, theme.accent, 1)):
         line = [quantile_of(sorted(found), share) if len(found) >= least else math.nan for found in bins]
@@ -245,30 +254,36 @@ def _level(measures: Measures, known: PoolObservation, which: str, edges: Sequen
 
 
 def mark_faults(axes: Axes, theme: Theme, faults: Sequence[FaultMark], end_s: float, *, words: bool) -> None:
-    """Mark each fault as a line or a band; with `words` the first of each kind is named above the axes."""
+    """Mark each fault as a line or a band; with `words` each kind is named once above the axes, in up to two lines."""
     inside = sorted(
         (f for f in faults if f.until_s >= 0.0 and f.at_s < end_s), key=lambda f: (f.at_s, f.name, f.target)
     )
+    kinds = Counter((fault.name, fault.target) for fault in inside)
     named: set[tuple[str, str]] = set()
-    free_s = -math.inf
+    free_s = [-math.inf, -math.inf]
     for fault in inside:
         at_s = max(0.0, fault.at_s)
         axes.axvline(at_s, color=theme.alarm, linewidth=1.1, alpha=0.9, zorder=1.5)
         if fault.until_s > fault.at_s:
             axes.axvspan(at_s, min(fault.until_s, end_s), color=theme.alarm, alpha=0.14, linewidth=0, zorder=1)
         kind = (fault.name, fault.target)
-        text = label(f"{fault.name}({fault.target})", 28)
-        # About 6 points a letter on axes of some 540 points: a label that would touch the last one is left out.
+        if not words or kind in named or len(named) >= _MOST_LABELS:
+            continue
+        named.add(kind)
+        text = label(f"{fault.name}({fault.target})", 28) + (f" ×{kinds[kind]}" if kinds[kind] > 1 else "")
+        # About 5.4 points a letter on axes of some 540 points.
         length_s = end_s * len(text) * 5.4 / 540
-        if words and kind not in named and len(named) < _MOST_LABELS and at_s >= free_s:
-            late = at_s + length_s > end_s
-            axes.annotate(
-                text, (end_s if late else at_s, 1.0), (0, 3), xycoords=("data", "axes fraction"),
-                textcoords="offset points", fontsize=8.5, color=theme.alarm, va="bottom",
-                ha="right" if late else "left", annotation_clip=False,
-            )  # fmt: skip
-            named.add(kind)
-            free_s = at_s + length_s + end_s * 0.01
+        late = at_s + length_s > end_s
+        start_s = end_s - length_s if late else at_s
+        line = next((number for number, until_s in enumerate(free_s) if until_s <= start_s), None)
+        if line is None:
+            continue
+        free_s[line] = start_s + length_s
+        axes.annotate(
+            text, (end_s if late else at_s, 1.0), (0, 3 + 12 * line), xycoords=("data", "axes fraction"),
+            textcoords="offset points", fontsize=8.5, color=theme.alarm, va="bottom",
+            ha="right" if late else "left", annotation_clip=False,
+        ).set_in_layout(False)  # fmt: skip
 
 
 # Who is busy -------------------------------------------------------------------------------------------------------
@@ -325,11 +340,11 @@ def _draw_utilization(theme: Theme, measures: Measures, pools: Sequence[PoolObse
     time_axis(left, end_s, "x", "time since the start")
     right.set_xlim(0.0, 118.0)
     right.set_xticks([0, 25, 50, 75, 100])
-    right.set_xlabel("busy share of the slots (%)")
+    right.set_xlabel("busy slots (%)")
     right.tick_params(axis="y", length=0)
     right.spines[["left"]].set_visible(False)
     right.grid(visible=True, axis="x")
-    top = f"Who is busy: {label(pools[0].name)} first" if pools else "Who is busy: nobody has limited slots"
+    top = f"Who is busy: {label(pools[0].name)} most" if pools else "Who is busy: nobody has limited slots"
     caption_axes(left, theme, top, note)
     return figure
 

@@ -190,15 +190,16 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def caption_axes(axes: Axes, theme: Theme, title: str, subtitle: str = "") -> None:
-    """Write a title, and under it in muted ink what the reader should know, flush left above the axes."""
-    lines = subtitle.count("\n") + 1 if subtitle else 0
-    axes.set_title(title, loc="left", fontsize=12.5, fontweight="bold", color=theme.ink, pad=10 + 14 * lines)
-    if subtitle:
-        axes.annotate(
-            subtitle, (0.0, 1.0), (0, 8), xycoords="axes fraction", textcoords="offset points",
-            fontsize=9, color=theme.muted, va="bottom", linespacing=1.4,
-        )  # fmt: skip
+def caption_axes(axes: Axes, theme: Theme, title: str, subtitle: str, *, room: float = 0.0) -> None:
+    """Write a title, and under it in muted ink what the reader should know, flush left above the axes.
+
+    `room` points are kept free between them and the axes, for labels of faults.
+    """
+    axes.set_title(title, loc="left", fontsize=12.5, fontweight="bold", color=theme.ink, pad=24 + room)
+    axes.annotate(
+        subtitle, (0.0, 1.0), (0, 8 + room), xycoords="axes fraction", textcoords="offset points",
+        fontsize=9, color=theme.muted, va="bottom",
+    ).set_in_layout(False)  # fmt: skip
 
 
 def time_axis(axes: Axes, longest_s: float, which: str, title: str) -> None:

@@ -47,7 +47,7 @@ def gantt_chart(
     `arrived_s`. Beyond 36 places those of one step are drawn on a line, and the chart says so.
     """
     end_s = max((bar.end_s for bar in bars), default=0.0)
-    kept = sorted(bars, key=lambda bar: (bar.start_s, bar.end_s, bar.place, bar.agent, bar.kind))
+    kept = sorted(bars, key=_order)
     notes = [f"{format_quantity(end_s, 's')} from arrival to end"]
     critical = [bar for bar in kept if bar.critical]
     if critical:
@@ -58,7 +58,7 @@ def gantt_chart(
     if len(kept) > _MOST_BARS:
         notes.append(f"the longest {_MOST_BARS} of {len(kept)} stretches")
         longest = sorted(kept, key=lambda bar: (not bar.critical, bar.start_s - bar.end_s))[:_MOST_BARS]
-        kept = sorted(longest, key=lambda bar: (bar.start_s, bar.end_s, bar.place, bar.agent, bar.kind))
+        kept = sorted(longest, key=_order)
     rows, grouped = _rows(kept)
     if grouped:
         notes.append(grouped)
@@ -69,6 +69,15 @@ def gantt_chart(
     ]
     note = "; ".join(notes)
     return Chart("gantt", title, note, lambda theme: _draw(theme, rows, marks, end_s, (title, note)))
+
+
+def _order(bar: Bar) -> tuple[object, ...]:
+    """Order by start, and at one instant by place, `found[10]` after `found[9]`."""
+    return bar.start_s, *_natural(bar.place), bar.end_s, bar.agent, bar.kind
+
+
+def _natural(place: str) -> tuple[str, tuple[int, ...]]:
+    return re.sub(r"\d+", "0", place), tuple(int(digits[:9]) for digits in re.findall(r"\d+", place))
 
 
 def _rows(bars: Sequence[Bar]) -> tuple[list[_Row], str]:
@@ -91,7 +100,7 @@ def _gather(named: Iterable[tuple[str, Bar]]) -> list[_Row]:
     for name, bar in named:
         row = rows.setdefault(name, _Row(name))
         row.bars.append(bar)
-        if bar.agent and bar.agent not in row.agents:
+        if bar.agent and bar.kind != "tool" and bar.agent not in row.agents:
             row.agents.append(bar.agent)
     return list(rows.values())
 
@@ -123,7 +132,7 @@ def _draw(
     axes.grid(visible=True, axis="x")
     time_axis(axes, span_s, "x", "time since the run arrived")
     title, note = words
-    caption_axes(axes, theme, label(title, 90), label(note, 110) + ("\n" if faults else ""))
+    caption_axes(axes, theme, label(title, 90), label(note, 110), room=26 if faults else 0)
     _draw_legend(figure, theme, [bar for row in rows for bar in row.bars])
     return figure
 
@@ -131,15 +140,18 @@ def _draw(
 def _draw_bar(axes: Axes, theme: Theme, bar: Bar, span_s: float, where: tuple[float, float]) -> None:
     middle, height = where
     length_s = bar.end_s - bar.start_s
-    thin = bar.kind == "queue"
+    thin = bar.kind in {"queue", "tool"}
     drawn = height * (0.34 if thin else 1.0)
+    if bar.kind == "tool":
+        # A tool is called within somebody's work: a strip along the foot of that bar.
+        middle += height * 0.33
     axes.barh(
         middle, max(length_s, span_s * _LEAST_SHARE), left=bar.start_s, height=drawn, color=theme.kinds[bar.kind],
         # A used attempt is solid; one that was not is pale and hatched, and so still legible without colours.
         alpha=1.0 if bar.ok else 0.55, hatch=None if bar.ok else "////",
         edgecolor=theme.ink if bar.critical or not bar.ok else "none",
         linewidth=1.3 if bar.critical else 0.5 if not bar.ok else 0.0,
-        zorder=4 if bar.critical else 3,
+        zorder=5 if bar.kind == "tool" else 4 if bar.critical else 3,
     )  # fmt: skip
     if length_s >= span_s * _WORDS_SHARE and not thin and height > 0.5 and bar.ok:
         bright = bar.kind in {"tool", "human", "orchestration"}
@@ -178,6 +190,9 @@ def _lanes(bars: Sequence[Bar]) -> list[int]:
     free_s: list[float] = []
     lanes = []
     for bar in bars:
+        if bar.kind == "tool":
+            lanes.append(0)
+            continue
         lane = next((n for n, at_s in enumerate(free_s) if at_s <= bar.start_s + 1e-9), len(free_s))
         if lane >= _MOST_LANES:
             lane = min(range(_MOST_LANES), key=lambda n: free_s[n])

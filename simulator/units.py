@@ -43,7 +43,8 @@ def format_quantity(value: float, unit: str, like: float | None = None) -> str:
         scale, name = next((each, name) for least, each, name in _RATES if abs(size) >= least)
         return f"{_digits(value / scale)} {name}"
     if unit == "USD":
-        return f"${value:,.2f}" if abs(size) >= 1.0 else f"${value:.4f}"
+        cents = f"{value:,.2f}" if abs(size) >= 1.0 else f"{value:.4f}"
+        return f"${cents.removesuffix('00') if abs(size) < 1.0 else cents}"
     if unit == "share":
         percent = 100.0 * value
         # Near the top it is the distance to 100 % that matters.
@@ -57,7 +58,9 @@ def format_interval(lo: float, hi: float, unit: str, like: float) -> str:
     """Return "lo to hi", or what there is of it: "at least lo", "at most hi", or "no interval"."""
     low_known, high_known = math.isfinite(lo), math.isfinite(hi)
     if low_known and high_known:
-        return f"{format_quantity(lo, unit, like)} to {format_quantity(hi, unit, like)}"
+        low, high = format_quantity(lo, unit, like), format_quantity(hi, unit, like)
+        suffix = high[high.rfind(" ") :] if " " in high else ""
+        return f"{low.removesuffix(suffix)} to {high}"
     if low_known:
         return f"at least {format_quantity(lo, unit, like)}"
     if high_known:

@@ -1,0 +1,112 @@
+"""The document of a simulation on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchspec.simulator.kpis import KPIS, STATISTICS
+from orchspec.simulator.report import written, written_interval
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+__all__ = ["print_document"]
+
+_VERDICTS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "undecided": ("?", "yellow")}
+#: Statistics that fit on a line of 80 characters.
+_SHOWN = ("mean", "p50", "p95", "p99")
+
+
+def print_document(document: Mapping[str, Any], console: Console) -> None:
+    """Print a document of `document.build` to a rich console: KPIs, resources, expectations, checks and notes."""
+    title = document["scenario"] or document["flow"]
+    _line(console, f"{title}", "bold")
+    replications = document["replications"]
+    facts = f"{document['flow']}, {document['runs']:,} runs in {replications:,} replication{'s'[: replications != 1]}"
+    _line(console, f"{facts}, seed {document['seed']}", "dim")
+    console.print(_run_table(document))
+    console.print(_value_table(document))
+    if document["resources"]:
+        console.print(_resource_table(document))
+    for expectation in document["expectations"]:
+        sign, colour = _VERDICTS[expectation["verdict"]]
+        line = _text(f"{sign} {expectation['verdict']}  ", colour)
+        line.append(str(expectation["text"]), style="bold")
+        console.print(line)
+        _line(console, f"  {expectation['reason']}", "dim")
+    for law, check in document["checks"].items():
+        for pool, found in check["pools"].items():
+            if found["ok"] is False:
+                _line(
+                    console, f"! {law}: the two sides differ for {pool}: {found['left']} and {found['right']}", "yellow"
+                )
+    if document["warmup"] is not None:
+        _line(console, f"warm-up: {document['warmup']['note']}", "dim")
+    for note in document["notes"]:
+        _line(console, f"note: {note}", "yellow")
+
+
+def _run_table(document: Mapping[str, Any]) -> Table:
+    table = _table("of single runs", *(name for name in STATISTICS if name in _SHOWN))
+    for name, kpi in KPIS.items():
+        if kpi.shape == "runs":
+            found = document["kpis"][name]
+            cells = [_cell(found[statistic], kpi.unit) for statistic in _SHOWN]
+            table.add_row(_text(name), *cells)
+    return table
+
+
+def _value_table(document: Mapping[str, Any]) -> Table:
+    table = _table("of the whole", "value", "95 % interval")
+    for name, kpi in KPIS.items():
+        if kpi.shape == "value":
+            found = document["kpis"][name]
+            table.add_row(_text(name), _text(written(found, kpi.unit)), _text(written_interval(found, kpi.unit), "dim"))
+    return table
+
+
+def _resource_table(document: Mapping[str, Any]) -> Table:
+    table = _table("of whom", "slots", "busy", "wait", "waiting")
+    for name, found in document["resources"].items():
+        slots = document["pools"].get(name, {}).get("slots")
+        table.add_row(
+            _text(name),
+            _text("∞" if slots is None else str(slots)),
+            _cell(found["utilization"], "share"),
+            _cell(found["wait_s"], "s"),
+            _cell(found["queue"], "tasks"),
+        )
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _cell(estimate: Mapping[str, Any], unit: str) -> Text:
+    cell = _text(written(estimate, unit))
+    lo, hi = estimate["ci95"]
+    if estimate["value"] is not None and lo != hi:
+        cell.append("\n" + written_interval(estimate, unit), style="dim")
+    return cell
+
+
+def _line(console: Console, text: str, style: str) -> None:
+    console.print(_text(text, style))
+
+
+def _text(text: str, style: str = "") -> Text:
+    # A Text is never read as markup: a name such as "[bold]" is shown as it is.
+    from rich.text import Text
+
+    return Text(text, style=style)
