@@ -129,15 +129,17 @@ def test_a_reader_that_went_away_is_quiet():
 
 
 def test_what_a_terminal_lacks_is_written_as_escapes():
+    code = (
+        "import sys; from orchspec.cli.boundary import guard; from orchspec.cli.common import Terminal;"
+        "sys.exit(guard([], lambda: Terminal().out('is \\u2192')))"
+    )
     done = subprocess.run(
-        [*ORCH, "check", "→.orch"],
+        [sys.executable, "-c", code],
         cwd=ROOT,
         capture_output=True,
-        check=False,
         env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
     )
-    assert done.returncode == MISUSE
-    assert rb"\u2192.orch" in done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (WELL, b"is \\u2192\n", b"")
 
 
 @pytest.mark.parametrize(
