@@ -33,7 +33,7 @@ def entry_points() -> frozenset[str]:
 def repository_files(*patterns: str) -> list[Path]:
     """Files that git tracks or would track; all but ignored ones."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git checkout")
     return [path for name in listed.stdout.splitlines() if (path := ROOT / name).is_file() and not path.is_symlink()]
@@ -84,6 +84,15 @@ def test_links_in_the_documents_resolve():
         complain(tidy.broken_links(ROOT, path))
 
 
+def test_every_spec_is_in_the_corpus():
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/test_corpus.py"]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    specs = [path.relative_to(ROOT).as_posix() for path in repository_files("specs/*.orch")]
+    missing = [name for name in specs if f"[{name}]" not in collected]
+    assert specs
+    assert not missing, f"{', '.join(missing)}: not in tests/test_corpus.py; a spec that no test reads will rot"
+
+
 def test_data_stands_beside_its_attribution():
     folders = {path.parent for path in (ROOT / "specs" / "data").rglob("*.csv")}
     assert folders
@@ -110,7 +119,7 @@ LIGHT_IMPORTS = {
 def loaded_by(code: str) -> set[str]:
     """Top-level modules that a fresh interpreter holds after running the code."""
     report = "\nimport json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
-    done = subprocess.run([sys.executable, "-c", code + report], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code + report], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 
