@@ -121,7 +121,7 @@ def uniform(key: int, attempt: int, purpose: int) -> float:
     z = (key + (attempt << 32 | purpose) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ z >> 27) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return (z >> 11 ^ z >> 42 | 1) * 1.1102230246251565e-16
+    return ((z ^ z >> 31) >> 12) * 2.220446049250313e-16 + 1.1102230246251565e-16  # 2**-52 and 2**-53
 
 
 def mix(key: int, ordinal: int) -> int:

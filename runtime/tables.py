@@ -1,9 +1,9 @@
 """Columns of CSV files, for `empirical` and `trace`: read whole, proved to be numbers or times, never outside a folder.
 
-A file has a header row, is UTF-8 with or without a byte order mark, and is read with the standard library's csv. A column
-holds numbers or timestamps; the first row decides which. Timestamps are `2023-11-16 18:17:03.9799600`, with a space or a
-T, up to nine digits of fraction, and `Z`, `+02:00` or nothing (UTC) at the end; they are kept in whole nanoseconds, so no
-digit is lost before the difference to the first is taken.
+A file has a header row, is UTF-8 with or without a byte order mark, and is read with the standard library's csv. A
+column holds numbers or timestamps; the first row decides which. Timestamps are `2023-11-16 18:17:03.9799600`, with a
+space or a T, up to nine digits of fraction, and `Z`, `+02:00` or nothing (UTC) at the end; they are kept in whole
+nanoseconds, so no digit is lost before the difference to the first is taken.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import ClassVar, Final, TextIO, TypeVar
 
 from orchspec.runtime.errors import OrchError
@@ -53,13 +53,7 @@ def locate(base: Path | str, file: str) -> Path:
     Raises:
         TableError: The name is absolute, or leads out of the folder (also by a symbolic link), or no file is there.
     """
-    if (
-        not file
-        or "\0" in file
-        or Path(file).is_absolute()
-        or file.startswith(("/", "\\"))
-        or ":" in file.split("/", maxsplit=1)[0]
-    ):
+    if not file or "\0" in file or PurePosixPath(file).is_absolute() or PureWindowsPath(file).anchor:
         raise TableError(f"{_quoted(file)} is no relative path; name a file inside the spec's folder")
     try:
         folder = Path(base).resolve(strict=True)
@@ -129,23 +123,20 @@ def _cells(path: Path, column: str) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise TableError(f"{path.name} cannot be read: {_reason(error)}") from None
     except UnicodeDecodeError as error:
-        raise TableError(
-            f"{path.name} is not UTF-8 ({error.reason} at byte {error.start} of a block); save it as UTF-8"
-        ) from None
+        raise TableError(f"{path.name} is not UTF-8 ({error.reason}); save it as UTF-8") from None
 
 
 def _open(path: Path) -> TextIO:
     """Opens a regular file of at most BYTES_MAX bytes; asking the open file leaves no time to exchange it."""
-    stream = path.open(encoding="utf-8-sig", newline="")
+    patient = getattr(os, "O_NONBLOCK", 0)  # else opening a pipe would wait for who writes to it
+    stream = open(path, encoding="utf-8-sig", newline="", opener=lambda name, flags: os.open(name, flags | patient))  # noqa: SIM115
     status = os.fstat(stream.fileno())
     if stat.S_ISREG(status.st_mode) and status.st_size <= BYTES_MAX:
         return stream
     stream.close()
     if not stat.S_ISREG(status.st_mode):
         raise TableError(f"{path.name} is no regular file")
-    raise TableError(
-        f"{path.name} has {status.st_size} bytes; at most {BYTES_MAX} are read, so take a sample of its rows"
-    )
+    raise TableError(f"{path.name} has {status.st_size} bytes; at most {BYTES_MAX} are read: sample its rows")
 
 
 def _read(path: Path, column: str, stream: TextIO) -> Iterator[tuple[int, str]]:
@@ -154,7 +145,7 @@ def _read(path: Path, column: str, stream: TextIO) -> Iterator[tuple[int, str]]:
     try:
         header = [name.strip() for name in next(rows, [])]
         if header.count(column.strip()) != 1:
-            found = "twice" if column.strip() in header else f"not; found {_names(header)}"
+            found = "more than once" if column.strip() in header else f"not; found {_names(header)}"
             raise TableError(f"{path.name} has column {_quoted(column)} {found}; expected it once in its first row")
         place = header.index(column.strip())
         for row in rows:
@@ -162,7 +153,7 @@ def _read(path: Path, column: str, stream: TextIO) -> Iterator[tuple[int, str]]:
                 continue
             count += 1
             if count > ROWS_MAX:
-                raise TableError(f"{path.name} has more than {ROWS_MAX} rows; take a sample of them")
+                raise TableError(f"{path.name} has more than {ROWS_MAX} rows; sample them")
             if len(row) <= place:
                 raise TableError(
                     f"{path.name}, line {rows.line_num}: found {len(row)} cells, expected at least {place + 1}"
@@ -177,8 +168,6 @@ def _read(path: Path, column: str, stream: TextIO) -> Iterator[tuple[int, str]]:
 
 def _convert(path: Path | str, column: str, line: int, text: str, parse: Callable[[str], _T]) -> _T:
     try:
-        if len(text) > _CELL_MAX:
-            raise ValueError(f"a value of at most {_CELL_MAX} characters")
         return parse(text)
     except ValueError as error:
         expected = error.args[0]
@@ -195,7 +184,7 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or "_" in text or not text.isascii():
+    if not math.isfinite(value) or "_" in text or not text.isascii() or len(text) > _CELL_MAX:
         raise ValueError("a number")
     return value
 
