@@ -308,8 +308,20 @@ class StoreContract:
         store.commit(epoch, Batch(mail_taken=[number], questions_closed=[("r1", "approve")]))
         with refused(AlreadyAnswered):
             answer({"ok": False})
+        with refused(StoreError):
+            store.commit(epoch, Batch(mail_taken=[number]))
         store.commit(epoch, Batch(questions_opened=[sample.question()]))
         assert answer("asked again") > number
+        store.close()
+
+    def test_answer_that_was_not_taken_outlives_that_its_question_is_asked_again(self, tmp_path: Path) -> None:
+        store, epoch = self.owned(tmp_path)
+        store.commit(epoch, Batch(runs=[sample.run()], questions_opened=[sample.question()]))
+        number = store.post_mail("answer", run="r1", place="approve", value=1, posted_us=NOW_US)
+        store.commit(epoch, Batch(questions_opened=[sample.question()]))
+        assert [mail.id for mail in store.pending_mail()] == [number]
+        with refused(AlreadyAnswered):
+            store.post_mail("answer", run="r1", place="approve", value=2, posted_us=NOW_US)
         store.close()
 
     def test_mail_is_taken_once_and_read_in_the_order_it_came(self, tmp_path: Path) -> None:
@@ -353,18 +365,19 @@ class StoreContract:
         with refused(StoreError) as caught:
             store.remove_run(epoch, "r1")
         assert "cancel" in caught[0].message
-        store.commit(epoch, Batch(runs=[sample.ended("r1")]))
+        store.commit(epoch, Batch(runs=[sample.ended("r1")], records=[sample.record("r1", 2)]))
         store.remove_run(epoch, "r1")
         assert [row.run for row in store.runs()] == ["r2"]
         assert store.records("r2")[0].body == shared
         assert store.ledger() == [sample.ledger()]
         assert store.questions() == []
         assert store.pending_mail() == []
-        for call in (lambda: store.records("r1"), lambda: store.remove_run(epoch, "r1")):
-            with refused(UnknownRun):
-                call()
+        with refused(UnknownRun):
+            store.records("r1")
         store.commit(epoch, Batch(runs=[sample.run("r1")], records=[sample.record("r1", 1)]))
         assert store.records("r1") == [sample.record("r1", 1)]
+        with refused(UnknownRun):
+            store.remove_run(epoch, "r3")
         store.close()
 
     def test_threads_may_post_and_read_while_one_commits(self, tmp_path: Path) -> None:

@@ -91,6 +91,20 @@ class DurableStoreContract(StoreContract):
         first.close()
         second.close()
 
+    def test_handle_that_takes_the_store_back_goes_on_from_what_was_written_meanwhile(self, tmp_path: Path) -> None:
+        first, second = self.make_store(tmp_path), self.make_store(tmp_path)
+        epoch = first.acquire(this_process("first"), NOW_US, LEASE_US)
+        first.commit(epoch, Batch(runs=[sample.run()], records=[sample.record()]))
+        first.release(epoch)
+        epoch = second.acquire(this_process("second"), NOW_US, LEASE_US)
+        second.commit(epoch, Batch(records=[sample.record(seq=2)]))
+        second.release(epoch)
+        epoch = first.acquire(this_process("first"), NOW_US, LEASE_US)
+        first.commit(epoch, Batch(records=[sample.record(seq=3)]))
+        assert [record.seq for record in second.records("r1")] == [1, 2, 3]
+        first.close()
+        second.close()
+
     def test_what_was_acknowledged_survives_sigkill_at_any_moment(self, tmp_path: Path) -> None:
         store, epoch = self.owned(tmp_path)
         store.commit(epoch, Batch(runs=[sample.run("r1"), sample.run("r2")]))

@@ -83,19 +83,12 @@ class MemoryStore:
         """See ``Store.commit``."""
         with self._lock:
             self._check_epoch(epoch)
-            self._check_mail(batch.mail_taken)
-            new_runs = {row.run for row in batch.runs if row.run not in self._records} if batch.runs else None
-            if new_runs:
-                for run in new_runs:
-                    self._records[run] = []
-            try:
+            if batch.mail_taken:
+                self._check_mail(batch.mail_taken)
+            if batch.runs:
+                self._append_with_runs(batch)
+            else:
                 self._append(batch.records)
-            except StoreError:
-                for run in new_runs or ():
-                    del self._records[run]
-                raise
-            for row in batch.runs:
-                self._runs[row.run] = row
             if batch.ledger or batch.reuse or batch.mail_taken or batch.questions_opened or batch.questions_closed:
                 self._apply_rows(batch)
 
@@ -199,6 +192,19 @@ class MemoryStore:
         for position, number in enumerate(taken):
             if number not in self._mail or number in taken[:position]:
                 raise StoreError(f"mail {number} is not pending; expected mail that no record has consumed")
+
+    def _append_with_runs(self, batch: Batch) -> None:
+        new_runs = {row.run for row in batch.runs if row.run not in self._records}
+        for run in new_runs:
+            self._records[run] = []
+        try:
+            self._append(batch.records)
+        except StoreError:
+            for run in new_runs:
+                del self._records[run]
+            raise
+        for row in batch.runs:
+            self._runs[row.run] = row
 
     def _append(self, records: list[Record]) -> None:
         if self._encode:

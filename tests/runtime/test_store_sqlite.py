@@ -127,6 +127,21 @@ def test_stores_made_at_once_are_one_store(path):
     assert [file.name for file in path.parent.iterdir()] == ["runs.db"]
 
 
+def test_store_made_by_another_process_meanwhile_is_kept(path, monkeypatch):
+    fill = schema._fill
+
+    def fill_late(draft):
+        monkeypatch.setattr(schema, "_fill", fill)
+        with contextlib.closing(SQLiteStore(path)) as first:
+            first.put_plan("h", "{}")
+        fill(draft)
+
+    monkeypatch.setattr(schema, "_fill", fill_late)
+    with contextlib.closing(SQLiteStore(path)) as late:
+        assert late.plan("h") == "{}"
+    assert [file.name for file in path.parent.iterdir()] == ["runs.db"]
+
+
 def test_creation_that_fails_leaves_nothing(path, monkeypatch):
     monkeypatch.setattr(schema, "_SCHEMA", "CREATE TABLE oops (")
     with pytest.raises(StoreError):
@@ -295,6 +310,54 @@ def test_full_disk_is_told_and_the_store_goes_on_once_there_is_room(owned):
     store._writer.execute("PRAGMA max_page_count = 1000000")
     store.commit(epoch, batch)
     assert store.records("r1")[2:] == batch.records
+
+
+class FailsAfterCommit:
+    """A connection whose commit lands although it reports a fault of the disk."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def execute(self, statement, *parameters):
+        cursor = self.connection.execute(statement, *parameters)
+        if statement == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return cursor
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+
+def test_commit_that_landed_although_it_failed_is_found_by_reading_again(owned):
+    store, epoch = owned
+    store.commit(epoch, full_batch())
+    connection = store._writer
+    store._writer = FailsAfterCommit(connection)
+    with pytest.raises(StoreError, match="disk I/O error"):
+        store.commit(epoch, Batch(records=[sample.record(seq=3)]))
+    store._writer = connection
+    assert [record.seq for record in store.records("r1")] == [1, 2, 3]
+    with pytest.raises(StoreError, match="expected 4"):
+        store.commit(epoch, Batch(records=[sample.record(seq=3)]))
+    store.commit(epoch, Batch(records=[sample.record(seq=4)]))
+
+
+def test_connection_that_cannot_roll_back_is_replaced(owned):
+    store, epoch = owned
+    store.commit(epoch, full_batch())
+
+    class Broken(FailsAfterCommit):
+        def execute(self, statement, *parameters):
+            if statement in ("COMMIT", "ROLLBACK"):
+                raise sqlite3.OperationalError("disk I/O error")
+            return self.connection.execute(statement, *parameters)
+
+    store._writer = Broken(store._writer)
+    with pytest.raises(StoreError, match="disk I/O error"):
+        store.commit(epoch, Batch(records=[sample.record(seq=3)]))
+    assert len(store.records("r1")) == 2
+    store.commit(epoch, Batch(records=[sample.record(seq=3)]))
+    assert len(store.records("r1")) == 3
 
 
 def test_lock_held_by_another_process_is_told_and_nothing_written(path, monkeypatch):
