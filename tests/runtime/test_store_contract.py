@@ -43,4 +43,13 @@ class TestSQLiteStoreWithNormalDurability(TestSQLiteStore):
 
 def test_contract_needs_no_pytest() -> None:
     source = "import sys; import orchspec.runtime.journal.durable_contract; assert 'pytest' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", source]).returncode == 0
+
+
+def test_package_offers_stores_without_loading_them():
+    source = (
+        "import sys; import orchspec.runtime.journal as journal; assert 'sqlite3' not in sys.modules;"
+        "assert all(getattr(journal, name).__name__ == name for name in journal.__all__);"
+        "assert not hasattr(journal, 'Nothing')"
+    )
+    assert subprocess.run([sys.executable, "-c", source]).returncode == 0
