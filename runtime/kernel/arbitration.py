@@ -1,0 +1,309 @@
+"""Arbitration: candidates to one, or to one for each group, by rules that are tried in turn.
+
+A rule decides, or hands on: a tie hands on those that are tied, everything else hands on the candidates as they came. Where candidates agree, the first
+in list order is the value. `quorum`, `majority` and `unanimous` count those who were asked, not those who answered. How to add a rule: one function
+here, registered by its name with `rule`, its name in `orchspec.compiler.plan.Rule`, its check in the compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, compile_expr, value_key
+from orchspec.runtime.kernel.frames import Activity, Failure, Frame
+from orchspec.runtime.kernel.program import Op, Program, Seat, op_for
+from orchspec.runtime.kernel.steps import Fan
+from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.tasks import Asking, Task
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Arbitrate, Rule
+
+__all__ = ["RULES", "ArbitrateOp", "Ballot", "CompiledRule", "Deciding", "rule"]
+
+
+@dataclass(slots=True)
+class Ballot:
+    """One candidate: its value, who gave it (empty: nobody), and its rank in the order of arrival."""
+
+    value: Any
+    giver: str
+    order: int
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a rule says: a winner, or the candidates that the next rule looks at."""
+
+    winner: Ballot | None
+    left: list[Ballot]
+
+
+class CompiledRule:
+    """A rule with its expressions compiled."""
+
+    __slots__ = ("contract", "expr", "kind", "n", "order", "seat", "within_us")
+
+    def __init__(self, program: Program, source: Rule) -> None:
+        self.kind = source.kind
+        self.expr = compile_expr(source.expr) if source.expr is not None else None
+        self.n = compile_expr(source.n) if source.n is not None else None
+        self.order = source.order
+        self.seat = Seat(program, source.who) if source.who is not None else None
+        self.contract = source.contract
+        self.within_us = source.within_us
+
+    def of(self, ballot: Ballot, frame: Frame) -> Any:
+        """The rule's expression with the candidate as `it`."""
+        assert self.expr is not None
+        return self.expr(Env([ballot.value], frame))
+
+
+RuleFunction = Callable[[CompiledRule, list[Ballot], int, Frame], Verdict]
+RULES: dict[str, RuleFunction] = {}
+
+
+def rule(name: str) -> Callable[[RuleFunction], RuleFunction]:
+    """Registers a rule: (rule, candidates in list order, how many were asked, frame) -> verdict."""
+
+    def register(function: RuleFunction) -> RuleFunction:
+        RULES[name] = function
+        return function
+
+    return register
+
+
+@rule("first")
+def _first(_rule: CompiledRule, ballots: list[Ballot], _asked: int, _frame: Frame) -> Verdict:
+    return Verdict(min(ballots, key=lambda ballot: ballot.order), ballots)
+
+
+def _extreme(the_rule: CompiledRule, ballots: list[Ballot], frame: Frame, sign: int) -> Verdict:
+    scored = [(the_rule.of(ballot, frame), ballot) for ballot in ballots]
+    scored = [(score, ballot) for score, ballot in scored if score is not None]
+    if not scored:
+        return Verdict(None, ballots)
+    best = max(score for score, _ in scored) if sign > 0 else min(score for score, _ in scored)
+    tied = [ballot for score, ballot in scored if score == best]
+    return Verdict(tied[0] if len(tied) == 1 else None, tied)
+
+
+@rule("highest")
+def _highest(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, frame: Frame) -> Verdict:
+    return _extreme(the_rule, ballots, frame, 1)
+
+
+@rule("lowest")
+def _lowest(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, frame: Frame) -> Verdict:
+    return _extreme(the_rule, ballots, frame, -1)
+
+
+@rule("majority")
+def _majority(the_rule: CompiledRule, ballots: list[Ballot], asked: int, frame: Frame) -> Verdict:
+    camps: dict[Any, list[Ballot]] = {}
+    for ballot in ballots:
+        camps.setdefault(value_key(the_rule.of(ballot, frame)), []).append(ballot)
+    for camp in camps.values():
+        if 2 * len(camp) > asked:
+            return Verdict(camp[0], ballots)
+    return Verdict(None, ballots)
+
+
+@rule("unanimous")
+def _unanimous(the_rule: CompiledRule, ballots: list[Ballot], asked: int, frame: Frame) -> Verdict:
+    opinions = {value_key(the_rule.of(ballot, frame)): None for ballot in ballots}
+    agree = len(opinions) == 1 and len(ballots) == asked
+    return Verdict(ballots[0] if agree else None, ballots)
+
+
+@rule("quorum")
+def _quorum(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, frame: Frame) -> Verdict:
+    assert the_rule.n is not None
+    in_favour = [ballot for ballot in ballots if the_rule.of(ballot, frame)]
+    enough = in_favour and len(in_favour) >= the_rule.n(frame)
+    return Verdict(in_favour[0] if enough else None, ballots)
+
+
+@rule("priority")
+def _priority(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, _frame: Frame) -> Verdict:
+    for giver in the_rule.order:
+        for ballot in ballots:
+            if ballot.giver == giver:
+                return Verdict(ballot, ballots)
+    return Verdict(None, ballots)
+
+
+@op_for("arbitrate")
+class ArbitrateOp(Op):
+    """A compiled arbitration."""
+
+    __slots__ = ("asks_args", "asks_contract", "group", "rules", "source", "source_slot")
+
+    def __init__(self, program: Program, statement: Arbitrate, index: int) -> None:
+        Op.__init__(self, program, statement, index)
+        self.source = compile_expr(statement.source)
+        self.source_slot = statement.source_slot
+        self.rules = [CompiledRule(program, source) for source in statement.rules]
+        self.group = compile_expr(statement.group) if statement.group is not None else None
+        asks = statement.asks
+        self.asks_contract = asks[0] if asks is not None else None
+        self.asks_args: list[Compiled] = [compile_expr(arg) for arg in asks[1]] if asks is not None else []
+
+    def start(self, frame: Frame) -> None:
+        """Decide now, as far as nobody has to be asked."""
+        deciding = Deciding(frame, self, frame, self.index, self.node, self.name)
+        try:
+            values = self.source(frame)
+            fan = frame.fanouts.get(self.source_slot) if frame.fanouts and self.source_slot is not None else None
+            groups = self._groups(values, fan, frame)
+        except ExpressionError as error:
+            deciding.give_up(frame.evaluate_failure(self, error))
+            return
+        asked = fan.asked if isinstance(fan, Fan) and self.group is None else None
+        deciding.begin(groups, asked)
+
+    def _groups(self, values: list[Any], fan: Any, frame: Frame) -> list[list[Ballot]]:
+        ballots = [Ballot(value, "", position) for position, value in enumerate(values)]
+        if isinstance(fan, Fan) and len(fan.givers) == len(ballots):
+            for ballot, giver, order in zip(ballots, fan.givers, fan.order, strict=True):
+                ballot.giver = giver
+                ballot.order = order
+        if self.group is None:
+            return [ballots]
+        groups: dict[Any, list[Ballot]] = {}
+        for ballot in ballots:
+            groups.setdefault(value_key(self.group(Env([ballot.value], frame))), []).append(ballot)
+        return list(groups.values())
+
+
+class Deciding(Activity):
+    """An arbitration under way: groups that have a winner, and groups that wait for somebody's word."""
+
+    __slots__ = ("asking", "chosen", "groups", "rule_at", "waiting")
+
+    def begin(self, groups: list[list[Ballot]], asked: int | None) -> None:
+        """Go along the rules for each group; `asked` is how many were asked (None: the size of the group)."""
+        op = self.op
+        assert isinstance(op, ArbitrateOp)
+        self.state = OPEN
+        self.groups = groups
+        self.chosen: list[Any] = [None] * len(groups)
+        self.rule_at = [0] * len(groups)
+        self.waiting: dict[int, Activity] = {}
+        self.asking = [asked if asked is not None else len(group) for group in groups]
+        if not groups or (len(groups) == 1 and not groups[0] and op.group is None):
+            if op.group is not None:
+                self._end([])
+                return
+            self.give_up(Failure("undecided", f"{self.path()} has no candidate to decide on", self.path()))
+            return
+        for index in range(len(groups)):
+            if self.state == OPEN:
+                self._go_along(index)
+        self._complete()
+
+    def _go_along(self, index: int) -> None:
+        op = self.op
+        assert isinstance(op, ArbitrateOp)
+        frame = self.frame
+        while self.rule_at[index] < len(op.rules):
+            current = op.rules[self.rule_at[index]]
+            self.rule_at[index] += 1
+            if current.kind == "stop":
+                break
+            try:
+                if current.kind == "ask":
+                    self._ask(index, current)
+                    return
+                verdict = RULES[current.kind](current, self.groups[index], self.asking[index], frame)
+            except ExpressionError as error:
+                self.give_up(frame.evaluate_failure(op, error))
+                return
+            self.groups[index] = verdict.left
+            if verdict.winner is not None:
+                self.kernel.decide(f"decided by {current.kind}", verdict.winner.giver or None)
+                self.chosen[index] = verdict.winner.value
+                return
+        rules = ", ".join(current.kind for current in op.rules)
+        self.give_up(Failure("undecided", f"{self.path()}: none of its rules ({rules}) decided", self.path()))
+
+    def _ask(self, index: int, current: CompiledRule) -> None:
+        op = self.op
+        assert isinstance(op, ArbitrateOp)
+        assert current.seat is not None
+        if current.contract is not None:
+            contract = current.contract
+            inputs = [[ballot.value for ballot in self.groups[index]]]
+        else:
+            assert op.asks_contract is not None
+            contract = op.asks_contract
+            inputs = [arg(self.frame) for arg in op.asks_args]
+        label = f"?{current.seat.agent}" if op.group is None else f"[{index}]?{current.seat.agent}"
+        asking = Asking(contract, (current.seat,), within_us=current.within_us)
+        ordinal = (index + 1) * 64 + self.rule_at[index]
+        task = Task(self.frame, op, self, index, ordinal, label, asking, inputs)
+        self.kernel.decide("asked", current.seat.agent)
+        task.start()
+
+    def _complete(self) -> None:
+        if self.state != OPEN or self.waiting:
+            return
+        op = self.op
+        assert isinstance(op, ArbitrateOp)
+        self._end(self.chosen if op.group is not None else self.chosen[0])
+
+    def _end(self, value: Any) -> None:
+        self.state = CLOSED
+        self.kernel.steps += 1
+        self.owner.child_done(self, value)
+
+    def give_up(self, failure: Failure) -> None:
+        """Nothing decides: the step fails."""
+        self.kernel.decide("failed", f"{failure.code}: {failure.message}")
+        if self.state == OPEN:
+            self._stop_rest()
+        self.state = CLOSED
+        self.owner.child_failed(self, failure)
+
+    # -------------------------------------------------------------- as the owner of who is asked
+
+    def adopt(self, child: Activity) -> None:
+        """Keep the asking until it has ended."""
+        self.waiting[child.index] = child
+
+    def child_done(self, child: Activity, value: Any) -> None:
+        """They decided."""
+        del self.waiting[child.index]
+        self.kernel.decide("decided by ask", None)
+        self.chosen[child.index] = value
+        self._complete()
+
+    def child_skipped(self, child: Activity) -> None:
+        """An asking has no chain that could skip it."""
+        raise AssertionError("an asking was skipped")
+
+    def child_failed(self, child: Activity, failure: Failure) -> None:
+        """Nobody answered: the next rule."""
+        del self.waiting[child.index]
+        self._go_along(child.index)
+        self._complete()
+
+    def child_stopped(self, child: Activity) -> None:
+        """Stopped, as it was told to."""
+        self.waiting.pop(child.index, None)
+
+    def _stop_rest(self) -> None:
+        self.state = CLOSED
+        for index in sorted(self.waiting):
+            child = self.waiting.get(index)
+            if child is not None:
+                child.stop()
+
+    def stop(self) -> None:
+        """Withdraw the questions."""
+        self._stop_rest()
+        self.owner.child_stopped(self)
+
+

@@ -1,0 +1,249 @@
+"""What the kernel asks for. Commands are imperative; a driver carries them out and reports what happened as events.
+
+A command's id is the sequence number of the record that caused it and its index there. Two manners of command:
+
+* *inner* ones speak to the dispatcher, the ledger, the reuse table and the timers; they act at once, on uncommitted state, because a crash undoes
+  them together with their cause;
+* *outward* ones (`outward = True`) can be seen from outside; they wait for the commit that holds their cause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+__all__ = [
+    "ArmTimer",
+    "AskPerson",
+    "ClaimEffect",
+    "Command",
+    "DropTimer",
+    "EndRun",
+    "HoldGrant",
+    "KeepReuse",
+    "LookupReuse",
+    "ReleaseGrant",
+    "RequestGrant",
+    "RunTask",
+    "SettleEffect",
+    "StopTask",
+    "TryEffect",
+    "command_text",
+]
+
+
+@dataclass(slots=True)
+class RequestGrant:
+    """Ask the dispatcher for one of `candidates` (in order of preference), together with its session where it is among `sessions`."""
+
+    place: int
+    attempt: int
+    candidates: tuple[str, ...]
+    prefer: str = "in_order"
+    urgency: int = 0
+    sessions: tuple[str, ...] = ()
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class HoldGrant:
+    """After a crash: the grant that the journal says is open counts as taken again."""
+
+    place: int
+    attempt: int
+    agent: str
+    session: bool = False
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class ReleaseGrant:
+    """Close a grant or withdraw its request. `outcome`: ok, failed (counts for the breaker) or stopped (does not)."""
+
+    place: int
+    attempt: int
+    outcome: str
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class RunTask:
+    """Have `agent` do one attempt. `inputs` are inner values in the order of the contract's parameters.
+
+    `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session: pairs of inputs and output, JSON of
+    the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt may spend, 0 where nothing bounds it.
+    """
+
+    place: int
+    attempt: int
+    dispatch: int
+    agent: str
+    contract: str
+    inputs: list[Any]
+    model: str | None = None
+    deadline_us: int | None = None
+    previous_error: str | None = None
+    history: list[Any] = field(default_factory=list)
+    reserved_pico: int = 0
+    reserved_tokens: int = 0
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class AskPerson:
+    """Put a question to a person; the answer comes as `QuestionAnswered`."""
+
+    place: int
+    attempt: int
+    dispatch: int
+    agent: str
+    contract: str
+    inputs: list[Any]
+    deadline_us: int | None = None
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class StopTask:
+    """Stop the attempt (withdraw the question). Only its costs count from here."""
+
+    place: int
+    attempt: int
+    dispatch: int
+    agent: str
+    person: bool = False
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class ClaimEffect:
+    """Ask the ledger whose effect this is. `key` is the hash of effect and key expression, `args_hash` that of the arguments."""
+
+    place: int
+    effect: str
+    key: str
+    args_hash: str
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class TryEffect:
+    """Send the effect. `target_key` is what the target receives: it holds no run, place or attempt. `args` are inner values."""
+
+    place: int
+    attempt: int
+    dispatch: int
+    effect: str
+    args: list[Any]
+    target_key: str
+    deadline_us: int | None = None
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class SettleEffect:
+    """Tell the ledger how a claim ended: `confirmed` (with the receipt), `not_done`, or `undone`."""
+
+    place: int
+    effect: str
+    key: str
+    generation: int
+    state: str
+    receipt: Any = None
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class ArmTimer:
+    """Fire `timer` of the place at `at_us`; arming it again moves it."""
+
+    place: int
+    timer: str
+    at_us: int
+    attempt: int = 0
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class DropTimer:
+    """Forget a timer."""
+
+    place: int
+    timer: str
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class LookupReuse:
+    """Ask whether identical work is done (answered at once), under way (answered when it ends), or ours to do."""
+
+    place: int
+    key: str
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class KeepReuse:
+    """End our claim on a piece of reusable work: with its verified value, kept for `ttl_us` (None: within this run), or failed."""
+
+    place: int
+    key: str
+    ok: bool
+    value: Any = None
+    ttl_us: int | None = None
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class EndRun:
+    """The run has ended; nothing of it is open. `result` is JSON of the edge."""
+
+    place: int
+    status: str
+    result: Any = None
+    error: dict[str, Any] | None = None
+    outward: ClassVar[bool] = True
+
+
+Command: TypeAlias = (
+    RequestGrant
+    | HoldGrant
+    | ReleaseGrant
+    | RunTask
+    | AskPerson
+    | StopTask
+    | ClaimEffect
+    | TryEffect
+    | SettleEffect
+    | ArmTimer
+    | DropTimer
+    | LookupReuse
+    | KeepReuse
+    | EndRun
+)
+
+
+def command_text(command: Command, place: str) -> str:
+    """One line that tells the command apart in a journal: its name, the place's path, and what a folding must reproduce."""
+    kind = type(command).__name__
+    match command:
+        case RunTask() | AskPerson() | StopTask():
+            return f"{kind} {place} {command.agent} {command.attempt}.{command.dispatch}"
+        case TryEffect():
+            return f"{kind} {place} {command.effect} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
+        case ClaimEffect() | SettleEffect():
+            return f"{kind} {place} {command.effect} {command.key[:16]}"
+        case RequestGrant():
+            return f"{kind} {place} {command.attempt} {','.join(command.candidates)}"
+        case HoldGrant():
+            return f"{kind} {place} {command.attempt} {command.agent}"
+        case ReleaseGrant():
+            return f"{kind} {place} {command.attempt} {command.outcome}"
+        case ArmTimer():
+            return f"{kind} {place} {command.timer} {command.at_us}"
+        case DropTimer():
+            return f"{kind} {place} {command.timer}"
+        case LookupReuse() | KeepReuse():
+            return f"{kind} {place} {command.key[:16]}"
+        case EndRun():
+            return f"{kind} {command.status}"

@@ -1,0 +1,205 @@
+"""A plan, compiled once for all its runs: expressions to closures, blocks to dependency counters, statements to ops.
+
+An `Op` is what a statement of the plan is at run time: where it stands, what waits for it, and `start(frame)`, which makes its activity (or settles
+it at once). The kinds of statement register their op class with `op_for`, each in the module that runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from orchspec.compiler.plan import PlanError, Policy
+from orchspec.runtime.kernel.expressions import compile_expr
+from orchspec.runtime.kernel.values import Codecs
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Backoff, Block, Candidate, Effect, Flow, OnFailure, Plan, Tier
+    from orchspec.runtime.kernel.frames import Frame
+
+__all__ = ["CompiledBlock", "CompiledEffect", "CompiledFlow", "Link", "Op", "Program", "Seat", "op_for", "program_of", "rest_us"]
+
+
+class Op:
+    """A compiled statement. `slot` is -1 where it names nothing; `dependents` are the ops of the same block that wait for it."""
+
+    __slots__ = ("dependents", "index", "name", "node", "slot")
+
+    def __init__(self, program: Program, statement: Any, index: int) -> None:
+        self.index = index
+        self.node: int = statement.node
+        self.name: str = getattr(statement, "name", "")
+        self.slot: int = getattr(statement, "slot", -1)
+        self.dependents: tuple[Op, ...] = ()
+
+    def start(self, frame: Frame) -> None:
+        """Begin the statement in a frame where all it needs has settled."""
+        raise NotImplementedError
+
+
+OpClass = TypeVar("OpClass", bound=type[Op])
+
+_OPS: dict[str, Callable[[Program, Any, int], Op]] = {}
+
+
+def op_for(kind: str) -> Callable[[OpClass], OpClass]:
+    """Registers the op class of a kind of statement."""
+
+    def register(cls: OpClass) -> OpClass:
+        assert kind not in _OPS, f"two op classes for {kind!r}"
+        _OPS[kind] = cls
+        return cls
+
+    return register
+
+
+class CompiledBlock:
+    """A block: `waiting[i]` is how many statements op i waits for, `ready` those that wait for none."""
+
+    __slots__ = ("given", "names", "ops", "ready", "size", "waiting")
+
+    def __init__(self, program: Program, block: Block) -> None:
+        self.size = len(block.slots)
+        self.names = list(block.slots)
+        self.given = block.given
+        ops: list[Op] = []
+        for index, statement in enumerate(block.statements):
+            make = _OPS.get(statement.kind)
+            if make is None:
+                raise PlanError(f"this version runs no statement of kind {statement.kind!r}")
+            ops.append(make(program, statement, index))
+        dependents: list[list[Op]] = [[] for _ in ops]
+        for index, statement in enumerate(block.statements):
+            for need in set_in_order(statement.needs):
+                if not 0 <= need < len(ops) or need == index:
+                    raise PlanError(f"statement {index} of a block needs statement {need}, which is not another one of it")
+                dependents[need].append(ops[index])
+        for index, op in enumerate(ops):
+            op.dependents = tuple(dependents[index])
+        self.ops = ops
+        self.waiting = [len(set_in_order(statement.needs)) for statement in block.statements]
+        self.ready = tuple(op for op, count in zip(ops, self.waiting, strict=True) if count == 0)
+        if ops and not _settles(self):
+            raise PlanError("the statements of a block wait for each other in a circle")
+
+
+def set_in_order(items: list[int]) -> list[int]:
+    """The items without repetitions, ascending."""
+    return sorted(dict.fromkeys(items))
+
+
+def _settles(block: CompiledBlock) -> bool:
+    waiting = list(block.waiting)
+    ready = list(block.ready)
+    count = 0
+    while ready:
+        count += 1
+        for dependent in ready.pop().dependents:
+            waiting[dependent.index] -= 1
+            if waiting[dependent.index] == 0:
+                ready.append(dependent)
+    return count == len(block.ops)
+
+
+class Seat:
+    """A candidate of a step: the agent with the policy and the tiers that hold for it there."""
+
+    __slots__ = ("agent", "attempts", "backoff", "person", "session", "tiers", "timeout_us")
+
+    def __init__(self, program: Program, candidate: Candidate) -> None:
+        agent = program.plan.agents.get(candidate.agent)
+        if agent is None:
+            raise PlanError(f"a step names the agent {candidate.agent!r}, which the plan does not declare")
+        if not candidate.tiers:
+            raise PlanError(f"the candidate {candidate.agent!r} has no tier")
+        self.agent = agent.name
+        self.person = agent.kind == "human"
+        self.session = agent.session == "per_run"
+        self.attempts = candidate.policy.attempts
+        self.timeout_us = candidate.policy.timeout_us
+        self.backoff = candidate.policy.backoff
+        self.tiers: tuple[Tier, ...] = tuple(candidate.tiers)
+
+
+class Link:
+    """One link of an `on_failure` chain."""
+
+    __slots__ = ("kind", "seat", "value", "within_us")
+
+    def __init__(self, program: Program, link: OnFailure) -> None:
+        self.kind = link.kind
+        self.value = compile_expr(link.value) if link.kind == "use" else None
+        self.seat = Seat(program, link.who) if link.who is not None else None
+        self.within_us = link.within_us
+        if self.kind == "ask" and self.seat is None:
+            raise PlanError("an `ask` of an on_failure chain names nobody")
+
+
+class CompiledEffect:
+    """An effect: its codec, its key, and what undoes it."""
+
+    __slots__ = ("codec", "key", "name", "policy", "undo", "undo_args")
+
+    def __init__(self, program: Program, effect: Effect) -> None:
+        self.name = effect.name
+        self.codec = program.codecs.effect(effect.name)
+        self.key = compile_expr(effect.key)
+        self.policy: Policy = effect.policy
+        self.undo = effect.undo.effect if effect.undo is not None else None
+        self.undo_args = [compile_expr(arg) for arg in effect.undo.args] if effect.undo is not None else []
+
+
+class CompiledFlow:
+    """A flow: its body, budget and the codec of its parameters and result."""
+
+    __slots__ = ("block", "budget", "codec", "economy", "limited", "name")
+
+    def __init__(self, program: Program, flow: Flow) -> None:
+        self.name = flow.name
+        self.codec = program.codecs.flow(flow.name)
+        self.budget = flow.budget
+        self.economy = flow.economy
+        self.block = CompiledBlock(program, flow.body)
+
+
+class Program:
+    """Everything of a plan that its runs share. Raises PlanError for a plan that no compiler wrote."""
+
+    COMPILED: ClassVar[dict[str, Program]] = {}
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.codecs = Codecs(plan)
+        self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}
+        self.ttl: dict[str, int | str | None] = {name: contract.reuse for name, contract in plan.contracts.items()}
+        self.effects = {name: CompiledEffect(self, effect) for name, effect in plan.effects.items()}
+        self.flows = {name: CompiledFlow(self, flow) for name, flow in plan.flows.items()}
+        for effect in self.effects.values():
+            if effect.undo is not None and effect.undo not in self.effects:
+                raise PlanError(f"the effect {effect.name!r} is undone by {effect.undo!r}, which the plan does not declare")
+
+
+def program_of(plan: Plan) -> Program:
+    """The compiled plan, made once for each hash."""
+    program = Program.COMPILED.get(plan.hash) if plan.hash else None
+    if program is None:
+        program = Program(plan)
+        if plan.hash:
+            if len(Program.COMPILED) >= 64:
+                Program.COMPILED.clear()
+            Program.COMPILED[plan.hash] = program
+    return program
+
+
+def rest_us(backoff: Backoff | None, retry: int, at_least_us: int, draw: Callable[[], float]) -> int:
+    """Microseconds to wait before retry number `retry` (from 1): `from` doubled for each earlier one, at most `to`.
+
+    `jitter` is the share of the wait that is drawn: the result is uniform on [(1 - jitter)·wait, wait]. What the other side asked for (Retry-After) is
+    a floor.
+    """
+    if backoff is None:
+        return at_least_us
+    wait = min(backoff.from_us << min(retry - 1, 40), backoff.to_us) if backoff.to_us > backoff.from_us else backoff.from_us
+    if backoff.jitter > 0.0:
+        wait = round(wait * (1.0 - backoff.jitter * draw()))
+    return max(wait, at_least_us)

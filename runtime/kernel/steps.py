@@ -1,0 +1,291 @@
+"""Steps by agents: `step x = Contract(args) by …`, alone or as a fan-out.
+
+A fan-out starts its tasks in order, at most `width` at once, and starts the next one as soon as one has ended. `need` is a floor: as soon as it can no
+longer be reached, the step fails and the rest is stopped. A race ends with the first success. Results stand in input order, whatever the order in which
+they came; that order is kept beside them for arbitration.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.kernel.budget import Account
+from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, FanOut, compile_expr
+from orchspec.runtime.kernel.frames import Activity, Failure, Frame
+from orchspec.runtime.kernel.program import Link, Op, Program, Seat, op_for
+from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.tasks import Asking, Task, follow
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Need, TaskStep
+
+__all__ = ["Fan", "FanOutStep", "TaskOp", "floor_of"]
+
+
+class Fan(FanOut):
+    """What stands behind the list of a fan-out: also the order in which results came, and how many were asked."""
+
+    __slots__ = ("asked", "order")
+
+    def __init__(self, givers: list[str], missing: list[Any], order: list[int], asked: int) -> None:
+        FanOut.__init__(self, givers, missing)
+        self.order = order
+        self.asked = asked
+
+
+def floor_of(need: Need | None, asked: int) -> int:
+    """How many results a fan-out of `asked` needs: all of them unless `need` says a count or a share (rounded up)."""
+    if need is None:
+        return asked
+    if need.count is not None:
+        return need.count
+    share = need.share if need.share is not None else 1.0
+    return min(asked, math.ceil(share * asked - 1e-9))
+
+
+@op_for("task")
+class TaskOp(Op):
+    """A compiled step by agents."""
+
+    __slots__ = (
+        "args",
+        "budget",
+        "contract",
+        "copies",
+        "items",
+        "links",
+        "need",
+        "only_if",
+        "pattern",
+        "prefer",
+        "seats",
+        "urgency",
+        "width",
+    )
+
+    def __init__(self, program: Program, statement: TaskStep, index: int) -> None:
+        Op.__init__(self, program, statement, index)
+        self.contract = statement.contract
+        self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
+        self.pattern = statement.pattern
+        self.seats = tuple(Seat(program, candidate) for candidate in statement.candidates)
+        self.copies = statement.copies
+        over = statement.over
+        self.items = compile_expr(over.items) if over is not None else None
+        self.width = compile_expr(over.width) if over is not None and over.width is not None else None
+        self.need = statement.need
+        prefer = statement.prefer
+        self.prefer = "in_order" if prefer in ("cheapest", "most_skilled") else prefer
+        self.urgency = compile_expr(statement.urgency) if statement.urgency is not None else None
+        self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
+        self.links = tuple(Link(program, link) for link in statement.on_failure)
+        self.budget = statement.budget
+
+    def start(self, frame: Frame) -> None:
+        """Begin: skip, one task, or a fan-out. An expression that fails here fails the step, without retry."""
+        try:
+            if self.only_if is not None and not self.only_if(frame):
+                frame.kernel.decide("only_if is false", self.name)
+                frame.settle(self, None)
+                return
+            urgency = self.urgency(frame) if self.urgency is not None else 0
+            single = self.items is None and self.pattern in ("one", "any")
+            work = [[arg(frame) for arg in self.args]] if self.items is None else self.items(frame)
+            width = self.width(frame) if self.width is not None else None
+        except ExpressionError as error:
+            Failed(frame, self, frame, self.index, self.node, self.name).fail(frame.evaluate_failure(self, error), self.links)
+            return
+        prefer = "in_order" if self.pattern == "one" else self.prefer
+        if single:
+            asking = Asking(
+                self.contract, self.seats, links=self.links, prefer=prefer, urgency=urgency, reusable=True
+            )
+            task = Task(frame, self, frame, self.index, self.node, self.name, asking, work[0])
+            self._limit(task, frame)
+            task.start()
+            return
+        fan = FanOutStep(frame, self, frame, self.index, self.node, self.name)
+        self._limit(fan, frame)
+        fan.begin(work, width, urgency, prefer)
+
+    def _limit(self, activity: Activity, frame: Frame) -> None:
+        if self.budget is not None:
+            activity.account = Account(self.budget, frame.account, None)
+
+
+class Failed(Activity):
+    """A statement that failed before it could start anything."""
+
+    __slots__ = ()
+
+    def fail(self, failure: Failure, links: tuple[Link, ...]) -> None:
+        """Go along the chain at once."""
+        self.state = CLOSED
+        # Nothing was asked that somebody else could be asked, so an `ask` cannot help here.
+        follow(self, failure, tuple(link for link in links if link.kind != "ask"))
+
+
+class FanOutStep(Activity):
+    """Several tasks of one step."""
+
+    __slots__ = ("askings", "asked", "came", "failure", "givers", "inputs", "items", "lost", "next", "skipped", "tasks", "width")
+
+    def begin(self, work: list[Any], width: int | None, urgency: int, prefer: str) -> None:
+        """Start as many tasks as `width` allows. `work` is the arguments (once), or the items of a `for`."""
+        op = self.op
+        assert isinstance(op, TaskOp)
+        self.state = OPEN
+        self.tasks: dict[int, Activity] = {}
+        self.came: list[tuple[int, Any]] = []
+        self.lost: list[int] = []
+        self.skipped = 0
+        self.failure: Failure | None = None
+        self.next = 0
+        if op.items is not None:
+            self.items: list[Any] | None = work
+            self.asked = len(work)
+            self.givers = [""] * self.asked
+            links = op.links
+            asking = Asking(op.contract, op.seats, links=links, prefer=prefer, urgency=urgency, reusable=True)
+            self.askings = [asking]
+            self.inputs: list[Any] = []
+        else:
+            self.items = None
+            self.inputs = work[0]
+            seats = list(op.seats) if op.pattern != "some" else [op.seats[0]] * op.copies
+            self.asked = len(seats)
+            self.givers = [seat.agent for seat in seats]
+            self.askings = [Asking(op.contract, (seat,), urgency=urgency) for seat in seats]
+        self.width = max(1, width) if width is not None else self.asked
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self.state == OPEN and self.next < self.asked and len(self.tasks) < self.width:
+            index = self.next
+            self.next += 1
+            self._start(index)
+        if self.state == OPEN and not self.tasks and self.next >= self.asked:
+            self._complete()
+
+    def _start(self, index: int) -> None:
+        op = self.op
+        assert isinstance(op, TaskOp)
+        inputs = self.inputs
+        asking = self.askings[0] if self.items is not None else self.askings[index]
+        label = f"[{index}]" if self.items is not None or op.pattern == "some" else f"[{asking.seats[0].agent}]"
+        if self.items is not None:
+            try:
+                env = Env([self.items[index]], self.frame)
+                inputs = [arg(env) for arg in op.args]
+            except ExpressionError as error:
+                failure = Failure("expression", f"{self.path()}[{index}]: {error}", self.path() + label)
+                item = Failed(self.frame, op, self, index, index + 1, label)
+                links = tuple(link for link in asking.links if link.kind != "ask")
+                item.fail(failure, links)
+                return
+        task = Task(self.frame, op, self, index, index + 1, label, asking, inputs)
+        task.account = self.account
+        task.start()
+
+    # -------------------------------------------------------------- as an owner
+
+    def adopt(self, child: Activity) -> None:
+        """Keep a task until it has ended."""
+        self.tasks[child.index] = child
+
+    def child_done(self, child: Activity, value: Any) -> None:
+        """A result, which is reported as it arrives."""
+        del self.tasks[child.index]
+        self.came.append((child.index, value))
+        op = self.op
+        assert isinstance(op, TaskOp)
+        if isinstance(child, Task) and child.seat is not None:
+            self.givers[child.index] = child.seat.agent
+        if op.pattern == "first":
+            self.kernel.decide("won", child.path())
+            self._stop_rest()
+            self._end(value)
+            return
+        self.kernel.resume(self)
+
+    def child_skipped(self, child: Activity) -> None:
+        """An item that is left out, as its chain says; it counts as neither result nor failure."""
+        del self.tasks[child.index]
+        self.skipped += 1
+        self.kernel.resume(self)
+
+    def child_failed(self, child: Activity, failure: Failure) -> None:
+        """A task failed for good: the floor may be out of reach."""
+        del self.tasks[child.index]
+        self.lost.append(child.index)
+        self.failure = failure
+        op = self.op
+        assert isinstance(op, TaskOp)
+        floor = 1 if op.pattern == "first" else floor_of(op.need, self.asked - self.skipped)
+        if self.asked - self.skipped - len(self.lost) < floor:
+            self._fall_short(floor)
+        else:
+            self.kernel.resume(self)
+
+    def child_stopped(self, child: Activity) -> None:
+        """A task stopped, as it was told to."""
+        self.tasks.pop(child.index, None)
+
+    def go_on(self) -> None:
+        """From the agenda: start what the width allows now."""
+        if self.state == OPEN:
+            self._go_on()
+
+    # -------------------------------------------------------------- ending
+
+    def _complete(self) -> None:
+        op = self.op
+        assert isinstance(op, TaskOp)
+        floor = floor_of(op.need, self.asked - self.skipped)
+        if len(self.came) < floor:
+            self._fall_short(floor)
+            return
+        rank = {index: position for position, (index, _) in enumerate(self.came)}
+        came = sorted(self.came, key=lambda pair: pair[0])
+        missing = [self.items[index] for index in sorted(self.lost)] if self.items is not None else []
+        fan = Fan([self.givers[index] for index, _ in came], missing, [rank[index] for index, _ in came], self.asked)
+        frame = self.frame
+        if frame.fanouts is None:
+            frame.fanouts = {}
+        frame.fanouts[op.slot] = fan
+        self._end([value for _, value in came])
+
+    def _end(self, value: Any) -> None:
+        self.state = CLOSED
+        self.owner.child_done(self, value)
+
+    def _fall_short(self, floor: int) -> None:
+        assert self.failure is not None or not self.asked
+        op = self.op
+        assert isinstance(op, TaskOp)
+        last = self.failure
+        reason = f"; the last failure: {last.message}" if last is not None else ""
+        message = f"{self.path()} needs {floor} of {self.asked} results and {len(self.lost)} failed{reason}"
+        code = last.code if last is not None and self.asked == 1 else "need"
+        self._stop_rest()
+        self.state = CLOSED
+        failure = Failure(code, message, self.path())
+        if self.items is not None:
+            self.owner.child_failed(self, failure)  # the chain has been gone along for each item
+        elif op.pattern == "first":
+            follow(self, failure, op.links, op.contract, self.inputs)
+        else:
+            follow(self, failure, tuple(link for link in op.links if link.kind != "ask"))
+
+    def _stop_rest(self) -> None:
+        self.state = CLOSED
+        for index in sorted(self.tasks):
+            task = self.tasks.get(index)
+            if task is not None:
+                task.stop()
+
+    def stop(self) -> None:
+        """Stop all tasks; each may take its grace, the step is over at once."""
+        self._stop_rest()
+        self.owner.child_stopped(self)

@@ -1,0 +1,119 @@
+"""The tables: which event a place may take in which state, and where that may lead.
+
+States are small integers, named here. A row `(state, event) -> states` is permission, not mechanism: the handler of the event picks among the
+successors by its guards (was the output verified? may it be retried?), and an assertion holds it to the row. An event for a closed place is late and
+is ignored; an event that has no row is our bug: it raises `ImpossibleEvent` before anything has changed. The diagrams in the docs are made from these
+tables, and the tests drive both ends of each row.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orchspec.runtime.kernel.events import (
+    EffectClaimed,
+    EffectConfirmed,
+    EffectRefused,
+    EffectUnknown,
+    Event,
+    QuestionAnswered,
+    ReuseAnswered,
+    TaskEnrolled,
+    TaskFailed,
+    TaskFulfilled,
+    TimerFired,
+)
+
+__all__ = [
+    "CLAIMING",
+    "CLOSED",
+    "DOUBT",
+    "EFFECT_TABLE",
+    "LOOKING",
+    "OPEN",
+    "QUEUED",
+    "REGION_TABLE",
+    "RESTING",
+    "RUNNING",
+    "SENT",
+    "STATE_NAMES",
+    "TASK_TABLE",
+    "UNFUNDED",
+    "ImpossibleEvent",
+    "Table",
+]
+
+Table = dict[tuple[int, type[Event]], frozenset[int]]
+
+CLOSED: Final = 0
+"""It has ended, one way or another; whatever still comes is late."""
+LOOKING: Final = 1
+"""A task that asked whether identical work is done."""
+UNFUNDED: Final = 2
+"""A task that waits for room in a budget."""
+QUEUED: Final = 3
+"""A task that asked the dispatcher for an agent."""
+RUNNING: Final = 4
+"""A task whose attempt is under way."""
+RESTING: Final = 5
+"""A task or an effect between two attempts."""
+CLAIMING: Final = 6
+"""An effect that asked the ledger whose it is."""
+SENT: Final = 7
+"""An effect whose intent is durable, sent or about to be."""
+DOUBT: Final = 8
+"""An effect that may or may not have happened; it will be sent again with the same key."""
+OPEN: Final = 9
+"""A region (repeat, scope, flow, fan-out, arbitration) with something under way inside."""
+
+STATE_NAMES: Final = {
+    CLOSED: "closed",
+    LOOKING: "looking",
+    UNFUNDED: "unfunded",
+    QUEUED: "queued",
+    RUNNING: "running",
+    RESTING: "resting",
+    CLAIMING: "claiming",
+    SENT: "sent",
+    DOUBT: "in doubt",
+    OPEN: "open",
+}
+
+_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, CLOSED})
+
+TASK_TABLE: Final[Table] = {
+    (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
+    (QUEUED, TaskEnrolled): frozenset({RUNNING}),
+    (RUNNING, TaskFulfilled): _AFTER_FAILURE,
+    (RUNNING, TaskFailed): _AFTER_FAILURE,
+    (RUNNING, QuestionAnswered): _AFTER_FAILURE,
+    (RUNNING, TimerFired): _AFTER_FAILURE,
+    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, CLOSED}),
+    (LOOKING, TimerFired): frozenset({CLOSED}),
+    (UNFUNDED, TimerFired): frozenset({CLOSED}),
+    (QUEUED, TimerFired): frozenset({CLOSED}),
+}
+"""A task: one asking of one agent. The last three rows are the `within` of a question that nobody took up in time."""
+
+EFFECT_TABLE: Final[Table] = {
+    (CLAIMING, EffectClaimed): frozenset({SENT, CLOSED}),
+    (SENT, EffectConfirmed): frozenset({CLOSED}),
+    (SENT, EffectRefused): frozenset({RESTING, CLOSED}),
+    (SENT, EffectUnknown): frozenset({DOUBT}),
+    (SENT, TimerFired): frozenset({DOUBT}),
+    (DOUBT, EffectConfirmed): frozenset({CLOSED}),
+    (DOUBT, TimerFired): frozenset({SENT}),
+    (RESTING, TimerFired): frozenset({SENT}),
+}
+"""An effect, or the undoing of one. In doubt it is sent again until its target says what is true: nothing is guessed."""
+
+REGION_TABLE: Final[Table] = {
+    (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
+}
+"""A region only ever takes its own timers: a deadline, or the period of a repeat."""
+
+
+class ImpossibleEvent(Exception):
+    """An event that no driver of ours may send: a bug of Orch, found before it was recorded. It halts the run and nothing else."""
+
+    code = "impossible_event"

@@ -1,0 +1,567 @@
+"""Tasks: one asking of an agent, with its attempts, its place in the queue, its money and its deadline.
+
+An attempt costs two events: enrolled (an agent and a slot are granted: inputs were distilled, now model, expectation, session and deadline are fixed,
+and the attempt is sent once that is durable) and ended (fulfilled or failed: the output is verified here, and nothing unverified goes further).
+
+`attempt` counts tries that the plan allows; `dispatch` counts re-sends of one attempt after a crash of ours and enters no key, no draw and no retry
+budget, but ten of them make the task fail as poison.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.compiler.plan import canonical_json
+from orchspec.runtime.draws import JITTER, uniform
+from orchspec.runtime.kernel.commands import (
+    ArmTimer,
+    AskPerson,
+    DropTimer,
+    HoldGrant,
+    KeepReuse,
+    LookupReuse,
+    ReleaseGrant,
+    RequestGrant,
+    RunTask,
+    StopTask,
+)
+from orchspec.runtime.kernel.expressions import ExpressionError
+from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
+from orchspec.runtime.kernel.program import Link, Op, Seat, rest_us
+from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED
+from orchspec.runtime.kernel.values import InvalidValue, Unverified
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Tier
+    from orchspec.runtime.kernel.budget import Account
+    from orchspec.runtime.kernel.events import (
+        QuestionAnswered,
+        ReuseAnswered,
+        TaskEnrolled,
+        TaskFailed,
+        TaskFulfilled,
+        TimerFired,
+    )
+
+__all__ = ["DISPATCHES_MAX", "GRACE_US", "Asking", "Stopping", "Task", "follow"]
+
+DISPATCHES_MAX: Final = 10
+"""An attempt that was under way in this many crashes is poison: it is not sent again."""
+GRACE_US: Final = 10_000_000
+"""How long a stopped attempt keeps its grant at most; what runs on after that is a zombie."""
+
+
+class Asking:
+    """What is asked: fixed for all attempts of a task."""
+
+    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+
+    def __init__(
+        self,
+        contract: str,
+        seats: tuple[Seat, ...],
+        *,
+        links: tuple[Link, ...] = (),
+        prefer: str = "in_order",
+        urgency: int = 0,
+        reusable: bool = False,
+        within_us: int | None = None,
+    ) -> None:
+        self.contract = contract
+        self.seats = seats
+        self.links = links
+        self.prefer = prefer
+        self.urgency = urgency
+        self.reusable = reusable
+        self.within_us = within_us
+
+
+class Stopping:
+    """An attempt that was told to stop and has not said that it did; it keeps its grant and its reservation."""
+
+    __slots__ = ("agent", "dispatch", "outcome", "pico", "reported", "task", "tier", "tokens")
+
+    def __init__(self, task: Task, outcome: str) -> None:
+        assert task.seat is not None
+        assert task.tier is not None
+        self.task = task
+        self.agent = task.seat.agent
+        self.dispatch = task.dispatch
+        self.tier: Tier = task.tier
+        self.pico = task.pico
+        self.tokens = task.tokens
+        self.outcome = outcome
+        self.reported = False
+
+
+class Task(Activity):
+    """One asking of one agent at one place."""
+
+    __slots__ = (
+        "asking",
+        "attempt",
+        "deadline_us",
+        "dispatch",
+        "inputs",
+        "offers",
+        "pico",
+        "previous_error",
+        "rest_at_us",
+        "reuse_key",
+        "seat",
+        "tier",
+        "tokens",
+        "within_at_us",
+    )
+
+    def __init__(
+        self, frame: Frame, op: Op, owner: Owner, index: int, ordinal: int, label: str, asking: Asking, inputs: list[Any]
+    ) -> None:
+        Activity.__init__(self, frame, op, owner, index, ordinal, label)
+        self.asking = asking
+        self.inputs = inputs
+        self.attempt = 1
+        self.dispatch = 0
+        self.seat: Seat | None = None
+        self.tier: Tier | None = None
+        self.offers: tuple[tuple[Seat, Tier, int, int], ...] = ()
+        self.pico = 0
+        self.tokens = 0
+        self.deadline_us: int | None = None
+        self.within_at_us: int | None = None
+        self.previous_error: str | None = None
+        self.rest_at_us = 0
+        self.reuse_key: str | None = None
+
+    # -------------------------------------------------------------- before an attempt
+
+    def start(self) -> None:
+        """Look for identical work where the contract says so, else ask for an agent."""
+        kernel = self.kernel
+        kernel.tasks_open += 1
+        try:
+            kernel.program.contracts[self.asking.contract].inputs.check(self.inputs)
+        except InvalidValue as error:
+            self._exhausted(Failure("bad_input", f"{self.path()}: {error}", self.path()))
+            return
+        if self.asking.within_us is not None:
+            self.within_at_us = kernel.now + self.asking.within_us
+            kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
+        if self.asking.reusable:
+            ttl = kernel.program.ttl[self.asking.contract]
+            if ttl is not None:
+                self.reuse_key = self._work_hash(kernel.run if ttl == "run" else "")
+                self.state = LOOKING
+                kernel.out.append(LookupReuse(self.place, self.reuse_key))
+                return
+        self.fund()
+
+    def _work_hash(self, within: str) -> str:
+        contract = self.kernel.program.plan.contracts[self.asking.contract]
+        inputs = self.kernel.program.contracts[self.asking.contract].encode_inputs(self.inputs)
+        validators = [contract.result, contract.ensures, sorted(seat.agent for seat in self.asking.seats)]
+        text = canonical_json([within, self.asking.contract, validators, inputs])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def reuse_answered(self, event: ReuseAnswered) -> None:
+        """Use the value of identical work, verified again, or do the work."""
+        if event.hit:
+            try:
+                value = self.kernel.program.contracts[self.asking.contract].verify(self.inputs, event.value)
+            except Unverified as error:
+                self.kernel.decide("reuse refused", str(error))
+            else:
+                self.kernel.decide("reused", None)
+                self.reuse_key = None
+                self._finish(value)
+                return
+        self.fund()
+
+    def fund(self) -> None:
+        """Reserve what the next attempt may spend and ask for an agent; without room, wait for it or fail."""
+        account = self.account
+        offers = []
+        blocking: Account | None = None
+        for seat in self.asking.seats:
+            tiers = seat.tiers
+            tier = tiers[account.tier(len(tiers))] if len(tiers) > 1 else tiers[0]
+            pico, tokens = tier.reserve_cost_pico, tier.reserve_tokens
+            if account.frame is None:
+                pico, tokens = _clip(account, pico, tokens)
+            blocked = account.blocking(pico, tokens)
+            if blocked is None:
+                offers.append((seat, tier, pico, tokens))
+            elif blocking is None or blocked.open:
+                blocking = blocked
+        if not offers:
+            assert blocking is not None
+            self._wait_for_room(blocking)
+            return
+        if self.state == UNFUNDED:
+            self.kernel.unfunded.remove(self)
+        self.offers = tuple(offers)
+        self.pico = max(offer[2] for offer in offers)
+        self.tokens = max(offer[3] for offer in offers)
+        account.reserve(self.pico, self.tokens)
+        self._request()
+
+    def refund(self) -> None:
+        """Room came free: try again, if still waiting."""
+        if self.state == UNFUNDED:
+            self.fund()
+
+    def _wait_for_room(self, blocking: Account) -> None:
+        kernel = self.kernel
+        if blocking.open:
+            if self.state != UNFUNDED:
+                kernel.decide("waits for budget", self.path())
+                kernel.unfunded.append(self)
+            self.state = UNFUNDED
+            return
+        failure = Failure("budget_exhausted", f"no budget is left for {self.path()}", self.path())
+        if blocking.frame is None:
+            self._exhausted(failure)
+            return
+        # The whole scope of the budget fails, and stops this task with the rest of what is under way in it.
+        if self.state != UNFUNDED:
+            kernel.unfunded.append(self)
+        self.state = UNFUNDED
+        kernel.decide("budget exhausted", self.path())
+        blocking.frame.fail(failure)
+
+    def _request(self) -> None:
+        self.state = QUEUED
+        seats = [offer[0] for offer in self.offers]
+        self.kernel.out.append(
+            RequestGrant(
+                self.place,
+                self.attempt,
+                tuple([seat.agent for seat in seats]),
+                self.asking.prefer,
+                self.asking.urgency,
+                tuple([seat.agent for seat in seats if seat.session]),
+            )
+        )
+
+    # -------------------------------------------------------------- an attempt
+
+    def enrolled(self, event: TaskEnrolled) -> None:
+        """An agent is granted: fix model, session and deadline, and send the attempt."""
+        kernel = self.kernel
+        offers = self.offers
+        offer = offers[0]
+        if len(offers) > 1:
+            offer = next(offer for offer in offers if offer[0].agent == event.agent)
+            self.account.shrink(self.pico - offer[2], self.tokens - offer[3])
+        seat, self.tier, self.pico, self.tokens = offer
+        self.seat = seat
+        self.state = RUNNING
+        self.deadline_us = None
+        if seat.timeout_us is not None:
+            self.deadline_us = kernel.now + seat.timeout_us
+            kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
+        self._send(seat)
+
+    def _send(self, seat: Seat) -> None:
+        kernel = self.kernel
+        asking = self.asking
+        if seat.person:
+            deadline_us = self.deadline_us
+            if self.within_at_us is not None:
+                deadline_us = self.within_at_us if deadline_us is None else min(deadline_us, self.within_at_us)
+            kernel.out.append(
+                AskPerson(self.place, self.attempt, self.dispatch, seat.agent, asking.contract, self.inputs, deadline_us)
+            )
+            return
+        assert self.tier is not None
+        history = kernel.histories.get(seat.agent, []) if seat.session else []
+        kernel.out.append(
+            RunTask(
+                self.place,
+                self.attempt,
+                self.dispatch,
+                seat.agent,
+                asking.contract,
+                self.inputs,
+                self.tier.model,
+                self.deadline_us,
+                self.previous_error,
+                history,
+                self.pico,
+                self.tokens,
+            )
+        )
+
+    def fulfilled(self, event: TaskFulfilled) -> None:
+        """Charge, verify, and hand on what was verified."""
+        assert self.seat is not None
+        kernel = self.kernel
+        pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico)
+        kernel.tool_calls += event.tool_calls
+        if self.deadline_us is not None:
+            kernel.out.append(DropTimer(self.place, "attempt"))
+        self._verify(event.output, pico)
+
+    def answered(self, event: QuestionAnswered) -> None:
+        """A person answered: what they said is verified like any output."""
+        if self.seat is None or not self.seat.person:
+            self.kernel.ignore()
+            return
+        self._settle(None, None, 0)
+        if self.deadline_us is not None:
+            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        self._verify(event.value, 0)
+
+    def _verify(self, output: Any, pico: int) -> None:
+        assert self.seat is not None
+        kernel = self.kernel
+        try:
+            value = kernel.program.contracts[self.asking.contract].verify(self.inputs, output)
+        except Unverified as error:
+            self._failed("unverified", str(error), pico, 0, "failed")
+            return
+        kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok"))
+        if self.seat.session:
+            inputs = kernel.program.contracts[self.asking.contract].encode_inputs(self.inputs)
+            kernel.histories.setdefault(self.seat.agent, []).append([inputs, output])
+        if self.reuse_key is not None:
+            ttl = kernel.program.ttl[self.asking.contract]
+            kept_us = ttl if isinstance(ttl, int) else None
+            kernel.out.append(KeepReuse(self.place, self.reuse_key, True, output, kept_us))
+            self.reuse_key = None
+        self._finish(value)
+
+    def _finish(self, value: Any) -> None:
+        self.state = CLOSED
+        self.kernel.steps += 1
+        self.kernel.tasks_open -= 1
+        if self.within_at_us is not None:
+            self.kernel.out.append(DropTimer(self.place, "within"))
+        self.owner.child_done(self, value)
+
+    def failed(self, event: TaskFailed) -> None:
+        """The attempt failed: retry it as the policy says, or give the step up."""
+        pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico, sent=event.sent)
+        self.kernel.tool_calls += event.tool_calls
+        if self.deadline_us is not None:
+            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        self._failed(event.code, event.message, pico, event.retry_after_us, "failed")
+
+    def timer(self, event: TimerFired) -> None:
+        """A deadline, the end of a rest, or the end of the time for a question."""
+        if event.timer == "backoff":
+            self.fund()
+        elif event.timer == "attempt":
+            assert self.seat is not None
+            message = f"{self.seat.agent} gave no answer within {_seconds(self.seat.timeout_us or 0)}"
+            self._stop_attempt("failed")
+            self._failed("timeout", message, 0, 0, None)
+        else:
+            assert event.timer == "within"
+            self._leave()
+            self._exhausted(Failure("timeout", f"nobody answered within {_seconds(self.asking.within_us or 0)}", self.path()))
+
+    def _failed(self, code: str, message: str, pico: int, retry_after_us: int, outcome: str | None) -> None:
+        assert self.seat is not None
+        kernel = self.kernel
+        seat = self.seat
+        self.account.waste(pico)
+        if outcome is not None:
+            kernel.out.append(ReleaseGrant(self.place, self.attempt, outcome))
+        self.previous_error = message
+        if self.attempt < seat.attempts and code != "poison":
+            if self.account.may_retry():
+                self.account.count_retry()
+                wait_us = rest_us(
+                    seat.backoff, self.attempt, retry_after_us, lambda: uniform(self.key(), self.attempt, JITTER)
+                )
+                kernel.decide("retry", f"{code}: {message}")
+                self.attempt += 1
+                self.dispatch = 0
+                if wait_us > 0:
+                    self.state = RESTING
+                    self.rest_at_us = kernel.now + wait_us
+                    kernel.out.append(ArmTimer(self.place, "backoff", self.rest_at_us, self.attempt))
+                else:
+                    self.fund()
+                return
+            message += " (and the retry budget is used up)"
+        self._exhausted(Failure(code, message, self.path()))
+
+    def _exhausted(self, failure: Failure) -> None:
+        kernel = self.kernel
+        kernel.decide("failed", f"{failure.code}: {failure.message}")
+        self._close_work()
+        self.state = CLOSED
+        follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
+
+    def _close_work(self) -> None:
+        kernel = self.kernel
+        kernel.tasks_open -= 1
+        if self.within_at_us is not None:
+            kernel.out.append(DropTimer(self.place, "within"))
+        if self.reuse_key is not None:
+            kernel.out.append(KeepReuse(self.place, self.reuse_key, False))
+            self.reuse_key = None
+
+    # -------------------------------------------------------------- money
+
+    def _settle(self, tokens_in: int | None, tokens_out: int | None, cost: int | None, *, sent: bool = True) -> int:
+        """Close the reservation, charge, and return what was charged (pico-dollars)."""
+        assert self.tier is not None
+        if not sent:
+            self.account.settle(self.pico, self.tokens, 0, 0)
+            return 0
+        pico, tokens, estimated = spent(self.tier, self.pico, self.tokens, tokens_in, tokens_out, cost)
+        self.account.settle(self.pico, self.tokens, pico, tokens)
+        if estimated:
+            self.account.estimate(pico)
+        self.kernel.room = True
+        return pico
+
+    # -------------------------------------------------------------- stopping
+
+    def _stop_attempt(self, outcome: str) -> None:
+        # The grant and the reservation stay with the attempt until it has stopped; only its costs still count.
+        assert self.seat is not None
+        kernel = self.kernel
+        if self.deadline_us is not None:
+            kernel.out.append(DropTimer(self.place, "attempt"))
+        kernel.out.append(StopTask(self.place, self.attempt, self.dispatch, self.seat.agent, self.seat.person))
+        if self.seat.person:
+            self._settle(None, None, 0)
+            kernel.out.append(ReleaseGrant(self.place, self.attempt, outcome))
+            return
+        kernel.stopping[self.place, self.attempt] = Stopping(self, outcome)
+        kernel.out.append(ArmTimer(self.place, f"grace:{self.attempt}", kernel.now + GRACE_US, self.attempt))
+
+    def _leave(self) -> None:
+        """Let go of whatever the state holds: a request, a reservation, an attempt, a timer."""
+        kernel = self.kernel
+        state = self.state
+        if state == RUNNING:
+            self._stop_attempt("stopped")
+        elif state == QUEUED:
+            self.account.settle(self.pico, self.tokens, 0, 0)
+            kernel.room = True
+            kernel.out.append(ReleaseGrant(self.place, self.attempt, "stopped"))
+        elif state == UNFUNDED:
+            kernel.unfunded.remove(self)
+        elif state == RESTING:
+            kernel.out.append(DropTimer(self.place, "backoff"))
+
+    def stop(self) -> None:
+        """Stop; the owner learns at once, the attempt may still take its grace."""
+        self._leave()
+        self._close_work()
+        self.state = CLOSED
+        self.owner.child_stopped(self)
+
+    # -------------------------------------------------------------- after a crash
+
+    def reissue(self) -> None:
+        """Issue again what has no outcome; an attempt that was under way is sent again as the next dispatch."""
+        kernel = self.kernel
+        if self.within_at_us is not None:
+            kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
+        if self.state == LOOKING:
+            assert self.reuse_key is not None
+            kernel.out.append(LookupReuse(self.place, self.reuse_key))
+            return
+        if self.reuse_key is not None:
+            kernel.out.append(LookupReuse(self.place, self.reuse_key))
+        if self.state == QUEUED:
+            self._request()
+        elif self.state == RESTING:
+            kernel.out.append(ArmTimer(self.place, "backoff", self.rest_at_us, self.attempt))
+        elif self.state == RUNNING:
+            self._resend()
+
+    def _resend(self) -> None:
+        assert self.seat is not None
+        kernel = self.kernel
+        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session))
+        if self.deadline_us is not None:
+            kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
+        self.dispatch += 1
+        if self.dispatch >= DISPATCHES_MAX:
+            pico = self._settle(None, None, None)
+            if self.deadline_us is not None:
+                kernel.out.append(DropTimer(self.place, "attempt"))
+            message = f"{self.dispatch} engines crashed while {self.seat.agent} was at it: it is not sent again"
+            self._failed("poison", message, pico, 0, "failed")
+            return
+        self._send(self.seat)
+
+
+def spent(
+    tier: Tier, reserved_pico: int, reserved_tokens: int, tokens_in: int | None, tokens_out: int | None, cost: int | None
+) -> tuple[int, int, bool]:
+    """What an attempt cost: (pico-dollars, tokens, whether that is its reservation because nobody said)."""
+    silent = tokens_in is None and tokens_out is None
+    tokens = reserved_tokens if silent else (tokens_in or 0) + (tokens_out or 0)
+    if cost is not None:
+        return cost, tokens if not silent else 0, False
+    if not silent and (tier.input_pico is not None or tier.output_pico is not None):
+        return (tokens_in or 0) * (tier.input_pico or 0) + (tokens_out or 0) * (tier.output_pico or 0), tokens, False
+    return reserved_pico, tokens, bool(reserved_pico or (silent and reserved_tokens))
+
+
+def _clip(account: Account, pico: int, tokens: int) -> tuple[int, int]:
+    """A step's own budget bounds its attempts together: the next one may spend what is left of it, as long as something is."""
+    cap = account.cap
+    if cap.cost_pico is not None:
+        left = cap.cost_pico - account.charged_pico - account.reserved_pico
+        pico = left if 0 < left < pico else pico
+    if cap.tokens is not None:
+        left = cap.tokens - account.charged_tokens - account.reserved_tokens
+        tokens = left if 0 < left < tokens else tokens
+    return pico, tokens
+
+
+def follow(
+    activity: Activity, failure: Failure, links: tuple[Link, ...], contract: str = "", inputs: list[Any] | None = None
+) -> None:
+    """Go along an `on_failure` chain for an activity that failed and is closed."""
+    owner = activity.owner
+    for position, link in enumerate(links):
+        if link.kind == "stop":
+            break
+        if link.kind == "skip":
+            activity.kernel.decide("skipped", failure.code)
+            owner.child_skipped(activity)
+            return
+        if link.kind == "use":
+            assert link.value is not None
+            try:
+                value = link.value(activity.frame)
+            except ExpressionError as error:
+                failure = Failure("expression", f"on_failure of {activity.path()}: {error}", activity.path())
+                continue
+            activity.kernel.decide("used instead", failure.code)
+            owner.child_done(activity, value)
+            return
+        assert link.kind == "ask"
+        assert link.seat is not None
+        asking = Asking(contract, (link.seat,), links=links[position + 1 :], within_us=link.within_us)
+        label = f"{activity.label}?{link.seat.agent}"
+        task = Task(
+            activity.frame,
+            activity.op,
+            owner,
+            activity.index,
+            activity.ordinal + 0x5_0000 * (position + 1),
+            label,
+            asking,
+            inputs or [],
+        )
+        task.account = activity.account
+        activity.kernel.decide("asked", link.seat.agent)
+        task.start()
+        return
+    owner.child_failed(activity, failure)
+
+
+def _seconds(us: int) -> str:
+    return f"{us / 1_000_000:g} s"
