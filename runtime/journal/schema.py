@@ -33,6 +33,7 @@ CREATE TABLE plans (hash TEXT PRIMARY KEY, json TEXT NOT NULL);
 CREATE TABLE runs (no INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, flow TEXT NOT NULL, plan_hash TEXT NOT NULL,
     input TEXT NOT NULL, status TEXT NOT NULL, result TEXT NOT NULL, error TEXT NOT NULL,
     created_us INTEGER NOT NULL, ended_us INTEGER, seed TEXT NOT NULL, options TEXT NOT NULL);
+CREATE INDEX runs_by_status ON runs (status);
 CREATE TABLE records (run_no INTEGER NOT NULL, seq INTEGER NOT NULL, time_us INTEGER NOT NULL, type TEXT NOT NULL,
     body TEXT NOT NULL);
 CREATE UNIQUE INDEX records_by_run ON records (run_no, seq);
@@ -49,6 +50,7 @@ CREATE TABLE questions (run TEXT NOT NULL, place TEXT NOT NULL, contract TEXT NO
     choices TEXT NOT NULL, UNIQUE (run, place));
 CREATE TABLE mail (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, run TEXT, place TEXT, name TEXT, key TEXT,
     value TEXT NOT NULL, by_whom TEXT, posted_us INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX pending ON mail (id) WHERE NOT taken;
 CREATE UNIQUE INDEX answers ON mail (run, place) WHERE kind = 'answer';
 """
 

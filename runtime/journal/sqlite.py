@@ -187,7 +187,10 @@ class SQLiteStore:
 
     def runs(self, status: RunStatus | None = None) -> list[RunRow]:
         """See ``Store.runs``."""
-        found = self._read(f"{rows.GET_RUNS} WHERE ?1 IS NULL OR status = ?1 ORDER BY no", (status,))
+        if status is None:
+            found = self._read(f"{rows.GET_RUNS} ORDER BY no")
+        else:
+            found = self._read(f"{rows.GET_RUNS} WHERE status = ? ORDER BY no", (status,))
         return [rows.run_row(row) for row in found]
 
     def records(self, run: str, after: int = 0) -> list[Record]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchspec.runtime.errors import CorruptStore, StoreBusy, StoreError, StoreFull
-from orchspec.runtime.journal import codec, schema
+from orchspec.runtime.journal import codec, rows, schema
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import Batch, Record
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, full_batch, sample
@@ -165,6 +165,21 @@ def test_closed_store_says_so(owned):
     for call in (store.runs, lambda: store.records("r1"), lambda: store.commit(epoch, full_batch())):
         with pytest.raises(StoreError, match="has been closed"):
             call()
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (f"{rows.GET_RUNS} WHERE status = 'running' ORDER BY no", "runs_by_status"),
+        (rows.GET_MAIL.replace("?", "7"), "pending"),
+        ("SELECT seq FROM records WHERE run_no = 1 AND seq > 2 ORDER BY seq", "records_by_run"),
+    ],
+)
+def test_what_an_engine_polls_and_folds_is_found_by_an_index(owned, statement, index):
+    store, _ = owned
+    plan = [row[3] for row in store._reader.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert len(plan) == 1
+    assert f" {index} " in plan[0] + " "
 
 
 # ---------------------------------------------------------------------- damage
