@@ -303,7 +303,7 @@ class Expect(Node):
     span: Span
 
 
-TestItem: TypeAlias = Attribute | Budget | Stub | Fault | Expect
+TestItem: TypeAlias = Attribute | Stub | Fault | Expect
 
 
 @dataclass(frozen=True, slots=True, eq=False)

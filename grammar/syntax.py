@@ -20,7 +20,7 @@ __all__ = [
     "attributes",
     "budgets",
     "children",
-    "depth",
+    "deep",
     "dotted",
     "shape",
     "walk",
@@ -61,15 +61,15 @@ def walk(node: Node) -> Iterator[Node]:
         stack.extend(reversed(list(children(current))))
 
 
-def depth(node: Node) -> int:
-    """The number of nodes on the longest way down from `node`; uses no recursion."""
-    deepest = 0
+def deep(node: Node, limit: int) -> Node | None:
+    """A node more than `limit` nodes below and including `node`, or none; uses no recursion."""
     stack = [(node, 1)]
     while stack:
         current, level = stack.pop()
-        deepest = max(deepest, level)
+        if level > limit:
+            return current
         stack.extend((child, level + 1) for child in children(current))
-    return deepest
+    return None
 
 
 def shape(value: Any) -> Any:
