@@ -12,8 +12,8 @@ has a parent; a `Slot` in `Checked.resolved` says in which frame and at which in
 up from the one in which that very expression is evaluated. There is one frame for each of: the body of a flow (its
 parameters first), of a scope (its item first, if it has one), of the rounds of a repeat (`past`, `prev` first), of a
 repeat's `else` (no slots given); the item of a step's `for` (one slot, parent: the block's); `it` of an arbitration
-(one slot, parent: the block's); the parameters and then `result` of a contract and of an effect (no parent); the fields of a
-record type (no parent); the parameters of a flow for their `where` (no parent); a param's own value for its `where`.
+(one slot, parent: the block's); the parameters and then `result` of a contract and of an effect (no parent); the fields
+of a record type (no parent); the parameters of a flow for their `where` (no parent); a param's value for its `where`.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ __all__ = [
     "RuleInfo",
     "ScopeInfo",
     "Slot",
+    "SlotKind",
     "StepInfo",
     "Symbol",
     "TierInfo",
@@ -95,6 +96,8 @@ __all__ = [
 
 
 # ------------------------------------------------------------------ frames and symbols
+
+SlotKind: TypeAlias = Literal["local", "parameter", "field", "item", "it", "result", "past", "prev", "param"]
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +111,19 @@ class Frame:
     parent: Frame | None = None
     slots: list[Slot] = field(default_factory=list)
     given: int = 0
+
+    _by_name: dict[str, Slot] = field(default_factory=dict, repr=False)
+
+    def add(self, name: str, kind: SlotKind, declared: Node, type_: Type = UNKNOWN) -> Slot:
+        """A new slot at the end; if the name stands already, the first keeps it."""
+        slot = Slot(name, kind, self, len(self.slots), declared, type_)
+        self.slots.append(slot)
+        self._by_name.setdefault(name, slot)
+        return slot
+
+    def find(self, name: str) -> Slot | None:
+        """The slot of that name in this very frame, or none."""
+        return self._by_name.get(name)
 
     def names(self) -> list[str]:
         """The names of the slots, in order."""
@@ -124,7 +140,7 @@ class Slot:
     """
 
     name: str
-    kind: Literal["local", "parameter", "field", "item", "it", "result", "past", "prev", "param"]
+    kind: SlotKind
     frame: Frame
     index: int
     declared: Node

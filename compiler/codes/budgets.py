@@ -1,0 +1,50 @@
+"""E08xx: budgets that cannot hold, and work that cannot be reserved."""
+
+from __future__ import annotations
+
+from orchspec.grammar.diagnostics import define
+
+__all__ = ["BELOW_BEST_CASE", "NO_RESERVATION", "RESERVATION_TOO_LARGE"]
+
+_CONTRACT = "orch 1\ncontract Draft(topic: Text) -> Text\n"
+_MODEL = "model large { input = $3 / 1M  output = $15 / 1M  context = 200k }\n"
+_FLOW = """flow f(topic: Text) -> Text {{
+  budget {{ {limit} }}
+  step draft = Draft(topic) by ann
+  return draft
+}}"""
+
+BELOW_BEST_CASE = define(
+    "E0801",
+    "below-best-case",
+    "the budget of {place} allows {limit}, and even its best case takes {best}",
+    explanation="Added up over the steps that every run does, with no retry and each loop ending in its first round, the "
+    "work takes more than the budget allows: no run could end well.",
+    bad=_CONTRACT + "agent ann fulfills Draft\n"
+    "flow f(topic: Text) -> Text {\n  budget { attempts <= 1 }\n  step draft = Draft(topic) by ann\n"
+    "  step better = Draft(draft) by ann\n  return better\n}",
+    good=_CONTRACT + "agent ann fulfills Draft\n"
+    "flow f(topic: Text) -> Text {\n  budget { attempts <= 2 }\n  step draft = Draft(topic) by ann\n"
+    "  step better = Draft(draft) by ann\n  return better\n}",
+)
+NO_RESERVATION = define(
+    "E0802",
+    "no-reservation",
+    "`{agent}` works under a {limit} budget and nothing says what an attempt may take",
+    explanation="What an attempt may take is reserved before it is sent. That needs a cap (`budget` of the agent or "
+    "step), or a model with prices and context, or a profile that says what it costs.",
+    bad=_CONTRACT + "agent ann fulfills Draft\n" + _FLOW.format(limit="cost <= $2"),
+    good=_CONTRACT + "agent ann fulfills Draft { budget { cost <= $0.10 } }\n" + _FLOW.format(limit="cost <= $2"),
+)
+RESERVATION_TOO_LARGE = define(
+    "E0803",
+    "reservation-too-large",
+    "one attempt of `{agent}` reserves {reserved}, more than the {limit} of {place}",
+    explanation="An attempt is sent only when what it may take fits into the budget, so this one could never be sent. "
+    "Cap the attempt with a `budget` at the agent or step, or raise the limit.",
+    bad=_CONTRACT + _MODEL + "agent ann fulfills Draft { models = [large] }\n" + _FLOW.format(limit="cost <= $0.50"),
+    good=_CONTRACT
+    + _MODEL
+    + "agent ann fulfills Draft { models = [large]  budget { tokens <= 20k } }\n"
+    + _FLOW.format(limit="cost <= $0.50"),
+)

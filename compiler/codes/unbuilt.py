@@ -1,0 +1,223 @@
+"""E10xx: what the language has and this release does not build yet, in one table.
+
+A construct is refused once, at its head, and nothing more is said about the names it declares. When it is built, its
+row goes, and with it the refusal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
+from orchspec.grammar.diagnostics import Code, define
+
+__all__ = ["UNBUILT", "Unbuilt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unbuilt:
+    """One construct: its code, and what to write instead where there is a way."""
+
+    code: Code
+    instead: str
+
+
+_DRAFT = "step draft = Draft(topic) by ann\n"
+_GOOD = in_flow(_DRAFT + "return draft")
+_LOOSE = "contract Lead(goal: Text) -> Note\nagent boss fulfills Lead\n"
+
+# key: (number, what it is called, what to use instead, a sample)
+_ROWS: dict[str, tuple[int, str, str, str]] = {
+    "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
+    "machine": (
+        2,
+        "`machine`",
+        "write a flow with `repeat`",
+        spec(
+            "machine m(topic: Text) -> Note {\n  initial state s { step d = Draft(topic) by ann  "
+            "on done -> e }\n  final state e { return s.d }\n}"
+        ),
+    ),
+    "route": (
+        3,
+        "`route`",
+        "write a step with `only_if` for each arm",
+        in_flow(
+            _DRAFT + "route best {\n  when draft.score > 0.5 -> Check(draft) by ann\n  else -> give draft\n}"
+            "\nreturn best"
+        ),
+    ),
+    "supervise": (
+        4,
+        "`supervise`",
+        "write a `repeat` of plan and work",
+        spec(
+            _LOOSE + "flow f(t: Text) -> Note {\n  supervise answer = Lead(t) by boss { workers = [ann] "
+            " rounds = 2 }\n  return answer\n}"
+        ),
+    ),
+    "peers": (
+        5,
+        "`peers`",
+        "write a `repeat` whose steps hand over to each other",
+        in_flow(
+            "peers agreed = Draft(topic) among [ann, bob] {\n  start = ann\n  hops = 3\n  handoff ann -> bob\n}"
+            "\nreturn agreed"
+        ),
+    ),
+    "eval": (
+        6,
+        "`eval`",
+        "write a step that nobody waits for",
+        in_flow(_DRAFT + "eval quality = Check(draft) by bob { sample = 10% }\nreturn draft"),
+    ),
+    "channel": (
+        7,
+        "`channel`",
+        "hand over what is to be known as a parameter of the contract",
+        PRELUDE + "channel news(note: Text) { from = [ann]  to = all }\n",
+    ),
+    "signal": (
+        8,
+        "`signal`",
+        "ask a `human` for what comes from outside",
+        PRELUDE + "signal paid(order: Text) -> Text\n",
+    ),
+    "send": (
+        9,
+        "`send`",
+        "hand over what is to be known as a parameter of the contract",
+        in_flow(_DRAFT + 'send news(note: "done")\nreturn draft'),
+    ),
+    "wait": (10, "`wait`", "use `every` in a `repeat`, or a `timeout`", in_flow(_DRAFT + "wait 10min\nreturn draft")),
+    "revert": (
+        11,
+        "`revert`",
+        "let the block fail: what it did is undone then",
+        in_flow(_DRAFT + "step url = publish(note: draft)\nrevert url\nreturn draft"),
+    ),
+    "hedge": (
+        12,
+        "`hedge`",
+        "race two agents with `by first of [a, b]`",
+        PRELUDE + "policy fast { hedge = after(p95) }\n",
+    ),
+    "elastic": (
+        13,
+        "elastic `slots = a..b`",
+        "give the number of slots",
+        PRELUDE + "agent cy fulfills Draft { slots = 2..20 }\n",
+    ),
+    "persistent": (
+        14,
+        "a persistent session",
+        "use `session = per_run`, and hand over what must be kept",
+        PRELUDE + "agent cy fulfills Draft { session = persistent }\n",
+    ),
+    "agent-effects": (
+        15,
+        "`effects` of an agent",
+        "apply the effect in a step after the agent's",
+        PRELUDE + "agent cy fulfills Draft { effects = [publish] }\n",
+    ),
+    "idempotent": (
+        16,
+        "an effect that is `idempotent` without a key",
+        "give it a `key`",
+        "orch 1\neffect mail(to: Text) { idempotent = true }\n",
+    ),
+    "check": (
+        17,
+        "an effect with `check`",
+        "give it a `key`",
+        "orch 1\neffect mail(to: Text) { check = mailed(to: to) }\neffect mailed(to: Text) -> Bool { key = to }\n",
+    ),
+    "in-doubt": (
+        18,
+        "an effect with `in_doubt`",
+        "give it a `key`",
+        "orch 1\ncontract Draft(topic: Text) -> Text\nhuman ann fulfills Draft\n"
+        "effect mail(to: Text) { in_doubt = ask(ann, within: 1h) }\n",
+    ),
+    "settles": (
+        19,
+        "`settles`",
+        "give the effect a `key`, which needs none",
+        "orch 1\neffect mail(to: Text) { key = to  settles = 1min }\n",
+    ),
+    "early": (
+        20,
+        "`early = true`",
+        "leave it out: all candidates are waited for",
+        in_flow(
+            "step notes = Draft(topic) by all of [ann, bob]\n"
+            "arbitrate note = notes { decide = first  early = true }\nreturn note"
+        ),
+    ),
+    "fold": (21, "`fold`", "summarize in a step of its own", PRELUDE + "agent cy fulfills Draft { fold = Check }\n"),
+    "context": (
+        22,
+        "`context` of an agent",
+        "give the `context` of its models",
+        PRELUDE + "agent cy fulfills Draft { context = 100k }\n",
+    ),
+    "critical-section": (
+        23,
+        "`tools` of a scope",
+        "give the tool `slots = 1`",
+        in_flow("scope quiet {\n  tools = [search]\n  step draft = Draft(topic) by ann\n  give draft\n}\nreturn quiet"),
+    ),
+    "limits-here": (
+        24,
+        "`{name}` of {place}",
+        "put it on the agent, or on a tool for `rate` and `slots`",
+        in_flow(
+            "step draft = Draft(topic) by ann { breaker = breaker(failures: 3, within: 1min, rest: 30s) }\nreturn draft"
+        ),
+    ),
+    "effect-for": (
+        25,
+        "`for` at a step that is no contract",
+        "write a `scope … for` around it",
+        "orch 1\neffect mail(to: Text) { key = to }\nflow f(names: List<Text>) -> Int {\n"
+        "  step sent = mail(to: n) for n in names\n  return 1\n}\n",
+    ),
+    "limit": (
+        26,
+        "the limit `{name}` of a budget",
+        "limit `cost tokens time retries attempts`",
+        "orch 1\nflow f(a: Int) -> Int {\n  budget { transitions <= 3 }\n  return a\n}\n",
+    ),
+    "loop-types": (
+        28,
+        "the type `{name}` of `supervise` and `peers`",
+        "write a `repeat` of plan and work",
+        "orch 1\ncontract Lead(goal: Text, so_far: List<Done>) -> Text\n",
+    ),
+    "flow-attribute": (
+        27,
+        "`{name}` at {place}",
+        "set it at the steps inside",
+        spec(
+            "flow g(t: Text) -> Note { step d = Draft(t) by ann  return d }\n"
+            "flow f(t: Text) -> Note { step d = g(t) { timeout = 5s }  return d }"
+        ),
+    ),
+}
+
+UNBUILT: dict[str, Unbuilt] = {
+    key: Unbuilt(
+        define(
+            f"E10{number:02}",
+            f"unbuilt-{key}",
+            f"{what} is not built yet",
+            explanation=f"The language has this construct, and this release does not run it, so it is refused rather than "
+            f"ignored. For now: {instead}.",
+            bad=bad,
+            good=_GOOD,
+        ),
+        instead,
+    )
+    for key, (number, what, instead, bad) in _ROWS.items()
+}
+"""The table, by the key that the checks use."""

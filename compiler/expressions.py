@@ -1,0 +1,393 @@
+"""The types of expressions.
+
+`Typer` goes over an expression once, from the outside in: what is expected is handed down, since record literals, empty
+lists and string literals mean something only where their type is known, and what is found comes back up. Types,
+resolved names and conversions are put into the tables of `Checked`; operators, functions and literals have modules of
+their own. An unknown part makes the whole unknown, silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from orchspec.compiler import functions, literals, operators
+from orchspec.compiler.codes import arbitration
+from orchspec.compiler.codes import names as name_codes
+from orchspec.compiler.codes import types as codes
+from orchspec.compiler.context import Context, Env, Fact
+from orchspec.compiler.model import AgentInfo, Frame, GiverRef, MemberRef, ParamRef, Reference, Slot, StepInfo
+from orchspec.compiler.names import describe, find, is_opaque
+from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.types import (
+    BOOL,
+    DURATION,
+    FLOAT,
+    INT,
+    JSON,
+    MONEY,
+    NONE,
+    PERCENT,
+    TEXT,
+    UNKNOWN,
+    EnumOf,
+    ListOf,
+    MapOf,
+    Nothing,
+    Optional,
+    RecordOf,
+    Round,
+    Type,
+    Unknown,
+    assignable,
+    is_unknown,
+    optional,
+    required,
+    show,
+)
+from orchspec.grammar.syntax import (
+    Binary,
+    Bool,
+    Call,
+    DurationLit,
+    Expr,
+    Field,
+    Float,
+    Hole,
+    Index,
+    Int,
+    ListLit,
+    MoneyLit,
+    Name,
+    Node,
+    NoneLit,
+    Not,
+    PercentLit,
+    Range,
+    RecordLit,
+    Step,
+    Text,
+    Unary,
+)
+
+__all__ = ["Typer", "facts", "lookup"]
+
+
+def lookup(frame: Frame, name: str) -> tuple[Slot, int] | None:
+    """The slot that a name means in a frame, and how many frames up it stands."""
+    up = 0
+    current: Frame | None = frame
+    while current is not None:
+        slot = current.find(name)
+        if slot is not None:
+            return slot, up
+        current = current.parent
+        up += 1
+    return None
+
+
+def facts(expr: Expr, resolved: Mapping[Node, Any]) -> set[Fact]:
+    """What is not none once the condition holds: `x != none`, and both sides of `and`; the expression is typed."""
+    if isinstance(expr, Binary) and expr.op == "and":
+        return facts(expr.left, resolved) | facts(expr.right, resolved)
+    if isinstance(expr, Not) and isinstance(expr.operand, Binary) and expr.operand.op == "==":
+        return _compared(expr.operand, resolved)
+    if isinstance(expr, Binary) and expr.op == "!=":
+        return _compared(expr, resolved)
+    return set()
+
+
+def _compared(expr: Binary, resolved: Mapping[Node, Any]) -> set[Fact]:
+    if isinstance(expr.right, NoneLit):
+        key = _fact(expr.left, resolved)
+    elif isinstance(expr.left, NoneLit):
+        key = _fact(expr.right, resolved)
+    else:
+        return set()
+    # `a.b != none` says that neither a nor a.b is none.
+    return set() if key is None else {key[:length] for length in range(1, len(key) + 1)}
+
+
+def _fact(expr: Expr, resolved: Mapping[Node, Any]) -> Fact | None:
+    fields: list[str] = []
+    while isinstance(expr, Field):
+        fields.append(expr.name.text)
+        expr = expr.base
+    found = resolved.get(expr)
+    return (found.slot, *reversed(fields)) if isinstance(found, Reference) else None
+
+
+class Typer:
+    """Types expressions; see the head of the module."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.checked = context.checked
+        self.report = context.report
+        self._rules: dict[type[Node], Callable[[Any, Env, Type | None], Type]] = {
+            Name: self._name,
+            Field: self._field,
+            Index: self._index,
+            Int: self._int,
+            Float: lambda _node, _env, _hint: FLOAT,
+            Bool: lambda _node, _env, _hint: BOOL,
+            Text: lambda node, _env, hint: literals.text(self, node, hint),
+            NoneLit: lambda _node, _env, _hint: NONE,
+            DurationLit: lambda _node, _env, _hint: DURATION,
+            MoneyLit: lambda _node, _env, _hint: MONEY,
+            PercentLit: lambda _node, _env, _hint: PERCENT,
+            Hole: lambda _node, _env, _hint: UNKNOWN,
+            ListLit: lambda node, env, hint: literals.list_literal(self, node, env, hint),
+            RecordLit: lambda node, env, hint: literals.record(self, node, env, hint),
+            Range: lambda node, env, _hint: operators.range_of(self, node, env),
+            Unary: lambda node, env, _hint: operators.negative(self, node, env),
+            Not: lambda node, env, _hint: operators.negation(self, node, env),
+            Binary: lambda node, env, hint: operators.binary(self, node, env, hint),
+            Call: lambda node, env, _hint: functions.call(self, node, env),
+        }
+
+    # -------------------------------------------------------------- entrances
+
+    def root(self, expr: Expr, env: Env, expected: Type | None = None, what: str = "this") -> Type:
+        """Types a whole expression where `expected` is wanted, if anything is; `what` names it in messages."""
+        self.checked.frames[expr] = env.frame
+        if expected is None:
+            return self.infer(expr, env)
+        return self.check(expr, env, expected, what)
+
+    def condition(self, expr: Expr, env: Env, what: str) -> set[Fact]:
+        """Types a whole expression that is a condition; gives what it says to be not none."""
+        self.checked.frames[expr] = env.frame
+        self.truth(expr, env, what)
+        return facts(expr, self.checked.resolved)
+
+    def truth(self, expr: Expr, env: Env, what: str) -> None:
+        """Types a part that must be a Bool."""
+        found = self.infer(expr, env, BOOL)
+        if found == BOOL or is_unknown(found):
+            return
+        self.report.add(codes.NOT_A_CONDITION, expr, what=what, found=show(found))
+
+    def infer(self, expr: Expr, env: Env, hint: Type | None = None) -> Type:
+        """The type of an expression; `hint` is what is wanted there, for literals that have none of their own."""
+        found = self._rules[type(expr)](expr, env, hint)
+        self.checked.expr_types[expr] = found
+        return found
+
+    def check(self, expr: Expr, env: Env, expected: Type, what: str) -> Type:
+        """Types an expression where `expected` is wanted, and reports what does not fit."""
+        found = self.infer(expr, env, expected)
+        self.fit(expr, found, expected, what)
+        return found
+
+    def fit(self, expr: Expr, found: Type, expected: Type, what: str) -> bool:
+        """Whether a typed expression fits what is expected; marks conversions, reports what does not fit."""
+        if assignable(found, expected):
+            if found == INT and required(expected) == FLOAT:
+                self.checked.floats.add(expr)
+            return True
+        if expected == JSON and isinstance(expr, Text | Int | Float | Bool | NoneLit | ListLit | RecordLit):
+            return True
+        if isinstance(found, Optional) and assignable(found.inner, expected):
+            self.report.add(
+                codes.OPTIONAL_OPERAND, expr, what=what, found=show(found), notes=[f"expected {show(expected)}"]
+            )
+        else:
+            self.report.add(codes.TYPE_MISMATCH, expr, what=what, found=show(found), expected=show(expected))
+        return False
+
+    def some(self, expr: Expr, env: Env, what: str, hint: Type | None = None) -> Type:
+        """The type of an operand, which may not be optional: reports if it is, and goes on with what is inside."""
+        found = self.infer(expr, env, hint)
+        if isinstance(found, Optional) and not is_unknown(found):
+            self.report.add(codes.OPTIONAL_OPERAND, expr, what=what, found=show(found))
+            return UNKNOWN
+        return found
+
+    # -------------------------------------------------------------- names
+
+    def _name(self, node: Name, env: Env, _hint: Type | None) -> Type:
+        if not node.text:
+            return UNKNOWN
+        found = lookup(env.frame, node.text)
+        if found is not None:
+            return self._slot(node, *found, env)
+        param = self.checked.params.get(node.text)
+        if param is not None:
+            self.context.used.add(param)
+            self.checked.resolved[node] = ParamRef(param)
+            return param.type
+        if is_opaque(self.context, node.text):
+            return UNKNOWN
+        info = self._declared(node.text)
+        if info is not None:
+            self.context.used.add(info)
+            self.report.add(codes.NOT_A_VALUE, node, name=node.text, found=describe(info))
+            return UNKNOWN
+        names = [*self._visible(env.frame), *self.checked.params]
+        self.report.absent(
+            name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=did_you_mean(node.text, node, names)
+        )
+        return UNKNOWN
+
+    def _slot(self, node: Name, slot: Slot, up: int, env: Env) -> Type:
+        if env.seen is not None and slot.index >= env.seen:
+            self.report.add(codes.LATER_FIELD, node, name=node.text, what=env.seeing)
+            return slot.type
+        self.checked.resolved[node] = Reference(slot, up)
+        self.context.read(slot, node, env)
+        kind = self.context.type_of(slot)
+        if isinstance(kind, Nothing):
+            self.report.add(codes.NOT_A_VALUE, node, name=node.text, found="without a result")
+            return UNKNOWN
+        return required(kind) if (slot,) in env.facts else kind
+
+    def _declared(self, name: str) -> object | None:
+        checked = self.checked
+        for table in (
+            checked.agents,
+            checked.contracts,
+            checked.effects,
+            checked.flows,
+            checked.enums,
+            checked.records,
+            checked.tools,
+            checked.models,
+            checked.policies,
+            checked.decisions,
+        ):
+            if name in table:
+                return table[name]
+        return None
+
+    def _visible(self, frame: Frame) -> Iterator[str]:
+        current: Frame | None = frame
+        while current is not None:
+            yield from (slot.name for slot in current.slots)
+            current = current.parent
+
+    # -------------------------------------------------------------- fields and items
+
+    def _field(self, node: Field, env: Env, _hint: Type | None) -> Type:
+        base, name = node.base, node.name
+        if isinstance(base, Name) and lookup(env.frame, base.text) is None and base.text not in self.checked.params:
+            enum = self.checked.enums.get(base.text)
+            if enum is not None:
+                self.context.used.add(enum)
+                if name.text in enum.members:
+                    self.checked.resolved[node] = MemberRef(enum, name.text)
+                elif name.text:
+                    self.report.add(
+                        name_codes.UNKNOWN_MEMBER,
+                        name,
+                        type=enum.name,
+                        name=name.text,
+                        notes=[f"its members are {listed(enum.members)}"],
+                        fix=did_you_mean(name.text, name, enum.members),
+                    )
+                return EnumOf(enum.name)
+        found = self._field_of(node, self.infer(base, env))
+        key = _fact(node, self.checked.resolved)
+        return required(found) if key is not None and key in env.facts else found
+
+    def _field_of(self, node: Field, base: Type) -> Type:
+        name = node.name.text
+        if is_unknown(base) or not name:
+            return UNKNOWN
+        if isinstance(base, Optional):
+            return optional(self._field_of(node, base.inner))
+        if isinstance(base, ListOf):
+            return ListOf(self._field_of(node, base.item)) if not isinstance(base.item, Unknown) else UNKNOWN
+        fields = self._fields(base)
+        if fields is None:
+            self.report.add(codes.NO_FIELDS, node.name, found=show(base))
+            return UNKNOWN
+        if name not in fields:
+            self.report.add(
+                name_codes.UNKNOWN_FIELD,
+                node.name,
+                type=show(base),
+                name=name,
+                notes=[f"its fields are {listed(fields)}"] if fields else [],
+                fix=did_you_mean(name, node.name, fields),
+            )
+            return UNKNOWN
+        found = fields[name]
+        if isinstance(found, Nothing):
+            self.report.add(codes.NOT_A_VALUE, node.name, name=name, found="without a result")
+            return UNKNOWN
+        return found
+
+    def _fields(self, base: Type) -> Mapping[str, Type] | None:
+        if isinstance(base, RecordOf):
+            return {field.name: field.type for field in self.checked.records[base.name].fields}
+        if isinstance(base, Round):
+            block = self.checked.blocks[base.repeat]
+            names = {slot.name: slot for slot in block.frame.slots[block.frame.given :]}
+            for slot in names.values():
+                slot.read = slot.read or slot.type != UNKNOWN
+            return {name: self.context.type_of(slot) for name, slot in names.items()}
+        return None
+
+    def _index(self, node: Index, env: Env, _hint: Type | None) -> Type:
+        base = self.some(node.base, env, "what is indexed")
+        if self._names_agent(node.index, env):
+            return self._giver(node, base)
+        if isinstance(base, ListOf):
+            self._index_by(node, env, INT, "a list is read by an Int from 0")
+            return base.item
+        if isinstance(base, MapOf):
+            self._index_by(node, env, TEXT, "a map is read by a Text")
+            return base.value
+        self.infer(node.index, env)
+        if not is_unknown(base):
+            self.report.add(codes.BAD_INDEX, node, problem=f"{show(base)} is neither a list nor a map")
+        return UNKNOWN
+
+    def _index_by(self, node: Index, env: Env, wanted: Type, rule: str) -> None:
+        found = self.infer(node.index, env)
+        if found != wanted and not is_unknown(found):
+            self.report.add(codes.BAD_INDEX, node.index, problem=f"{rule}, found {show(found)}")
+
+    def _names_agent(self, index: Expr, env: Env) -> bool:
+        return (
+            isinstance(index, Name)
+            and index.text in self.checked.agents
+            and lookup(env.frame, index.text) is None
+            and index.text not in self.checked.params
+        )
+
+    def _giver(self, node: Index, base: Type) -> Type:
+        agent = find(self.context, node.index, AgentInfo)
+        if is_unknown(base) or agent is None:
+            return UNKNOWN
+        found = self.checked.resolved.get(node.base)
+        step = self.fan_out(found.slot) if isinstance(found, Reference) else None
+        if step is None or not isinstance(found, Reference) or step.pattern != "all" or step.loop is not None:
+            why = (
+                "those of `N of` are read by index, from 0"
+                if step is not None and step.pattern == "some"
+                else ("this is none")
+            )
+            self.report.add(arbitration.NO_GIVERS, node, what=f"`[{agent.name}]`", why=why)
+            return UNKNOWN
+        givers = [candidate.agent.name for candidate in step.candidates]
+        if agent.name not in givers:
+            problem = f"`{agent.name}` was not asked; asked were {listed(givers)}"
+            self.report.add(codes.BAD_INDEX, node.index, problem=problem)
+            return UNKNOWN
+        self.checked.resolved[node] = GiverRef(found.slot, found.up, agent)
+        return base.item if isinstance(base, ListOf) else UNKNOWN
+
+    def fan_out(self, slot: Slot) -> StepInfo | None:
+        """The step whose several results stand in a slot, or none."""
+        if not isinstance(slot.declared, Step) or slot.kind != "local":
+            return None
+        step = self.checked.steps.get(slot.declared)
+        return step if step is not None and (step.pattern in ("all", "some") or step.loop is not None) else None
+
+    def _int(self, node: Int, _env: Env, _hint: Type | None) -> Type:
+        if node.value > 2**63 - 1:
+            self.report.add(codes.INT_TOO_LARGE, node, found=str(node.value))
+            return UNKNOWN
+        return INT
