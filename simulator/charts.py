@@ -96,7 +96,7 @@ def _draw_latency(theme: Theme, measures: Measures, values: Sequence[float], end
     marks = [s for s in (0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999) if _nines(s) <= right]
     axes.set_xticks([_nines(share) for share in marks], [f"{100 * share:g}" for share in marks])
     axes.set_xlim(0.0, right)
-    axes.set_ylim(0.0, top * 1.12)
+    axes.set_ylim(0.0, top * 1.12 or 1.0)
     time_axis(axes, top, "y", "latency")
     axes.set_xlabel("share of runs that ended within this time (%)")
     axes.grid(visible=True, axis="y")

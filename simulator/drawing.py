@@ -204,15 +204,14 @@ def caption_axes(axes: Axes, theme: Theme, title: str, subtitle: str, *, room: f
 
 def time_axis(axes: Axes, longest_s: float, which: str, title: str) -> None:
     """Let the `which` ("x" or "y") axis, whose data is in seconds, read in the unit fit for `longest_s`."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
     unit_s, name = time_scale(longest_s)
     axis = axes.xaxis if which == "x" else axes.yaxis
-    steps = longest_s / unit_s
-    # Round steps of the unit, not of seconds: 0, 2, 4 h rather than 0, 1.39, 2.78 h.
-    locator = MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]) if steps > 0 else MaxNLocator(2)
-    ticks = locator.tick_values(0.0, steps)
-    axis.set_major_locator(MultipleLocator((ticks[1] - ticks[0]) * unit_s) if len(ticks) > 1 else locator)
+    if longest_s > 0.0:
+        # Round steps of the unit, not of seconds: 0, 2, 4 h rather than 0, 1.39, 2.78 h.
+        ticks = MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, longest_s / unit_s)
+        axis.set_major_locator(FixedLocator([tick * unit_s for tick in ticks]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit_s:g}"))
     axis.set_label_text(f"{title} ({name})")
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias
 
 from orchspec.simulator.estimate import Estimate
 from orchspec.simulator.kpis import KPIS, Measures
-from orchspec.simulator.units import format_interval, format_quantity
+from orchspec.simulator.units import format_bound, format_interval, format_quantity
 
 __all__ = ["Expression", "Outcome", "Verdict", "judge"]
 
@@ -155,7 +155,7 @@ def _same(a: float, b: float) -> bool:
 def _written(operand: _Operand, unit: str, level: float) -> str:
     unit = operand.unit or unit
     if operand.constant:
-        return format_quantity(operand.value, unit)
+        return format_bound(operand.value, unit)
     like = operand.value if math.isfinite(operand.value) else operand.lo
     value = format_quantity(operand.value, unit, like)
     if operand.estimate is not None and operand.estimate.note == "0/0":

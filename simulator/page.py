@@ -34,6 +34,7 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anyw
 h2 { font-size: 1.25rem; margin: 2.75rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 p { margin: .4rem 0; overflow-wrap: anywhere; }
+.verdict { margin-top: 1.25rem; }
 .muted, .lead { color: var(--muted); }
 .lead { font-size: 1.05rem; margin: 0 0 1rem; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 1rem 0 0; font-size: .9rem; }
@@ -54,7 +55,8 @@ th { font-weight: 600; color: var(--muted); white-space: nowrap; }
 th.number, td.number { text-align: right; white-space: nowrap; }
 td small { color: var(--muted); display: block; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem;
-  margin: .5rem 0; overflow-x: auto; font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+  margin: .5rem 0; overflow-x: auto;
+  font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 figure { margin: 1.25rem 0; }
 figure svg { display: block; width: 100%; min-width: 38rem; height: auto; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .85rem;

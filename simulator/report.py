@@ -6,6 +6,7 @@ The same document and charts give the same bytes: there is no time of making in 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,11 +36,6 @@ _RESOURCE_UNITS = (
     ("busy", "slots"),
     ("task_rate", "1/s"),
 )
-_OUTCOMES = {
-    "passed": "Every expectation passed.",
-    "failed": "An expectation failed.",
-    "undecided": "The runs do not decide every expectation.",
-}
 
 
 def render(
@@ -102,7 +98,10 @@ def _verdict(document: Mapping[str, Any]) -> str:
     if not document["expectations"]:
         return ""
     outcome = outcome_of(document)
-    return f"<p>{pages.badge(outcome)} {pages.escape(_OUTCOMES[outcome])}</p>\n"
+    verdicts = Counter(expectation["verdict"] for expectation in document["expectations"])
+    count = _counted(len(document["expectations"]), "expectation")
+    told = ", ".join(f"{verdicts[each]} {each}" for each in ("passed", "failed", "undecided") if verdicts[each])
+    return f'<p class="verdict">{pages.badge(outcome)} {pages.escape(f"{count}: {told}")}</p>\n'
 
 
 def _first(document: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["format_interval", "format_quantity", "time_scale"]
+__all__ = ["format_bound", "format_interval", "format_quantity", "time_scale"]
 
 #: (least magnitude in s, seconds of the unit, its name)
 _TIMES = (
@@ -52,6 +52,15 @@ def format_quantity(value: float, unit: str, like: float | None = None) -> str:
     if abs(size) >= 10_000:
         return f"{_digits(value / 1000.0)}k"
     return _digits(value)
+
+
+def format_bound(value: float, unit: str) -> str:
+    """Return a number that somebody wrote, in the largest unit that keeps it whole: 1 h, and 90 min."""
+    if unit == "s" and math.isfinite(value) and value > 0.0:
+        for _, unit_s, name in _TIMES:
+            if value >= unit_s and value % unit_s == 0.0:
+                return f"{value / unit_s:,.0f} {name}"
+    return format_quantity(value, unit)
 
 
 def format_interval(lo: float, hi: float, unit: str, like: float) -> str:
