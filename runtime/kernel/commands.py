@@ -175,10 +175,14 @@ class DropTimer:
 
 @dataclass(slots=True)
 class LookupReuse:
-    """Ask whether identical work is done (answered at once), under way (answered when it ends), or ours to do."""
+    """Ask whether identical work is done (answered at once), under way (answered when it ends), or ours to do.
+
+    `ours`: after a crash, who was at it says so again, and awaits no answer.
+    """
 
     place: int
     key: str
+    ours: bool = False
     outward: ClassVar[bool] = False
 
 

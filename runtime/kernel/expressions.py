@@ -32,6 +32,7 @@ __all__ = [
     "Leaf",
     "compile_expr",
     "equal",
+    "operands_of",
     "reads",
     "value_key",
 ]
@@ -104,11 +105,11 @@ def reads(expr: Expr) -> list[tuple[int, int]]:
         if node[0] in {"ref", "giver", "missing"}:
             found[node[1], node[2]] = None
         else:
-            pending.extend(reversed(_parts(node)))
+            pending.extend(reversed(operands_of(node)))
     return list(found)
 
 
-def _parts(node: Any) -> list[Any]:
+def operands_of(node: Any) -> list[Any]:
     """The expressions directly within one; whatever else stands in a node (names, slots, constants) is skipped."""
     op = node[0]
     if op == "const":
@@ -132,7 +133,7 @@ def _measure(expr: Any) -> None:
             if not isinstance(node, (list, tuple)) or not node or not isinstance(node[0], str):
                 raise PlanError(f"an expression is a list that begins with its operation, found {shape(node)}")
             try:
-                below.extend(_parts(node))
+                below.extend(operands_of(node))
             except (TypeError, IndexError, KeyError):
                 raise PlanError(f"the operation {node[0]!r} has operands of a wrong shape: {shape(node)}") from None
         level = below

@@ -361,9 +361,6 @@ class Kernel:
 
     def _reuse_answered(self, event: ReuseAnswered) -> None:
         task = self._task_at(event)
-        if task.state != CLOSED and (task.state, ReuseAnswered) not in TASK_TABLE:
-            self.ignore()  # after a crash the claim on work that is under way is made again; its answer changes nothing
-            return
         self._task(task, event, TASK_TABLE, task.reuse_answered)
 
     def _is_current(self, task: Task, event: TaskFulfilled | TaskFailed) -> bool:

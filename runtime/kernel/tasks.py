@@ -470,7 +470,7 @@ class Task(Activity):
             kernel.out.append(LookupReuse(self.place, self.reuse_key))
             return
         if self.reuse_key is not None:
-            kernel.out.append(LookupReuse(self.place, self.reuse_key))
+            kernel.out.append(LookupReuse(self.place, self.reuse_key, ours=True))
         if self.state == QUEUED:
             self._request()
         elif self.state == RESTING:

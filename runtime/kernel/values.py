@@ -88,6 +88,11 @@ class Shape:
             self._check(values)
         return values
 
+    def check(self, values: list[Any]) -> None:
+        """Raises InvalidValue if an inner value is against the `where` of its field."""
+        if self._check is not None:
+            self._check(values)
+
     def encode(self, values: list[Any]) -> dict[str, Any]:
         """JSON of the edge by name.
 

@@ -1,0 +1,362 @@
+"""The engine: what both drivers share. It feeds kernels, dispatcher, ledger and reuse table, at one instant after another, and keeps the order of effects.
+
+    post(run, event) …            what happened goes into the inbox
+    step(now)                     drain it: sort by (rank, run, place, attempt, dispatch), handle each, again until nothing more follows at this instant
+    committer.take() → commit     what was handled becomes durable
+    committed() → [(run, command)]  only now may the outside see what it caused
+
+Inner commands (grants, timers, ledger, reuse) act at once, on uncommitted state: a crash undoes them together with their cause. Outward ones wait for
+the commit that holds their cause. Pure: no I/O and no clock; a driver supplies the present, carries out outward commands and keeps timers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from orchspec.runtime.committer import GroupCommitter
+from orchspec.runtime.dispatcher import Dispatcher, Grant, PoolObserver
+from orchspec.runtime.journal.records import LedgerRow, QuestionRow, ReuseRow, RunRow
+from orchspec.runtime.kernel.commands import (
+    ArmTimer,
+    AskPerson,
+    ClaimEffect,
+    Command,
+    DropTimer,
+    EndRun,
+    HoldGrant,
+    KeepReuse,
+    LookupReuse,
+    ReleaseGrant,
+    RequestGrant,
+    RunTask,
+    SettleEffect,
+    StopTask,
+    TryEffect,
+)
+from orchspec.runtime.kernel.events import (
+    EffectClaimed,
+    EngineRecovered,
+    Event,
+    QuestionAnswered,
+    ReuseAnswered,
+    RunStarted,
+    TaskEnrolled,
+)
+from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
+from orchspec.runtime.ledger import Answer, Ledger, ReuseTable
+from orchspec.runtime.recording import EventRecord, Folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchspec.compiler.plan import Plan
+
+__all__ = ["TOOL_CALLS", "Engine", "Timers"]
+
+TOOL_CALLS: Final = 1 << 32
+"""Attempt numbers of tool calls start here: a call is a request of its own, beside that of the task."""
+
+
+class Timers(Protocol):
+    """Where a driver keeps timers. Arming again moves a timer; dropping one that is not there is nothing."""
+
+    def arm(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
+        """Post TimerFired for it at `at_us`."""
+
+    def drop(self, run: str, place: int, timer: str) -> None:
+        """Forget it."""
+
+    def tool_granted(self, grant: Grant) -> None:
+        """A tool call that waited may go on; `grant.attempt` is that of `Engine.call_tool`."""
+
+
+Posted = tuple[str, Event, int | None]
+
+
+class Engine:
+    """The runs of one engine. `halted` names runs that met a bug of ours, with the error; nothing else of the engine is touched by that."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        timers: Timers,
+        *,
+        ledger: Iterable[LedgerRow] = (),
+        reuse: Iterable[ReuseRow] = (),
+        observer: PoolObserver | None = None,
+    ) -> None:
+        self.timers = timers
+        self.dispatcher = Dispatcher(plan, observer)
+        self.ledger = Ledger(ledger)
+        self.reuse = ReuseTable(reuse)
+        self.committer = GroupCommitter()
+        self.kernels: dict[str, Kernel] = {}
+        self.rows: dict[str, RunRow] = {}
+        self.seqs: dict[str, int] = {}
+        self.halted: dict[str, Exception] = {}
+        self.inbox: list[Posted] = []
+        self.now = 0
+        self._held_back: list[tuple[str, Kernel, int, Command]] | None = None
+
+    # -------------------------------------------------------------- ways in
+
+    def start(self, plan: Plan, row: RunRow, now: int) -> None:
+        """Begin a run: its row becomes durable with its first record."""
+        self.dispatcher.admit(plan)
+        self.kernels[row.run] = Kernel(plan, row.run)
+        self.rows[row.run] = row
+        self.seqs[row.run] = 0
+        self.post(row.run, RunStarted(now, row.flow, row.input, plan.hash, KERNEL_VERSION, row.seed))
+
+    def recover(self, folded: list[tuple[Plan, RunRow, Folded]], epoch: int, now: int) -> None:
+        """Go on with runs that another engine left: grants that were open are held before anybody new is served."""
+        outcomes: list[tuple[int, str, str]] = []
+        for plan, row, state in folded:
+            self.dispatcher.admit(plan)
+            self.kernels[row.run] = state.kernel
+            self.rows[row.run] = row
+            self.seqs[row.run] = state.seq
+            outcomes.extend(state.outcomes)
+            self.post(row.run, EngineRecovered(now, epoch))
+        self.dispatcher.recover(outcomes, now)
+        self._held_back = []
+        self.now = now
+        self._drain_once()
+        held_back, self._held_back = self._held_back, None
+        for run, kernel, seq, command in held_back:
+            _INNER[type(command)](self, run, kernel, seq, command)
+
+    def post(self, run: str, event: Event, mail: int | None = None) -> None:
+        """Something happened; `mail` is the number of the mail that brought it, consumed with its record."""
+        self.inbox.append((run, event, mail))
+
+    def step(self, now: int) -> None:
+        """Handle all that has happened at this instant, and all that follows from it."""
+        self.now = now
+        while self.inbox:
+            self._drain_once()
+
+    def wake(self, now: int) -> None:
+        """Time has passed that the dispatcher waited for."""
+        self.now = now
+        self._granted(self.dispatcher.wake(now))
+
+    def committed(self) -> list[tuple[str, Command]]:
+        """The batch in flight is durable: what the outside may now see, in handle order."""
+        gated: list[tuple[str, Command]] = self.committer.done()
+        return gated
+
+    # -------------------------------------------------------------- tools
+
+    def call_tool(self, run: str, place: int, attempt: int, call: int, tool: str, now: int) -> Grant | None:
+        """A slot and a token of a tool, for one call of an attempt: at once, or later by `Timers.tool_granted`."""
+        key = TOOL_CALLS + (attempt << 16) + call
+        return self.dispatcher.request(run, place, key, (tool,), now)
+
+    def end_tool_call(self, run: str, place: int, attempt: int, call: int, now: int) -> None:
+        """The call is over, or is not wanted any more."""
+        self.now = now
+        self._granted(self.dispatcher.release(run, place, TOOL_CALLS + (attempt << 16) + call, "ok", now))
+
+    # -------------------------------------------------------------- inside
+
+    def _drain_once(self) -> None:
+        batch, self.inbox = self.inbox, []
+        if len(batch) > 1:
+            batch.sort(key=_order)
+        for run, event, mail in batch:
+            self._handle(run, event, mail)
+
+    def _handle(self, run: str, event: Event, mail: int | None) -> None:
+        kernel = self.kernels.get(run)
+        committer = self.committer
+        if mail is not None:
+            committer.take_mail(mail)
+        if kernel is None:
+            return
+        try:
+            commands = kernel.handle(event)
+        except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
+            self._halt(run, error)
+            return
+        seq = self.seqs[run] + 1
+        self.seqs[run] = seq
+        gated: list[Any] = []
+        for command in commands:
+            if command.outward:
+                gated.append((run, command))
+                beside = _BESIDE.get(type(command))
+                if beside is not None:
+                    beside(self, run, kernel, command)
+            else:
+                _INNER[type(command)](self, run, kernel, seq, command)
+        if isinstance(event, RunStarted):
+            committer.put_run(self.rows[run])
+        elif isinstance(event, QuestionAnswered):
+            committer.close_question(run, kernel.path(event.place))
+        committer.add(EventRecord(run, seq, event, kernel, commands), gated)  # type: ignore[arg-type]
+
+    def _halt(self, run: str, error: Exception) -> None:
+        self.halted[run] = error
+        self._let_go(run)
+
+    def _let_go(self, run: str) -> None:
+        del self.kernels[run]
+        self.dispatcher.forget(run)
+        self.ledger.abandon(run)
+        self.reuse.forget(run, self.now)
+
+    def _granted(self, grants: Iterable[Grant]) -> None:
+        now = self.now
+        for grant in grants:
+            if grant.attempt >= TOOL_CALLS:
+                self.timers.tool_granted(grant)
+            else:
+                event = TaskEnrolled(now, grant.place, grant.attempt, grant.pool, grant.waited_us, grant.waited_for)
+                self.inbox.append((grant.run, event, None))
+
+    # -------------------------------------------------------------- inner commands
+
+    def _request(self, run: str, kernel: Kernel, seq: int, command: RequestGrant) -> None:
+        if self._held_back is not None:
+            self._held_back.append((run, kernel, seq, command))
+            return
+        grant = self.dispatcher.request(
+            run,
+            command.place,
+            command.attempt,
+            command.candidates,
+            self.now,
+            prefer=command.prefer,
+            urgency=command.urgency,
+            sessions=command.sessions,
+        )
+        if grant is not None:
+            self._granted((grant,))
+
+    def _hold(self, run: str, _kernel: Kernel, _seq: int, command: HoldGrant) -> None:
+        self.dispatcher.hold(run, command.place, command.attempt, command.agent, self.now, session=command.session)
+
+    def _release(self, run: str, _kernel: Kernel, _seq: int, command: ReleaseGrant) -> None:
+        grants = self.dispatcher.release(run, command.place, command.attempt, command.outcome, self.now)
+        if grants:
+            self._granted(grants)
+
+    def _claim(self, run: str, kernel: Kernel, seq: int, command: ClaimEffect) -> None:
+        path = kernel.path(command.place)
+        answer, row = self.ledger.claim(
+            run, command.place, path, command.effect, command.key, command.args_hash, seq, self.now
+        )
+        if row is not None:
+            self.committer.put_ledger(row)
+        if answer is not None:
+            self._claimed(answer)
+
+    def _claimed(self, answer: Answer) -> None:
+        event = EffectClaimed(self.now, answer.place, answer.standing, answer.generation, answer.value)
+        self.inbox.append((answer.run, event, None))
+
+    def _settle(self, run: str, kernel: Kernel, _seq: int, command: SettleEffect) -> None:
+        answers, rows = self.ledger.settle(
+            run, kernel.path(command.place), command.key, command.generation, command.state, command.receipt, self.now
+        )
+        for row in rows:
+            self.committer.put_ledger(row)
+        for answer in answers:
+            self._claimed(answer)
+
+    def _arm(self, run: str, _kernel: Kernel, _seq: int, command: ArmTimer) -> None:
+        self.timers.arm(run, command.place, command.timer, command.at_us, command.attempt)
+
+    def _drop(self, run: str, _kernel: Kernel, _seq: int, command: DropTimer) -> None:
+        self.timers.drop(run, command.place, command.timer)
+
+    def _lookup(self, run: str, kernel: Kernel, seq: int, command: LookupReuse) -> None:
+        if command.ours:
+            self.reuse.own(run, command.place, command.key)
+        elif self._held_back is not None:
+            self._held_back.append((run, kernel, seq, command))
+        else:
+            answer = self.reuse.lookup(run, command.place, command.key, self.now)
+            if answer is not None:
+                self._looked_up(answer)
+
+    def _looked_up(self, answer: Answer) -> None:
+        event = ReuseAnswered(self.now, answer.place, answer.standing == "hit", answer.value)
+        self.inbox.append((answer.run, event, None))
+
+    def _keep(self, run: str, kernel: Kernel, _seq: int, command: KeepReuse) -> None:
+        answers, row = self.reuse.keep(
+            run,
+            command.place,
+            kernel.path(command.place),
+            command.key,
+            command.ok,
+            command.value,
+            command.ttl_us,
+            self.now,
+        )
+        if row is not None and row.expires_us is not None:
+            self.committer.put_reuse(row)
+        for answer in answers:
+            self._looked_up(answer)
+
+    # -------------------------------------------------------------- rows that go with outward commands
+
+    def _question(self, run: str, kernel: Kernel, command: AskPerson) -> None:
+        contract = kernel.program.plan.contracts[command.contract]
+        row = QuestionRow(
+            run,
+            kernel.path(command.place),
+            command.contract,
+            command.agent,
+            kernel.program.contracts[command.contract].encode_inputs(command.inputs),
+            contract.expects,
+            self.now,
+            command.deadline_us,
+            contract.result,
+        )
+        self.committer.open_question(row)
+
+    def _withdraw(self, run: str, kernel: Kernel, command: StopTask) -> None:
+        if command.person:
+            self.committer.close_question(run, kernel.path(command.place))
+
+    def _end(self, run: str, _kernel: Kernel, command: EndRun) -> None:
+        row = replace(
+            self.rows.pop(run),
+            status=command.status,
+            result=command.result,
+            error=command.error,
+            ended_us=self.now,
+        )
+        self.committer.put_run(row)
+        self._let_go(run)
+
+
+def _order(posted: Posted) -> tuple[int, str, int, int, int]:
+    run, event, _ = posted
+    return (event.rank, run, event.place, event.attempt, event.dispatch)
+
+
+_INNER: dict[type, Callable[[Engine, str, Kernel, int, Any], None]] = {
+    RequestGrant: Engine._request,
+    HoldGrant: Engine._hold,
+    ReleaseGrant: Engine._release,
+    ClaimEffect: Engine._claim,
+    SettleEffect: Engine._settle,
+    ArmTimer: Engine._arm,
+    DropTimer: Engine._drop,
+    LookupReuse: Engine._lookup,
+    KeepReuse: Engine._keep,
+}
+
+_BESIDE: dict[type, Callable[[Engine, str, Kernel, Any], None]] = {
+    AskPerson: Engine._question,
+    StopTask: Engine._withdraw,
+    EndRun: Engine._end,
+}
+
+assert all(command.outward for command in (RunTask, TryEffect))

@@ -1,0 +1,215 @@
+"""The effect ledger and the reuse table: who does what once, across all runs of a store.
+
+Both are pure objects that mirror rows of the store: an answer given here becomes durable in the commit of the record that it leads to, and a crash
+forgets both together. After a crash they are built again from the rows, and whoever waited asks again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.journal.records import LedgerRow, ReuseRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Answer", "Ledger", "ReuseTable"]
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a claim got. For the ledger `standing` is own, confirmed or conflict; for reuse hit or own. `value` is the receipt or the reused value."""
+
+    run: str
+    place: int
+    standing: str
+    generation: int = 0
+    value: Any = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    effect: str
+    key: str
+    generation: int
+    state: str
+    args_hash: str
+    owner_run: str
+    owner_path: str
+    owner_place: int
+    intent_seq: int
+    receipt: Any
+    waiters: list[tuple[str, int, str, int, str]]
+
+
+class Ledger:
+    """Effects by (effect, key): the newest generation of each, its owner, and who waits for it."""
+
+    def __init__(self, rows: Iterable[LedgerRow] = ()) -> None:
+        self._entries: dict[str, _Entry] = {}
+        for row in rows:
+            known = self._entries.get(row.key)
+            if known is None or row.generation >= known.generation:
+                self._entries[row.key] = _Entry(
+                    row.effect,
+                    row.key,
+                    row.generation,
+                    row.state,
+                    row.args_hash,
+                    row.owner_run,
+                    row.owner_place,
+                    -1,
+                    row.intent_seq,
+                    row.receipt,
+                    [],
+                )
+
+    def claim(
+        self, run: str, place: int, path: str, effect: str, key: str, args_hash: str, seq: int, now_us: int
+    ) -> tuple[Answer | None, LedgerRow | None]:
+        """Claim an effect: (the answer, or None while another run is at it; the row that must become durable, or None).
+
+        The first intent owns the key; the owner, asked again after a crash, still owns it. Equal arguments join, other arguments conflict. What was
+        undone or was never done may be done anew: undoing raises the generation.
+        """
+        entry = self._entries.get(key)
+        if entry is None or entry.state in ("undone", "not_done"):
+            generation = 0 if entry is None else entry.generation + (1 if entry.state == "undone" else 0)
+            entry = _Entry(effect, key, generation, "intended", args_hash, run, path, place, seq, None, [])
+            self._entries[key] = entry
+            return Answer(run, place, "own", generation), _row(entry, now_us)
+        if entry.args_hash != args_hash:
+            return Answer(run, place, "conflict"), None
+        if entry.owner_run == run and entry.owner_path == path:
+            entry.owner_place = place
+            if entry.state == "confirmed":
+                return Answer(run, place, "confirmed", entry.generation, entry.receipt), None
+            return Answer(run, place, "own", entry.generation), None
+        if entry.state == "confirmed":
+            return Answer(run, place, "confirmed", entry.generation, entry.receipt), None
+        entry.waiters.append((run, place, path, seq, args_hash))
+        return None, None
+
+    def settle(
+        self, run: str, path: str, key: str, generation: int, state: str, receipt: Any, now_us: int
+    ) -> tuple[list[Answer], list[LedgerRow]]:
+        """The owner says how it ended; returns the answers to those who waited, and the rows that must become durable.
+
+        A claim that waits is withdrawn by settling it `not_done`.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            return [], []
+        if entry.owner_run != run or (entry.owner_path != path and state != "undone"):
+            entry.waiters = [waiter for waiter in entry.waiters if (waiter[0], waiter[2]) != (run, path)]
+            return [], []
+        if entry.generation != generation or entry.state == state:
+            return [], []
+        entry.state = state
+        if state == "confirmed":
+            entry.receipt = receipt
+        rows = [_row(entry, now_us)]
+        answers: list[Answer] = []
+        waiters, entry.waiters = entry.waiters, []
+        for waiter_run, waiter_place, waiter_path, waiter_seq, args_hash in waiters:
+            answer, row = self.claim(
+                waiter_run, waiter_place, waiter_path, entry.effect, key, args_hash, waiter_seq, now_us
+            )
+            if answer is not None:
+                answers.append(answer)
+            if row is not None:
+                rows.append(row)
+        return answers, rows
+
+    def abandon(self, run: str) -> None:
+        """A run waits for nothing any more."""
+        for entry in self._entries.values():
+            if entry.waiters:
+                entry.waiters = [waiter for waiter in entry.waiters if waiter[0] != run]
+
+
+def _row(entry: _Entry, now_us: int) -> LedgerRow:
+    return LedgerRow(
+        entry.effect,
+        entry.key,
+        entry.generation,
+        entry.state,  # type: ignore[arg-type]
+        entry.args_hash,
+        entry.owner_run,
+        entry.owner_path,
+        entry.intent_seq,
+        entry.receipt,
+        now_us,
+    )
+
+
+@dataclass(slots=True)
+class _Work:
+    owner: tuple[str, int] | None
+    value: Any
+    expires_us: int | None
+    waiters: list[tuple[str, int]]
+
+
+class ReuseTable:
+    """Identical work by its hash: a value that still counts, or who is at it and who waits for it."""
+
+    def __init__(self, rows: Iterable[ReuseRow] = ()) -> None:
+        self._work: dict[str, _Work] = {row.key: _Work(None, row.value, row.expires_us, []) for row in rows}
+        self._of_run: dict[str, list[str]] = {}
+
+    def own(self, run: str, place: int, key: str) -> None:
+        """After a crash: who was at a piece of work still is."""
+        self._work[key] = _Work((run, place), None, None, [])
+
+    def forget(self, run: str, now_us: int) -> None:
+        """A run has ended: what it kept for itself goes, and what has expired."""
+        for key in self._of_run.pop(run, ()):
+            self._work.pop(key, None)
+        if len(self._work) > 4096:
+            stale = [
+                key
+                for key, work in self._work.items()
+                if work.owner is None and work.expires_us is not None and work.expires_us <= now_us
+            ]
+            for key in stale:
+                del self._work[key]
+
+    def lookup(self, run: str, place: int, key: str, now_us: int) -> Answer | None:
+        """The value, or that the work is the asker's to do, or None while somebody else is at it."""
+        work = self._work.get(key)
+        if work is None or (work.owner is None and work.expires_us is not None and work.expires_us <= now_us):
+            self._work[key] = _Work((run, place), None, None, [])
+            return Answer(run, place, "own")
+        if work.owner is None:
+            return Answer(run, place, "hit", value=work.value)
+        if work.owner == (run, place):
+            return Answer(run, place, "own")
+        work.waiters.append((run, place))
+        return None
+
+    def keep(
+        self, run: str, place: int, path: str, key: str, ok: bool, value: Any, ttl_us: int | None, now_us: int
+    ) -> tuple[list[Answer], ReuseRow | None]:
+        """The owner is done: with its verified value all who wait get it; if it failed, the first of them does the work."""
+        work = self._work.get(key)
+        if work is None or work.owner != (run, place):
+            if work is not None:
+                work.waiters = [waiter for waiter in work.waiters if waiter != (run, place)]
+            return [], None
+        waiters, work.waiters = work.waiters, []
+        if ok:
+            work.owner = None
+            work.value = value
+            work.expires_us = now_us + ttl_us if ttl_us is not None else None
+            if ttl_us is None:
+                self._of_run.setdefault(run, []).append(key)
+            row = ReuseRow(key, value, work.expires_us, run, path)
+            return [Answer(*waiter, "hit", value=value) for waiter in waiters], row
+        if not waiters:
+            del self._work[key]
+            return [], None
+        work.owner = waiters[0]
+        work.waiters = waiters[1:]
+        return [Answer(*waiters[0], "own")], None
