@@ -3,7 +3,8 @@
 An expectation is a small tree of lists, as the plan carries it:
 
     ["and" | "or", a, b, ...]   ["not", a]   ["le" | "lt" | "ge" | "gt" | "eq" | "ne", x, y]
-    x, y:  ["const", number]   ["kpi", name, statistic or null, target or null]   ["add" | "sub" | "mul" | "div", x, y]
+    x, y:  ["const", number]   ["kpi", name, statistic or null, target or null]
+           ["add" | "sub" | "mul" | "div", "Float", x, y]   (the type, as everywhere in a plan, may be left out)
 
 Constants are in the units of the KPIs: seconds, USD, shares in 0..1, counts. Logic is Kleene's: a conjunction fails
 with one failed part even if others are undecided. Arithmetic is that of intervals (R. E. Moore, 1966).
@@ -185,7 +186,8 @@ def _operand(expression: Expression, measures: Measures) -> _Operand:
         shown = statistic or ("mean" if kpi.shape == "runs" else None)
         return _Operand(known.value, known.lo, known.hi, text, kpi.unit, estimate=known, statistic=shown)
     if head in _ARITHMETIC:
-        return _combine(head, _operand(expression[1], measures), _operand(expression[2], measures))
+        left, right = expression[-2:]
+        return _combine(head, _operand(left, measures), _operand(right, measures))
     raise ValueError(f"unknown value {head!r} in an expectation: expected const, kpi, add, sub, mul or div")
 
 

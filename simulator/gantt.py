@@ -149,8 +149,9 @@ def _draw_bar(axes: Axes, theme: Theme, bar: Bar, span_s: float, where: tuple[fl
         middle, max(length_s, span_s * _LEAST_SHARE), left=bar.start_s, height=drawn, color=theme.kinds[bar.kind],
         # A used attempt is solid; one that was not is pale and hatched, and so still legible without colours.
         alpha=1.0 if bar.ok else 0.55, hatch=None if bar.ok else "////",
-        edgecolor=theme.ink if bar.critical or not bar.ok else "none",
-        linewidth=1.3 if bar.critical else 0.5 if not bar.ok else 0.0,
+        # A hairline keeps bars apart that touch on a line of several places.
+        edgecolor=theme.ink if bar.critical or not bar.ok else theme.grid,
+        linewidth=1.3 if bar.critical else 0.5,
         zorder=5 if bar.kind == "tool" else 4 if bar.critical else 3,
     )  # fmt: skip
     if length_s >= span_s * _WORDS_SHARE and not thin and height > 0.5 and bar.ok:

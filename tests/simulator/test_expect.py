@@ -138,7 +138,7 @@ def test_not_turns_what_is_decided(known: Known) -> None:
     ("expression", "outcome"),
     [
         (["le", ["sub", P95, kpi("latency", "p50")], const(51)], "passed"),
-        (["le", ["sub", P95, kpi("latency", "p50")], const(50.5)], "undecided"),
+        (["le", ["sub", "Float", P95, kpi("latency", "p50")], const(50.5)], "undecided"),
         (["le", ["div", P95, kpi("latency", "p50")], const(6.7)], "passed"),
         (["le", ["div", P95, kpi("duplicate_effects")], const(1)], "undecided"),
         (["le", P95, ["mul", const(7), kpi("latency", "p50")]], "passed"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from orchspec.compiler.studies import kpis as language
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
 from orchspec.simulator.laws import check_laws
 from orchspec.simulator.observe import EffectObservation, FaultMark, PoolObservation, Replication, RunObservation
@@ -201,3 +202,15 @@ def test_a_queue_that_only_grows_breaks_littles_law(queue_sample: QueueSample) -
         check.pool: check.ok for check in check_laws(Measures(queue_sample(1, arrivals_s=3.0))) if check.law == "little"
     }
     assert verdicts == {"runs": False, "clerk": False}
+
+
+# The language ------------------------------------------------------------------------------------------------------
+
+
+def test_every_kpi_of_the_language_is_computed_in_its_unit_and_shape() -> None:
+    units = {"Duration": {"s"}, "Money": {"USD"}, "Share": {"share"}, "Rate": {"1/s"}}
+    counts = {"tokens", "retries", "escalations", "tasks"}
+    assert STATISTICS == language.STATISTICS
+    for name, spoken in language.KPIS.items():
+        assert KPIS[name].shape == spoken.shape
+        assert KPIS[name].unit in units.get(spoken.unit, counts)
