@@ -30,28 +30,38 @@ AGE_US: Final = 60_000_000
 
 
 class PoolObserver(Protocol):
-    """Who measures pools: called at every change of a pool, with the time in microseconds."""
+    """Who measures pools: told of every request and every grant, with times in microseconds.
 
-    def queued(self, pool: str, change: int, now_us: int) -> None:
-        """So many requests joined or left the queue of a pool."""
+    `names` are the pools that a request names: who may take the task.
+    """
 
-    def granted(self, pool: str, waited_us: int, now_us: int) -> None:
-        """A slot was taken, after a wait."""
+    def requested(self, names: tuple[str, ...], now_us: int) -> None:
+        """A request begins to wait, for no time at all if something is free."""
 
-    def released(self, pool: str, now_us: int) -> None:
-        """A slot came free."""
+    def granted(self, names: tuple[str, ...], pool: str, made_us: int, now_us: int) -> None:
+        """A request made at `made_us` got a slot of `pool`."""
+
+    def withdrawn(self, names: tuple[str, ...], made_us: int, now_us: int) -> None:
+        """A request made at `made_us` leaves without a grant."""
+
+    def held(self, pool: str, now_us: int) -> None:
+        """After a crash a grant counts as taken again."""
+
+    def released(self, pool: str, taken_us: int, now_us: int) -> None:
+        """A slot taken at `taken_us` came free."""
 
 
 class Request:
     """Something that waits for one of `pools`."""
 
-    __slots__ = ("attempt", "made_us", "place", "pools", "prefer", "rank", "run", "sessions", "waited_for")
+    __slots__ = ("attempt", "made_us", "names", "place", "pools", "prefer", "rank", "run", "sessions", "waited_for")
 
     def __init__(
         self,
         run: str,
         place: int,
         attempt: int,
+        names: tuple[str, ...],
         pools: tuple[Pool, ...],
         prefer: str,
         rank: int,
@@ -61,6 +71,7 @@ class Request:
         self.run = run
         self.place = place
         self.attempt = attempt
+        self.names = names
         self.pools = pools
         self.prefer = prefer
         self.rank = rank
@@ -302,12 +313,15 @@ class Dispatcher:
     ) -> Grant | None:
         """Ask for one of `candidates`; returns the grant if it is there at once, else the request waits."""
         pools = tuple([self.pools[name] for name in candidates])
-        request = Request(run, place, attempt, pools, prefer, now_us - urgency * AGE_US, sessions, now_us)
+        rank = now_us - urgency * AGE_US
+        request = Request(run, place, attempt, candidates, pools, prefer, rank, sessions, now_us)
+        if self.observer is not None:
+            self.observer.requested(candidates, now_us)
         chosen = self._choose(request, now_us)
         if chosen is not None:
             return self._grant(request, chosen, now_us)
         self._requests[run, place, attempt] = request
-        self._enqueue(request, now_us)
+        self._enqueue(request)
         return None
 
     def release(self, run: str, place: int, attempt: int, outcome: str, now_us: int) -> list[Grant]:
@@ -315,7 +329,9 @@ class Dispatcher:
         key = (run, place, attempt)
         request = self._requests.pop(key, None)
         if request is not None:
-            self._left(request, now_us)
+            self._left(request)
+            if self.observer is not None:
+                self.observer.withdrawn(request.names, request.made_us, now_us)
             return []
         held = self._grants.pop(key, None)
         if held is None:
@@ -329,7 +345,7 @@ class Dispatcher:
         if pool.breaker is not None:
             pool.observe(outcome, now_us)
         if self.observer is not None:
-            self.observer.released(pool.name, now_us)
+            self.observer.released(pool.name, taken_us, now_us)
         grants: list[Grant] = []
         if session is not None:
             self._free_session(session, now_us, grants)
@@ -346,7 +362,7 @@ class Dispatcher:
             self._sessions[name] = (run, place, attempt)
         self._grants[run, place, attempt] = (pool, name, now_us)
         if self.observer is not None:
-            self.observer.granted(agent, 0, now_us)
+            self.observer.held(agent, now_us)
 
     def recover(self, outcomes: list[tuple[int, str, str]], now_us: int) -> None:
         """After a crash: buckets start empty, breakers fold recent outcomes (time, agent, outcome), oldest first."""
@@ -416,33 +432,29 @@ class Dispatcher:
         self._grants[key] = (pool, session, now_us)
         waited_us = now_us - request.made_us
         if self.observer is not None:
-            self.observer.granted(pool.name, waited_us, now_us)
+            self.observer.granted(request.names, pool.name, request.made_us, now_us)
         waited_for = request.waited_for if waited_us else ""
         return Grant(request.run, request.place, request.attempt, pool.name, waited_us, waited_for)
 
     # -------------------------------------------------------------- waiting
 
-    def _enqueue(self, request: Request, now_us: int) -> None:
+    def _enqueue(self, request: Request) -> None:
         # Who waits for a session of its run only must not stand in the way of others: it waits beside the queue.
         busy = [name for name in request.sessions if f"{request.run}/{name}" in self._sessions]
         self._sequence += 1
         for pool in request.pools:
-            if self.observer is not None:
-                self.observer.queued(pool.name, 1, now_us)
             if pool.name in busy:
                 self._parked.setdefault(f"{request.run}/{pool.name}", []).append(request)
             else:
                 pool.push(request, self._sequence)
 
-    def _left(self, request: Request, now_us: int) -> None:
+    def _left(self, request: Request) -> None:
         for pool in request.pools:
             parked = self._parked.get(f"{request.run}/{pool.name}")
             if parked is not None and request in parked:
                 parked.remove(request)
             else:
                 pool.waiting -= 1
-            if self.observer is not None:
-                self.observer.queued(pool.name, -1, now_us)
 
     def _free_session(self, session: str, now_us: int, grants: list[Grant]) -> None:
         del self._sessions[session]
@@ -470,7 +482,7 @@ class Dispatcher:
                 return
             pool.advance()
             del self._requests[request.run, request.place, request.attempt]
-            self._left(request, now_us)
+            self._left(request)
             grants.append(self._grant(request, pool, now_us))
 
 
