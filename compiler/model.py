@@ -69,6 +69,7 @@ __all__ = [
     "EnumInfo",
     "FieldInfo",
     "FlowInfo",
+    "FactRef",
     "Frame",
     "GiverRef",
     "LoopInfo",
@@ -193,6 +194,18 @@ class BuiltinRef:
     """A call of a built-in function other than `missing` (on the Call node)."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactRef:
+    """A fact of a run in what a test expects (on the Name or Call node): `["fact", name, target]`.
+
+    With `status`, `name` is the status that `status` is compared with.
+    """
+
+    name: str
+    target: str | None = None
+    status: bool = False
 
 
 # ------------------------------------------------------------------ declarations
@@ -564,6 +577,7 @@ Symbol: TypeAlias = (
     | GiverRef
     | MissingRef
     | BuiltinRef
+    | FactRef
     | RecordInfo
     | EnumInfo
     | ModelInfo

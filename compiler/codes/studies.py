@@ -6,7 +6,6 @@ from orchspec.compiler.codes.samples import in_flow, spec
 from orchspec.grammar.diagnostics import define
 
 __all__ = [
-    "BAD_ATTRIBUTE",
     "BAD_DATA_FILE",
     "BAD_FACT",
     "BAD_FAULT_ARGUMENT",
@@ -20,7 +19,6 @@ __all__ = [
     "NOTHING_TO_SAMPLE",
     "NOT_AN_EXPECTATION",
     "NO_END",
-    "PLAN_TOO_LARGE",
     "UNIT_MISMATCH",
     "UNKNOWN_ARRIVALS",
     "UNKNOWN_DISTRIBUTION",
@@ -31,6 +29,11 @@ __all__ = [
     "WRONG_STUB",
 ]
 
+_CAPPED = """flow work(topic: Text) -> Note {
+  budget { cost <= $1 }
+  step draft = Draft(topic) by cy
+  return draft
+}"""
 _WORK = "step draft = Draft(topic) by ann\nreturn draft"
 
 
@@ -50,8 +53,8 @@ UNKNOWN_DISTRIBUTION = define(
     "E0901",
     "unknown-distribution",
     "there is no distribution called `{name}`",
-    explanation="Values are sampled from fixed, uniform, normal, lognormal, exponential, gamma, pareto, choice, mixture, "
-    "chance, size and empirical.",
+    explanation="Values are sampled from fixed, uniform, normal, lognormal, exponential, gamma, pareto, choice, "
+    "mixture, chance, size and empirical.",
     bad=spec("profile ann { latency = lognormall(p50: 1s, p95: 3s) }"),
     good=spec("profile ann { latency = lognormal(p50: 1s, p95: 3s) }"),
 )
@@ -59,9 +62,9 @@ MISFIT_DISTRIBUTION = define(
     "E0902",
     "misfit-distribution",
     "{law} does not sample {expected}",
-    explanation="A distribution fits what it is sampled for: numbers, times and amounts of money take the laws of numbers, "
-    "an enum `choice(member: P, ...)`, a Bool `chance(P)`, a list `size(D)`; anything takes `fixed(v)`, `choice(v, ...)` "
-    "and `mixture(P: D, ...)`.",
+    explanation="A distribution fits what it is sampled for: numbers, times and amounts of money take the laws of "
+    "numbers, an enum `choice(member: P, ...)`, a Bool `chance(P)`, a list `size(D)`; anything takes "
+    "`fixed(v)`, `choice(v, ...)` and `mixture(P: D, ...)`.",
     bad=spec("profile ann { output = { score: chance(30%) } }"),
     good=spec("profile ann { output = { score: uniform(0.3, 0.9) } }"),
 )
@@ -69,8 +72,8 @@ IMPOSSIBLE_DISTRIBUTION = define(
     "E0903",
     "impossible-distribution",
     "{problem}",
-    explanation="The parameters of a distribution must leave something to sample: quantiles in order, shares that sum to "
-    "100%, positive means and shapes, no negative times, counts or costs.",
+    explanation="The parameters of a distribution must leave something to sample: quantiles in order, shares that "
+    "sum to 100%, positive means and shapes, no negative times, counts or costs.",
     bad=spec("profile ann { latency = lognormal(p50: 5s, p95: 2s) }"),
     good=spec("profile ann { latency = lognormal(p50: 2s, p95: 5s) }"),
 )
@@ -78,9 +81,9 @@ BAD_DATA_FILE = define(
     "E0904",
     "bad-data-file",
     "{problem}",
-    explanation="`empirical` and `trace` read a column of a CSV file with a header line. The file is named relative to the "
-    "spec and lies in its folder or below; nothing outside is ever read. `empirical` takes numbers (seconds for times, USD "
-    "for money), `trace` numbers of seconds or dates with times.",
+    explanation="`empirical` and `trace` read a column of a CSV file with a header line. The file is named relative "
+    "to the spec and lies in its folder or below; nothing outside is ever read. `empirical` takes "
+    "numbers (seconds for times, USD for money), `trace` numbers of seconds or dates with times.",
     bad=spec('profile ann { latency = empirical("../latencies.csv", seconds) }'),
     good=spec("profile ann { latency = lognormal(p50: 2s, p95: 5s) }"),
 )
@@ -88,8 +91,8 @@ NOTHING_TO_SAMPLE = define(
     "E0905",
     "nothing-to-sample",
     "no result of `{target}` has {what}",
-    explanation="`output` gives distributions for fields of the results that this agent or effect gives, by the names of "
-    "their types; for a result that is no record it gives one distribution.",
+    explanation="`output` gives distributions for fields of the results that this agent or effect gives, by the "
+    "names of their types; for a result that is no record it gives one distribution.",
     bad=spec("profile ann { output = { confidence: uniform(0, 1) } }"),
     good=spec("profile ann { output = { score: uniform(0, 1) } }"),
 )
@@ -104,16 +107,6 @@ UNTOUCHABLE_TOOL = define(
         "profile cy { calls = { search: uniform(1, 4) } }"
     ),
 )
-BAD_ATTRIBUTE = define(
-    "E0907",
-    "bad-study-attribute",
-    "{problem}",
-    explanation="Each kind of profile has fields of its own: agents `latency tokens_in tokens_out cost failure garbage "
-    "never calls effects output`, tools and effects fewer, the orchestrator `journal_write`. A scenario says `arrivals "
-    "duration runs warmup given`, a test `given`.",
-    bad=spec("profile ann { speed = fixed(1s) }"),
-    good=spec("profile ann { latency = fixed(1s) }"),
-)
 UNKNOWN_ARRIVALS = define(
     "E0908",
     "unknown-arrivals",
@@ -127,8 +120,8 @@ IMPOSSIBLE_LOAD = define(
     "E0909",
     "impossible-load",
     "{problem}",
-    explanation="Rates, periods and durations are positive, a peak ends before the next one begins, and the warm-up before "
-    "the scenario. Isolated runs (without arrivals) have neither a duration nor a warm-up.",
+    explanation="Rates, periods and durations are positive, a peak ends before the next one begins, and the warm-up "
+    "before the scenario. Isolated runs (without arrivals) have neither a duration nor a warm-up.",
     bad=_scenario("arrivals = poisson(6 / 1h)\n  duration = 1h  warmup = 2h"),
     good=_scenario("arrivals = poisson(6 / 1h)\n  duration = 8h  warmup = 2h"),
 )
@@ -136,8 +129,8 @@ NO_END = define(
     "E0910",
     "no-end",
     'the scenario "{title}" does not say how long it goes on',
-    explanation="A scenario with arrivals ends after its `duration` or after so many `runs`; isolated runs are counted by "
-    "`runs`.",
+    explanation="A scenario with arrivals ends after its `duration` or after so many `runs`; isolated runs are "
+    "counted by `runs`.",
     bad=_scenario("arrivals = poisson(6 / 1h)"),
     good=_scenario("arrivals = poisson(6 / 1h)\n  duration = 8h"),
 )
@@ -145,8 +138,8 @@ UNKNOWN_FAULT = define(
     "E0911",
     "unknown-fault",
     "there is no fault called `{name}`",
-    explanation="Faults have the names of the language, such as `crash`, `fail`, `garbage`, `slow` and `throttle`, and are "
-    "written as a call: `fault fail(scout, rate: 5%)`.",
+    explanation="Faults have the names of the language, such as `crash`, `fail`, `garbage`, `slow` and `throttle`, "
+    "and are written as a call: `fault fail(scout, rate: 5%)`.",
     bad=_test("fault failure(ann)\n  expect status == failed"),
     good=_test("fault fail(ann)\n  expect status == failed"),
 )
@@ -154,8 +147,8 @@ FAULT_TARGET = define(
     "E0912",
     "fault-target",
     "`{fault}` cannot strike {target}",
-    explanation="Each fault has its targets: only the orchestrator crashes, only whoever gives outputs gives garbage, only "
-    "a provider throttles.",
+    explanation="Each fault has its targets: only the orchestrator crashes, only whoever gives outputs gives "
+    "garbage, only a provider throttles.",
     bad=_test("fault crash(ann, at: 1s)\n  expect status == completed"),
     good=_test("fault crash(orchestrator, at: 1s, down: 5s)\n  expect status == completed"),
 )
@@ -163,9 +156,9 @@ BAD_FAULT_ARGUMENT = define(
     "E0913",
     "bad-fault-argument",
     "{problem}",
-    explanation="`at`, `every` and `lasting` say when a fault strikes, `rate` which share of attempts, `first` and `nth` "
-    "which of them; `down` is how long a crash lasts and `point` where it strikes; `factor` (times as long) or `by` (so "
-    "much longer) says how slow; `retry_after` what a throttled caller is told.",
+    explanation="`at`, `every` and `lasting` say when a fault strikes, `rate` which share of attempts, `first` and "
+    "`nth` which of them; `down` is how long a crash lasts and `point` where it strikes; `factor` (times "
+    "as long) or `by` (so much longer) says how slow; `retry_after` what a throttled caller is told.",
     bad=_test("fault slow(ann)\n  expect status == completed"),
     good=_test("fault slow(ann, factor: 4)\n  expect status == completed"),
 )
@@ -174,8 +167,8 @@ UNKNOWN_KPI = define(
     "unknown-kpi",
     "there is no KPI called `{name}`",
     explanation="A scenario expects of `latency cost tokens retries escalations` (with `mean p50 p90 p95 p99 max`), "
-    "`completion resume_success duplicate_effects lost_effects wasted throughput overhead`, and `utilization(x) wait(x) "
-    "queue(x)` of an agent, tool or person.",
+    "`completion resume_success duplicate_effects lost_effects wasted throughput overhead`, and "
+    "`utilization(x) wait(x) queue(x)` of an agent, tool or person.",
     bad=_scenario("runs = 100\n  expect p95(latencies) <= 1h"),
     good=_scenario("runs = 100\n  expect p95(latency) <= 1h"),
 )
@@ -192,8 +185,8 @@ UNIT_MISMATCH = define(
     "E0916",
     "unit-mismatch",
     "{left} and {right} do not go together",
-    explanation="Each KPI has a unit: latencies and waits are times, costs are money, shares are percent, throughput is a "
-    "rate. Compare and add only what measures the same.",
+    explanation="Each KPI has a unit: latencies and waits are times, costs are money, shares are percent, throughput "
+    "is a rate. Compare and add only what measures the same.",
     bad=_scenario("runs = 100\n  expect p95(latency) <= $1"),
     good=_scenario("runs = 100\n  expect p95(latency) <= 1min"),
 )
@@ -201,8 +194,8 @@ NOT_AN_EXPECTATION = define(
     "E0917",
     "not-an-expectation",
     "{problem}",
-    explanation="`expect` takes comparisons, joined by `and`, `or`, `not`: in a scenario of KPIs, in a test of `status "
-    "result cost tokens retries latency calls(x) attempts(x) reached(checkpoint)`.",
+    explanation="`expect` takes comparisons, joined by `and`, `or`, `not`: in a scenario of KPIs, in a test of "
+    "`status result cost tokens retries latency calls(x) attempts(x) reached(checkpoint)`.",
     bad=_scenario("runs = 100\n  expect p95(latency)"),
     good=_scenario("runs = 100\n  expect p95(latency) <= 1min"),
 )
@@ -210,8 +203,9 @@ UNKNOWN_FACT = define(
     "E0918",
     "unknown-fact",
     "a test knows no `{name}`",
-    explanation="A test expects of `status`, `result`, `cost`, `tokens`, `retries`, `latency`, `calls(x)`, `attempts(x)` and "
-    "`reached(checkpoint)`. A status is completed, failed, cancelled, budget_exhausted or parked.",
+    explanation="A test expects of `status`, `result`, `cost`, `tokens`, `retries`, `latency`, `calls(x)`, "
+    "`attempts(x)` and `reached(checkpoint)`. A status is completed, failed, cancelled, budget_exhausted "
+    "or parked.",
     bad=_test("expect state == completed"),
     good=_test("expect status == completed"),
 )
@@ -228,8 +222,8 @@ WRONG_STUB = define(
     "E0920",
     "wrong-stub",
     "{problem}",
-    explanation="A stub says what an agent gives instead of being asked: a value of the result's type, or several in turn "
-    "with `then`. For one of several contracts of an agent write `stub ann.Draft = ...`.",
+    explanation="A stub says what an agent gives instead of being asked: a value of the result's type, or several in "
+    "turn with `then`. For one of several contracts of an agent write `stub ann.Draft = ...`.",
     bad=_test('stub ann.Publish = { text: "a", score: 1.0 }\n  expect status == completed'),
     good=_test('stub ann.Draft = { text: "a", score: 1.0 }\n  expect status == completed'),
 )
@@ -237,36 +231,21 @@ FAULT_NOT_BUILT = define(
     "E0990",
     "fault-not-built",
     "the fault `{name}` is not built yet",
-    explanation="The language has this fault, but this version of Orch cannot carry it out. It is refused rather than left "
-    "out in silence.",
+    explanation="The language has this fault, but this version of Orch cannot carry it out. It is refused rather "
+    "than left out in silence.",
     bad=_test("fault zombie(ann)\n  expect status == completed"),
     good=_test("fault fail(ann, first: 1)\n  expect status == failed"),
 )
-PLAN_TOO_LARGE = define(
-    "E0991",
-    "plan-too-large",
-    "the defaults that are filled in here grow beyond {limit} operations",
-    explanation="A default that reads an earlier field takes its whole expression in; defaults that read several such fields "
-    "multiply. Give the values, or read fewer fields.",
-    bad="orch 1\ntype Big {\n  a: Text\n"
-    + "".join(f"  {chr(98 + i)}: Text = {chr(97 + i)} + {chr(97 + i)}\n" for i in range(16))
-    + '}\nflow f(t: Text) -> Big { return { a: t } }',
-    good='orch 1\ntype Small {\n  a: Text\n  b: Text = a + a\n}\nflow f(t: Text) -> Small { return { a: t } }',
-)
 GUESSED_RESERVATION = define(
-    "W0992",
+    "W0991",
     "guessed-reservation",
     "what `{agent}` may spend is only guessed from its profile",
     severity="warning",
-    explanation="A budget holds because what an attempt may spend is reserved before. Without a cap (`budget` of the agent or "
-    "the step) and without a model whose price and context are known, the profile's estimate is all there is, and an attempt "
-    "may spend more.",
-    bad=spec(
-        "agent cy fulfills Draft { timeout = 30s }\nprofile cy { cost = $0.02 }\n"
-        "flow work(topic: Text) -> Note {\n  budget { cost <= $1 }\n  step draft = Draft(topic) by cy\n  return draft\n}"
-    ),
+    explanation="A budget holds because what an attempt may spend is reserved before. Without a cap (`budget` of the "
+    "agent or the step) and without a model whose price and context are known, the profile's estimate is "
+    "all there is, and an attempt may spend more.",
+    bad=spec("agent cy fulfills Draft { timeout = 30s }\nprofile cy { cost = $0.02 }\n" + _CAPPED),
     good=spec(
-        "agent cy fulfills Draft { timeout = 30s  budget { cost <= $0.05 } }\nprofile cy { cost = $0.02 }\n"
-        "flow work(topic: Text) -> Note {\n  budget { cost <= $1 }\n  step draft = Draft(topic) by cy\n  return draft\n}"
+        "agent cy fulfills Draft { timeout = 30s  budget { cost <= $0.05 } }\nprofile cy { cost = $0.02 }\n" + _CAPPED
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.nodes import Nodes
@@ -87,9 +87,7 @@ class Lowering:
                 "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure
             )
         assert info.flow is not None, "a step is a task, an effect or a flow"
-        return FlowStep(
-            "flow", number, name, slot, needs, info.flow.name, arguments, only_if, on_failure, info.budget
-        )
+        return FlowStep("flow", number, name, slot, needs, info.flow.name, arguments, only_if, on_failure, info.budget)
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
         assert info.contract is not None
@@ -211,8 +209,7 @@ class Lowering:
         return Give("give", self.nodes[node], needs, self._expression(node.value))
 
 
-_N = TypeVar("_N", bound=syntax.Node)
-_Lower: TypeAlias = "Callable[[Lowering, _N, BlockInfo, list[int]], Statement]"
+_Lower: TypeAlias = Callable[[Lowering, Any, BlockInfo, list[int]], Statement]
 
 _STATEMENTS: dict[type, _Lower] = {
     syntax.Step: Lowering.step,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from orchspec.compiler.model import BuiltinRef, Checked, GiverRef, MemberRef, MissingRef, ParamRef, Reference
+from orchspec.compiler.constants import evaluate
+from orchspec.compiler.model import BuiltinRef, Checked, FactRef, GiverRef, MemberRef, MissingRef, ParamRef, Reference
 from orchspec.compiler.plan import Expr as PlanExpr
 from orchspec.compiler.types import DURATION, TEXT, URL, ListOf, MapOf, Optional, Scalar, Type, required
 from orchspec.grammar import syntax
 
-__all__ = ["lower_expression", "lower_optional"]
+__all__ = ["lower_default", "lower_expression", "lower_optional"]
 
 _COMPARISONS = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "in"}
 _LOGIC = {"and": "and", "or": "or", "??": "default"}
@@ -84,6 +85,8 @@ def _name(checked: Checked, expr: syntax.Name) -> PlanExpr:
         return ["ref", symbol.up, symbol.slot.index]
     if isinstance(symbol, MemberRef):
         return ["const", symbol.member]
+    if isinstance(symbol, FactRef):
+        return ["const", symbol.name] if symbol.status else ["fact", symbol.name, None]
     assert isinstance(symbol, ParamRef), f"{expr.text} is no value"
     return ["const", symbol.param.value]
 
@@ -95,15 +98,18 @@ def _record(checked: Checked, expr: syntax.RecordLit) -> PlanExpr:
         return ["record", "", entries]
     kind = required(checked.expr_types[expr])
     fields = [
-        [field.name, lower_expression(checked, value) if value is not None else lower_default(checked, field.node.default)]
+        [
+            field.name,
+            lower_expression(checked, value) if value is not None else lower_default(checked, field.node.default),
+        ]
         for field, value in made
     ]
     return ["record", getattr(kind, "name", ""), fields]
 
 
 def lower_default(checked: Checked, default: syntax.Expr | None) -> PlanExpr:
-    """What a field or parameter that was left out gets: its default, or none."""
-    return ["const", None] if default is None else lower_expression(checked, default)
+    """What a field or parameter that was left out gets: its default, which is a constant, or none."""
+    return ["const", None if default is None else evaluate(default, checked)]
 
 
 def _field(checked: Checked, expr: syntax.Field) -> PlanExpr:
@@ -135,6 +141,8 @@ def _call(checked: Checked, expr: syntax.Call) -> PlanExpr:
     symbol = checked.resolved[expr]
     if isinstance(symbol, MissingRef):
         return ["missing", symbol.up, symbol.slot.index]
+    if isinstance(symbol, FactRef):
+        return ["fact", symbol.name, symbol.target]
     assert isinstance(symbol, BuiltinRef), "only built-ins are called in expressions"
     call: list[Any] = ["call", symbol.name, [lower_expression(checked, arg.value) for arg in expr.args]]
     kind = required(checked.expr_types[expr])

@@ -1,8 +1,8 @@
 """What an attempt probably takes at most, by its profile: the last resort of a reservation.
 
-A cap or a model's context bounds what an attempt may take; a profile only tells what it is likely to take. The estimate
-is a high one: the 95th percentile where the law has a closed form for it, the largest value where there is one, else two
-standard deviations above the mean.
+A cap or a model's context bounds what an attempt may take; a profile only tells what it is likely to take. The
+estimate is a high one: the 95th percentile where the law has a closed form for it, the largest value where there is
+one, else two standard deviations above the mean.
 """
 
 from __future__ import annotations

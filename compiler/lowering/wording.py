@@ -33,10 +33,7 @@ def _text(expr: syntax.Expr) -> tuple[str, int]:
         case syntax.ListLit(items):
             return f"[{', '.join(written(item) for item in items)}]", _ATOM
         case syntax.RecordLit(entries):
-            inner = ", ".join(
-                f"{f'"{entry.name.text}"' if entry.quoted else entry.name.text}: {written(entry.value)}"
-                for entry in entries
-            )
+            inner = ", ".join(f"{_key(entry)}: {written(entry.value)}" for entry in entries)
             return (f"{{ {inner} }}" if inner else "{}"), _ATOM
         case syntax.Field(base, name):
             return f"{_at(base, _POSTFIX)}.{name.text}", _POSTFIX
@@ -56,6 +53,10 @@ def _text(expr: syntax.Expr) -> tuple[str, int]:
             return "…", _ATOM
         case _:
             return _literal(expr)
+
+
+def _key(entry: syntax.RecordEntry) -> str:
+    return f'"{entry.name.text}"' if entry.quoted else entry.name.text
 
 
 def _literal(

@@ -15,8 +15,8 @@ __all__ = ["CRASH_POINTS", "FAULTS", "ArgumentKind", "FaultKind", "TargetKind"]
 TargetKind = Literal["agent", "human", "dispatcher", "tool", "effect", "orchestrator"]
 
 ArgumentKind = Literal["duration", "time", "share", "count", "number", "point"]
-"""What an argument takes: `duration` is longer than 0, `time` since the start may be 0, `share` lies in 0..1, `count` is
-an Int of at least 1, `number` is above 0, `point` is one of `CRASH_POINTS`."""
+"""What an argument takes: `duration` is longer than 0, `time` since the start may be 0, `share` lies in 0..1, `count`
+is an Int of at least 1, `number` is above 0, `point` is one of `CRASH_POINTS`."""
 
 CRASH_POINTS = (
     "before_commit",
@@ -26,7 +26,8 @@ CRASH_POINTS = (
     "before_ack",
     "recovery",
 )
-"""Where a crash may strike: around the write of the journal, around an effect, before the acknowledgement, in recovery."""
+"""Where a crash may strike: around the write of the journal, around an effect, before the acknowledgement, while
+recovering."""
 
 _WHEN: Mapping[str, ArgumentKind] = {
     "at": "time",

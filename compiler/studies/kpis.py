@@ -16,7 +16,8 @@ Unit = Literal["Duration", "Money", "Share", "Count", "Number", "Rate"]
 """What a value in an expectation measures: seconds, USD, a share of 1, a count, a plain number, or events a second."""
 
 Shape = Literal["runs", "value", "pool"]
-"""`runs`: a distribution over runs, read by a statistic; `value`: one number; `pool`: one for each agent, tool or person."""
+"""`runs`: a distribution over runs, read by a statistic; `value`: one number; `pool`: one for each agent, tool or
+person."""
 
 STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")
 """The statistics of a KPI of shape `runs`; without one, the mean is meant."""

@@ -1,0 +1,68 @@
+"""From a checked spec to its plan. The modules of `lowering` say how each kind of thing is lowered.
+
+The same text gives the same plan, byte for byte; layout and comments change nothing but `Plan.source`, which the hash
+leaves out.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from orchspec.compiler.lowering.blocks import Lowering
+from orchspec.compiler.lowering.declarations import (
+    lower_agents,
+    lower_contracts,
+    lower_effects,
+    lower_enums,
+    lower_fields,
+    lower_models,
+    lower_records,
+    lower_tools,
+)
+from orchspec.compiler.lowering.nodes import number_nodes
+from orchspec.compiler.model import Checked, FlowInfo
+from orchspec.compiler.plan import Flow, Plan
+from orchspec.compiler.studies.check import Studies
+from orchspec.compiler.types import as_plan
+
+__all__ = ["lower"]
+
+
+def lower(checked: Checked, studies: Studies) -> Plan:
+    """The plan of a spec without errors, with its hash.
+
+    Args:
+        checked: what the checks made of the file; no error may have been reported about it.
+        studies: the profiles, scenarios and tests of the same file.
+    """
+    nodes = number_nodes(checked.file)
+    blocks = Lowering(checked, nodes, studies.profiles)
+    return Plan(
+        name=PurePath(checked.file.span.source.name).stem,
+        types=lower_records(checked),
+        enums=lower_enums(checked),
+        models=lower_models(checked),
+        contracts=lower_contracts(checked),
+        agents=lower_agents(checked),
+        tools=lower_tools(checked),
+        effects=lower_effects(checked),
+        flows={name: _flow(blocks, info) for name, info in checked.flows.items()},
+        params={name: info.value for name, info in checked.params.items()},
+        profiles=dict(studies.profiles),
+        scenarios=list(studies.scenarios),
+        tests=list(studies.tests),
+        source=nodes.source,
+        edition=checked.file.edition.number if checked.file.edition is not None else 1,
+    ).sealed()
+
+
+def _flow(blocks: Lowering, info: FlowInfo) -> Flow:
+    assert info.block is not None, "a flow without a body has errors"
+    return Flow(
+        name=info.name,
+        params=lower_fields(blocks.checked, info.params),
+        result=as_plan(info.result),
+        body=blocks.block(info.block),
+        budget=info.budget,
+        economy=info.economy,
+    )

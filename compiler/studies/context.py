@@ -1,0 +1,135 @@
+"""What the checks of studies share: the checked spec, where diagnostics go, and the folder for data files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from orchspec.compiler.codes.names import UNKNOWN_NAME, WRONG_KIND
+from orchspec.compiler.context import Context
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.lowering.nodes import Nodes
+from orchspec.compiler.model import AgentInfo, Checked, EffectInfo, FlowInfo, ToolInfo
+from orchspec.compiler.report import Report, did_you_mean
+from orchspec.compiler.types import Type
+from orchspec.grammar import syntax
+from orchspec.grammar.diagnostics import Code, Label
+
+__all__ = ["FAILED", "ORCHESTRATOR", "Constant", "Failed", "Study", "Target"]
+
+ORCHESTRATOR: Final = "orchestrator"
+"""The name by which profiles and faults mean the engine itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """In the place of a value that could not be made; why was reported."""
+
+
+FAILED: Final = Failed()
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value known before any run, and its type."""
+
+    type: Type
+    value: Any
+
+
+Target: TypeAlias = AgentInfo | ToolInfo | EffectInfo | Literal["orchestrator"]
+
+_KINDS = {"agent", "human", "dispatcher", "tool", "effect", "orchestrator"}
+
+
+class Study:
+    """The spec whose studies are checked, on top of what its checks share."""
+
+    def __init__(self, base: Context, nodes: Nodes, folder: Path | None) -> None:
+        self.base = base
+        self.checked: Checked = base.checked
+        self.report: Report = base.report
+        self.typer = Typer(base)
+        self.nodes = nodes
+        self.folder = folder
+
+    def on_trial(self) -> Study:
+        """The same spec with a report of its own, for looking whether something fits."""
+        trial = Context(self.checked, Report(sound=self.report.sound))
+        trial.used = self.base.used
+        return Study(trial, self.nodes, self.folder)
+
+    # names --------------------------------------------------------------------------------------------------------
+
+    def target(self, expr: syntax.Node, name: str, kinds: Iterable[str] = _KINDS) -> Target | None:
+        """Who or what is meant by a name in a profile, fault, KPI or stub; reports one that means nothing."""
+        allowed = set(kinds)
+        candidates = {each: found for each, found in self._targets().items() if self.kind_of(found) in allowed}
+        if name in candidates:
+            return candidates[name]
+        if not name or name in self.checked.opaque:
+            return None
+        kind = " or ".join(each for each in ("agent", "human", "tool", "effect") if each in allowed) or ORCHESTRATOR
+        known = self._targets().get(name) or self.checked.flows.get(name) or self.checked.contracts.get(name)
+        if known is not None:
+            found = describe(known)
+            self.report.add(WRONG_KIND, expr, name=name, found=found, expected=f"the name of an {kind}")
+        else:
+            fix = did_you_mean(name, expr, candidates)
+            self.report.absent(UNKNOWN_NAME, expr, kind=kind, name=name, fix=fix)
+        return None
+
+    def _targets(self) -> Mapping[str, Target]:
+        checked = self.checked
+        return {**checked.agents, **checked.tools, **checked.effects, ORCHESTRATOR: ORCHESTRATOR}
+
+    @staticmethod
+    def kind_of(target: Target) -> str:
+        """The kind of a target, as the table of faults names it."""
+        match target:
+            case AgentInfo():
+                return target.kind
+            case ToolInfo():
+                return "tool"
+            case EffectInfo():
+                return "effect"
+            case _:
+                return ORCHESTRATOR
+
+    def flow(self, path: syntax.Path) -> FlowInfo | None:
+        """The flow that a scenario or test is about."""
+        found = self.checked.flows.get(path.text)
+        if found is None and path.text and path.text not in self.checked.opaque:
+            known = self._targets().get(path.text) or self.checked.contracts.get(path.text)
+            if known is not None:
+                self.report.add(WRONG_KIND, path, name=path.text, found=describe(known), expected="the name of a flow")
+            else:
+                fix = did_you_mean(path.text, path, self.checked.flows)
+                self.report.absent(UNKNOWN_NAME, path, kind="flow", name=path.text, fix=fix)
+        return found
+
+    def once(self, code: Code, given: dict[str, syntax.Node], name: syntax.Ident) -> bool:
+        """Whether a name is given for the first time; reports the second with `code`."""
+        first = given.setdefault(name.text, name)
+        if first is not name and name.text:
+            self.report.add(code, name, name=name.text, labels=[Label(first.span, "first given here")])
+        return first is name and bool(name.text)
+
+
+def describe(known: Target | FlowInfo | object) -> str:
+    """What a declared name is, in words."""
+    match known:
+        case AgentInfo():
+            return f"an {known.kind}" if known.kind == "agent" else f"a {known.kind}"
+        case ToolInfo():
+            return "a tool"
+        case EffectInfo():
+            return "an effect"
+        case FlowInfo():
+            return "a flow"
+        case str():
+            return "the orchestrator"
+        case _:
+            return "a contract"

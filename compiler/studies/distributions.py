@@ -1,0 +1,365 @@
+"""Distributions: what samples what, and whether its parameters leave anything to sample.
+
+To add a law, give it an entry in `LAWS` (or a function in `_SPECIAL`) here and a sampler in the runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchspec.compiler.codes.names import UNKNOWN_FIELD, UNKNOWN_MEMBER
+from orchspec.compiler.codes.studies import (
+    BAD_DATA_FILE,
+    IMPOSSIBLE_DISTRIBUTION,
+    MISFIT_DISTRIBUTION,
+    UNKNOWN_DISTRIBUTION,
+)
+from orchspec.compiler.codes.types import DUPLICATE_ARGUMENT, DUPLICATE_ENTRY, TYPE_MISMATCH
+from orchspec.compiler.model import RecordInfo
+from orchspec.compiler.plan import Dist
+from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.studies.arguments import Parameter, bind
+from orchspec.compiler.studies.context import FAILED, Failed, Study
+from orchspec.compiler.studies.datafiles import ColumnKind, column_problem
+from orchspec.compiler.studies.values import check_constraint, constant, inner_value
+from orchspec.compiler.types import (
+    BOOL,
+    DURATION,
+    FLOAT,
+    INT,
+    MONEY,
+    PERCENT,
+    RATE,
+    EnumOf,
+    ListOf,
+    Nothing,
+    RecordOf,
+    Type,
+    Unknown,
+    required,
+    show,
+)
+from orchspec.grammar import syntax
+
+__all__ = ["LAWS", "Law", "column_name", "distribution", "read_column", "share"]
+
+_NUMERIC = (INT, FLOAT, PERCENT, DURATION, MONEY, RATE)
+_SUM_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """A law of numbers: its parameters in order, each of the sampled unit or a plain number, and when it is impossible.
+
+    `problem` is told the values by name and says what is wrong with them, or none.
+    """
+
+    parameters: Mapping[str, Literal["unit", "number"]]
+    problem: Callable[[Mapping[str, Any]], str | None]
+
+
+def _positive(*names: str) -> Callable[[Mapping[str, Any]], str | None]:
+    def problem(values: Mapping[str, Any]) -> str | None:
+        return next((f"`{name}` must be above 0" for name in names if values[name] <= 0), None)
+
+    return problem
+
+
+LAWS: Mapping[str, Law] = {
+    "uniform": Law(
+        {"low": "unit", "high": "unit"},
+        lambda v: None if v["low"] <= v["high"] else "the lower end stands first",
+    ),
+    "normal": Law(
+        {"mean": "unit", "sd": "unit"},
+        lambda v: None if v["sd"] >= 0 else "a standard deviation is never negative",
+    ),
+    "lognormal": Law(
+        {"p50": "unit", "p95": "unit"},
+        lambda v: None if 0 < v["p50"] < v["p95"] else "p50 must be above 0 and below p95",
+    ),
+    "exponential": Law({"mean": "unit"}, _positive("mean")),
+    "gamma": Law({"shape": "number", "scale": "unit"}, _positive("shape", "scale")),
+    "pareto": Law({"min": "unit", "alpha": "number"}, _positive("min", "alpha")),
+}
+"""The laws of numbers, in the order of their parameters in a plan."""
+
+
+def distribution(study: Study, expr: syntax.Expr, want: Type, what: str, *, negative: bool = True) -> Dist | Failed:
+    """The distribution that an expression says, for values of type `want`.
+
+    Args:
+        study: the spec.
+        expr: a call such as `lognormal(p50: 1s, p95: 3s)`, a value, or a record of such.
+        want: the type of what is sampled; parameters are turned into its inner form.
+        what: the name of what is sampled, for messages.
+        negative: whether values below 0 make sense.
+
+    Returns:
+        The distribution, or `FAILED` after reporting why there is none.
+    """
+    if isinstance(expr, syntax.Hole) or isinstance(required(want), Unknown | Nothing):
+        return FAILED
+    if isinstance(expr, syntax.Call):
+        return _law(study, expr, want, what, negative=negative)
+    record = required(want)
+    if isinstance(expr, syntax.RecordLit) and isinstance(record, RecordOf):
+        return _record(study, expr, study.checked.records[record.name])
+    value = inner_value(study, expr, want, what)
+    if isinstance(value, Failed):
+        return FAILED
+    return _checked_sign(study, expr, ["fixed", value], want, negative=negative)
+
+
+def _record(study: Study, expr: syntax.RecordLit, record: RecordInfo) -> Dist | Failed:
+    """A distribution for some of the fields of a record; the others are made from their types."""
+    made: dict[str, Dist] = {}
+    given: dict[str, syntax.Node] = {}
+    sound = True
+    for entry in expr.entries:
+        name = entry.name.text
+        info = record.field(name)
+        if info is None:
+            fields = [item.name for item in record.fields]
+            notes = [f"its fields are {listed(fields)}"]
+            fix = did_you_mean(name, entry.name, fields)
+            if name:
+                study.report.add(UNKNOWN_FIELD, entry.name, type=record.name, name=name, notes=notes, fix=fix)
+            sound = False
+        elif not study.once(DUPLICATE_ENTRY, given, entry.name):
+            sound = False
+        else:
+            part = distribution(study, entry.value, info.type, f"`{name}`")
+            if not isinstance(part, Failed) and part[0] == "fixed":
+                sound = check_constraint(study, info, part[1], entry.value) and sound
+            sound = sound and not isinstance(part, Failed)
+            made[name] = part
+    return ["record", made] if sound else FAILED
+
+
+def _law(study: Study, expr: syntax.Call, want: Type, what: str, *, negative: bool) -> Dist | Failed:
+    name = syntax.dotted(expr.callee) or ""
+    if name in LAWS:
+        found = _law_of_numbers(study, expr, name, required(want), what)
+    elif name in _SPECIAL:
+        found = _SPECIAL[name](study, expr, want, what)
+    else:
+        if name:
+            fix = did_you_mean(name, expr.callee, [*LAWS, *_SPECIAL])
+            study.report.add(UNKNOWN_DISTRIBUTION, expr.callee, name=name, fix=fix)
+        return FAILED
+    return found if isinstance(found, Failed) else _checked_sign(study, expr, found, want, negative=negative)
+
+
+def _checked_sign(study: Study, expr: syntax.Expr, dist: Dist, want: Type, *, negative: bool) -> Dist | Failed:
+    if negative or required(want) not in _NUMERIC:
+        return dist
+    least = {"fixed": 1, "uniform": 1, "normal": 1}.get(dist[0])
+    if least is not None and dist[1] is not None and dist[1] < 0:
+        _impossible(study, expr, "it is never below 0")
+        return FAILED
+    return dist
+
+
+def _misfit(study: Study, expr: syntax.Expr, law: str, want: Type) -> Failed:
+    study.report.add(MISFIT_DISTRIBUTION, expr, law=f"`{law}`", expected=_sampled(want))
+    return FAILED
+
+
+def _sampled(want: Type) -> str:
+    match required(want):
+        case EnumOf(name):
+            return f"the enum {name}; write `choice(member: P, ...)`"
+        case ListOf():
+            return f"{show(want)}; write `size(D)`"
+        case kind if kind == BOOL:
+            return "Bool; write `chance(P)`"
+        case _:
+            return show(want)
+
+
+def _impossible(study: Study, expr: syntax.Node, problem: str) -> None:
+    study.report.add(IMPOSSIBLE_DISTRIBUTION, expr, problem=problem)
+
+
+def _law_of_numbers(study: Study, expr: syntax.Call, name: str, want: Type, what: str) -> Dist | Failed:
+    if want not in _NUMERIC:
+        return _misfit(study, expr, name, want)
+    law = LAWS[name]
+    bound = bind(study, expr, name, [Parameter(each) for each in law.parameters])
+    if bound is None:
+        return FAILED
+    values: dict[str, Any] = {}
+    for each, unit in law.parameters.items():
+        kind = FLOAT if unit == "number" else FLOAT if want == INT else want
+        value = inner_value(study, bound[each], kind, f"`{each}` of {what}")
+        if isinstance(value, Failed):
+            return FAILED
+        values[each] = value
+    problem = law.problem(values)
+    if problem is not None:
+        _impossible(study, expr, f"{name} has nothing to sample: {problem}")
+        return FAILED
+    return [name, *values.values()]
+
+
+# ------------------------------------------------------------------ laws of other things
+
+
+def _fixed(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | Failed:
+    bound = bind(study, expr, "fixed", [Parameter("value")])
+    if bound is None:
+        return FAILED
+    value = inner_value(study, bound["value"], want, what)
+    return FAILED if isinstance(value, Failed) else ["fixed", value]
+
+
+def share(study: Study, expr: syntax.Expr, what: str) -> float | Failed:
+    """A share in 0..1, written in percent."""
+    found = constant(study, expr, what)
+    if found is None:
+        return FAILED
+    if found.type != PERCENT:
+        study.report.add(TYPE_MISMATCH, expr, what=what, found=show(found.type), expected="Percent, such as 5%")
+        return FAILED
+    if not 0 <= found.value <= 1:
+        _impossible(study, expr, f"{what} lies between 0% and 100%")
+        return FAILED
+    return float(found.value)
+
+
+def _shares(study: Study, expr: syntax.Call, parts: list[tuple[Any, float]]) -> list[list[Any]] | Failed:
+    total = sum(part[1] for part in parts)
+    if abs(total - 1) > _SUM_TOLERANCE:
+        _impossible(study, expr, f"the shares sum to {total * 100:.6g}%, not to 100%")
+        return FAILED
+    return [list(part) for part in parts]
+
+
+def _choice(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | Failed:
+    if not expr.args:
+        _impossible(study, expr, "choice has nothing to choose from")
+        return FAILED
+    labelled = [arg for arg in expr.args if arg.label is not None]
+    weighted = [arg for arg in expr.args if arg.key is not None]
+    if labelled and len(labelled) == len(expr.args):
+        return _choice_of_members(study, expr, want)
+    if labelled or (weighted and len(weighted) < len(expr.args)):
+        _impossible(study, expr, "either all choices have a share or none")
+        return FAILED
+    values = [inner_value(study, arg.value, want, what) for arg in expr.args]
+    shares = [share(study, arg.key, "a share") if arg.key is not None else 1 / len(expr.args) for arg in expr.args]
+    parts = [(value, part) for value, part in zip(values, shares, strict=True) if not isinstance(part, Failed)]
+    if len(parts) < len(shares) or any(isinstance(value, Failed) for value in values):
+        return FAILED
+    made = _shares(study, expr, parts)
+    return FAILED if isinstance(made, Failed) else ["choice", made]
+
+
+def _choice_of_members(study: Study, expr: syntax.Call, want: Type) -> Dist | Failed:
+    kind = required(want)
+    if not isinstance(kind, EnumOf):
+        return _misfit(study, expr, "choice(member: P, ...)", want)
+    members = study.checked.enums[kind.name].members
+    parts: list[tuple[str, float]] = []
+    given: dict[str, syntax.Node] = {}
+    for arg in expr.args:
+        assert arg.label is not None
+        name = arg.label.text
+        if name not in members:
+            fix = did_you_mean(name, arg.label, members)
+            study.report.add(UNKNOWN_MEMBER, arg.label, type=kind.name, name=name, fix=fix)
+            return FAILED
+        part = share(study, arg.value, f"the share of `{name}`")
+        if isinstance(part, Failed) or not study.once(DUPLICATE_ARGUMENT, given, arg.label):
+            return FAILED
+        parts.append((name, part))
+    made = _shares(study, expr, parts)
+    return FAILED if isinstance(made, Failed) else ["choice", made]
+
+
+def _mixture(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | Failed:
+    parts: list[tuple[float, Dist]] = []
+    for arg in expr.args:
+        if arg.key is None:
+            _impossible(study, arg, "each part of a mixture has a share: `mixture(30%: fixed(1s), 70%: fixed(2s))`")
+            return FAILED
+        part = share(study, arg.key, "a share")
+        dist = distribution(study, arg.value, want, what)
+        if isinstance(part, Failed) or isinstance(dist, Failed):
+            return FAILED
+        parts.append((part, dist))
+    total = sum(part for part, _ in parts)
+    if abs(total - 1) > _SUM_TOLERANCE:
+        _impossible(study, expr, f"the shares sum to {total * 100:.6g}%, not to 100%")
+        return FAILED
+    return ["mixture", [[part, dist] for part, dist in parts]]
+
+
+def _chance(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:
+    if required(want) != BOOL:
+        return _misfit(study, expr, "chance", want)
+    bound = bind(study, expr, "chance", [Parameter("share")])
+    if bound is None:
+        return FAILED
+    part = share(study, bound["share"], "a chance")
+    return FAILED if isinstance(part, Failed) else ["chance", part]
+
+
+def _size(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:
+    if not isinstance(required(want), ListOf):
+        return _misfit(study, expr, "size", want)
+    bound = bind(study, expr, "size", [Parameter("of")])
+    if bound is None:
+        return FAILED
+    dist = distribution(study, bound["of"], INT, "the size", negative=False)
+    return FAILED if isinstance(dist, Failed) else ["size", dist]
+
+
+def _empirical(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:
+    if required(want) not in _NUMERIC:
+        return _misfit(study, expr, "empirical", want)
+    found = read_column(study, expr, "empirical", "numbers")
+    return FAILED if isinstance(found, Failed) else ["empirical", *found]
+
+
+def column_name(expr: syntax.Expr) -> str | None:
+    """The name of a column, written as a name or as a text."""
+    match expr:
+        case syntax.Name(text) | syntax.Text(text):
+            return text
+        case _:
+            return None
+
+
+def read_column(study: Study, expr: syntax.Call, name: str, kind: ColumnKind) -> tuple[str, str] | Failed:
+    """File and column of `empirical("file.csv", column)` or `trace(...)`, looked at as far as is allowed."""
+    bound = bind(study, expr, name, [Parameter("file"), Parameter("column")])
+    if bound is None:
+        return FAILED
+    file, column = bound["file"], column_name(bound["column"])
+    if not isinstance(file, syntax.Text):
+        study.report.add(BAD_DATA_FILE, file, problem=f'{name} reads a file: `{name}("file.csv", column)`')
+        return FAILED
+    if not column:
+        study.report.add(
+            BAD_DATA_FILE, bound["column"], problem=f"{name} needs the name of a column of {file.span.text}"
+        )
+        return FAILED
+    problem = column_problem(study.folder, file.value, column, kind)
+    if problem is not None:
+        study.report.add(BAD_DATA_FILE, expr, problem=problem)
+        return FAILED
+    return file.value, column
+
+
+_SPECIAL: Mapping[str, Callable[[Study, syntax.Call, Type, str], Dist | Failed]] = {
+    "fixed": _fixed,
+    "choice": _choice,
+    "mixture": _mixture,
+    "chance": _chance,
+    "size": _size,
+    "empirical": _empirical,
+}

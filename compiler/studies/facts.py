@@ -1,0 +1,136 @@
+"""What a test expects: facts of one run, in expressions like any other.
+
+A fact is a name (`status`, `result`, ...) or a small call (`calls(scout)`); all else is typed as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchspec.compiler.codes.studies import BAD_FACT, NOT_AN_EXPECTATION, UNKNOWN_FACT
+from orchspec.compiler.context import Env
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.lowering.expressions import lower_expression
+from orchspec.compiler.lowering.wording import written
+from orchspec.compiler.model import FactRef, FlowInfo, Frame
+from orchspec.compiler.plan import Expectation
+from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.studies.context import Study
+from orchspec.compiler.studies.kpis import STATUSES
+from orchspec.compiler.types import BOOL, DURATION, INT, MONEY, UNKNOWN, Nothing, Type, is_unknown, show
+from orchspec.grammar import syntax
+
+__all__ = ["COUNTED", "FACTS", "check_facts"]
+
+FACTS: Mapping[str, Type | None] = {
+    "status": None,  # compared with a status, and with nothing else
+    "result": None,  # of the flow's type
+    "cost": MONEY,
+    "tokens": INT,
+    "retries": INT,
+    "latency": DURATION,
+}
+"""The facts that stand as names."""
+
+COUNTED: Mapping[str, tuple[str, ...]] = {
+    "calls": ("agent", "human", "dispatcher", "effect"),
+    "attempts": ("agent", "human", "dispatcher", "effect"),
+}
+"""The facts that count something of a target, and what it may be."""
+
+
+def check_facts(study: Study, node: syntax.Expect, flow: FlowInfo) -> Expectation | None:
+    """What a test expects, lowered; none after reporting what is wrong with it."""
+    before = len(study.report.diagnostics)
+    typer = _FactTyper(study, flow)
+    found = typer.root(node.condition, Env(Frame(node)))
+    if len(study.report.diagnostics) > before or is_unknown(found):
+        return None
+    if found != BOOL:
+        problem = f"{show(found)} is no expectation; compare it with a value"
+        study.report.add(NOT_AN_EXPECTATION, node.condition, problem=problem)
+        return None
+    expr = lower_expression(study.checked, node.condition)
+    return Expectation(study.nodes[node], written(node.condition), expr)
+
+
+class _FactTyper(Typer):
+    """Types expressions in which facts stand."""
+
+    def __init__(self, study: Study, flow: FlowInfo) -> None:
+        super().__init__(study.base)
+        self.study = study
+        self.flow = flow
+        self._of_names = self._rules[syntax.Name]
+        self._of_calls = self._rules[syntax.Call]
+        self._of_pairs = self._rules[syntax.Binary]
+        self._rules |= {syntax.Name: self._fact, syntax.Call: self._counted, syntax.Binary: self._pair}
+
+    def _fact(self, node: syntax.Name, env: Env, hint: Type | None) -> Type:
+        name = node.text
+        if name not in FACTS:
+            if not name or name in self.checked.params or name in self.checked.opaque:
+                return self._of_names(node, env, hint)
+            notes = ["a status stands beside `status ==`"] if name in STATUSES else []
+            fix = did_you_mean(name, node, [*FACTS, *COUNTED, "reached"])
+            self.report.add(UNKNOWN_FACT, node, name=name, notes=notes, fix=fix)
+            return UNKNOWN
+        if name == "status":
+            problem = "`status` is compared with a status, as in `status == completed`"
+            self.report.add(BAD_FACT, node, problem=problem)
+            return UNKNOWN
+        kind = FACTS[name] or self.flow.result
+        if isinstance(kind, Nothing):
+            self.report.add(BAD_FACT, node, problem=f"the flow `{self.flow.name}` has no result")
+            return UNKNOWN
+        self.checked.resolved[node] = FactRef(name)
+        return kind
+
+    def _pair(self, node: syntax.Binary, env: Env, hint: Type | None) -> Type:
+        for fact, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(fact, syntax.Name) and fact.text == "status" and node.op in ("==", "!="):
+                return self._status(fact, other)
+        return self._of_pairs(node, env, hint)
+
+    def _status(self, fact: syntax.Name, other: syntax.Expr) -> Type:
+        if isinstance(other, syntax.Name) and other.text in STATUSES:
+            self.checked.resolved[fact] = FactRef("status")
+            self.checked.resolved[other] = FactRef(other.text, status=True)
+            return BOOL
+        if not isinstance(other, syntax.Hole):
+            text = other.text if isinstance(other, syntax.Name) else other.span.text
+            fix = did_you_mean(text, other, STATUSES)
+            notes = [f"a status is one of {listed(STATUSES)}"]
+            self.report.add(UNKNOWN_FACT, other, name=text, notes=notes, fix=fix)
+        return UNKNOWN
+
+    def _counted(self, node: syntax.Call, env: Env, hint: Type | None) -> Type:
+        name = syntax.dotted(node.callee) or ""
+        if name not in COUNTED and name != "reached":
+            return self._of_calls(node, env, hint)
+        if len(node.args) != 1 or node.args[0].label is not None or node.args[0].key is not None:
+            what = "one checkpoint" if name == "reached" else "one agent or effect"
+            self.report.add(BAD_FACT, node, problem=f"`{name}` takes {what}")
+            return UNKNOWN
+        inner = node.args[0].value
+        target = syntax.dotted(inner)
+        if target is None:
+            if not isinstance(inner, syntax.Hole):
+                self.report.add(BAD_FACT, inner, problem=f"`{name}` takes a name, found `{inner.span.text}`")
+            return UNKNOWN
+        if name == "reached":
+            return self._reached(node, inner, target)
+        if self.study.target(inner, target, COUNTED[name]) is None:
+            return UNKNOWN
+        self.checked.resolved[node] = FactRef(name, target)
+        return INT
+
+    def _reached(self, node: syntax.Call, inner: syntax.Expr, name: str) -> Type:
+        known = [item.name.text for item in syntax.walk(self.flow.node) if isinstance(item, syntax.Checkpoint)]
+        if name not in known:
+            notes = [f"its checkpoints are {listed(known)}"] if known else ["it has no checkpoints"]
+            problem = f"the flow `{self.flow.name}` has no checkpoint `{name}`"
+            self.report.absent(BAD_FACT, inner, problem=problem, notes=notes, fix=did_you_mean(name, inner, known))
+            return UNKNOWN
+        self.checked.resolved[node] = FactRef("reached", name)
+        return BOOL

@@ -1,0 +1,150 @@
+"""Faults of scenarios and tests: checked against the table of faults and lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchspec.compiler.codes.studies import BAD_FAULT_ARGUMENT, FAULT_NOT_BUILT, FAULT_TARGET, UNKNOWN_FAULT
+from orchspec.compiler.codes.types import TYPE_MISMATCH
+from orchspec.compiler.plan import Fault
+from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.studies.arguments import Parameter, bind
+from orchspec.compiler.studies.context import FAILED, Constant, Failed, Study, describe
+from orchspec.compiler.studies.faults import CRASH_POINTS, FAULTS, ArgumentKind, FaultKind
+from orchspec.compiler.studies.values import constant
+from orchspec.compiler.types import DURATION, FLOAT, INT, PERCENT, Type, show
+from orchspec.grammar import syntax
+
+__all__ = ["check_fault"]
+
+
+def check_fault(study: Study, node: syntax.Fault) -> Fault | None:
+    """The fault of a scenario or test; none after reporting what is wrong with it."""
+    call = node.fault
+    if not isinstance(call, syntax.Call):
+        if isinstance(call, syntax.Name) and call.text in FAULTS:
+            problem = f"`{call.text}` needs its target: `fault {call.text}(target, ...)`"
+            study.report.add(BAD_FAULT_ARGUMENT, call, problem=problem)
+        elif not isinstance(call, syntax.Hole):
+            study.report.add(UNKNOWN_FAULT, call, name=call.span.text)
+        return None
+    name = syntax.dotted(call.callee) or ""
+    kind = FAULTS.get(name)
+    if kind is None:
+        if name:
+            fix = did_you_mean(name, call.callee, FAULTS)
+            study.report.add(UNKNOWN_FAULT, call.callee, name=name, fix=fix)
+        return None
+    if not kind.built:
+        built = [f"`{each.name}`" for each in FAULTS.values() if each.built]
+        study.report.add(FAULT_NOT_BUILT, call.callee, name=name, notes=[f"built are {listed(built)}"])
+        return None
+    return _fault(study, node, call, kind)
+
+
+def _fault(study: Study, node: syntax.Fault, call: syntax.Call, kind: FaultKind) -> Fault | None:
+    parameters = [Parameter("target"), *(Parameter(each, optional=True, named=True) for each in kind.arguments)]
+    bound = bind(study, call, kind.name, parameters)
+    if bound is None:
+        return None
+    target = _target(study, bound.pop("target"), kind)
+    args: dict[str, Any] = {}
+    for name, expr in bound.items():
+        value = _argument(study, expr, name, kind.arguments[name])
+        if isinstance(value, Failed):
+            return None
+        args[name] = value
+    if target is None or not _sensible(study, call, kind, args):
+        return None
+    return Fault(study.nodes[node], kind.name, target, args)
+
+
+def _target(study: Study, expr: syntax.Expr, kind: FaultKind) -> str | None:
+    name = syntax.dotted(expr)
+    if name is None:
+        if not isinstance(expr, syntax.Hole):
+            study.report.add(FAULT_TARGET, expr, fault=kind.name, target=f"`{expr.span.text}`")
+        return None
+    found = study.target(expr, name)
+    if found is None:
+        return None
+    if study.kind_of(found) not in kind.targets:
+        notes = [f"it strikes {listed(sorted(kind.targets))}"]
+        study.report.add(FAULT_TARGET, expr, fault=kind.name, target=f"`{name}`, {describe(found)}", notes=notes)
+        return None
+    return name
+
+
+def _sensible(study: Study, call: syntax.Call, kind: FaultKind, args: Mapping[str, Any]) -> bool:
+    """Whether the arguments go together; reports the first reason why not."""
+    problem = None
+    for group in kind.needs:
+        if not any(name in args for name in group):
+            problem = f"`{kind.name}` needs one of {listed(f'`{name}:`' for name in group)}"
+    if "first" in args and "nth" in args:
+        problem = "`first` and `nth` are two ways to say which; give one"
+    elif "lasting" in args and "at" not in args and "every" not in args:
+        problem = "`lasting` says how long after `at` or `every`; give one of them too"
+    elif "every" in args and args.get("lasting", 0) >= args["every"]:
+        problem = "`lasting` is at least as long as `every`, so it would never end"
+    elif "every" in args and args.get("down", 0) >= args["every"]:
+        problem = "`down` is at least as long as `every`, so it would never be up"
+    if problem is not None:
+        study.report.add(BAD_FAULT_ARGUMENT, call, problem=problem)
+    return problem is None
+
+
+# ------------------------------------------------------------------ arguments
+
+
+def _argument(study: Study, expr: syntax.Expr, name: str, kind: ArgumentKind) -> Any | Failed:
+    if kind == "point":
+        return _point(study, expr, name)
+    found = constant(study, expr, f"`{name}`")
+    if found is None:
+        return FAILED
+    wanted, convert, problem = _KINDS[kind]
+    if found.type != wanted and not (wanted == FLOAT and found.type == INT):
+        study.report.add(TYPE_MISMATCH, expr, what=f"`{name}`", found=show(found.type), expected=show(wanted))
+        return FAILED
+    value = convert(found)
+    if not problem(value):
+        study.report.add(BAD_FAULT_ARGUMENT, expr, problem=f"`{name}` is {_LEAST[kind]}, found {expr.span.text}")
+        return FAILED
+    return value
+
+
+def _point(study: Study, expr: syntax.Expr, name: str) -> str | Failed:
+    if isinstance(expr, syntax.Name) and expr.text in CRASH_POINTS:
+        return expr.text
+    if not isinstance(expr, syntax.Hole):
+        text = expr.text if isinstance(expr, syntax.Name) else expr.span.text
+        fix = did_you_mean(text, expr, CRASH_POINTS)
+        problem = f"`{name}` is one of {listed(CRASH_POINTS)}, found {text}"
+        study.report.add(BAD_FAULT_ARGUMENT, expr, problem=problem, fix=fix)
+    return FAILED
+
+
+def _as_is(found: Constant) -> Any:
+    return found.value
+
+
+def _as_float(found: Constant) -> float:
+    return float(found.value)
+
+
+_KINDS: Mapping[str, tuple[Type, Callable[[Constant], Any], Callable[[Any], bool]]] = {
+    "time": (DURATION, _as_is, lambda value: value >= 0),
+    "duration": (DURATION, _as_is, lambda value: value > 0),
+    "share": (PERCENT, _as_is, lambda value: 0 <= value <= 1),
+    "count": (INT, _as_is, lambda value: value >= 1),
+    "number": (FLOAT, _as_float, lambda value: value > 0),
+}
+_LEAST: Mapping[str, str] = {
+    "time": "never negative",
+    "duration": "above 0",
+    "share": "between 0% and 100%",
+    "count": "at least 1",
+    "number": "above 0",
+}

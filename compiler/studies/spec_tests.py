@@ -1,0 +1,153 @@
+"""Tests written in a spec: inputs, stubs, faults and what is expected of one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchspec.compiler.codes.declarations import AGENT_DOES_NOT_FULFILL
+from orchspec.compiler.codes.names import UNKNOWN_NAME
+from orchspec.compiler.codes.studies import WRONG_STUB
+from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, FlowInfo
+from orchspec.compiler.plan import Expectation, Fault, Stub, Test
+from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.studies.context import FAILED, Failed, Study
+from orchspec.compiler.studies.facts import check_facts
+from orchspec.compiler.studies.injections import check_fault
+from orchspec.compiler.studies.scenarios import given_parameters, named_once, study_attributes
+from orchspec.compiler.studies.values import check_constraint, edge_value, inner_value
+from orchspec.compiler.types import Nothing, Type, Unknown, show
+from orchspec.grammar import syntax
+from orchspec.grammar.diagnostics import Label
+
+__all__ = ["check_tests"]
+
+
+def check_tests(study: Study) -> list[Test]:
+    """The tests without mistakes, in the order of the text; mistakes are reported."""
+    made = [_test(study, node) for node in named_once(study, study.checked.tests, "test")]
+    return [test for test in made if test is not None]
+
+
+def _test(study: Study, node: syntax.TestDecl) -> Test | None:
+    before = len(study.report.diagnostics)
+    flow = study.flow(node.target)
+    attributes = study_attributes(study, node.body, "a test", ("given",))
+    given: dict[str, Any] | Failed = {}
+    if attributes is not None and "given" in attributes and flow is not None:
+        given = _given(study, attributes["given"].value, flow)
+    stubs = _stubs(study, node)
+    faults = [check_fault(study, item) for item in node.body if isinstance(item, syntax.Fault)]
+    expects: list[Expectation | None] = []
+    if flow is not None:
+        expects = [check_facts(study, item, flow) for item in node.body if isinstance(item, syntax.Expect)]
+    if len(study.report.diagnostics) > before or flow is None or isinstance(given, Failed):
+        return None
+    return Test(
+        node=study.nodes[node],
+        name=node.title.value,
+        flow=flow.name,
+        given=given,
+        stubs=stubs,
+        faults=[fault for fault in faults if isinstance(fault, Fault)],
+        expects=[expect for expect in expects if isinstance(expect, Expectation)],
+    )
+
+
+def _given(study: Study, value: syntax.Expr, flow: FlowInfo) -> dict[str, Any] | Failed:
+    entries = given_parameters(study, value, flow)
+    if isinstance(entries, Failed):
+        return FAILED
+    made: dict[str, Any] = {}
+    for info, entry in entries:
+        inner = inner_value(study, entry.value, info.type, f"`{info.name}`")
+        if isinstance(inner, Failed) or not check_constraint(study, info, inner, entry.value):
+            return FAILED
+        made[info.name] = edge_value(study.checked, inner, info.type)
+    return made
+
+
+# ------------------------------------------------------------------ stubs
+
+
+def _stubs(study: Study, node: syntax.TestDecl) -> list[Stub]:
+    stubs: list[Stub] = []
+    seen: dict[str, syntax.Path] = {}
+    for item in node.body:
+        if not isinstance(item, syntax.Stub):
+            continue
+        first = seen.setdefault(item.target.text, item.target)
+        if first is not item.target and item.target.text:
+            labels = [Label(first.span, "the first stub")]
+            problem = f"`{item.target.text}` is stubbed twice; give several values in turn with `then`"
+            study.report.add(WRONG_STUB, item.target, problem=problem, labels=labels)
+            continue
+        stub = _stub(study, item)
+        if stub is not None:
+            stubs.append(stub)
+    return stubs
+
+
+def _stub(study: Study, node: syntax.Stub) -> Stub | None:
+    parts = node.target.parts
+    name = parts[0].text
+    target = study.target(parts[0], name, ("agent", "human", "dispatcher", "effect"))
+    if target is None:
+        return None
+    contract: ContractInfo | None = None
+    if len(parts) > 1:
+        contract = _contract(study, node.target, target)
+        if contract is None:
+            return None
+    results = _results(target, contract)
+    if any(isinstance(result, Unknown) for result in results) or (getattr(target, "open", False) and contract is None):
+        return None
+    if any(isinstance(result, Nothing) for result in results):
+        study.report.add(WRONG_STUB, node.target, problem=f"`{name}` gives nothing, so there is nothing to stub")
+        return None
+    if len(results) > 1:
+        assert isinstance(target, AgentInfo)
+        names = listed(f"`{name}.{each.name}`" for each in target.fulfills)
+        problem = f"`{name}` fulfills contracts with different results; stub one of {names}"
+        study.report.add(WRONG_STUB, node.target, problem=problem)
+        return None
+    values = [_value(study, value, results[0], name) for value in node.values]
+    if any(isinstance(value, Failed) for value in values):
+        return None
+    return Stub(name, None if contract is None else contract.name, values)
+
+
+def _contract(study: Study, path: syntax.Path, target: object) -> ContractInfo | None:
+    name = ".".join(part.text for part in path.parts[1:])
+    at = path.parts[-1]
+    if not isinstance(target, AgentInfo):
+        problem = f"`{path.parts[0].text}` is an effect and fulfills no contract"
+        study.report.add(WRONG_STUB, at, problem=problem)
+        return None
+    found = next((each for each in target.fulfills if each.name == name), None)
+    if found is None and name and name not in study.checked.opaque and not target.open:
+        names = [each.name for each in target.fulfills]
+        fix = did_you_mean(name, at, names)
+        if name in study.checked.contracts:
+            labels = [Label(target.node.name.span, "declared here")]
+            study.report.add(AGENT_DOES_NOT_FULFILL, at, agent=target.name, contract=name, labels=labels)
+        else:
+            study.report.absent(UNKNOWN_NAME, at, kind="contract", name=name, fix=fix)
+    return found
+
+
+def _results(target: object, contract: ContractInfo | None) -> list[Type]:
+    if contract is not None:
+        return [contract.result]
+    if isinstance(target, EffectInfo):
+        return [target.result]
+    assert isinstance(target, AgentInfo)
+    results: list[Type] = []
+    for each in target.fulfills:
+        if each.result not in results:
+            results.append(each.result)
+    return results
+
+
+def _value(study: Study, expr: syntax.Expr, want: Type, name: str) -> Any | Failed:
+    inner = inner_value(study, expr, want, f"what `{name}` gives ({show(want)})")
+    return inner if isinstance(inner, Failed) else edge_value(study.checked, inner, want)
