@@ -122,6 +122,10 @@ class Ledger:
                 rows.append(row)
         return answers, rows
 
+    def claims(self) -> list[tuple[str, str, int, str]]:
+        """What the ledger says of each key: effect, key, newest generation, state."""
+        return [(entry.effect, entry.key, entry.generation, entry.state) for entry in self._entries.values()]
+
     def abandon(self, run: str) -> None:
         """A run waits for nothing any more."""
         for entry in self._entries.values():
