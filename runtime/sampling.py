@@ -1,0 +1,165 @@
+"""What an attempt comes to where no agent is at hand: sampled from profiles, as a function of its place.
+
+Stand-ins (on the real clock) and the simulator (on the virtual one) ask the same sampler, so that both see the same
+attempt at the same place. Every number is `uniform(key, attempt, purpose)`: it depends on the place and the attempt and
+on nothing that happened before. Under `by any` the uniforms stay with the place and the distributions are those of the
+agent that was chosen. A target without a profile takes one second, never fails and says nothing of tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from orchspec.compiler.plan import Plan, Profile
+from orchspec.runtime.distributions import Data, compile_cost, compile_count, compile_time
+from orchspec.runtime.draws import (
+    CALLS,
+    COST,
+    FAILURE,
+    GARBAGE,
+    LATENCY,
+    NEVER,
+    TOKENS_IN,
+    TOKENS_OUT,
+    TOOL,
+    uniform,
+)
+from orchspec.runtime.kernel.program import program_of
+from orchspec.runtime.made import Maker
+
+__all__ = ["CALLS_MAX", "AgentSampler", "Sampled", "call_moments"]
+
+CALLS_MAX: Final = 1_000
+"""An attempt calls no tool more often than this, whatever its profile says."""
+
+
+@dataclass(slots=True)
+class Sampled:
+    """What an attempt comes to.
+
+    `output` is JSON of the edge: one that the contract accepts, one that it refuses where `garbage`, None where
+    `failed` or `never`. Tokens and cost are None where the profile does not say (the kernel then prices or estimates).
+    `calls` are (tool, how often), sorted by tool. `never`: nobody ever answers; it is drawn for people only.
+    """
+
+    latency_us: int
+    failed: bool = False
+    garbage: bool = False
+    output: Any = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_pico: int | None = None
+    calls: list[tuple[str, int]] = field(default_factory=list)
+    never: bool = False
+
+
+class AgentSampler:
+    """Samples the attempts of one agent, human or effect of a plan; everything is compiled once.
+
+    Args:
+        plan: the plan, with its profiles.
+        target: the name of an agent, a human or an effect.
+        data: the columns that distributions read, see `orchspec.runtime.distributions`.
+
+    Raises:
+        PlanError: a distribution of the target's profile is impossible, or its column was not given.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_cost",
+        "_data",
+        "_failure",
+        "_garbage",
+        "_latency",
+        "_makers",
+        "_never",
+        "_tokens_in",
+        "_tokens_out",
+        "plan",
+        "profile",
+        "target",
+    )
+
+    def __init__(self, plan: Plan, target: str, data: Data | None = None) -> None:
+        profile = plan.profiles.get(target) or Profile(target)
+        self.plan = plan
+        self.target = target
+        self.profile = profile
+        self._data = data
+        self._latency = compile_time(profile.latency, data)
+        self._tokens_in = compile_count(profile.tokens_in, data) if profile.tokens_in is not None else None
+        self._tokens_out = compile_count(profile.tokens_out, data) if profile.tokens_out is not None else None
+        self._cost = compile_cost(profile.cost, data) if profile.cost is not None else None
+        self._calls = [(tool, compile_count(profile.calls[tool], data)) for tool in sorted(profile.calls)]
+        self._failure = profile.failure
+        self._garbage = profile.garbage
+        self._never = profile.never
+        self._makers: dict[str, Maker] = {}
+
+    def maker(self, name: str) -> Maker:
+        """The maker of outputs for a contract, or of receipts for an effect; PlanError as of `Maker`."""
+        made = self._makers.get(name)
+        if made is None:
+            codecs = program_of(self.plan).codecs
+            made = self._makers[name] = Maker(self.plan, name, self.profile, data=self._data, codecs=codecs)
+        return made
+
+    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int) -> Sampled:
+        """One attempt at a contract.
+
+        Args:
+            contract: the name of the contract.
+            inputs: inner values in the order of its parameters.
+            key: of the place, as `Kernel.draw_key` gives it.
+            attempt: as in the commands of the kernel; a `dispatch` draws nothing new.
+        """
+        sampled = Sampled(self._latency(uniform(key, attempt, LATENCY)))
+        if self._tokens_in is not None:
+            sampled.tokens_in = self._tokens_in(uniform(key, attempt, TOKENS_IN))
+        if self._tokens_out is not None:
+            sampled.tokens_out = self._tokens_out(uniform(key, attempt, TOKENS_OUT))
+        if self._cost is not None:
+            sampled.cost_pico = self._cost(uniform(key, attempt, COST))
+        if self._calls:
+            sampled.calls = [
+                (tool, min(count(uniform(key, attempt, CALLS + index)), CALLS_MAX))
+                for index, (tool, count) in enumerate(self._calls)
+            ]
+        if self._never and uniform(key, attempt, NEVER) < self._never:
+            sampled.never = True
+        elif self._failure and uniform(key, attempt, FAILURE) < self._failure:
+            sampled.failed = True
+        elif self._garbage and uniform(key, attempt, GARBAGE) < self._garbage:
+            sampled.garbage = True
+            sampled.output = self.maker(contract).broken("garbage", inputs, partial(uniform, key, attempt))
+        else:
+            sampled.output = self.maker(contract).make(inputs, partial(uniform, key, attempt))
+        return sampled
+
+    def send(self, key: int, attempt: int) -> Sampled:
+        """One send of an effect: its latency and whether the target refuses it; what it gives back says `receipt`."""
+        sampled = Sampled(self._latency(uniform(key, attempt, LATENCY)))
+        sampled.failed = bool(self._failure) and uniform(key, attempt, FAILURE) < self._failure
+        return sampled
+
+    def receipt(self, args: list[Any], key: int) -> Any:
+        """The receipt of the effect, JSON of the edge: a function of the place alone, since every send gets the same.
+
+        Args:
+            args: inner values in the order of the effect's parameters.
+            key: of the place.
+        """
+        return self.maker(self.target).make(args, partial(uniform, key, 0))
+
+
+def call_moments(sampled: Sampled, key: int, attempt: int) -> list[tuple[int, str]]:
+    """When an attempt makes its tool calls: (microseconds since its start, tool), in order of time."""
+    moments: list[tuple[int, str]] = []
+    for tool, count in sampled.calls:
+        for _ in range(count):
+            moments.append((int(sampled.latency_us * uniform(key, attempt, TOOL + len(moments))), tool))
+    moments.sort()
+    return moments
