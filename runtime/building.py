@@ -167,7 +167,7 @@ class Builder:
         conditions = [field.where for field in fields if field.where is not None]
         level, framed = self.level, bool(conditions)
         if framed:
-            slots = [(field.name,) for field in fields]
+            slots = [(field.name,) if field.name in order else None for field in fields]
             reader = Reader(self.plan, level, slots, [field.type for field in fields], order)
             wanted = [*wanted, *demands(conditions, reader)]
             self.level += 1

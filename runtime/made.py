@@ -38,7 +38,7 @@ class Maker:
         plan: the plan.
         name: of a contract or an effect of the plan.
         profile: whose `output` says how fields are spread, or None; names that are no fields of this result are not
-            for this contract and are passed over.
+            for this contract and are passed over; "" is that of a result without fields.
         data: the columns that distributions read, see `orchspec.runtime.distributions`.
         codecs: those of the plan, if there are some already.
 
@@ -73,10 +73,10 @@ class Maker:
         wanted = demands(ensures, Reader(plan, 0, [*slots, ()], types, order))
         builder = Builder(plan, data, 1)
         self._fill: Fill | None = None
-        if record and not any(not demand.path for demand in wanted) and "" not in output:
+        if record and all(demand.path for demand in wanted):
             self._fill = builder.record(of.result[1], wanted, output, order)
         else:
-            dist = output.get("", ["record", dict(output)] if record and output else None)
+            dist = (["record", dict(output)] if output else None) if record else output.get("")
             self._make = builder.value(of.result, name.lower(), wanted, dist)
 
     def make(self, inputs: list[Any], draw: Draw) -> Any:

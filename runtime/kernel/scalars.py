@@ -193,9 +193,14 @@ def _encode_money(pico: Any) -> str:
 
 
 def _decode_duration(value: Any) -> Any:
-    limit = DURATION_MAX_US // _SECOND_US
-    if (type(value) is int or (type(value) is float and value - value == 0.0)) and -limit <= value <= limit:
-        return value * _SECOND_US if type(value) is int else round(Fraction(value) * _SECOND_US)
+    if type(value) is int:
+        us = value * _SECOND_US if -DURATION_MAX_US <= value <= DURATION_MAX_US else DURATION_MAX_US + 1
+    elif type(value) is float and value - value == 0.0:
+        us = round(Fraction(value) * _SECOND_US)
+    else:
+        raise _invalid("Duration (seconds)", value)
+    if -DURATION_MAX_US <= us <= DURATION_MAX_US:
+        return us
     raise _invalid("Duration (seconds, at most 142 years)", value)
 
 

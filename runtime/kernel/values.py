@@ -19,7 +19,7 @@ from orchspec.runtime.kernel.codecs import (
     unknown_field,
     where_check,
 )
-from orchspec.runtime.kernel.expressions import Env, ExpressionError, compile_expr
+from orchspec.runtime.kernel.expressions import Env, ExpressionError, compile_expr, operands_of
 from orchspec.runtime.kernel.scalars import InvalidValue
 from orchspec.runtime.kernel.wording import expression_text, shape
 
@@ -202,8 +202,8 @@ def _facts(expr: Expr, frame: Env, names: list[str]) -> str:
                 facts[expression_text(node, [names])] = shape(compile_expr(node)(frame))
             except ExpressionError:
                 continue
-        elif node[0] != "const":
-            pending.extend(part for part in reversed(node[1:]) if isinstance(part, list) and part)
+        else:
+            pending.extend(reversed(operands_of(node)))
     return f" ({', '.join(f'{text} is {found}' for text, found in facts.items())})" if facts else ""
 
 
