@@ -218,7 +218,8 @@ def _lower(value: Any) -> str:
 def _round(value: Any, places: Any = None) -> Any:
     _numbers([value], "round")
     try:
-        result = round(value) if places is None else round(value, _places(places))
+        # To places of its own a number is a Float, as the compiler types it.
+        result = round(value) if places is None else float(round(value, _places(places)))
     except OverflowError:
         raise ExpressionError(f"the rounded number is too large: {shape(value)}") from None
     if type(result) is int and not INT_MIN <= result <= INT_MAX:

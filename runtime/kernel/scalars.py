@@ -45,7 +45,7 @@ _PICO = 10**12
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
 _FLOAT_EXACT = 2**53
-_MONEY = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,12})0*)?", re.ASCII)
+_MONEY = re.compile(r"(-?)(\d{1,16})(?:\.(\d{1,12})0*)?", re.ASCII)
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
 )

@@ -147,7 +147,7 @@ def value(expr, where=None):
         (call("round", 2.5), 2),
         (call("round", 3.5), 4),
         (call("round", 2.675, 2), 2.67),
-        (call("round", 15, -1), 20),
+        (call("round", 15, -1), 20.0),
         (["call", "round", [const(1_005_000_000_000), const(2)], "Money"], 1_000_000_000_000),
     ],
 )
