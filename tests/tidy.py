@@ -30,6 +30,9 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchspec.runtime.kernel",
         "orchspec.runtime.ledger",
         "orchspec.runtime.made",
+        "orchspec.runtime.recording",
+        "orchspec.runtime.sampling",
+        "orchspec.runtime.tables",
     ),
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import STDIN, read_text, write_text
+from orchspec.cli.files import STDIN, read_text, shown_name, write_text
 
 if TYPE_CHECKING:
     from orchspec.grammar.diagnostics import Diagnostic
@@ -39,7 +39,7 @@ def command(terminal: Terminal, files: tuple[str, ...], form: str | None, fix: b
         raise Misuse("--fix writes to files, and standard input is none; name a file")
     form = form or ("json" if terminal.json else "text")
     # All are read before any is reported on: a missing file is misuse, and then there is one message alone.
-    texts = {name: read_text(name) for name in dict.fromkeys(files)}
+    texts = {shown_name(name): read_text(name) for name in dict.fromkeys(files)}
     found: list[Diagnostic] = []
     for name, text in texts.items():
         found += _check_and_fix(terminal, name, text) if fix else _check(name, text)
@@ -83,10 +83,10 @@ def _report(terminal: Terminal, form: str, diagnostics: Sequence[Diagnostic], fi
 
         terminal.document(as_sarif(diagnostics))
     else:
-        from orchspec.grammar.render import render
+        from orchspec.grammar.render import render_all
 
         if diagnostics:
-            terminal.out(render(diagnostics, color=terminal.colored()))
+            terminal.out(render_all(diagnostics, colour=terminal.colored()), newline=False)
         terminal.say(_summary(diagnostics, file_count))
 
 

@@ -11,13 +11,18 @@ from typing import Final
 
 from orchspec.cli.common import Misuse, did_you_mean
 
-__all__ = ["STDIN", "read_text", "write_text"]
+__all__ = ["STDIN", "read_text", "shown_name", "write_text"]
 
 STDIN: Final = "-"
 """The name under which a command reads standard input."""
 
 # Above what the parser accepts, so that it is the parser that says a spec is too large; no more than that is read.
 _LARGEST_FILE_BYTES: Final = 16 * 1024 * 1024
+
+
+def shown_name(path: str) -> str:
+    """How reports name a file: as it was given, and standard input as `<stdin>`."""
+    return "<stdin>" if path == STDIN else path
 
 
 def read_text(path: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import STDIN, read_text, write_text
+from orchspec.cli.files import STDIN, read_text, shown_name, write_text
 
 if TYPE_CHECKING:
     from orchspec.grammar.diagnostics import Diagnostic
@@ -67,13 +67,13 @@ def command(terminal: Terminal, files: tuple[str, ...], check: bool, diff: bool)
     outcomes = [_format(name) for name in names]
     looks_only = check or diff
     for outcome in outcomes:
-        if outcome.changes and not looks_only and outcome.name != STDIN:
+        if outcome.changes and not looks_only and STDIN not in names:
             write_text(outcome.name, outcome.after or "")
     if terminal.json:
         terminal.document({"files": [outcome.as_json(with_diff=diff) for outcome in outcomes]})
     else:
         for outcome in outcomes:
-            _report(terminal, outcome, diff=diff, looks_only=looks_only)
+            _report(terminal, outcome, diff=diff, piped=STDIN in names and not looks_only, looks_only=looks_only)
     broken = any(outcome.after is None for outcome in outcomes)
     return NOT_WELL if broken or (looks_only and any(outcome.changes for outcome in outcomes)) else WELL
 
@@ -82,21 +82,21 @@ def _format(name: str) -> _Outcome:
     from orchspec.grammar.format import format_source
     from orchspec.grammar.source import Source
 
-    source = Source("<stdin>" if name == STDIN else name, read_text(name))
+    source = Source(shown_name(name), read_text(name))
     after, diagnostics = format_source(source)
-    return _Outcome(name, source.text, after, diagnostics)
+    return _Outcome(source.name, source.text, after, diagnostics)
 
 
-def _report(terminal: Terminal, outcome: _Outcome, *, diff: bool, looks_only: bool) -> None:
+def _report(terminal: Terminal, outcome: _Outcome, *, diff: bool, piped: bool, looks_only: bool) -> None:
     if outcome.after is None:
-        from orchspec.grammar.render import render
+        from orchspec.grammar.render import render_all
 
-        terminal.say(render(outcome.diagnostics, color=terminal.colored(err=True)))
+        terminal.say(render_all(outcome.diagnostics, colour=terminal.colored(err=True)).rstrip("\n"))
         terminal.say(f"{outcome.name}: left as it is, since its syntax is broken")
         return
     if diff:
         terminal.out(outcome.diff(), newline=False)
-    elif outcome.name == STDIN and not looks_only:
+    elif piped:
         terminal.out(outcome.after, newline=False)
-    if outcome.changes and outcome.name != STDIN:
+    if outcome.changes and not piped:
         terminal.say(f"{outcome.name}: {'would be formatted' if looks_only else 'formatted'}")

@@ -96,10 +96,10 @@ def test_several_files_are_reported_together_and_a_repeated_one_once(spec):
     assert check(one, two).stderr == "2 files: 2 errors\n"
 
 
-def test_standard_input_is_checked_by_the_name_of_a_dash(spec):
+def test_standard_input_is_checked_and_named_as_such(spec):
     spec("")
     result = check("-", "--json", input="agnet\n")
-    assert [each["code"] for each in json.loads(result.stdout)] == ["E9998"]
+    assert [(each["code"], each["span"]["file"]) for each in json.loads(result.stdout)] == [("E9998", "<stdin>")]
 
 
 def test_fix_applies_what_is_safe_and_reports_what_is_left(spec):
