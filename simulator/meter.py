@@ -15,9 +15,13 @@ SECOND: Final = 1_000_000
 
 
 class Meter:
-    """A `PoolObserver`. Tasks that several agents may take wait in a pool of their own, named after all of them."""
+    """A `PoolObserver`. Tasks that several agents may take wait in a pool of their own, named after all of them.
+
+    `offset_us` is added to all times: isolated runs, each with a clock of its own, are laid end to end by it.
+    """
 
     def __init__(self, plan: Plan, bin_s: float) -> None:
+        self.offset_us = 0
         self._bin_s = bin_s
         self._pools: dict[str, PoolObservation] = {}
         self._queues: dict[tuple[str, ...], PoolObservation] = {}
@@ -52,20 +56,22 @@ class Meter:
 
     def requested(self, names: tuple[str, ...], now_us: int) -> None:
         """See `PoolObserver`."""
+        now_us += self.offset_us
         self._queue(names).enqueue(now_us / SECOND)
         waiting = self._waiting.setdefault(names, {})
         waiting[now_us] = waiting.get(now_us, 0) + 1
 
     def granted(self, names: tuple[str, ...], pool: str, made_us: int, now_us: int) -> None:
         """See `PoolObserver`."""
-        now_s = now_us / SECOND
-        self._queue(names).grant(now_s, made_us / SECOND)
+        made_us += self.offset_us
+        self._queue(names).grant((now_us + self.offset_us) / SECOND, made_us / SECOND)
         _less(self._waiting[names], made_us)
         self._take(pool, now_us)
 
     def withdrawn(self, names: tuple[str, ...], made_us: int, now_us: int) -> None:
         """See `PoolObserver`."""
-        self._queue(names).withdraw(now_us / SECOND, made_us / SECOND)
+        made_us += self.offset_us
+        self._queue(names).withdraw((now_us + self.offset_us) / SECOND, made_us / SECOND)
         _less(self._waiting[names], made_us)
 
     def held(self, pool: str, now_us: int) -> None:
@@ -74,17 +80,19 @@ class Meter:
 
     def released(self, pool: str, taken_us: int, now_us: int) -> None:
         """See `PoolObserver`."""
-        self._pools[pool].release(now_us / SECOND, taken_us / SECOND)
+        taken_us += self.offset_us
+        self._pools[pool].release((now_us + self.offset_us) / SECOND, taken_us / SECOND)
         _less(self._busy[pool], taken_us)
 
     def _take(self, pool: str, now_us: int) -> None:
+        now_us += self.offset_us
         self._pools[pool].take(now_us / SECOND)
         busy = self._busy.setdefault(pool, {})
         busy[now_us] = busy.get(now_us, 0) + 1
 
     def crash(self, now_us: int) -> None:
         """The dispatcher is gone: whoever waited has left, whatever was taken is free."""
-        now_s = now_us / SECOND
+        now_s = (now_us + self.offset_us) / SECOND
         for names, waiting in self._waiting.items():
             for made_us, count in waiting.items():
                 for _ in range(count):
@@ -96,10 +104,14 @@ class Meter:
                     self._pools[pool].release(now_s, taken_us / SECOND)
             busy.clear()
 
+    def settle(self, now_us: int) -> None:
+        """An isolated run has ended: nothing waits and nothing is held any more."""
+        self.crash(now_us)
+
     def close(self, now_us: int) -> list[PoolObservation]:
         """All pools, with their integrals booked up to now."""
         for pool in self._pools.values():
-            pool.close(now_us / SECOND)
+            pool.close((now_us + self.offset_us) / SECOND)
         return list(self._pools.values())
 
 
