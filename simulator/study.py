@@ -166,7 +166,7 @@ def _look(
         warmup = warm_up([one.twin for one in done]) if scenario.warmup == "auto" and scenario.arrivals is not None else None
         if runs is not None and not interrupted:
             measured = measure(0.95).runs
-            while measured < runs and planned < REPLICATIONS_MAX and scenario.runs is None and scenario.duration_us is not None:
+            while measured < runs and planned < REPLICATIONS_MAX and scenario.arrivals is not None and measured:
                 share = max(1, math.ceil(len(done) * (runs - measured) / max(1, measured)))
                 planned = min(REPLICATIONS_MAX, len(done) + share)
                 for one in workers.replicate(len(done), planned):
