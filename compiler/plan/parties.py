@@ -1,0 +1,66 @@
+"""Who and with what: agents, tools, effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchspec.compiler.plan.forms import Expr, TypeExpr
+from orchspec.compiler.plan.handoffs import Field
+from orchspec.compiler.plan.limits import Breaker, Budget, Policy, Rate
+
+__all__ = [
+    "Agent",
+    "Call",
+    "Effect",
+    "Tool",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who fulfills contracts. `slots_max` None is unlimited; `slots_min` < `slots_max` scales with the load."""
+
+    name: str
+    kind: Literal["agent", "human", "dispatcher"]
+    fulfills: list[str]
+    models: list[str] = field(default_factory=list)
+    slots_min: int | None = None
+    slots_max: int | None = None
+    rate: Rate | None = None
+    breaker: Breaker | None = None
+    session: Literal["fresh", "per_run"] = "fresh"
+    tools: list[str] = field(default_factory=list)
+    effects: list[str] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
+    skill: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A shared resource, taken for each call; its limits hold over all agents and runs."""
+
+    name: str
+    slots: int | None = None
+    rate: Rate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of an effect, its arguments in the order of its parameters."""
+
+    effect: str
+    args: list[Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something done to the outside world, once: `key` makes the target drop repeats, `undo` compensates it."""
+
+    name: str
+    params: list[Field]
+    result: TypeExpr
+    key: Expr
+    undo: Call | None = None
+    policy: Policy = field(default_factory=Policy)
+    remembers_us: int | None = None

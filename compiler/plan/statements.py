@@ -1,0 +1,293 @@
+"""Statements, blocks and flows: the topology."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from orchspec.compiler.plan.forms import Expr, TypeExpr
+from orchspec.compiler.plan.handoffs import Field
+from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+
+__all__ = [
+    "Arbitrate",
+    "Block",
+    "Checkpoint",
+    "EffectStep",
+    "Fail",
+    "Flow",
+    "FlowStep",
+    "Give",
+    "Let",
+    "Need",
+    "OnFailure",
+    "Over",
+    "Repeat",
+    "Rule",
+    "Scope",
+    "Statement",
+    "TaskStep",
+    "Until",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The floor below which a fan-out fails: a number of results, or a share of those asked."""
+
+    count: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """`for NAME in EXPR`: one task for each item, at most `width` at once (None: all)."""
+
+    item: str
+    items: Expr
+    width: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OnFailure:
+    """One link of an `on_failure` chain. `use` evaluates `value`.
+
+    `ask` gives the same contract and arguments to `who`, for at most `within_us`.
+    """
+
+    kind: Literal["stop", "skip", "use", "ask"]
+    value: Expr | None = None
+    who: Candidate | None = None
+    within_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStep:
+    """`step x = Contract(args) by …`.
+
+    `one`: the only candidate. `any`: whichever candidate the dispatcher picks by `prefer`. `all`: each candidate.
+    `some`: the only candidate `copies` times. `first`: each candidate, the first success wins. `args` stand in the
+    order of the contract's parameters, none left out; under `over` they are evaluated in the item's frame. `only_if`
+    is evaluated in the block's frame. `needs` are indices of statements of the same block.
+    """
+
+    kind: Literal["task"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    contract: str
+    args: list[Expr]
+    pattern: Literal["one", "any", "all", "some", "first"]
+    candidates: list[Candidate]
+    copies: int = 1
+    over: Over | None = None
+    need: Need | None = None
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    urgency: Expr | None = None
+    only_if: Expr | None = None
+    on_failure: list[OnFailure] = field(default_factory=list)
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectStep:
+    """`step url = publish(report: d)`: the effect, with its arguments in the order of its parameters."""
+
+    kind: Literal["effect"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    effect: str
+    args: list[Expr]
+    policy: Policy
+    only_if: Expr | None = None
+    on_failure: list[OnFailure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """`step y = other_flow(a)`: a flow as a step; its frame is new, only its result comes back."""
+
+    kind: Literal["flow"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    flow: str
+    args: list[Expr]
+    only_if: Expr | None = None
+    on_failure: list[OnFailure] = field(default_factory=list)
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One arbitration rule.
+
+    `expr` is evaluated in the frame of `it`, `n` is a quorum's count, `order` a priority of givers.
+
+    `ask`: `who` decides, by `contract` over the candidates (one parameter, the list), or, if None, by doing the work
+    of the candidates again.
+    """
+
+    kind: Literal["first", "highest", "lowest", "majority", "quorum", "unanimous", "priority", "ask", "stop"]
+    expr: Expr | None = None
+    n: Expr | None = None
+    order: list[str] = field(default_factory=list)
+    who: Candidate | None = None
+    contract: str | None = None
+    within_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arbitrate:
+    """`arbitrate v = source { group decide }`: candidates to one, or to one for each group.
+
+    `source` evaluates to the list of candidates; `source_slot` is the slot of the fan-out that made them (its givers
+    and journal order count), or None for another list, where list order counts. `asks` are the contract and argument
+    expressions of the asked work, for `ask(WHO)`.
+    """
+
+    kind: Literal["arbitrate"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    source: Expr
+    source_slot: int | None
+    rules: list[Rule]
+    group: Expr | None = None
+    early: bool = False
+    asks: tuple[str, list[Expr]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """`let n = e`."""
+
+    kind: Literal["let"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """`fail "why" when e`: fails the block when `when` is true (None: always)."""
+
+    kind: Literal["fail"]
+    node: int
+    needs: list[int]
+    message: Expr
+    when: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """`checkpoint name`: needs everything above, needed by everything below (already in `needs`)."""
+
+    kind: Literal["checkpoint"]
+    node: int
+    name: str
+    needs: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """`until e` of a repeat's round."""
+
+    kind: Literal["until"]
+    node: int
+    needs: list[int]
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """`return e` of a flow, `give e` of a round or a scope: the value of the block."""
+
+    kind: Literal["give"]
+    node: int
+    needs: list[int]
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`repeat name times { … }`: rounds of `body` until its `until` holds.
+
+    The round's frame holds in slot 0 `past` (list of records of the names of earlier rounds, as `kept` says) and in
+    slot 1 `prev` (the last of them, or none). When the rounds are exhausted: `otherwise` runs in a frame of its own,
+    or, if None, the last value counts.
+    """
+
+    kind: Literal["repeat"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    times: Expr
+    body: Block
+    kept: list[str] = field(default_factory=list)
+    every_us: int | None = None
+    otherwise: Block | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`scope name { … }`, or for each item of `over` (slot 0 of the body's frame).
+
+    A region with its own budget, failure and undo.
+    """
+
+    kind: Literal["scope"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    body: Block
+    over: Over | None = None
+    need: Need | None = None
+    budget: Budget | None = None
+    timeout_us: int | None = None
+    on_failure: list[OnFailure] = field(default_factory=list)
+
+
+Statement: TypeAlias = (
+    TaskStep | EffectStep | FlowStep | Arbitrate | Let | Fail | Checkpoint | Until | Give | Repeat | Scope
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Statements with one frame.
+
+    `slots` names its slots, the first `given` of which are filled when it starts (parameters, `past` and `prev`, an
+    item).
+
+    `statements[i].needs` holds indices below len(statements), never a cycle. A statement starts when all it needs has
+    settled.
+    """
+
+    statements: list[Statement]
+    slots: list[str]
+    given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A topology of steps: slots 0..len(params) of its body's frame are the parameters.
+
+    `economy` is the share of the budget past which tiers fall.
+    """
+
+    name: str
+    params: list[Field]
+    result: TypeExpr
+    body: Block
+    budget: Budget = field(default_factory=Budget)
+    economy: float | None = None
