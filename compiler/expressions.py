@@ -65,6 +65,7 @@ from orchspec.grammar.syntax import (
     PercentLit,
     Range,
     RecordLit,
+    Repeat,
     Step,
     Text,
     Unary,
@@ -231,7 +232,7 @@ class Typer:
         return UNKNOWN
 
     def _slot(self, node: Name, slot: Slot, up: int, env: Env) -> Type:
-        if env.seen is not None and slot.index >= env.seen:
+        if env.seen is not None and slot.index >= env.seen and up == 0:
             self.report.add(codes.LATER_FIELD, node, name=node.text, what=env.seeing)
             return slot.type
         self.checked.resolved[node] = Reference(slot, up)
@@ -312,21 +313,25 @@ class Typer:
                 fix=did_you_mean(name, node.name, fields),
             )
             return UNKNOWN
-        found = fields[name]
+        found = self._round_field(base.repeat, name) if isinstance(base, Round) else fields[name]
         if isinstance(found, Nothing):
             self.report.add(codes.NOT_A_VALUE, node.name, name=name, found="without a result")
             return UNKNOWN
         return found
+
+    def _round_field(self, repeat: Repeat, name: str) -> Type:
+        """The type of a name of an earlier round, which this round may give further down."""
+        slot = self.checked.blocks[repeat].frame.find(name)
+        assert slot is not None, "the name was found among the slots of this frame"
+        slot.read = True
+        return self.context.type_of(slot)
 
     def _fields(self, base: Type) -> Mapping[str, Type] | None:
         if isinstance(base, RecordOf):
             return {field.name: field.type for field in self.checked.records[base.name].fields}
         if isinstance(base, Round):
             block = self.checked.blocks[base.repeat]
-            names = {slot.name: slot for slot in block.frame.slots[block.frame.given :]}
-            for slot in names.values():
-                slot.read = slot.read or slot.type != UNKNOWN
-            return {name: self.context.type_of(slot) for name, slot in names.items()}
+            return {slot.name: slot.type for slot in block.frame.slots[block.frame.given :]}
         return None
 
     def _index(self, node: Index, env: Env, _hint: Type | None) -> Type:

@@ -67,9 +67,9 @@ __all__ = [
     "DecisionInfo",
     "EffectInfo",
     "EnumInfo",
+    "FactRef",
     "FieldInfo",
     "FlowInfo",
-    "FactRef",
     "Frame",
     "GiverRef",
     "LoopInfo",
@@ -545,7 +545,7 @@ class ArbitrateInfo:
 
 @dataclass(slots=True, eq=False)
 class RepeatInfo:
-    """A repeat. `body` is the block of its rounds (`past`, `prev` in slots 0, 1); `kept` the names of its records."""
+    """A repeat. `body` is the block of its rounds (`past`, `prev` first); `kept` are the names of its records."""
 
     node: Repeat
     body: BlockInfo

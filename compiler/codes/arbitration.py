@@ -60,7 +60,8 @@ NO_GIVERS = define(
     "E0605",
     "no-givers",
     "{what} needs a fan-out over different agents: {why}",
-    explanation="`priority` and `votes[agent]` read candidates by who gave them. That is known for the result of a step "
+    explanation="`priority` and `votes[agent]` read candidates by who gave them. That is known for the result of "
+    "a step "
     "`by all of`, `by all`, and nowhere else.",
     bad=in_flow(
         "step notes = Draft(topic) by 2 of ann\n"

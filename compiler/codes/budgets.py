@@ -18,7 +18,8 @@ BELOW_BEST_CASE = define(
     "E0801",
     "below-best-case",
     "the budget of {place} allows {limit}, and even its best case takes {best}",
-    explanation="Added up over the steps that every run does, with no retry and each loop ending in its first round, the "
+    explanation="Added up over the steps that every run does, with no retry and each loop ending in its first "
+    "round, the "
     "work takes more than the budget allows: no run could end well.",
     bad=_CONTRACT + "agent ann fulfills Draft\n"
     "flow f(topic: Text) -> Text {\n  budget { attempts <= 1 }\n  step draft = Draft(topic) by ann\n"

@@ -11,7 +11,8 @@ NO_KEY = define(
     "E0701",
     "no-key",
     "the effect `{name}` does not say how it stays single",
-    explanation="After a crash nobody knows whether the request arrived, so it is sent again. `key = EXPR` lets the target "
+    explanation="After a crash nobody knows whether the request arrived, so it is sent again. `key = EXPR` lets "
+    "the target "
     "drop the repeat: the same key means the same deed.",
     bad=PRELUDE + "effect mail(note: Note)",
     good=PRELUDE + "effect mail(note: Note) { key = note.text }",
@@ -20,7 +21,8 @@ CONSTANT_KEY = define(
     "E0702",
     "constant-key",
     "the key of `{name}` reads none of its parameters",
-    explanation="The key enters no run and no place, so with a constant key the effect happens once for ever: every later "
+    explanation="The key enters no run and no place, so with a constant key the effect happens once for ever: "
+    "every later "
     "one would be refused or joined to the first.",
     bad=PRELUDE + 'effect mail(note: Note) { key = "mail" }',
     good=PRELUDE + "effect mail(note: Note) { key = note.text }",
@@ -29,7 +31,8 @@ SAME_KEY_IN_LOOP = define(
     "E0703",
     "same-key-in-loop",
     "the key of `{effect}` is the same in every {turn} of `{loop}`",
-    explanation="In a `repeat` or a `for`, the key must read something that is bound there: otherwise all turns would be "
+    explanation="In a `repeat` or a `for`, the key must read something that is bound there: otherwise all turns "
+    "would be "
     "one deed. Move the effect out of the loop, or let its key depend on what differs.",
     bad=spec(
         "flow f(note: Note, topics: List<Text>) -> Note {\n  scope all_of_them for topic in topics {\n"

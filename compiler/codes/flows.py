@@ -32,7 +32,8 @@ CYCLE = define(
     "E0501",
     "cycle",
     "{names} wait for each other",
-    explanation="A step waits for everything it reads and for everything it is ordered after, so these can never start. "
+    explanation="A step waits for everything it reads and for everything it is ordered after, so these can never "
+    "start. "
     "Each edge of the cycle is shown where it comes from. A loop is written as `repeat`.",
     bad=in_flow(
         "step first_note = Check(second_note) by ann\nstep second_note = Check(first_note) by bob\nreturn second_note"
@@ -61,7 +62,8 @@ NO_VALUE = define(
     "E0504",
     "no-value",
     "{place} must end in {expected}",
-    explanation="A flow with a result type returns it on every path; a scope with `for` gives a value for each item; an "
+    explanation="A flow with a result type returns it on every path; a scope with `for` gives a value for each "
+    "item; an "
     "`else` of a `repeat` that gives a value gives one too, or fails.",
     bad=in_flow(_DRAFT),
     good=in_flow(_DRAFT + "return draft"),
@@ -154,7 +156,8 @@ BY_UNWANTED = define(
     "E0512",
     "by-unwanted",
     "`{name}` is {kind}: it takes no `by`",
-    explanation="An effect is applied by its handler and a flow runs its own steps; only contracts are fulfilled by agents.",
+    explanation="An effect is applied by its handler and a flow runs its own steps; only contracts are fulfilled "
+    "by agents.",
     bad=in_flow(_DRAFT + "step url = publish(note: draft) by ann\nreturn draft"),
     good=in_flow(_DRAFT + "step url = publish(note: draft)\nreturn draft"),
 )
@@ -190,7 +193,8 @@ WRONG_LINK = define(
     "E0518",
     "wrong-link",
     "`on_failure` cannot have {found}{detail}",
-    explanation="A failure is met by `stop`, `skip`, `use(VALUE)` or `ask(WHO, within: TIME)`, chained with `or`. `ask` "
+    explanation="A failure is met by `stop`, `skip`, `use(VALUE)` or `ask(WHO, within: TIME)`, chained with "
+    "`or`. `ask` "
     "hands the same work to somebody else, so it goes only with a step that one agent does.",
     bad=in_flow("step draft = Draft(topic) by ann { on_failure = ignore }\nreturn draft"),
     good=in_flow("step draft = Draft(topic) by ann { on_failure = ask(bob) or stop }\nreturn draft"),
@@ -207,7 +211,8 @@ REQUIRED_MAY_BE_SKIPPED = define(
     "E0524",
     "required-may-be-skipped",
     "`{earlier}` may be skipped, and is required before `{later}`",
-    explanation="`require a before b` holds on every path, and a skipped step does not satisfy it. Let the later step be "
+    explanation="`require a before b` holds on every path, and a skipped step does not satisfy it. Let the later "
+    "step be "
     "left out under the same condition, or do the earlier one always.",
     bad=spec(
         "flow f(t: Text) -> Note {\n  require checked before url\n  step draft = Draft(t) by ann\n"

@@ -98,7 +98,8 @@ UNKNOWN_SETTING = define(
     "E0210",
     "bad-setting",
     "--set {name}: {problem}",
-    explanation="`--set NAME=VALUE` gives a param of the spec another value. NAME must be declared by `param`, and VALUE "
+    explanation="`--set NAME=VALUE` gives a param of the spec another value. NAME must be declared by `param`, "
+    "and VALUE "
     "written as in a spec and fit its type and `where`.",
     bad="orch 1\nparam width: Int = 4\n// checked with --set widht=8",
     good="orch 1\nparam width: Int = 4\n// checked with --set width=8",

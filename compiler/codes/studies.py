@@ -206,7 +206,7 @@ UNKNOWN_FACT = define(
     explanation="A test expects of `status`, `result`, `cost`, `tokens`, `retries`, `latency`, `calls(x)`, "
     "`attempts(x)` and `reached(checkpoint)`. A status is completed, failed, cancelled, budget_exhausted "
     "or parked.",
-    bad=_test("expect state == completed"),
+    bad=_test("expect outcome == completed"),
     good=_test("expect status == completed"),
 )
 BAD_FACT = define(
@@ -224,11 +224,13 @@ WRONG_STUB = define(
     "{problem}",
     explanation="A stub says what an agent gives instead of being asked: a value of the result's type, or several in "
     "turn with `then`. For one of several contracts of an agent write `stub ann.Draft = ...`.",
-    bad=_test('stub ann.Publish = { text: "a", score: 1.0 }\n  expect status == completed'),
-    good=_test('stub ann.Draft = { text: "a", score: 1.0 }\n  expect status == completed'),
+    bad=_test(
+        'stub ann = { text: "a", score: 1.0 }\n  stub ann = { text: "b", score: 0.5 }\n  expect status == completed'
+    ),
+    good=_test('stub ann = { text: "a", score: 1.0 } then { text: "b", score: 0.5 }\n  expect status == completed'),
 )
 FAULT_NOT_BUILT = define(
-    "E0990",
+    "E1050",
     "fault-not-built",
     "the fault `{name}` is not built yet",
     explanation="The language has this fault, but this version of Orch cannot carry it out. It is refused rather "

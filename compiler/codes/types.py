@@ -47,7 +47,8 @@ NOT_A_CONDITION = define(
     "E0302",
     "not-a-condition",
     "{what} is {found}, a condition is Bool",
-    explanation="Conditions take `Bool`, never `Bool?`, and no other type counts as true or false: write the comparison.",
+    explanation="Conditions take `Bool`, never `Bool?`, and no other type counts as true or false: write the "
+    "comparison.",
     bad=in_flow(_DRAFT + 'fail "poor" when draft.score\nreturn draft'),
     good=in_flow(_DRAFT + 'fail "poor" when draft.score < 0.1\nreturn draft'),
 )
@@ -64,7 +65,8 @@ OPERAND_TYPES = define(
     "E0304",
     "operand-types",
     "`{op}` does not take {found}",
-    explanation="Numbers go with numbers, Money and Duration with their like; both scale by numbers and divide to Float; "
+    explanation="Numbers go with numbers, Money and Duration with their like; both scale by numbers and divide "
+    "to Float; "
     "Time - Time is Duration; `+` joins lists and texts. Convert with `text(x)` or `round(x)` where it is meant.",
     bad='orch 1\nflow f(count: Int) -> Text { return "found " + count }',
     good='orch 1\nflow f(count: Int) -> Text { return "found " + text(count) }',
@@ -131,7 +133,8 @@ UNTYPED_RECORD = define(
     "E0312",
     "untyped-record",
     "a record literal stands where no record type is expected{detail}",
-    explanation="Types are nominal: `{ a: 1 }` means something only where its type is known, as an argument, in `return`, "
+    explanation="Types are nominal: `{ a: 1 }` means something only where its type is known, as an argument, in "
+    "`return`, "
     "`give` or `use`.",
     bad=in_flow('let note = { text: "a", score: 0.5 }\nstep draft = Draft(note.text) by ann\nreturn draft'),
     good=in_flow("return { text: topic, score: 0.5 }"),
@@ -214,9 +217,10 @@ RECURSIVE_TYPE = define(
 LATER_FIELD = define(
     "E0323",
     "later-field",
-    "`{name}` comes later: a constraint or default sees {what} only",
-    explanation="A `where` sees its own field and earlier ones, a default only earlier ones, so that values can be checked "
-    "in order.",
+    "`{name}` cannot be read here: {what}",
+    explanation="A `where` sees its own field and earlier ones, so that values can be checked in order; a "
+    "default is known "
+    "before a run; a key sees the parameters of its effect.",
     bad="orch 1\ntype Span { low: Int where low <= high  high: Int }",
     good="orch 1\ntype Span { low: Int  high: Int where low <= high }",
 )

@@ -1,0 +1,428 @@
+"""Blocks: the bodies of flows, scopes and repeats, with the names they give, their statements, and their value.
+
+A block first takes in all names it gives, then checks its statements in written order. A name that is read further up
+than it is given is checked on demand, so that its type is known and the mistake is told for what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from orchspec.compiler.arbitrations import check_arbitrate
+from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.codes import flows as codes
+from orchspec.compiler.codes import names as name_codes
+from orchspec.compiler.codes import types as type_codes
+from orchspec.compiler.constants import NotConstant, evaluate
+from orchspec.compiler.context import Context, Env
+from orchspec.compiler.dependencies import settle_order
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.failures import read_on_failure
+from orchspec.compiler.loops import items_type, refuse_shadow, width_of
+from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, LoopInfo, RepeatInfo, ScopeInfo, SlotKind
+from orchspec.compiler.plan import Budget as Caps
+from orchspec.compiler.steps import check_step
+from orchspec.compiler.types import (
+    INT,
+    NOTHING,
+    TEXT,
+    UNKNOWN,
+    ListOf,
+    Nothing,
+    Optional,
+    Round,
+    Type,
+    is_unknown,
+    optional,
+    show,
+    unify,
+)
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.syntax import (
+    Arbitrate,
+    Attribute,
+    Block,
+    Budget,
+    Checkpoint,
+    Eval,
+    Every,
+    Fail,
+    Give,
+    Hole,
+    Ident,
+    Int,
+    Let,
+    Node,
+    On,
+    Peers,
+    Repeat,
+    Return,
+    Revert,
+    Route,
+    Scope,
+    Send,
+    Statement,
+    Step,
+    Supervise,
+    Until,
+    Wait,
+)
+
+__all__ = ["Blocks"]
+
+_UNBUILT: Mapping[type[Node], str] = {
+    Route: "route",
+    Supervise: "supervise",
+    Peers: "peers",
+    Eval: "eval",
+    Wait: "wait",
+    Send: "send",
+    Revert: "revert",
+}
+_NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
+_RUNNING = (Step, Arbitrate, Scope, Repeat, Let, Fail, Checkpoint, Until, Return, Give)
+_Given = tuple[str, SlotKind, Node, Type]
+
+
+class Blocks:
+    """Checks the blocks of one spec."""
+
+    def __init__(self, typer: Typer) -> None:
+        self.typer = typer
+        self.context: Context = typer.context
+        self.checked = typer.checked
+        self.report = typer.report
+        self._wanted: dict[BlockInfo, Type | None] = {}
+        self._rules: Mapping[type[Node], Callable[[Any, BlockInfo, Env], Type]] = {
+            Step: lambda node, _block, env: check_step(typer, node, env).result,
+            Arbitrate: lambda node, _block, env: check_arbitrate(typer, node, env).result,
+            Let: lambda node, _block, env: typer.root(node.value, env),
+            Scope: self._scope,
+            Repeat: self._repeat,
+            Fail: self._fail,
+            Until: self._until,
+            Return: self._value,
+            Give: self._value,
+        }
+
+    def flow(self, info: FlowInfo) -> None:
+        """Checks the body of a flow."""
+        node = info.node
+        given: list[_Given] = [(param.name, "parameter", param.node, param.type) for param in info.params]
+        for param in info.params:
+            refuse_shadow(self.typer, param.node.name, None)
+        block = self._block(node, node.body, None, given, (), None if isinstance(info.result, Nothing) else info.result)
+        info.block = block
+        items = [item for item in node.body if isinstance(item, Attribute | Budget)]
+        settings = Settings(self.typer, "a flow", items, ("economy",), budget=LIMITS)
+        info.budget = settings.budget or Caps()
+        info.economy = settings.share("economy")
+        self._must_end(block, info)
+
+    def _must_end(self, block: BlockInfo, info: FlowInfo) -> None:
+        if block.gives is not None or any(isinstance(item, Fail) and item.when is None for item in block.statements):
+            return
+        if not isinstance(info.result, Nothing):
+            expected = f"`return` of {show(info.result)}" if not is_unknown(info.result) else "`return`"
+            self.report.absent(codes.NO_VALUE, info.node.name, place=f"the flow `{info.name}`", expected=expected)
+
+    # -------------------------------------------------------------- a block
+
+    def _block(
+        self,
+        node: Node,
+        body: Sequence[Statement],
+        parent: Frame | None,
+        given: Iterable[_Given],
+        at: tuple[tuple[Frame, Statement], ...],
+        wanted: Type | None,
+    ) -> BlockInfo:
+        frame = Frame(node, parent)
+        for name, kind, declared, type_ in given:
+            frame.add(name, kind, declared, type_)
+        frame.given = len(frame.slots)
+        block = BlockInfo(node, frame, tuple(item for item in body if isinstance(item, _RUNNING)))
+        self.checked.blocks[node] = block
+        self._wanted[block] = wanted
+        done: set[Node] = set()
+
+        def work(statement: Statement) -> None:
+            if statement not in done:
+                done.add(statement)
+                self._statement(statement, block, Env(frame, (*at, (frame, statement))))
+
+        self._take_names(block, body, work)
+        for statement in body:
+            work(statement)
+        self._shape(block, body)
+        settle_order(self.context, block, body)
+        return block
+
+    def _take_names(self, block: BlockInfo, body: Sequence[Statement], work: Callable[[Statement], None]) -> None:
+        frame = block.frame
+        points: dict[str, Ident] = {}
+        for statement in body:
+            if isinstance(statement, Checkpoint):
+                first = points.setdefault(statement.name.text, statement.name)
+                if first is not statement.name and first.text:
+                    self._twice(statement.name, first)
+            if not isinstance(statement, _NAMING):
+                continue
+            name = statement.name
+            before = frame.find(name.text) if name.text else None
+            if before is not None:
+                at = getattr(before.declared, "name", before.declared)
+                self._twice(name, at)
+            else:
+                refuse_shadow(self.typer, name, frame.parent)
+            slot = frame.add(name.text, "local", statement)
+            self.checked.slots[statement] = slot
+            self.context.pending[slot] = lambda statement=statement: work(statement)  # type: ignore[misc]
+
+    def _twice(self, name: Ident, first: Node) -> None:
+        label = Label(first.span, "first given here")
+        self.report.add(name_codes.DUPLICATE_NAME, name, name=name.text, labels=[label])
+
+    def _statement(self, statement: Statement, block: BlockInfo, env: Env) -> None:
+        slot = self.checked.slots.get(statement)
+        if slot is not None:
+            self.context.pending.pop(slot, None)
+        key = _UNBUILT.get(type(statement))
+        if key is not None:
+            head = statement.name if isinstance(statement, Route | Supervise | Peers | Eval) else statement
+            end = head.span.end if head is not statement else _line_end(statement)
+            self.context.unbuilt(key, statement.span.source.span(statement.span.start, end))
+            return
+        rule = self._rules.get(type(statement))
+        if rule is None:
+            return
+        found = rule(statement, block, env)
+        if slot is not None:
+            slot.type = found
+
+    # -------------------------------------------------------------- shape
+
+    def _shape(self, block: BlockInfo, body: Sequence[Statement]) -> None:
+        """One value, one until, nothing below the end, nothing that belongs elsewhere."""
+        rounds = isinstance(block.node, Repeat)
+        place = _place(block.node)
+        seen: dict[str, Statement] = {}
+        ended: Statement | None = None
+        for statement in body:
+            word = _word(statement)
+            wrong = self._misplaced(statement, block.node, rounds=rounds)
+            if wrong:
+                self.report.add(codes.MISPLACED, _head(statement, word), word=word, place=place)
+                continue
+            if ended is not None and isinstance(statement, _RUNNING) and not _may_follow(ended, statement):
+                after = f"`{_word(ended)}`"
+                label = Label(_head(ended, _word(ended)).span if False else ended.span, "the block ends here")
+                self.report.add(codes.UNREACHABLE, _head(statement, word), after=after, labels=[label])
+                break
+            if isinstance(statement, Return | Give | Until | Every):
+                first = seen.setdefault(word, statement)
+                if first is not statement:
+                    self._second(statement, first, word, place)
+                    continue
+            if isinstance(statement, Return | Give) or (isinstance(statement, Fail) and statement.when is None):
+                ended = statement
+        if rounds and "until" not in seen:
+            name = block.node.name  # type: ignore[attr-defined]
+            self.report.absent(codes.NO_UNTIL, name, name=name.text)
+
+    def _misplaced(self, statement: Statement, node: Node, *, rounds: bool) -> bool:
+        match statement:
+            case Return():
+                return block_is_inner(node)
+            case Give():
+                return not block_is_inner(node)
+            case Until() | Every():
+                return not rounds
+            case On():
+                return True
+            case _:
+                return False
+
+    def _second(self, statement: Statement, first: Statement, word: str, place: str) -> None:
+        label = Label(first.span, "the first one")
+        if isinstance(statement, Until | Every):
+            self.report.add(codes.SECOND_UNTIL, _head(statement, word), word=word, labels=[label])
+        else:
+            self.report.add(codes.SECOND_VALUE, _head(statement, word), place=place, word=word, labels=[label])
+
+    # -------------------------------------------------------------- statements
+
+    def _fail(self, node: Fail, _block: BlockInfo, env: Env) -> Type:
+        known = self.typer.condition(node.when, env, "the condition of `fail`") if node.when is not None else set()
+        self.typer.root(node.message, env.knowing(known), TEXT, "the message of `fail`")
+        return NOTHING
+
+    def _until(self, node: Until, _block: BlockInfo, env: Env) -> Type:
+        self.typer.condition(node.condition, env, "the condition of `until`")
+        return NOTHING
+
+    def _value(self, node: Return | Give, block: BlockInfo, env: Env) -> Type:
+        if isinstance(node, Return) and block_is_inner(block.node):
+            self.typer.root(node.value, env, UNKNOWN)
+            return NOTHING
+        wanted = self._wanted[block]
+        word = "return" if isinstance(node, Return) else "give"
+        if wanted is None and isinstance(node, Return) and not isinstance(node.value, Hole):
+            found = self.typer.root(node.value, env, UNKNOWN)
+            if not is_unknown(found):
+                self.report.add(
+                    type_codes.TYPE_MISMATCH,
+                    node.value,
+                    what="what `return` gives",
+                    found=show(found),
+                    expected="nothing: the flow has no result type",
+                )
+            return NOTHING
+        found = self.typer.root(node.value, env, wanted, f"what `{word}` gives")
+        if block.gives is None:
+            block.gives = node
+            block.result = found if wanted is None else wanted
+        return NOTHING
+
+    def _settings_of(self, block: BlockInfo, place: str) -> None:
+        """A block that takes no attributes and has some reports them."""
+        node = block.node
+        body = node.body if isinstance(node, Repeat | Block) else ()
+        Settings(self.typer, place, [item for item in body if isinstance(item, Attribute | Budget)], ())
+
+    # -------------------------------------------------------------- scopes and repeats
+
+    def _scope(self, node: Scope, _block: BlockInfo, env: Env) -> Type:
+        items = [item for item in node.body if isinstance(item, Attribute | Budget)]
+        known = ("timeout", "on_failure", "after", *(("width", "need") if node.loop is not None else ()))
+        settings = Settings(
+            self.typer, "a scope", items, known, unbuilt={"tools": "critical-section"}, env=env, budget=LIMITS
+        )
+        given: list[_Given] = []
+        if node.loop is not None:
+            refuse_shadow(self.typer, node.loop.name, env.frame)
+            kind = items_type(self.typer, node.loop.items, env)
+            given.append((node.loop.name.text, "item", node.loop, kind))
+        width = width_of(self.typer, settings, env)
+        body = self._block(node, node.body, env.frame, given, env.at, None)
+        info = ScopeInfo(node, body, budget=settings.budget, timeout_us=settings.duration("timeout"))
+        self.checked.scopes[node] = info
+        if node.loop is not None:
+            info.loop = LoopInfo(body.frame.slots[0], node.loop.items, width)
+            info.need = settings.need()
+        # What `use` gives stands in for the value of the scope, so it sees what the scope sees, not what is in it.
+        inner = env if node.loop is None else env.within(_item_only(node, env.frame, body.frame))
+        skips = read_on_failure(self.typer, info, settings, inner, body.result, None)
+        if isinstance(body.result, Nothing):
+            return NOTHING
+        if node.loop is not None:
+            info.result = ListOf(body.result)
+        else:
+            info.result = optional(body.result) if skips else body.result
+        return info.result
+
+    def _repeat(self, node: Repeat, block: BlockInfo, env: Env) -> Type:
+        self._bound(node, env)
+        round_ = Round(node)
+        given: list[_Given] = [("past", "past", node, ListOf(round_)), ("prev", "prev", node, Optional(round_))]
+        body = self._block(node, node.body, env.frame, given, env.at, None)
+        self._settings_of(body, "a repeat")
+        info = RepeatInfo(node, body, result=body.result)
+        self.checked.repeats[node] = info
+        info.until = next((item for item in body.statements if isinstance(item, Until)), None)
+        every = next((item for item in node.body if isinstance(item, Every)), None)
+        if every is not None and not isinstance(every.period, Hole):
+            settings = Settings(self.typer, "a repeat", (), (), env=env)
+            info.every_us = settings.duration_of("every", every.period)
+        local = body.frame.slots[body.frame.given :]
+        info.kept = tuple(slot.name for slot in local)
+        self.checked.rounds[node] = {slot.name: slot.type for slot in local}
+        if node.otherwise is not None:
+            info.result = self._otherwise(info, node.otherwise, env)
+        return info.result
+
+    def _otherwise(self, info: RepeatInfo, node: Block, env: Env) -> Type:
+        value = info.body.result
+        wanted = None if isinstance(value, Nothing) or is_unknown(value) else value
+        block = self._block(node, node.body, env.frame, (), env.at, wanted)
+        self._settings_of(block, "an `else`")
+        info.otherwise = block
+        fails = any(isinstance(item, Fail) and item.when is None for item in block.statements)
+        if block.gives is None and not fails and not isinstance(value, Nothing):
+            at = node.span.source.span(node.span.start, node.span.start + 1)
+            place = f"the `else` of `{info.node.name.text}`"
+            expected = f"`give` of {show(value)} or `fail`" if wanted is not None else "`give` or `fail`"
+            self.report.absent(codes.NO_VALUE, at, place=place, expected=expected)
+        both = unify(value, block.result) if block.gives is not None else value
+        return value if both is None else both
+
+    def _bound(self, node: Repeat, env: Env) -> None:
+        if isinstance(node.times, Hole):
+            return
+        name = node.name.text
+        found = self.typer.root(node.times, Env(Frame(node)) if isinstance(node.times, Int) else env)
+        if is_unknown(found):
+            return
+        if found != INT:
+            problem = f"is {show(found)}, not a whole number"
+            self.report.add(codes.BAD_BOUND, node.times, name=name, problem=problem)
+            return
+        try:
+            value = evaluate(node.times, self.checked)
+        except NotConstant as error:
+            problem = f"must be known before a run: {error}"
+            self.report.add(codes.BAD_BOUND, node.times, name=name, problem=problem)
+            return
+        if value < 1:
+            self.report.add(codes.BAD_BOUND, node.times, name=name, problem=f"is {value}, less than 1")
+
+
+def block_is_inner(node: Node) -> bool:
+    """Whether a block is inside of a flow: it gives, and does not return."""
+    return isinstance(node, Scope | Repeat | Block)
+
+
+def _place(node: Node) -> str:
+    match node:
+        case Scope():
+            return f"the scope `{node.name.text}`"
+        case Repeat():
+            return f"the rounds of `{node.name.text}`"
+        case Block():
+            return "an `else`"
+        case _:
+            return "a flow"
+
+
+def _word(statement: Statement) -> str:
+    """The keyword that a statement starts with."""
+    return statement.span.text.split(maxsplit=1)[0] if statement.span.text.split() else type(statement).__name__.lower()
+
+
+def _head(statement: Statement, word: str) -> Any:
+    start = statement.span.start
+    return statement.span.source.span(start, start + len(word))
+
+
+def _line_end(statement: Statement) -> int:
+    text = statement.span.text.split("\n", 1)[0].rstrip()
+    return statement.span.start + len(text)
+
+
+def _may_follow(ended: Statement, statement: Statement) -> bool:
+    """A `give` says the value and leaves the round open for its `until`; a second value has a code of its own."""
+    return (
+        isinstance(statement, Until | Give | Return)
+        if isinstance(ended, Give)
+        else isinstance(statement, Return | Give)
+    )
+
+
+def _item_only(node: Scope, parent: Frame, body: Frame) -> Frame:
+    """The frame of a scope's body as `on_failure` sees it: with the item alone."""
+    frame = Frame(node, parent)
+    item = body.slots[0]
+    frame.add(item.name, item.kind, item.declared, item.type)
+    frame.given = 1
+    return frame

@@ -1,0 +1,93 @@
+"""From text to a checked spec: all passes in their order, and all mistakes in one go.
+
+`check` never raises for what stands in a spec. What later passes need is found out by earlier ones: names, then types,
+then params (constants), then declarations, then flows, then the studies, then what can be told of the whole only. A
+broken part is unknown to the later passes, and silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchspec.compiler import codes
+from orchspec.compiler.allow import silence
+from orchspec.compiler.blocks import Blocks
+from orchspec.compiler.checks import CHECKS, LINTS
+from orchspec.compiler.context import Context
+from orchspec.compiler.declarations import check_bodies, resolve_signatures
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.model import Checked
+from orchspec.compiler.names import collect
+from orchspec.compiler.params import check_params
+from orchspec.compiler.report import Report
+from orchspec.compiler.studies.check import Studies, check_studies
+from orchspec.compiler.who import check_who
+from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
+from orchspec.grammar.parser import parse
+from orchspec.grammar.source import Source
+from orchspec.grammar.syntax import File
+
+__all__ = ["CheckResult", "check"]
+
+assert codes.names.UNKNOWN_NAME.id  # importing the families registers every code, for `orch explain`
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What came of a spec.
+
+    `checked` and `studies` are there unless the text could not be read at all; only without errors do they hold all
+    that lowering needs. `diagnostics` are sorted by their place.
+    """
+
+    checked: Checked | None
+    diagnostics: list[Diagnostic]
+    studies: Studies | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error; warnings and advice may be there."""
+        return not any(item.severity == "error" for item in self.diagnostics)
+
+
+def check(subject: Source | File, settings: Mapping[str, str] | None = None, folder: Path | None = None) -> CheckResult:
+    """Checks a spec.
+
+    Args:
+        subject: its text, or its tree; of a tree the syntax errors were told by the parser and are not told again.
+        settings: other values for params, as texts: `--set width=8`.
+        folder: the folder of the file, for the data that its scenarios name; none for a text that came from no file.
+    """
+    if isinstance(subject, File):
+        return _check(subject, [], settings or {}, folder)
+    parsed = parse(subject)
+    if parsed.file is None:
+        return CheckResult(None, sorted_diagnostics(parsed.diagnostics))
+    return _check(parsed.file, parsed.diagnostics, settings or {}, folder)
+
+
+def _check(
+    file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None
+) -> CheckResult:
+    report = Report(sound=file.sound)
+    checked = Checked(file, dict(settings))
+    context = Context(checked, report)
+    typer = Typer(context)
+    collect(context)
+    resolve_signatures(context)
+    check_params(typer)
+    check_who(typer)
+    check_bodies(typer)
+    blocks = Blocks(typer)
+    for flow in checked.flows.values():
+        blocks.flow(flow)
+    for one in CHECKS:
+        one(context)
+    studies = check_studies(context, folder)
+    if file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics)):
+        for lint in LINTS:
+            lint(context)
+    found = silence(file, [*syntax_errors, *report.diagnostics])
+    return CheckResult(checked, sorted_diagnostics(found), studies)

@@ -1,0 +1,32 @@
+"""What is checked over a whole spec once its parts are known: one function for each check, in one table.
+
+A check takes the context, reads the tables of the checked spec and reports. To add one: the function in the module of
+its family, its line here, its code in `orchspec.compiler.codes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from orchspec.compiler.checks.advice import missing_timeouts
+from orchspec.compiler.checks.bounds import best_case, reservations
+from orchspec.compiler.checks.decisions import owned_twice
+from orchspec.compiler.checks.effects import keys_in_loops
+from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
+from orchspec.compiler.checks.unused import unused_declarations, unused_names
+from orchspec.compiler.context import Context
+
+__all__ = ["CHECKS", "LINTS"]
+
+CHECKS: Sequence[Callable[[Context], None]] = (
+    flow_cycles,
+    required_and_skipped,
+    owned_twice,
+    keys_in_loops,
+    reservations,
+    best_case,
+)
+"""The checks, in the order in which they run."""
+
+LINTS: Sequence[Callable[[Context], None]] = (unused_declarations, unused_names, missing_timeouts)
+"""What warns and advises; run only on specs without an error, where what is missing is really missing."""

@@ -1,0 +1,39 @@
+"""Advice: what works and will be regretted."""
+
+from __future__ import annotations
+
+from orchspec.compiler.codes import declarations as codes
+from orchspec.compiler.context import Context
+from orchspec.compiler.model import BlockInfo, StepInfo
+from orchspec.grammar.syntax import Repeat, Scope, Step
+
+__all__ = ["missing_timeouts"]
+
+
+def missing_timeouts(context: Context) -> None:
+    """Advises a timeout where a person may be waited for without end."""
+    for flow in context.checked.flows.values():
+        if flow.block is not None and flow.budget.time_us is None:
+            _block(context, flow.block)
+
+
+def _block(context: Context, block: BlockInfo) -> None:
+    for statement in block.statements:
+        if isinstance(statement, Step):
+            _step(context, context.checked.steps[statement])
+        elif isinstance(statement, Scope):
+            scope = context.checked.scopes[statement]
+            if scope.timeout_us is None and (scope.budget is None or scope.budget.time_us is None):
+                _block(context, scope.body)
+        elif isinstance(statement, Repeat):
+            _block(context, context.checked.blocks[statement])
+
+
+def _step(context: Context, step: StepInfo) -> None:
+    if step.node.by is None or (step.budget is not None and step.budget.time_us is not None):
+        return
+    for candidate in step.candidates:
+        if candidate.agent.kind == "human" and candidate.policy.timeout_us is None:
+            name, who = step.node.name.text, candidate.agent.name
+            context.report.add(codes.NO_TIMEOUT, step.node.by, name=name, who=f"`{who}`")
+            return

@@ -1,0 +1,86 @@
+"""An effect in a loop has a key that differs from turn to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchspec.compiler.codes import effects as codes
+from orchspec.compiler.context import Context
+from orchspec.compiler.model import BlockInfo, EffectInfo, Frame, GiverRef, MissingRef, Reference, Slot, StepInfo
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.syntax import Block, Expr, Repeat, Scope, Step, walk
+
+__all__ = ["keys_in_loops"]
+
+
+def keys_in_loops(context: Context) -> None:
+    """Reports effect steps in a `repeat` or `for` whose key reads nothing that is bound there."""
+    for flow in context.checked.flows.values():
+        if flow.block is not None:
+            _block(context, flow.block, ())
+
+
+def _block(context: Context, block: BlockInfo, loops: tuple[tuple[Repeat | Scope, Frame], ...]) -> None:
+    for statement in block.statements:
+        if isinstance(statement, Step):
+            step = context.checked.steps[statement]
+            if step.effect is not None:
+                _step(context, step, step.effect, loops)
+        elif isinstance(statement, Scope | Repeat):
+            inner = context.checked.blocks.get(statement)
+            if inner is None:
+                continue
+            turns = isinstance(statement, Repeat) or statement.loop is not None
+            _block(context, inner, (*loops, (statement, inner.frame)) if turns else loops)
+            otherwise = statement.otherwise if isinstance(statement, Repeat) else None
+            if isinstance(otherwise, Block):
+                _block(context, context.checked.blocks[otherwise], loops)
+
+
+def _step(
+    context: Context, step: StepInfo, effect: EffectInfo, loops: tuple[tuple[Repeat | Scope, Frame], ...]
+) -> None:
+    if effect.key is None or not loops:
+        return
+    read = list(_frames_read(context, step, effect))
+    for loop, frame in reversed(loops):
+        if any(_inside(found, frame) for found in read):
+            continue
+        turn = "round" if isinstance(loop, Repeat) else "item"
+        context.report.add(
+            codes.SAME_KEY_IN_LOOP,
+            step.node.work,
+            effect=effect.name,
+            turn=turn,
+            loop=loop.name.text,
+            labels=[Label(loop.name.span, "the loop"), Label(effect.key.span, "the key")],
+        )
+        return
+
+
+def _frames_read(context: Context, step: StepInfo, effect: EffectInfo) -> Iterator[Frame]:
+    """The frames of all names that the arguments of the parameters in the key read."""
+    assert effect.key is not None
+    in_key = {slot.name for slot in _slots(context, effect.key)}
+    for argument in step.arguments:
+        if argument.param.name in in_key and argument.value is not None:
+            for node in walk(argument.value):
+                found = context.checked.resolved.get(node)
+                if isinstance(found, Reference | GiverRef | MissingRef):
+                    yield found.slot.frame
+
+
+def _slots(context: Context, expr: Expr) -> Iterator[Slot]:
+    for node in walk(expr):
+        found = context.checked.resolved.get(node)
+        if isinstance(found, Reference):
+            yield found.slot
+
+
+def _inside(frame: Frame, loop: Frame) -> bool:
+    current: Frame | None = frame
+    while current is not None:
+        if current is loop:
+            return True
+        current = current.parent
+    return False

@@ -1,0 +1,85 @@
+"""Flow calls form no cycle, and what is required is done."""
+
+from __future__ import annotations
+
+from orchspec.compiler.codes import flows as codes
+from orchspec.compiler.context import Context
+from orchspec.compiler.expressions import facts
+from orchspec.compiler.model import StepInfo
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.source import Span
+from orchspec.grammar.syntax import Call, Require, Step, walk
+
+__all__ = ["flow_cycles", "required_and_skipped"]
+
+
+def flow_cycles(context: Context) -> None:
+    """Reports flows that call themselves, directly or through others, each circle once with each of its calls."""
+    calls: dict[tuple[str, str], Span] = {}
+    for flow in context.checked.flows.values():
+        for node in walk(flow.node):
+            step = context.checked.steps.get(node) if isinstance(node, Step) else None
+            if step is not None and step.flow is not None and isinstance(step.node.work, Call):
+                calls.setdefault((flow.name, step.flow.name), step.node.work.callee.span)
+    if not calls:
+        return
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_edges_from(calls)
+    if nx.is_directed_acyclic_graph(graph):
+        return
+    for knot in sorted(sorted(part) for part in nx.strongly_connected_components(graph)):
+        if len(knot) == 1 and not graph.has_edge(knot[0], knot[0]):
+            continue
+        cycle = list(nx.find_cycle(graph.subgraph(knot), knot[0]))
+        first = min(cycle, key=lambda edge: calls[edge].start)
+        names = f"`{first[0]}`"
+        if len(cycle) > 1:
+            through = ", ".join(f"`{callee}`" for _, callee in cycle if callee != first[0])
+            names += f" (through {through})"
+        labels = [Label(calls[edge], f"`{edge[0]}` calls `{edge[1]}`") for edge in cycle]
+        context.report.add(codes.FLOW_CYCLE, calls[first], names=names, labels=labels)
+
+
+def required_and_skipped(context: Context) -> None:
+    """Reports `require a before b` where a may be skipped although b is done."""
+    for block in context.checked.blocks.values():
+        body = getattr(block.node, "body", ())
+        for node in body:
+            if not isinstance(node, Require):
+                continue
+            steps = [_step(context, block.frame.find(ident.text)) for ident in (node.earlier, node.later)]
+            earlier, later = steps
+            if earlier is None:
+                continue
+            why = _skipped(context, earlier, later)
+            if why is not None:
+                context.report.add(
+                    codes.REQUIRED_MAY_BE_SKIPPED,
+                    node,
+                    earlier=node.earlier.text,
+                    later=node.later.text,
+                    labels=[Label(why, "here it may be skipped")],
+                )
+
+
+def _step(context: Context, slot: object) -> StepInfo | None:
+    declared = getattr(slot, "declared", None)
+    return context.checked.steps.get(declared) if isinstance(declared, Step) else None
+
+
+def _skipped(context: Context, earlier: StepInfo, later: StepInfo | None) -> Span | None:
+    """Where it is said that the earlier step may be skipped while the later one is done, or none."""
+    condition = None if later is None else later.only_if
+    if condition is not None:
+        slot = context.checked.slots[earlier.node]
+        if any(fact == (slot,) for fact in facts(condition, context.checked.resolved)):
+            return None
+    skips = any(link.kind == "skip" for link in earlier.on_failure)
+    if skips and earlier.loop is None:
+        return next(item.span for item in earlier.node.settings if getattr(item, "name", None) is not None)
+    if earlier.only_if is None:
+        return None
+    same = condition is not None and condition.span.text.split() == earlier.only_if.span.text.split()
+    return None if same else earlier.only_if.span

@@ -1,0 +1,87 @@
+"""What is declared or done and never used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchspec.compiler.codes import names as codes
+from orchspec.compiler.context import Context
+from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, FlowInfo, StepInfo
+from orchspec.grammar.syntax import Arbitrate, Let, Node, Repeat, Scope, Step, walk
+
+__all__ = ["unused_declarations", "unused_names"]
+
+
+def unused_declarations(context: Context) -> None:
+    """Warns of declarations that nothing refers to; a file without flows is there for others and is left alone."""
+    checked = context.checked
+    if not checked.flows:
+        return
+    contracts, agents = _at_work(context)
+    tables = {
+        "type": checked.records,
+        "enum": checked.enums,
+        "param": checked.params,
+        "model": checked.models,
+        "decision": checked.decisions,
+        "policy": checked.policies,
+        "tool": checked.tools,
+        "effect": checked.effects,
+    }
+    for kind, table in tables.items():
+        for name, info in table.items():  # type: ignore[attr-defined]
+            if info not in context.used:
+                context.report.add(codes.UNUSED_DECLARATION, info.node.name, kind=kind, name=name)
+    for name, contract in checked.contracts.items():
+        if contract not in contracts:
+            context.report.add(codes.UNUSED_DECLARATION, contract.node.name, kind="contract", name=name)
+    for name, agent in checked.agents.items():
+        # Nobody can ask an agent whose contracts nobody uses: that was told of the contracts.
+        if agent not in agents and any(contract in contracts for contract in agent.fulfills):
+            context.report.add(codes.UNUSED_DECLARATION, agent.node.name, kind=agent.kind, name=name)
+
+
+def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
+    """The contracts that some step asks for, and the agents that may be asked."""
+    contracts: set[ContractInfo] = set()
+    agents: set[AgentInfo] = set()
+    for step in context.checked.steps.values():
+        if step.contract is not None:
+            contracts.add(step.contract)
+        agents.update(candidate.agent for candidate in step.candidates)
+        agents.update(link.who.agent for link in step.on_failure if link.who is not None)
+    for arbitration in context.checked.arbitrations.values():
+        for rule in arbitration.rules:
+            if rule.contract is not None:
+                contracts.add(rule.contract)
+            if rule.who is not None:
+                agents.add(rule.who.agent)
+    return contracts, agents
+
+
+def unused_names(context: Context) -> None:
+    """Warns of results that nobody reads; what applies an effect is used by that."""
+    for statement, slot in context.checked.slots.items():
+        if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Let):
+            continue
+        if not _acts(context, statement, set()):
+            context.report.add(codes.UNUSED_NAME, statement.name, name=slot.name)
+
+
+def _acts(context: Context, node: Node, seen: set[EffectInfo | FlowInfo]) -> bool:
+    """Whether something is done to the outside world in a statement, or in the flows that it calls."""
+    for step in _steps(context, node):
+        if step.effect is not None:
+            return True
+        if step.flow is not None and step.flow not in seen:
+            seen.add(step.flow)
+            if _acts(context, step.flow.node, seen):
+                return True
+    return False
+
+
+def _steps(context: Context, node: Node) -> Iterator[StepInfo]:
+    for part in walk(node):
+        step = context.checked.steps.get(part) if isinstance(part, Step) else None
+        if step is not None:
+            yield step

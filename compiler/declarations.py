@@ -1,0 +1,381 @@
+"""Types, params, contracts and effects: what their declarations mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchspec.compiler.attributes import Settings
+from orchspec.compiler.calls import infer_arguments, match_arguments
+from orchspec.compiler.codes import declarations as codes
+from orchspec.compiler.codes import effects as effect_codes
+from orchspec.compiler.codes import names as name_codes
+from orchspec.compiler.codes import types as type_codes
+from orchspec.compiler.constants import NotConstant, evaluate, written
+from orchspec.compiler.context import Context, Env
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.model import (
+    ContractInfo,
+    DecisionInfo,
+    EffectInfo,
+    EnumInfo,
+    FieldInfo,
+    Frame,
+    RecordInfo,
+    Reference,
+    SlotKind,
+    UndoInfo,
+)
+from orchspec.compiler.names import LOOP_TYPES, find, is_opaque, unique
+from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.report import did_you_mean
+from orchspec.compiler.types import (
+    NOTHING,
+    SCALARS,
+    TEXT,
+    UNKNOWN,
+    EnumOf,
+    ListOf,
+    MapOf,
+    Optional,
+    RecordOf,
+    Scalar,
+    Type,
+    is_unknown,
+    optional,
+    show,
+)
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.syntax import (
+    Call,
+    Expr,
+    FieldDecl,
+    ListLit,
+    Name,
+    Node,
+    OptionalType,
+    Parameter,
+    Text,
+    TypeExpr,
+    TypeName,
+    walk,
+)
+
+__all__ = [
+    "check_bodies",
+    "check_fields",
+    "constrain",
+    "declare_fields",
+    "resolve_signatures",
+    "resolve_type",
+]
+
+_FOREIGN = {
+    "string": "Text",
+    "str": "Text",
+    "number": "Float",
+    "integer": "Int",
+    "boolean": "Bool",
+    "double": "Float",
+    "array": "List",
+    "dict": "Map",
+    "datetime": "Time",
+    "any": "Json",
+}
+
+
+# ------------------------------------------------------------------ types
+
+
+def resolve_type(context: Context, node: TypeExpr) -> Type:
+    """The type that a type expression means; what is wrong with it is reported."""
+    if isinstance(node, OptionalType):
+        return optional(resolve_type(context, node.inner))
+    name = node.path.text
+    args = [resolve_type(context, arg) for arg in node.args]
+    if name in ("List", "Map"):
+        return _container(context, node, name, args)
+    if is_opaque(context, name):
+        return UNKNOWN
+    if name in LOOP_TYPES:
+        context.unbuilt("loop-types", node.path, name=name)
+        return UNKNOWN
+    found = _named_type(context, node, name)
+    if node.args and found != UNKNOWN:
+        context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} takes no types between `<` and `>`")
+    return found
+
+
+def _container(context: Context, node: TypeName, name: str, args: list[Type]) -> Type:
+    if name == "List" and len(args) == 1:
+        return ListOf(args[0])
+    if name == "Map" and len(args) == 2 and (args[0] == TEXT or args[0] == UNKNOWN):
+        return MapOf(args[1])
+    form = "List<T>" if name == "List" else "Map<Text, T>"
+    context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} is written `{form}`")
+    return UNKNOWN
+
+
+def _named_type(context: Context, node: TypeName, name: str) -> Type:
+    if name in SCALARS:
+        return Scalar(name)
+    checked = context.checked
+    info: RecordInfo | EnumInfo | None = checked.records.get(name) or checked.enums.get(name)
+    if info is not None:
+        context.used.add(info)
+        checked.resolved[node.path] = info
+        return RecordOf(name) if isinstance(info, RecordInfo) else EnumOf(name)
+    other = next((table[name] for table in (checked.contracts, checked.agents) if name in table), None)
+    if other is not None:
+        find(context, node.path, RecordInfo)
+        return UNKNOWN
+    known = [*SCALARS, "List", "Map", *checked.records, *checked.enums]
+    foreign = _FOREIGN.get(name.lower())
+    fix = did_you_mean(name, node.path, [foreign] if foreign and foreign.lower() != name.lower() else known)
+    notes = [f"in Orch it is called {foreign}"] if foreign else []
+    context.report.absent(name_codes.UNKNOWN_NAME, node.path, kind="type", name=name, notes=notes, fix=fix)
+    return UNKNOWN
+
+
+def declare_fields(
+    context: Context, items: Sequence[FieldDecl | Parameter], frame: Frame, where: str, kind: SlotKind
+) -> list[FieldInfo]:
+    """The fields or parameters with their types, each in a slot of the frame."""
+    what = "fields" if kind == "field" else "parameters"
+    fields: list[FieldInfo] = []
+    for item in unique(context, items, where, what):
+        type_ = resolve_type(context, item.type)
+        slot = frame.add(item.name.text, kind, item, type_)
+        fields.append(FieldInfo(item.name.text, type_, item, slot))
+    frame.given = len(frame.slots)
+    return fields
+
+
+def resolve_signatures(context: Context) -> None:
+    """Resolves the types of fields, params, parameters and results of all declarations."""
+    checked = context.checked
+    for record in checked.records.values():
+        record.fields = declare_fields(context, record.node.fields, record.frame, f"the type {record.name}", "field")
+    for param in checked.params.values():
+        param.type = resolve_type(context, param.node.type)
+        param.frame.add(param.name, "param", param.node, param.type)
+    for contract in checked.contracts.values():
+        contract.params = declare_fields(
+            context, contract.node.params, contract.frame, f"the contract {contract.name}", "parameter"
+        )
+        contract.result = resolve_type(context, contract.node.result)
+        contract.frame.add("result", "result", contract.node, contract.result)
+    for effect in checked.effects.values():
+        effect.params = declare_fields(
+            context, effect.node.params, effect.frame, f"the effect {effect.name}", "parameter"
+        )
+        effect.result = NOTHING if effect.node.result is None else resolve_type(context, effect.node.result)
+        effect.frame.add("result", "result", effect.node, effect.result)
+    for flow in checked.flows.values():
+        flow.params = declare_fields(context, flow.node.params, flow.frame, f"the flow {flow.name}", "parameter")
+        flow.result = NOTHING if flow.node.result is None else resolve_type(context, flow.node.result)
+    _refuse_endless(context)
+
+
+def _refuse_endless(context: Context) -> None:
+    """Reports records that contain themselves: no value of such a type could be written."""
+    inside: Mapping[str, list[tuple[str, FieldInfo]]] = {
+        name: [(field.type.name, field) for field in record.fields if isinstance(field.type, RecordOf)]
+        for name, record in context.checked.records.items()
+    }
+    done: set[str] = set()
+    for start in inside:
+        path: list[str] = []
+        stack: list[tuple[str, int]] = [(start, 0)]
+        while stack:
+            name, place = stack.pop()
+            if place == 0:
+                if name in done:
+                    continue
+                path.append(name)
+            if place < len(inside[name]):
+                stack.append((name, place + 1))
+                target, field = inside[name][place]
+                if target in path:
+                    context.report.add(type_codes.RECURSIVE_TYPE, field.node.type, type=target)
+                elif target not in done:
+                    stack.append((target, 0))
+            else:
+                done.add(name)
+                path.pop()
+
+
+# ------------------------------------------------------------------ params, where and defaults
+
+
+def check_fields(typer: Typer, fields: Sequence[FieldInfo], frame: Frame) -> None:
+    """Checks the `where` and the default of each field or parameter."""
+    for field in fields:
+        what = "a constraint sees its own field and earlier ones"
+        if field.node.where is not None:
+            env = Env(frame, seen=field.slot.index + 1, seeing=what)
+            typer.condition(field.node.where, env, f"the constraint of `{field.name}`")
+        if field.node.default is not None:
+            env = Env(frame, seen=0, seeing="a default is known before a run")
+            _default(typer, field, field.node.default, env)
+
+
+def _default(typer: Typer, field: FieldInfo, default: Expr, env: Env) -> None:
+    before = len(typer.report.diagnostics)
+    typer.root(default, env, field.type, f"the default of `{field.name}`")
+    if len(typer.report.diagnostics) > before or is_unknown(field.type):
+        return
+    try:
+        value = evaluate(default, typer.checked)
+    except NotConstant as error:
+        typer.report.add(type_codes.NOT_CONSTANT, default, what=f"the default of `{field.name}`", problem=str(error))
+        return
+    constrain(typer, field.name, field.node.where, {field.slot: value}, value, field.type, default)
+
+
+def constrain(
+    typer: Typer, name: str, where: Expr | None, values: Mapping[Any, Any], value: Any, type_: Type, at: Node
+) -> None:
+    """Reports a constant that breaks the constraint of what it is for; `values` are those of the known slots."""
+    if where is None:
+        return
+    try:
+        holds = evaluate(where, typer.checked, values)
+    except NotConstant:
+        return  # it reads other fields too
+    if holds is False:
+        typer.report.add(
+            type_codes.CONSTRAINT_BROKEN,
+            at,
+            value=written(value, type_),
+            condition=" ".join(where.span.text.split()),
+            name=name,
+            labels=[Label(where.span, "the constraint")],
+        )
+
+
+# ------------------------------------------------------------------ contracts and effects
+
+
+def check_bodies(typer: Typer) -> None:
+    """Checks what stands inside of types, contracts, effects and the parameters of flows."""
+    checked = typer.checked
+    for record in checked.records.values():
+        check_fields(typer, record.fields, record.frame)
+    owners: dict[DecisionInfo, ContractInfo] = {}
+    for contract in checked.contracts.values():
+        check_fields(typer, contract.params, contract.frame)
+        _contract(typer, contract, owners)
+    for effect in checked.effects.values():
+        check_fields(typer, effect.params, effect.frame)
+        _effect(typer, effect)
+    for effect in checked.effects.values():
+        _refuse_undone_undo(typer, effect)
+    for flow in checked.flows.values():
+        check_fields(typer, flow.params, flow.frame)
+
+
+def _contract(typer: Typer, info: ContractInfo, owners: dict[DecisionInfo, ContractInfo]) -> None:
+    settings = Settings(typer, "a contract", info.node.settings, ("expects", "ensures", "reuse", "owns"))
+    expects = settings.expr("expects")
+    if expects is not None:
+        info.expects = settings.constant("expects", expects, (TEXT,), "a text") or ""
+    ensures = settings.expr("ensures")
+    if ensures is not None:
+        info.ensures = list(ensures.items) if isinstance(ensures, ListLit) else [ensures]
+        env = Env(info.frame)
+        for condition in info.ensures:
+            env = env.knowing(typer.condition(condition, env, "`ensures`"))
+    reuse = settings.expr("reuse")
+    if isinstance(reuse, Name) and reuse.text == "run":
+        info.reuse = "run"
+    elif reuse is not None:
+        info.reuse = settings.duration("reuse")
+    owns = settings.expr("owns")
+    if owns is None:
+        return
+    info.owns = find(typer.context, owns, DecisionInfo)
+    if info.owns is None:
+        return
+    first = owners.setdefault(info.owns, info)
+    if first is not info:
+        typer.report.add(
+            codes.SECOND_OWNER,
+            owns,
+            decision=info.owns.name,
+            first=first.name,
+            labels=[Label(first.node.name.span, "the first owner")],
+        )
+
+
+_UNBUILT_EFFECT = {
+    "idempotent": "idempotent",
+    "check": "check",
+    "in_doubt": "in-doubt",
+    "settles": "settles",
+    **EFFECT_LIMITS,
+}
+
+
+def _effect(typer: Typer, info: EffectInfo) -> None:
+    known = ("key", "undo", "timeout", "attempts", "backoff", "policies", "remembers")
+    settings = Settings(typer, "an effect", info.node.settings, known, unbuilt=_UNBUILT_EFFECT)
+    env = Env(info.frame, seen=len(info.params), seeing="a key sees the parameters of its effect")
+    key = settings.expr("key")
+    if key is not None:
+        info.key = key
+        _key(typer, info, key, env)
+    elif not settings.refused & {"idempotent", "check", "in_doubt"} and not settings.has("key"):
+        typer.report.absent(effect_codes.NO_KEY, info.node.name, name=info.name)
+    info.policy = read_policy(settings, limits=False)
+    info.remembers_us = settings.duration("remembers")
+    undo = settings.expr("undo")
+    if undo is None:
+        return
+    env = Env(info.frame)
+    if not isinstance(undo, Call):
+        settings.wrong("undo", undo, "the call of an effect such as `retract(url: result)`")
+        return
+    target = find(typer.context, undo.callee, EffectInfo)
+    if target is None:
+        infer_arguments(typer, undo, env)
+        return
+    arguments = match_arguments(typer, f"`{target.name}`", target.node.name, target.params, undo, env)
+    info.undo = UndoInfo(target, arguments)
+
+
+def _key(typer: Typer, info: EffectInfo, key: Expr, env: Env) -> None:
+    found = typer.root(key, env)
+    if is_unknown(found):
+        return
+    if isinstance(found, Optional):
+        note = "give a value for none with `??`"
+        typer.report.add(effect_codes.UNKEYABLE, key, found=show(found), notes=[note])
+    elif isinstance(key, Text) or not _reads(typer, key):
+        typer.report.add(effect_codes.CONSTANT_KEY, key, name=info.name)
+
+
+def _reads(typer: Typer, expr: Expr) -> bool:
+    return any(isinstance(typer.checked.resolved.get(part), Reference) for part in walk(expr))
+
+
+def _refuse_undone_undo(typer: Typer, effect: EffectInfo) -> None:
+    seen = [effect]
+    current = effect
+    while current.undo is not None:
+        current = current.undo.effect
+        if current is effect:
+            # Told once for the circle, at the effect that stands last in the file.
+            if effect is max(seen, key=lambda item: item.node.span.start):
+                undo = next(item for item in effect.node.settings if getattr(item, "name", None) is not None)
+                at = next((item for item in effect.node.settings if _is_undo(item)), undo)
+                typer.report.add(effect_codes.UNDO_OF_UNDO, at, name=effect.name, first=seen[-1].name)
+            return
+        if current in seen:
+            return
+        seen.append(current)
+
+
+def _is_undo(item: Node) -> bool:
+    name = getattr(item, "name", None)
+    return name is not None and name.text == "undo"

@@ -1,0 +1,252 @@
+"""The order of a block: what each statement waits for, and that nothing waits for itself.
+
+A statement waits for the statements whose names it, or anything nested in it, reads; for what `after` and `require`
+say; an effect step for the effect steps and the guards above it; everything for the checkpoints above it, and these for
+everything above them. Cycles are told with each of their edges; what is merely written in the wrong order is told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchspec.compiler.codes import flows as codes
+from orchspec.compiler.codes import names as name_codes
+from orchspec.compiler.context import Context
+from orchspec.compiler.model import BlockInfo
+from orchspec.compiler.report import did_you_mean
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.source import Span
+from orchspec.grammar.syntax import (
+    Attribute,
+    Checkpoint,
+    Expr,
+    Fail,
+    Ident,
+    ListLit,
+    Name,
+    Require,
+    Scope,
+    Statement,
+    Step,
+    attribute,
+)
+
+__all__ = ["settle_order"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """`later` waits for `earlier`, because of what stands at `span`."""
+
+    later: int
+    earlier: int
+    span: Span
+    why: str
+    read: bool = False
+
+
+def settle_order(context: Context, block: BlockInfo, body: Sequence[Statement]) -> None:
+    """Fills `block.needs`, and reports cycles and names that are read before they are given."""
+    places = {statement: place for place, statement in enumerate(block.statements)}
+    edges = [*_reads(context, block, places), *_ordered(context, block, body, places), *_barriers(context, block)]
+    looped = _report_cycles(context, block, edges)
+    seen: set[tuple[int, int]] = set()
+    for edge in edges:
+        inside = edge.later in looped and edge.earlier in looped
+        if edge.read and edge.earlier > edge.later and not inside and (edge.later, edge.earlier) not in seen:
+            seen.add((edge.later, edge.earlier))
+            given = block.statements[edge.earlier]
+            context.report.add(
+                codes.USED_BEFORE_GIVEN,
+                edge.span,
+                name=_name(given),
+                labels=[Label(_name_span(given), "given here")],
+            )
+    needs: dict[int, set[int]] = {place: set() for place in range(len(block.statements))}
+    for edge in edges:
+        needs[edge.later].add(edge.earlier)
+    block.needs = {
+        statement: tuple(block.statements[earlier] for earlier in sorted(needs[place]))
+        for statement, place in places.items()
+    }
+
+
+def _name(statement: Statement) -> str:
+    name = getattr(statement, "name", None)
+    return name.text if isinstance(name, Ident) else statement.span.text.split(maxsplit=1)[0]
+
+
+def _name_span(statement: Statement) -> Span:
+    name = getattr(statement, "name", None)
+    return name.span if isinstance(name, Ident) else statement.span
+
+
+# ------------------------------------------------------------------ edges
+
+
+def _reads(context: Context, block: BlockInfo, places: dict[Statement, int]) -> Iterable[_Edge]:
+    for read in context.reads.get(block.frame, ()):
+        earlier = places.get(read.slot.declared)  # type: ignore[call-overload]
+        later = places.get(read.reader)
+        if earlier is None or later is None:
+            continue
+        why = f"`{_name(read.reader)}` reads `{read.slot.name}`"
+        yield _Edge(later, earlier, read.node.span, why, read=True)
+
+
+def _ordered(
+    context: Context, block: BlockInfo, body: Sequence[Statement], places: dict[Statement, int]
+) -> Iterable[_Edge]:
+    names = {
+        _name(statement): place
+        for statement, place in places.items()
+        if isinstance(getattr(statement, "name", None), Ident)
+    }
+    for statement in body:
+        if isinstance(statement, Require):
+            yield from _required(context, block, statement, names)
+        else:
+            yield from _after(context, block, statement, names, places)
+
+
+def _required(context: Context, block: BlockInfo, node: Require, names: dict[str, int]) -> Iterable[_Edge]:
+    found = [_statement_named(context, block, ident, names) for ident in (node.earlier, node.later)]
+    earlier, later = found
+    if earlier is not None and later is not None:
+        why = f"`{node.earlier.text}` is required before `{node.later.text}`"
+        yield _Edge(later, earlier, node.span, why)
+
+
+def _statement_named(context: Context, block: BlockInfo, ident: Ident | Name, names: dict[str, int]) -> int | None:
+    place = names.get(ident.text)
+    if place is None and ident.text and block.frame.find(ident.text) is None:
+        fix = did_you_mean(ident.text, ident, names)
+        context.report.absent(name_codes.UNKNOWN_NAME, ident, kind="statement of this block", name=ident.text, fix=fix)
+    elif place is None and ident.text:
+        slot = block.frame.find(ident.text)
+        if slot is not None and slot.kind != "local":
+            context.report.add(
+                name_codes.WRONG_KIND, ident, name=ident.text, found="given from outside", expected="a statement here"
+            )
+    elif place is not None:
+        slot = context.checked.slots.get(block.statements[place])
+        if slot is not None:
+            slot.read = True
+    return place
+
+
+def _after_list(statement: Statement) -> tuple[Attribute, Sequence[Expr]] | None:
+    if isinstance(statement, Scope):
+        found = attribute(statement.body, "after")
+    else:
+        found = attribute(getattr(statement, "settings", ()), "after")
+    if found is None:
+        return None
+    return found, found.value.items if isinstance(found.value, ListLit) else (found.value,)
+
+
+def _after(
+    context: Context, block: BlockInfo, statement: Statement, names: dict[str, int], places: dict[Statement, int]
+) -> Iterable[_Edge]:
+    from orchspec.compiler.codes import declarations
+
+    found = _after_list(statement)
+    later = places.get(statement)
+    if found is None or later is None:
+        return
+    node, items = found
+    for item in items:
+        if not isinstance(node.value, ListLit) or not isinstance(item, Name):
+            shown = f"`{item.span.text}`"
+            context.report.add(
+                declarations.ATTRIBUTE_VALUE,
+                item,
+                name="after",
+                expected="a list of names of this block such as `[draft]`",
+                found=shown,
+            )
+            continue
+        earlier = _statement_named(context, block, item, names)
+        if earlier is not None:
+            why = f"`{_name(statement)}` stands after `{item.text}`"
+            yield _Edge(later, earlier, item.span, why)
+
+
+def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
+    last = 0  # the last checkpoint, and what stands below it: earlier statements are waited for through it
+    checkpoint: int | None = None
+    chain: list[int] = []  # the effect steps that the next one waits for; earlier ones are waited for through these
+    guards: list[int] = []
+    for place, statement in enumerate(block.statements):
+        if checkpoint is not None:
+            yield _Edge(place, checkpoint, statement.span, f"`{_name(statement)}` stands below a checkpoint")
+        if isinstance(statement, Checkpoint):
+            for above in range(last, place):
+                name = _name(block.statements[above])
+                yield _Edge(place, above, statement.span, f"the checkpoint stands below `{name}`")
+            checkpoint = last = place
+        elif isinstance(statement, Fail) and statement.when is not None:
+            guards.append(place)
+        elif isinstance(statement, Step) and _is_effect(context, statement):
+            yield from _effect_order(block, place, statement, chain, guards)
+
+
+def _is_effect(context: Context, statement: Step) -> bool:
+    step = context.checked.steps.get(statement)
+    return step is not None and step.effect is not None
+
+
+def _effect_order(
+    block: BlockInfo, place: int, statement: Step, chain: list[int], guards: list[int]
+) -> Iterable[_Edge]:
+    name = _name(statement)
+    for guard in guards:
+        yield _Edge(place, guard, statement.name.span, f"`{name}` stands below a guard")
+    after = _after_list(statement)
+    if after is None:
+        for effect in chain:
+            before = _name(block.statements[effect])
+            why = f"`{name}` stands below `{before}`: effects run in written order"
+            yield _Edge(place, effect, statement.name.span, why)
+        chain.clear()
+    if after is None or after[1]:
+        chain.append(place)
+
+
+# ------------------------------------------------------------------ cycles
+
+
+def _report_cycles(context: Context, block: BlockInfo, edges: Sequence[_Edge]) -> set[int]:
+    """Reports each knot of statements that wait for each other once; gives the statements in knots."""
+    if all(edge.earlier < edge.later for edge in edges):
+        return set()  # every edge goes up: no cycle, and no need to load networkx
+    import networkx as nx
+
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    first: dict[tuple[int, int], _Edge] = {}
+    for edge in edges:
+        graph.add_edge(edge.later, edge.earlier)
+        known = first.get((edge.later, edge.earlier))
+        if known is None or (edge.read and not known.read):
+            first[edge.later, edge.earlier] = edge
+    if nx.is_directed_acyclic_graph(graph):
+        return set()
+    looped: set[int] = set()
+    knots = sorted(sorted(knot) for knot in nx.strongly_connected_components(graph))
+    for knot in knots:
+        if len(knot) == 1 and not graph.has_edge(knot[0], knot[0]):
+            continue
+        looped.update(knot)
+        cycle = [first[later, earlier] for later, earlier in nx.find_cycle(graph.subgraph(knot), knot[0])]
+        start = min(cycle, key=lambda edge: edge.span.start)
+        names = [f"`{_name(block.statements[edge.later])}`" for edge in cycle]
+        shown = " and ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + " and " + names[-1]
+        context.report.add(
+            codes.CYCLE,
+            start.span,
+            names=shown if len(names) > 1 else f"{shown} and itself",
+            labels=[Label(edge.span, edge.why) for edge in cycle],
+            notes=["a loop is written as `repeat`, with its bound"],
+        )
+    return looped

@@ -1,0 +1,124 @@
+"""Params: the constants of a spec, from `--set`, or from their defaults, which may be computed from each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchspec.compiler.codes import names as name_codes
+from orchspec.compiler.codes import types as codes
+from orchspec.compiler.constants import NotConstant, evaluate
+from orchspec.compiler.context import Context, Env
+from orchspec.compiler.declarations import constrain
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.model import Frame, ParamInfo
+from orchspec.compiler.report import Report
+from orchspec.compiler.types import TEXT, Optional, is_unknown, required
+from orchspec.grammar.parser import parse
+from orchspec.grammar.source import Source
+from orchspec.grammar.spelling import nearest
+from orchspec.grammar.syntax import Expr, Name, ParamDecl, Text, walk
+
+__all__ = ["check_params"]
+
+_DEPTH_MAX = 100
+"""How many params deep a default is followed; deeper ones are unknown where they are read."""
+
+
+def check_params(typer: Typer) -> None:
+    """Finds the value of each param: its setting, else its default."""
+    started: set[ParamInfo] = set()
+    for param in typer.checked.params.values():
+        _param(typer, param, started, 0)
+    _strangers(typer)
+
+
+def _param(typer: Typer, param: ParamInfo, started: set[ParamInfo], depth: int) -> None:
+    if param in started or depth > _DEPTH_MAX:
+        return
+    started.add(param)
+    default = param.node.default
+    if default is not None:
+        for part in walk(default):
+            other = typer.checked.params.get(part.text) if isinstance(part, Name) else None
+            if other is not None:
+                _param(typer, other, started, depth + 1)
+        value = _value(typer, param, default)
+        param.known, param.value = value is not None, None if value is None else value[0]
+    elif isinstance(param.type, Optional):
+        param.known = True
+    _constraint(typer, param)
+    if param.name in typer.checked.settings:
+        _set(typer, param, typer.checked.settings[param.name])  # before what is computed from it
+
+
+def _constraint(typer: Typer, param: ParamInfo) -> None:
+    default = param.node.default
+    where = param.node.where
+    if where is None:
+        return
+    typer.condition(where, Env(param.frame), f"the constraint of `{param.name}`")
+    if param.known and default is not None:
+        constrain(typer, param.name, where, {param.frame.slots[0]: param.value}, param.value, param.type, default)
+
+
+def _value(typer: Typer, param: ParamInfo, expr: Expr) -> tuple[Any] | None:
+    """The value of an expression for a param, in a tuple, since it may be none; or none when something is wrong."""
+    before = len(typer.report.diagnostics)
+    typer.root(expr, Env(Frame(param.node)), param.type, f"the default of `{param.name}`")
+    if len(typer.report.diagnostics) > before or is_unknown(param.type):
+        return None
+    try:
+        return (evaluate(expr, typer.checked),)
+    except NotConstant as error:
+        typer.report.add(codes.NOT_CONSTANT, expr, what=f"the default of `{param.name}`", problem=str(error))
+        return None
+
+
+# ------------------------------------------------------------------ settings
+
+
+def _strangers(typer: Typer) -> None:
+    checked = typer.checked
+    for name in checked.settings:
+        if name in checked.params:
+            continue
+        near = nearest(name, checked.params)
+        problem = "the spec has no param of this name" + (f"; did you mean `{near}`?" if near else "")
+        at = checked.file.span.source.span(0, 0)
+        typer.report.absent(name_codes.UNKNOWN_SETTING, at, name=name, problem=problem)
+
+
+def _set(typer: Typer, param: ParamInfo, text: str) -> None:
+    """Gives a param the value that `--set` says; whatever is wrong with it is one diagnostic at the param."""
+    typer.context.used.add(param)
+    problem = None
+    expr = _parsed(param, text)
+    if expr is None:
+        problem = f"`{text}` is no value as a spec writes it"
+    else:
+        # What is wrong inside of the setting is told with its own report, and handed on as one problem.
+        context = Context(typer.checked, Report(sound=True))
+        inner = Typer(context)
+        value = _value(inner, param, expr)
+        if value is not None:
+            slot = param.frame.slots[0]
+            constrain(inner, param.name, param.node.where, {slot: value[0]}, value[0], param.type, param.node.name)
+        if context.report.diagnostics:
+            problem = context.report.diagnostics[0].message
+        elif value is not None:
+            param.known, param.value = True, value[0]
+    if problem is not None:
+        typer.report.add(name_codes.UNKNOWN_SETTING, param.node.name, name=param.name, problem=problem)
+
+
+def _parsed(param: ParamInfo, text: str) -> Expr | None:
+    if required(param.type) == TEXT and not text.lstrip().startswith('"'):
+        span = param.node.name.span
+        return Text(text, span)
+    parsed = parse(Source("--set", f"orch 1\nparam value: Int = {text}\n"))
+    if not parsed.ok or parsed.file is None or len(parsed.file.declarations) != 1:
+        return None
+    (only,) = parsed.file.declarations
+    if not isinstance(only, ParamDecl) or only.where is not None:
+        return None
+    return only.default

@@ -1,0 +1,136 @@
+"""Policies: how long, how often and how fast, for policies, agents, effects and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchspec.compiler.attributes import Settings
+from orchspec.compiler.model import PolicyInfo, PolicyValues
+from orchspec.compiler.names import find_all
+from orchspec.compiler.plan import Backoff, Breaker
+from orchspec.compiler.types import DURATION, INT, PERCENT, Scalar
+from orchspec.grammar.syntax import Arg, Call, Expr, Name, Range
+
+__all__ = ["EFFECT_LIMITS", "POLICY_ATTRIBUTES", "call_values", "read_policies", "read_policy"]
+
+POLICY_ATTRIBUTES = ("timeout", "attempts", "backoff", "breaker", "rate", "slots")
+"""What a policy can say."""
+
+EFFECT_LIMITS = {"breaker": "limits-here", "rate": "limits-here", "slots": "limits-here", "hedge": "hedge"}
+"""What this release does not build at effects and steps."""
+
+
+def read_policies(settings: Settings, *, limits: bool) -> PolicyValues:
+    """What `policies = [a, b]` says, the later winning; `limits`: whether breaker, rate and slots may stand here."""
+    items = settings.names("policies", "[patient]")
+    policies, _ = find_all(settings.context, items, PolicyInfo)
+    merged = PolicyValues()
+    for policy in policies:
+        merged = policy.values.over(merged)
+    if not limits:
+        for item, policy in zip(items, policies, strict=False):
+            for name in ("breaker", "rate", "slots"):
+                if getattr(policy.values, name) is not None:
+                    where = f"{settings.place}, which `{policy.name}` brings along,"
+                    settings.context.unbuilt("limits-here", item, name=name, place=where)
+                    break
+    return merged
+
+
+def read_policy(settings: Settings, *, limits: bool, policies: bool = True) -> PolicyValues:
+    """The policy attributes of one place over its `policies`."""
+    own = PolicyValues(
+        timeout_us=settings.duration("timeout"),
+        attempts=settings.count("attempts"),
+        backoff=_backoff(settings),
+        breaker=_breaker(settings) if limits else None,
+        rate=settings.rate("rate") if limits else None,
+        slots=_slots(settings) if limits else None,
+    )
+    return own.over(read_policies(settings, limits=limits)) if policies else own
+
+
+def _slots(settings: Settings) -> int | None:
+    expr = settings.expr("slots")
+    if isinstance(expr, Range):
+        settings.context.unbuilt("elastic", expr)
+        return None
+    return settings.count("slots")
+
+
+# What a call such as `exponential(from: 500ms, to: 20s)` takes: name -> (type, needed, example)
+_CallForm = Mapping[str, tuple[Scalar, bool]]
+
+
+def call_values(settings: Settings, name: str, call: Call, form: _CallForm, example: str) -> dict[str, Any] | None:
+    """The constant arguments of a call in an attribute, by their names, or none when something is wrong with it."""
+    names = list(form)
+    values: dict[str, Any] = {}
+    for place, arg in enumerate(call.args):
+        key = _parameter(arg, place, names)
+        if key is None or key in values:
+            settings.wrong(name, arg, f"`{example}`")
+            return None
+        kind = form[key][0]
+        words = {DURATION: "a duration such as `30s`", INT: "a whole number", PERCENT: "a share such as `20%`"}[kind]
+        values[key] = settings.constant(key, arg.value, (kind,), words)
+        if values[key] is None:
+            return None
+        if values[key] < 0 or (kind != PERCENT and values[key] == 0):
+            settings.out_of_range(key, arg.value, f"`{arg.value.span.text}`", "more than nothing")
+            return None
+    if any(needed and key not in values for key, (_, needed) in form.items()):
+        settings.wrong(name, call, f"`{example}`")
+        return None
+    return values
+
+
+def _parameter(arg: Arg, place: int, names: Sequence[str]) -> str | None:
+    if arg.key is not None:
+        return None
+    if arg.label is not None:
+        return arg.label.text if arg.label.text in names else None
+    return names[place] if place < len(names) else None
+
+
+def _callee(expr: Expr) -> str | None:
+    return expr.callee.text if isinstance(expr, Call) and isinstance(expr.callee, Name) else None
+
+
+def _backoff(settings: Settings) -> Backoff | None:
+    expr = settings.expr("backoff")
+    if expr is None:
+        return None
+    example = "exponential(from: 500ms, to: 20s)` or `fixed(2s)"
+    if not isinstance(expr, Call) or _callee(expr) not in ("exponential", "fixed"):
+        settings.wrong("backoff", expr, f"`{example}`")
+        return None
+    if _callee(expr) == "fixed":
+        values = call_values(settings, "backoff", expr, {"time": (DURATION, True)}, example)
+        return None if values is None else Backoff(values["time"], values["time"])
+    form: _CallForm = {"from": (DURATION, True), "to": (DURATION, True), "jitter": (PERCENT, False)}
+    values = call_values(settings, "backoff", expr, form, example)
+    if values is None:
+        return None
+    if values["to"] < values["from"]:
+        settings.out_of_range("to", expr, "less than `from`", "at least `from`")
+        return None
+    jitter = values.get("jitter", 0.0)
+    if jitter > 1:
+        settings.out_of_range("jitter", expr, f"{jitter * 100:g}%", "0% to 100%")
+        return None
+    return Backoff(values["from"], values["to"], jitter)
+
+
+def _breaker(settings: Settings) -> Breaker | None:
+    expr = settings.expr("breaker")
+    if expr is None:
+        return None
+    example = "breaker(failures: 5, within: 1min, rest: 30s)"
+    if not isinstance(expr, Call) or _callee(expr) != "breaker":
+        settings.wrong("breaker", expr, f"`{example}`")
+        return None
+    form: _CallForm = {"failures": (INT, True), "within": (DURATION, True), "rest": (DURATION, True)}
+    values = call_values(settings, "breaker", expr, form, example)
+    return None if values is None else Breaker(values["failures"], values["within"], values["rest"])

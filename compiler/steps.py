@@ -1,0 +1,281 @@
+"""Steps: what they ask for, who does it, for which items, and what happens when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.calls import infer_arguments, match_arguments
+from orchspec.compiler.codes import declarations as declaration_codes
+from orchspec.compiler.codes import flows as codes
+from orchspec.compiler.codes import names as name_codes
+from orchspec.compiler.context import Env
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.failures import read_on_failure
+from orchspec.compiler.functions import FUNCTIONS
+from orchspec.compiler.loops import item_env, read_loop
+from orchspec.compiler.model import (
+    AgentInfo,
+    CandidateInfo,
+    ContractInfo,
+    EffectInfo,
+    FlowInfo,
+    PolicyValues,
+    StepInfo,
+)
+from orchspec.compiler.names import describe, find, find_all, is_opaque
+from orchspec.compiler.plan import Budget
+from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.report import did_you_mean
+from orchspec.compiler.reservations import tiers_of
+from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.syntax import By, ByAgent, ByAll, ByAny, ByCount, ByFirst, Call, Hole, Path, Step, dotted
+
+__all__ = ["candidate", "check_step", "fulfills"]
+
+_PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
+_TASK = (
+    "timeout",
+    "attempts",
+    "backoff",
+    "policies",
+    "width",
+    "need",
+    "prefer",
+    "urgency",
+    "only_if",
+    "after",
+    "on_failure",
+)
+_FLOW_UNBUILT = dict.fromkeys(
+    ("timeout", "attempts", "backoff", "policies", "urgency", *EFFECT_LIMITS), "flow-attribute"
+)
+_FAN_OUT_ONLY = {
+    "width": "it bounds the items of a `for`",
+    "need": "it is the floor of a `for` or a fan-out",
+    "prefer": "it chooses among several agents, under `by any`",
+    "urgency": "it orders tasks that wait for an agent",
+}
+
+
+def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
+    """Checks a step of a block; the info stands in the tables, with the type that its name has."""
+    info = StepInfo(node)
+    typer.checked.steps[node] = info
+    target = _target(typer, node)
+    settings = _settings(typer, node, target, env)
+    only_if = settings.expr("only_if")
+    if only_if is not None:
+        info.only_if = only_if
+        env = env.knowing(typer.condition(only_if, env, "`only_if`"))
+    if node.loop is not None:
+        info.loop = read_loop(typer, node, node.loop, settings, env)
+        inner = item_env(env, info.loop)
+    else:
+        inner = env
+    base = _work(typer, node, target, info, inner)
+    _dispatch(typer, node, info, target, settings)
+    _limits(typer, info, settings, env)
+    skips = read_on_failure(typer, info, settings, inner, base, _asked(info))
+    info.result = _result(info, base, skips=skips)
+    if node.loop is not None and isinstance(target, EffectInfo | FlowInfo):
+        typer.context.unbuilt("effect-for", node.loop)
+        info.result = UNKNOWN
+    return info
+
+
+# ------------------------------------------------------------------ the work
+
+
+def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | None:
+    work = node.work
+    text = dotted(work.callee) if isinstance(work, Call) else None
+    if isinstance(work, Hole) or text is None or is_opaque(typer.context, text):
+        return None
+    checked = typer.checked
+    if text in checked.contracts:
+        return find(typer.context, work.callee, ContractInfo)
+    if text in checked.effects:
+        return find(typer.context, work.callee, EffectInfo)
+    if text in checked.flows:
+        return find(typer.context, work.callee, FlowInfo)
+    others = (checked.agents, checked.tools, checked.records, checked.enums, checked.models, checked.policies)
+    other = next((table[text] for table in others if text in table), None)
+    if other is not None or text in FUNCTIONS:
+        what = f"`{text}`, {describe(other)}," if other is not None else f"the function `{text}`"
+        if other is not None:
+            typer.context.used.add(other)
+        notes = [] if other is not None else [f"a value is named by `let {node.name.text} = {text}(...)`"]
+        typer.report.add(codes.NOTHING_TO_DO, work.callee, what=what, notes=notes)
+        return None
+    known = [*checked.contracts, *checked.effects, *checked.flows]
+    fix = did_you_mean(text, work.callee, known)
+    typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind="contract, effect or flow", name=text, fix=fix)
+    return None
+
+
+def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
+    match target:
+        case EffectInfo():
+            known: tuple[str, ...] = ("timeout", "attempts", "backoff", "policies", "only_if", "after", "on_failure")
+            settings = Settings(
+                typer, "a step with an effect", node.settings, (*known, *_FAN_OUT_ONLY), unbuilt=EFFECT_LIMITS, env=env
+            )
+        case FlowInfo():
+            known = ("only_if", "after", "on_failure", *_FAN_OUT_ONLY)
+            settings = Settings(
+                typer, "a step with a flow", node.settings, known, unbuilt=_FLOW_UNBUILT, env=env, budget=LIMITS
+            )
+        case _:
+            settings = Settings(typer, "a step", node.settings, _TASK, unbuilt=EFFECT_LIMITS, env=env, budget=LIMITS)
+    if isinstance(target, EffectInfo | FlowInfo) and node.loop is None:
+        kind = "an effect" if isinstance(target, EffectInfo) else "a flow"
+        for name, meaning in _FAN_OUT_ONLY.items():
+            if settings.has(name):
+                why = f"this is {kind}, and {meaning}"
+                typer.report.add(codes.WITHOUT_FAN_OUT, settings.attributes[name].name, name=name, why=why)
+    return settings
+
+
+def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) -> Type:
+    work = node.work
+    if isinstance(work, Hole):
+        return UNKNOWN
+    if not isinstance(target, ContractInfo | EffectInfo | FlowInfo):
+        infer_arguments(typer, work, env)
+        return UNKNOWN
+    info.arguments = match_arguments(typer, f"`{target.name}`", target.node.name, target.params, work, env)
+    match target:
+        case ContractInfo():
+            info.contract = target
+        case EffectInfo():
+            info.effect = target
+        case FlowInfo():
+            info.flow = target
+    return target.result
+
+
+def _result(info: StepInfo, base: Type, *, skips: bool) -> Type:
+    kind = ListOf(base) if info.loop is not None or info.pattern in ("all", "some") else base
+    # With `for`, a skipped item is left out of the list; only the whole step can be missing.
+    return optional(kind) if info.only_if is not None or (skips and info.loop is None) else kind
+
+
+# ------------------------------------------------------------------ who
+
+
+def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings: Settings) -> None:
+    by = node.by
+    if isinstance(target, EffectInfo | FlowInfo):
+        if by is not None:
+            kind = "an effect" if isinstance(target, EffectInfo) else "a flow"
+            typer.report.add(codes.BY_UNWANTED, by, name=target.name, kind=kind)
+        return
+    contract = target if isinstance(target, ContractInfo) else None
+    if by is None:
+        if contract is not None and isinstance(node.work, Call):
+            where = Label(contract.node.name.span, "the contract")
+            typer.report.absent(codes.BY_MISSING, node.work.callee, name=contract.name, labels=[where])
+        return
+    agents = _agents(typer, by, contract)
+    info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
+    if isinstance(by, ByCount):
+        info.copies = settings.count_of("N of", by.count) or 1
+    if node.loop is not None and info.pattern in ("all", "some"):
+        pattern = "all of" if info.pattern == "all" else "N of"
+        label = Label(node.loop.span, "the items")
+        typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
+    step = read_policy(settings, limits=False)
+    budget = settings.budget or Budget()
+    info.candidates = tuple(candidate(agent, step, budget) for agent in agents)
+
+
+def candidate(agent: AgentInfo, policy: PolicyValues, budget: Budget) -> CandidateInfo:
+    """An agent at a place that says this policy and this budget."""
+    return CandidateInfo(agent, policy.over(agent.policy), tiers_of(agent, budget))
+
+
+def fulfills(typer: Typer, agents: Iterable[tuple[Path, AgentInfo]], contract: ContractInfo | None) -> None:
+    """Reports who of these agents does not fulfill the contract."""
+    for path, agent in agents:
+        if contract is None or contract in agent.fulfills or agent.open:
+            continue
+        able = [other.name for other in typer.checked.agents.values() if contract in other.fulfills]
+        notes = [f"it is fulfilled by {', '.join(able)}"] if able else [f"nobody fulfills {contract.name}"]
+        typer.report.add(
+            declaration_codes.AGENT_DOES_NOT_FULFILL,
+            path,
+            agent=agent.name,
+            contract=contract.name,
+            labels=[Label(agent.node.name.span, "declared here")],
+            notes=notes,
+        )
+
+
+def _agents(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+    context = typer.context
+    if isinstance(by, ByAgent | ByCount):
+        paths: Sequence[Path] | None = (by.agent,)
+    else:
+        paths = by.agents
+    if paths is None:
+        return _everybody(typer, by, contract)
+    found, _ = find_all(context, paths, AgentInfo)
+    resolved = ((path, context.checked.resolved.get(path)) for path in paths)
+    fulfills(typer, [(path, agent) for path, agent in resolved if isinstance(agent, AgentInfo)], contract)
+    return found
+
+
+def _everybody(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+    if contract is None:
+        return []
+    able = [agent for agent in typer.checked.agents.values() if contract in agent.fulfills]
+    typer.context.used.update(able)
+    if not able and not any(agent.open for agent in typer.checked.agents.values()):
+        typer.report.absent(
+            declaration_codes.NOBODY_FULFILLS,
+            by,
+            contract=contract.name,
+            labels=[Label(contract.node.name.span, "the contract")],
+        )
+    return able
+
+
+# ------------------------------------------------------------------ limits
+
+
+def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
+    if isinstance(info.effect, EffectInfo):
+        info.policy = read_policy(settings, limits=False).over(info.effect.policy)
+        return
+    info.budget = settings.budget
+    if info.flow is not None:
+        return
+    several = info.pattern in ("all", "some")
+    allowed = {
+        "width": info.node.loop is not None,
+        "need": info.node.loop is not None or several,
+        "prefer": info.pattern == "any",
+    }
+    for name, fits in allowed.items():
+        if settings.has(name) and not fits and info.node.by is not None:
+            why = _FAN_OUT_ONLY[name]
+            typer.report.add(codes.WITHOUT_FAN_OUT, settings.attributes[name].name, name=name, why=why)
+    if several or info.node.loop is not None:
+        info.need = settings.need()
+        asked = info.copies if info.pattern == "some" else len(info.candidates)
+        expr = settings.expr("need")
+        if several and info.need is not None and (info.need.count or 0) > asked > 0 and expr is not None:
+            settings.out_of_range("need", expr, str(info.need.count), f"at most the {asked} that are asked")
+    if info.pattern == "any":
+        info.prefer = settings.one_of("prefer", _PREFER) or "least_busy"  # type: ignore[assignment]
+    urgency = settings.expr("urgency")
+    if urgency is not None:
+        typer.root(urgency, env, INT, "`urgency`")
+        info.urgency = urgency
+
+
+def _asked(info: StepInfo) -> ContractInfo | None:
+    """The contract that `ask` could hand to somebody else, if this is the work of one agent."""
+    return info.contract if info.pattern in ("one", "any", "first") else None

@@ -1,0 +1,109 @@
+"""Models, policies, tools, agents, humans and dispatchers: who works, with what, within which limits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from orchspec.compiler.attributes import CAPS, Settings
+from orchspec.compiler.codes import declarations as codes
+from orchspec.compiler.expressions import Typer
+from orchspec.compiler.model import AgentInfo, ContractInfo, ModelInfo, ToolInfo
+from orchspec.compiler.names import find_all
+from orchspec.compiler.plan import Budget
+from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
+from orchspec.compiler.types import MONEY
+from orchspec.grammar.syntax import Budget as BudgetNode
+from orchspec.grammar.syntax import Call, Name, Setting
+
+__all__ = ["check_who"]
+
+
+def check_who(typer: Typer) -> None:
+    """Checks the declarations of models, policies, tools and of all who fulfill contracts."""
+    checked = typer.checked
+    for model in checked.models.values():
+        _model(typer, model)
+    for policy in checked.policies.values():
+        settings = Settings(typer, "a policy", policy.node.settings, POLICY_ATTRIBUTES, unbuilt={"hedge": "hedge"})
+        policy.values = read_policy(settings, limits=True, policies=False)
+    for tool in checked.tools.values():
+        settings = Settings(typer, "a tool", tool.node.settings, ("rate", "slots"))
+        tool.rate = settings.rate("rate")
+        tool.slots = settings.count("slots")
+    for agent in checked.agents.values():
+        _agent(typer, agent)
+
+
+def _model(typer: Typer, info: ModelInfo) -> None:
+    settings = Settings(typer, "a model", info.node.settings, ("input", "output", "context"))
+    prices = []
+    for name in ("input", "output"):
+        expr = settings.expr(name)
+        price = None if expr is None else settings.constant(name, expr, (MONEY,), "a price such as `$3 / 1M`")
+        if price is not None and expr is not None and price < 0:
+            settings.out_of_range(name, expr, "negative", "at least $0")
+            price = None
+        prices.append(price)
+    info.input_pico, info.output_pico = prices
+    info.context_tokens = settings.count("context")
+
+
+_AGENT = ("models", "session", "tools", "policies", "skill", *POLICY_ATTRIBUTES)
+_AGENT_UNBUILT = {"effects": "agent-effects", "context": "context", "fold": "fold", "hedge": "hedge"}
+_HUMAN = ("policies", "skill", "timeout", "attempts", "backoff", "breaker", "rate", "slots")
+_NOT_HUMAN = {
+    "models": "a person runs on no model",
+    "session": "a person remembers without it",
+    "tools": "a person takes no slot of a tool",
+    "effects": "a person's effects are steps of the flow",
+    "context": "a person has no context to outgrow",
+    "fold": "a person has no context to outgrow",
+    "hedge": "a person is asked once",
+}
+
+
+def _agent(typer: Typer, info: AgentInfo) -> None:
+    context = typer.context
+    info.fulfills, complete = find_all(context, info.node.fulfills, ContractInfo)
+    info.open = not complete
+    items = _allowed(typer, info)
+    place = "an agent" if info.kind == "agent" else f"a {info.kind}"
+    if info.kind == "human":
+        settings = Settings(typer, place, items, _HUMAN)
+    else:
+        settings = Settings(typer, place, items, _AGENT, unbuilt=_AGENT_UNBUILT, budget=CAPS)
+    info.policy = read_policy(settings, limits=True)
+    if info.kind == "human" and info.policy.slots is None:
+        info.policy = type(info.policy)(slots=1).over(info.policy)
+    info.models, _ = find_all(context, settings.names("models", "[large, small]"), ModelInfo)
+    info.tools, _ = find_all(context, settings.names("tools", "[search]"), ToolInfo)
+    info.session = _session(settings)
+    skill = settings.share("skill")
+    info.skill = 1.0 if skill is None else skill
+    info.budget = settings.budget or Budget()
+
+
+def _session(settings: Settings) -> Literal["fresh", "per_run"]:
+    expr = settings.expr("session")
+    callee = expr.callee if isinstance(expr, Call) else expr
+    if isinstance(callee, Name) and callee.text == "persistent":
+        settings.context.unbuilt("persistent", expr or callee)
+        return "fresh"
+    return "per_run" if settings.one_of("session", ("fresh", "per_run", "persistent")) == "per_run" else "fresh"
+
+
+def _allowed(typer: Typer, info: AgentInfo) -> list[Setting]:
+    """The settings without those that this kind cannot have, which are reported."""
+    kept: list[Setting] = []
+    for item in info.node.settings:
+        name = "budget" if isinstance(item, BudgetNode) else item.name.text
+        if info.kind == "dispatcher" and name in ("tools", "effects"):
+            at = item.span.source.span(item.span.start, item.span.start + len(name))
+            typer.report.add(codes.DISPATCHER_EXECUTES, at, name=info.name, attribute=name)
+        elif info.kind == "human" and (name in _NOT_HUMAN or name == "budget"):
+            at = item.span.source.span(item.span.start, item.span.start + len(name))
+            why = _NOT_HUMAN.get(name, "a person's time is not paid by the attempt")
+            typer.report.add(codes.HUMAN_RESTRICTION, at, name=info.name, attribute=name, why=why)
+        else:
+            kept.append(item)
+    return kept
