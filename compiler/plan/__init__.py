@@ -13,7 +13,7 @@ Type expressions (`TypeExpr`) are JSON: `"Text" "Int" "Float" "Bool" "Url" "Mone
 
 Expressions (`Expr`) are JSON lists, typed already by the compiler, so that nothing is looked up by name at run time:
 
-    ["const", v]                 v in the inner form: Money in pico-dollars, Duration and Time in microseconds, a member's name
+    ["const", v]                 v in the inner form: Money in pico-dollars, Duration and Time in microseconds
     ["ref", up, slot]            slot of the frame `up` levels above the innermost one
     ["field", e, name]           of a record          ["field?", e, name]   through an optional: none stays none
     ["project", e, name]         the field of each record of a list          ["project?", e, name]
