@@ -15,7 +15,10 @@ from orchspec.compiler.studies.values import constant
 from orchspec.compiler.types import DURATION, INT, RATE, Type, show
 from orchspec.grammar import syntax
 
-__all__ = ["ARRIVALS", "check_arrivals"]
+__all__ = ["ARRIVALS", "USERS_MAX", "check_arrivals"]
+
+USERS_MAX = 1_000_000
+"""How many users a closed load may have."""
 
 _HINTS: Mapping[Type, str] = {RATE: "Rate, such as 6 / 1min", DURATION: "Duration, such as 10s", INT: "Int"}
 
@@ -78,6 +81,9 @@ def _closed(study: Study, expr: syntax.Call) -> list[Any] | Failed:
     if bound is None:
         return FAILED
     users = _positive(study, bound["users"], "users", INT)
+    if not isinstance(users, Failed) and users > USERS_MAX:
+        study.report.add(IMPOSSIBLE_LOAD, bound["users"], problem=f"`users` is at most {USERS_MAX}")
+        return FAILED
     think = distribution(study, bound["think"], DURATION, "`think`", negative=False)
     return FAILED if isinstance(users, Failed) or isinstance(think, Failed) else ["closed", users, think]
 

@@ -5,6 +5,7 @@ To add a law, give it an entry in `LAWS` (or a function in `_SPECIAL`) here and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from orchspec.compiler.codes.studies import (
     UNKNOWN_DISTRIBUTION,
 )
 from orchspec.compiler.codes.types import DUPLICATE_ARGUMENT, DUPLICATE_ENTRY, TYPE_MISMATCH
-from orchspec.compiler.model import RecordInfo
+from orchspec.compiler.model import FieldInfo, RecordInfo
 from orchspec.compiler.plan import Dist
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.arguments import Parameter, bind
@@ -43,10 +44,11 @@ from orchspec.compiler.types import (
 )
 from orchspec.grammar import syntax
 
-__all__ = ["LAWS", "Law", "column_name", "distribution", "read_column", "share"]
+__all__ = ["LAWS", "Law", "column_name", "distribution", "of_field", "read_column", "share"]
 
 _NUMERIC = (INT, FLOAT, PERCENT, DURATION, MONEY, RATE)
 _SUM_TOLERANCE = 1e-9
+_LEVELS_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +69,47 @@ def _positive(*names: str) -> Callable[[Mapping[str, Any]], str | None]:
     return problem
 
 
+def _lognormal(values: Mapping[str, Any]) -> str | None:
+    if not 0 < values["p50"] < values["p95"]:
+        return "p50 must be above 0 and below p95"
+    # The farthest value that is ever drawn lies five times as far out as p95, in logarithms.
+    reach = math.log10(values["p50"]) + 5 * (math.log10(values["p95"]) - math.log10(values["p50"]))
+    return "p95 is too far from p50" if reach > _REACH_MAX else None
+
+
+def _gamma(values: Mapping[str, Any]) -> str | None:
+    if not _SHAPE_MIN <= values["shape"] <= _SHAPE_MAX:
+        return f"`shape` lies between {_SHAPE_MIN:g} and {_SHAPE_MAX:g}"
+    return _positive("scale")(values)
+
+
+def _pareto(values: Mapping[str, Any]) -> str | None:
+    problem = _positive("min", "alpha")(values)
+    if problem is not None:
+        return problem
+    reach = math.log10(values["min"]) + 53 * math.log10(2) / values["alpha"]
+    return "`alpha` is so small that values grow beyond all bounds" if reach > _REACH_MAX else None
+
+
+_SHAPE_MIN, _SHAPE_MAX = 1e-6, 1e5
+"""Between these the quantiles of a gamma distribution are computed; above, a normal distribution is as good."""
+
+_REACH_MAX = 299
+"""The logarithm of the largest value that may be drawn, from a uniform number of 53 bits."""
+
 LAWS: Mapping[str, Law] = {
     "uniform": Law(
         {"low": "unit", "high": "unit"},
-        lambda v: None if v["low"] <= v["high"] else "the lower end stands first",
+        lambda values: None if values["low"] <= values["high"] else "the lower end stands first",
     ),
     "normal": Law(
         {"mean": "unit", "sd": "unit"},
-        lambda v: None if v["sd"] >= 0 else "a standard deviation is never negative",
+        lambda values: None if values["sd"] >= 0 else "a standard deviation is never negative",
     ),
-    "lognormal": Law(
-        {"p50": "unit", "p95": "unit"},
-        lambda v: None if 0 < v["p50"] < v["p95"] else "p50 must be above 0 and below p95",
-    ),
+    "lognormal": Law({"p50": "unit", "p95": "unit"}, _lognormal),
     "exponential": Law({"mean": "unit"}, _positive("mean")),
-    "gamma": Law({"shape": "number", "scale": "unit"}, _positive("shape", "scale")),
-    "pareto": Law({"min": "unit", "alpha": "number"}, _positive("min", "alpha")),
+    "gamma": Law({"shape": "number", "scale": "unit"}, _gamma),
+    "pareto": Law({"min": "unit", "alpha": "number"}, _pareto),
 }
 """The laws of numbers, in the order of their parameters in a plan."""
 
@@ -113,6 +140,23 @@ def distribution(study: Study, expr: syntax.Expr, want: Type, what: str, *, nega
     return _checked_sign(study, expr, ["fixed", value], want, negative=negative)
 
 
+def of_field(study: Study, expr: syntax.Expr, info: FieldInfo) -> Dist | Failed:
+    """A distribution for a field of a record, whose certain values and ends hold the field's constraint."""
+    dist = distribution(study, expr, info.type, f"`{info.name}`")
+    if isinstance(dist, Failed):
+        return FAILED
+    match dist:
+        case ["fixed", value]:
+            values = [value]
+        case ["uniform", low, high]:
+            values = [low, high]
+        case ["choice", choices]:
+            values = [value for value, part in choices if part > 0]
+        case _:
+            values = []
+    return dist if all(check_constraint(study, info, value, expr) for value in values) else FAILED
+
+
 def _record(study: Study, expr: syntax.RecordLit, record: RecordInfo) -> Dist | Failed:
     """A distribution for some of the fields of a record; the others are made from their types."""
     made: dict[str, Dist] = {}
@@ -131,9 +175,7 @@ def _record(study: Study, expr: syntax.RecordLit, record: RecordInfo) -> Dist | 
         elif not study.once(DUPLICATE_ENTRY, given, entry.name):
             sound = False
         else:
-            part = distribution(study, entry.value, info.type, f"`{name}`")
-            if not isinstance(part, Failed) and part[0] == "fixed":
-                sound = check_constraint(study, info, part[1], entry.value) and sound
+            part = of_field(study, entry.value, info)
             sound = sound and not isinstance(part, Failed)
             made[name] = part
     return ["record", made] if sound else FAILED
@@ -295,7 +337,15 @@ def _mixture(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | F
     if abs(total - 1) > _SUM_TOLERANCE:
         _impossible(study, expr, f"the shares sum to {total * 100:.6g}%, not to 100%")
         return FAILED
-    return ["mixture", [[part, dist] for part, dist in parts]]
+    made = ["mixture", [[part, dist] for part, dist in parts]]
+    if _levels(made) > _LEVELS_MAX:
+        _impossible(study, expr, f"mixtures nest deeper than {_LEVELS_MAX} levels; flatten them")
+        return FAILED
+    return made
+
+
+def _levels(dist: Dist) -> int:
+    return 1 + max(_levels(part) for _, part in dist[1]) if dist[0] == "mixture" else 1
 
 
 def _chance(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from orchspec.compiler.codes.studies import BAD_FACT, NOT_AN_EXPECTATION, UNKNOWN_FACT
 from orchspec.compiler.context import Env
 from orchspec.compiler.expressions import Typer
+from orchspec.compiler.functions import FUNCTIONS
 from orchspec.compiler.lowering.expressions import lower_expression
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import FactRef, FlowInfo, Frame
@@ -88,8 +89,13 @@ class _FactTyper(Typer):
 
     def _pair(self, node: syntax.Binary, env: Env, hint: Type | None) -> Type:
         for fact, other in ((node.left, node.right), (node.right, node.left)):
-            if isinstance(fact, syntax.Name) and fact.text == "status" and node.op in ("==", "!="):
+            if node.op not in ("==", "!=") or not isinstance(fact, syntax.Name):
+                continue
+            if fact.text == "status":
                 return self._status(fact, other)
+            if isinstance(other, syntax.Name) and other.text in STATUSES and fact.text not in FACTS:
+                # Compared with a status, so it is `status` misspelt: one mistake, not two.
+                return self._fact(fact, env, None)
         return self._of_pairs(node, env, hint)
 
     def _status(self, fact: syntax.Name, other: syntax.Expr) -> Type:
@@ -106,8 +112,12 @@ class _FactTyper(Typer):
 
     def _counted(self, node: syntax.Call, env: Env, hint: Type | None) -> Type:
         name = syntax.dotted(node.callee) or ""
-        if name not in COUNTED and name != "reached":
+        if name in FUNCTIONS or name == "missing" or not name:
             return self._of_calls(node, env, hint)
+        if name not in COUNTED and name != "reached":
+            fix = did_you_mean(name, node.callee, [*COUNTED, "reached", *FUNCTIONS])
+            self.report.add(UNKNOWN_FACT, node.callee, name=name, fix=fix)
+            return UNKNOWN
         if len(node.args) != 1 or node.args[0].label is not None or node.args[0].key is not None:
             what = "one checkpoint" if name == "reached" else "one agent or effect"
             self.report.add(BAD_FACT, node, problem=f"`{name}` takes {what}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
 
 from orchspec.compiler.codes.declarations import ATTRIBUTE_TWICE, UNKNOWN_ATTRIBUTE
 from orchspec.compiler.codes.names import DUPLICATE_DECLARATION
 from orchspec.compiler.codes.studies import NOTHING_TO_SAMPLE, UNTOUCHABLE_TOOL
 from orchspec.compiler.codes.types import DUPLICATE_ENTRY, TYPE_MISMATCH
-from orchspec.compiler.model import AgentInfo, EffectInfo
+from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo
 from orchspec.compiler.plan import Dist, Profile
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.context import FAILED, ORCHESTRATOR, Failed, Study, Target
-from orchspec.compiler.studies.distributions import distribution, share
+from orchspec.compiler.studies.distributions import distribution, of_field, share
 from orchspec.compiler.studies.values import spoken
 from orchspec.compiler.types import BOOL, DURATION, INT, MONEY, RecordOf, Type, Unknown, required
 from orchspec.grammar import syntax
@@ -191,33 +191,40 @@ def _output(study: Study, value: syntax.Expr, target: Target) -> dict[str, Dist]
         if not plain:
             study.report.add(NOTHING_TO_SAMPLE, value, target=name, what="no fields; write `output = { field: D }`")
             return FAILED
-        made = _fitting(study, value, plain, "`output`")
+        made = _fitting(study, plain, lambda where, kind: distribution(where, value, kind, "`output`"))
         return FAILED if isinstance(made, Failed) else {"": made}
     outputs: dict[str, Dist] = {}
     given: dict[str, syntax.Node] = {}
     sound = True
     for entry in value.entries:
         label = entry.name.text
-        types = [info.type for record in records if (info := record.field(label)) is not None]
+        fields = [info for record in records if (info := record.field(label)) is not None]
         if not study.once(DUPLICATE_ENTRY, given, entry.name):
             sound = False
-        elif not types:
-            fields = [item.name for record in records for item in record.fields]
-            fix = did_you_mean(label, entry.name, fields)
+        elif not fields:
+            names = [item.name for record in records for item in record.fields]
+            fix = did_you_mean(label, entry.name, names)
             study.report.add(NOTHING_TO_SAMPLE, entry.name, target=name, what=f"a field `{label}`", fix=fix)
             sound = False
         else:
-            part = _fitting(study, entry.value, types, f"`{label}`")
+            part = _fitting(study, fields, _of_entry(entry))
             sound = sound and not isinstance(part, Failed)
             outputs[label] = part
     return outputs if sound else FAILED
 
 
-def _fitting(study: Study, value: syntax.Expr, types: list[Type], what: str) -> Dist | Failed:
-    """The distribution for the first of several types that it fits; if it fits none, the first says why."""
-    for kind in types:
+def _of_entry(entry: syntax.RecordEntry) -> Callable[[Study, FieldInfo], Dist | Failed]:
+    return lambda study, info: of_field(study, entry.value, info)
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _fitting(study: Study, kinds: list[_Kind], make: Callable[[Study, _Kind], Dist | Failed]) -> Dist | Failed:
+    """The distribution for the first of several fields or types that it fits; if it fits none, the first says why."""
+    for kind in kinds:
         trial = study.on_trial()
-        made = distribution(trial, value, kind, what)
+        made = make(trial, kind)
         if not trial.report.diagnostics and not isinstance(made, Failed):
             return made
-    return distribution(study, value, types[0], what)
+    return make(study, kinds[0])
