@@ -175,7 +175,7 @@ def _binary(expr: Binary, checked: Checked, values: Mapping[Slot, Any]) -> Any:
             return left or evaluate(expr.right, checked, values)
         case "??":
             return evaluate(expr.right, checked, values) if left is None else left
-        case "in" | "not-in":
+        case "in" | "not in":
             return _contains(left, expr.right, checked, values) == (expr.op == "in")
     right = evaluate(expr.right, checked, values)
     try:

@@ -90,7 +90,7 @@ def binary(typer: Typer, node: Binary, env: Env, hint: Type | None) -> Type:
             return _equality(typer, node, env)
         case "<" | "<=" | ">" | ">=":
             return _order(typer, node, env)
-        case "in" | "not-in":
+        case "in" | "not in":
             return _membership(typer, node, env)
         case "??":
             return _default(typer, node, env, hint)
@@ -108,7 +108,7 @@ def _logic(typer: Typer, node: Binary, env: Env) -> Type:
 
 
 def _refuse(typer: Typer, node: Binary, left: Type, right: Type) -> None:
-    op = "not in" if node.op == "not-in" else node.op
+    op = node.op
     typer.report.add(codes.OPERAND_TYPES, node, op=op, found=f"{show(left)} and {show(right)}")
 
 

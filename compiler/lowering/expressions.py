@@ -159,7 +159,7 @@ def _binary(checked: Checked, expr: syntax.Binary) -> PlanExpr:
     left, right = lower_expression(checked, expr.left), lower_expression(checked, expr.right)
     if expr.op in _COMPARISONS:
         return [_COMPARISONS[expr.op], left, right]
-    if expr.op == "not-in":
+    if expr.op == "not in":
         return ["not", ["in", left, right]]
     if expr.op in _LOGIC:
         return [_LOGIC[expr.op], left, right]

@@ -86,11 +86,10 @@ def _literal(
 
 
 def _binary(expr: syntax.Binary) -> tuple[str, int]:
-    op = "not in" if expr.op == "not-in" else expr.op
     level = _LEVELS.get(expr.op, _COMPARISON)
     # All but comparisons, which do not chain, group to the left.
     left_level = level + 1 if level == _COMPARISON else level
-    return f"{_at(expr.left, left_level)} {op} {_at(expr.right, level + 1)}", level
+    return f"{_at(expr.left, left_level)} {expr.op} {_at(expr.right, level + 1)}", level
 
 
 def _argument(arg: syntax.Arg) -> str:

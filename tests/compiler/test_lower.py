@@ -12,16 +12,26 @@ DOLLAR = 10**12
 
 PRELUDE = """orch 1
 enum Verdict { accept, revise }
-type Note { text: Text  score: Float where score in 0.0..1.0  verdict: Verdict = Verdict.accept  price: Money?  links: List<Url> = [] }
+type Note {
+  text: Text  score: Float where score in 0.0..1.0  verdict: Verdict = Verdict.accept
+  price: Money?  links: List<Url> = []
+}
 model large { input = $3 / 1M  output = $15 / 1M  context = 200k }
 model small { input = $0.25 / 1M  output = $2 / 1M  context = 128k }
-contract Draft(topic: Text, tone: Text = "plain", hint: Text?) -> Note { ensures = [result.score >= 0.1, len(topic) > 0]  reuse = 1d }
+contract Draft(topic: Text, tone: Text = "plain", hint: Text?) -> Note {
+  ensures = [result.score >= 0.1, len(topic) > 0]  reuse = 1d
+}
 contract Check(note: Note) -> Note
 contract Pick(candidates: List<Note>) -> Note
 policy patient { timeout = 10min  attempts = 3  backoff = exponential(from: 1s, to: 8s, jitter: 50%) }
 policy hasty   { timeout = 5s }
-agent ann fulfills Draft, Check, Pick { models = [large, small]  budget { tokens <= 10k }  policies = [patient, hasty]  attempts = 2  skill = 70% }
-agent bob fulfills Draft, Check { models = [small]  timeout = 30s  slots = 4  rate = 10 / 1s  breaker = breaker(failures: 5, within: 1min, rest: 30s)  skill = 90% }
+agent ann fulfills Draft, Check, Pick {
+  models = [large, small]  budget { tokens <= 10k }  policies = [patient, hasty]  attempts = 2  skill = 70%
+}
+agent bob fulfills Draft, Check {
+  models = [small]  timeout = 30s  slots = 4  rate = 10 / 1s  skill = 90%
+  breaker = breaker(failures: 5, within: 1min, rest: 30s)
+}
 human eve fulfills Draft, Check, Pick { timeout = 1h }
 effect publish(note: Note) -> Url { key = note.text  undo = retract(url: result)  timeout = 20s  attempts = 2 }
 effect retract(url: Url) { key = url }
@@ -55,21 +65,24 @@ def value_of(expr, params="a: Int", result="Bool"):
 @pytest.mark.parametrize(
     ("params", "result", "expr", "lowered"),
     [
-        ("a: Int, b: Int", "Int", "a + b * 2", ["add", "Int", ["ref", 0, 0], ["mul", "Int", ["ref", 0, 1], ["const", 2]]]),
+        ("a: Int, b: Int", "Int", "a + b * 2",
+         ["add", "Int", ["ref", 0, 0], ["mul", "Int", ["ref", 0, 1], ["const", 2]]]),
         ("a: Int", "Float", "a", ["float", ["ref", 0, 0]]),
         ("a: Int", "Float", "a / 2", ["div", "Float", ["ref", 0, 0], ["const", 2]]),
         ("a: Int", "Float?", "a", ["float", ["ref", 0, 0]]),
         ("a: Float", "Float", "a + 1", ["add", "Float", ["ref", 0, 0], ["const", 1.0]]),
         ("a: Int", "Int", "-a", ["neg", ["ref", 0, 0]]),
         ("a: Int", "Int", "-3", ["const", -3]),
-        ("a: Money", "Money", "a * 1.5 + $2", ["add", "Money", ["mul", "Money", ["ref", 0, 0], ["const", 1.5]], ["const", 2 * DOLLAR]]),
+        ("a: Money", "Money", "a * 1.5 + $2",
+         ["add", "Money", ["mul", "Money", ["ref", 0, 0], ["const", 1.5]], ["const", 2 * DOLLAR]]),
         ("a: Duration", "Float", "a / 1min", ["div", "Float", ["ref", 0, 0], ["const", 60 * SECOND]]),
         ("a: Time, b: Time", "Duration", "a - b", ["sub", "Duration", ["ref", 0, 0], ["ref", 0, 1]]),
         ("a: Text", "Text", 'a + "!"', ["concat", ["ref", 0, 0], ["const", "!"]]),
         ("a: List<Text>", "List<Text>", 'a + ["x"]', ["concat", ["ref", 0, 0], ["list", [["const", "x"]]]]),
         ("a: Int", "Rate", "10 / 1min", ["const", 10 / 60]),
         ("a: Int", "Bool", "a in 1..width", ["in", ["ref", 0, 0], ["range", ["const", 1], ["const", 4]]]),
-        ("a: Text", "Bool", 'a not in ["x", "y"]', ["not", ["in", ["ref", 0, 0], ["list", [["const", "x"], ["const", "y"]]]]]),
+        ("a: Text", "Bool", 'a not in ["x", "y"]',
+         ["not", ["in", ["ref", 0, 0], ["list", [["const", "x"], ["const", "y"]]]]]),
         ("a: Int?", "Int", "a ?? 3", ["default", ["ref", 0, 0], ["const", 3]]),
         ("a: Note?", "Text?", "a.text", ["field?", ["ref", 0, 0], "text"]),
         ("a: Note", "Text", "a.text", ["field", ["ref", 0, 0], "text"]),
@@ -77,11 +90,13 @@ def value_of(expr, params="a: Int", result="Bool"):
         ("a: List<Note>?", "List<Text>?", "a.text", ["project?", ["ref", 0, 0], "text"]),
         ("a: Note?", "Bool", "a != none and a.score > 0.5",
          ["and", ["ne", ["ref", 0, 0], ["const", None]], ["gt", ["field", ["ref", 0, 0], "score"], ["const", 0.5]]]),
-        ("a: Note", "Bool", "a.verdict == Verdict.accept", ["eq", ["field", ["ref", 0, 0], "verdict"], ["const", "accept"]]),
+        ("a: Note", "Bool", "a.verdict == Verdict.accept",
+         ["eq", ["field", ["ref", 0, 0], "verdict"], ["const", "accept"]]),
         ("a: Note", "Bool", 'a.verdict == "accept"', ["eq", ["field", ["ref", 0, 0], "verdict"], ["const", "accept"]]),
         ("a: List<Int>", "Int", "a[0]", ["index", ["ref", 0, 0], ["const", 0]]),
         ("a: Map<Text, Int>", "Int", 'a["x"]', ["lookup", ["ref", 0, 0], ["const", "x"]]),
-        ("a: List<Int>", "Int", "len(a) + sum(a)", ["add", "Int", ["call", "len", [["ref", 0, 0]]], ["call", "sum", [["ref", 0, 0]]]]),
+        ("a: List<Int>", "Int", "len(a) + sum(a)",
+         ["add", "Int", ["call", "len", [["ref", 0, 0]]], ["call", "sum", [["ref", 0, 0]]]]),
         ("a: List<Money>", "Money?", "avg(a)", ["call", "avg", [["ref", 0, 0]], "Money"]),
         ("a: Int", "Bool", "not (a > 1 or a < 0)",
          ["not", ["or", ["gt", ["ref", 0, 0], ["const", 1]], ["lt", ["ref", 0, 0], ["const", 0]]]]),
@@ -120,7 +135,15 @@ def test_constraints_and_conditions_see_their_own_frame():
 
 
 def test_defaults_and_optionals_are_filled_in():
-    step = statement(flow_of('step d = Draft(topic) by ann\nstep e = Draft(topic, hint: "h") by ann\nfail "x" when e.score < 0.0\nreturn d').body, "d")
+    step = statement(
+        flow_of(
+            "step d = Draft(topic) by ann\n"
+            'step e = Draft(topic, hint: "h") by ann\n'
+            'fail "x" when e.score < 0.0\n'
+            "return d"
+        ).body,
+        "d",
+    )
     assert step.args == [["ref", 0, 0], ["const", "plain"], ["const", None]]
 
 
@@ -148,11 +171,12 @@ def test_an_attempt_reserves_its_cap_else_the_largest_context():
     assert statement(body, "c").candidates[0].tiers == [Tier(None)]
 
 
-def test_the_tighter_cap_of_step_and_agent_is_reserved():
+def test_caps_of_step_and_agent_hold_together():
     body = flow_of("step a = Draft(topic) by ann { budget { cost <= $0.05 } }\nreturn a").body
     step = statement(body, "a")
     assert step.budget == Budget(cost_pico=DOLLAR // 20)
-    assert [tier.reserve_cost_pico for tier in step.candidates[0].tiers] == [DOLLAR // 20, DOLLAR // 50]
+    assert [tier.reserve_cost_pico for tier in step.candidates[0].tiers] == [DOLLAR // 20, DOLLAR // 20]
+    assert [tier.reserve_tokens for tier in step.candidates[0].tiers] == [10_000, 10_000]
 
 
 def test_candidates_stand_in_the_order_of_the_text_unless_preferred():
@@ -171,7 +195,12 @@ def test_agents_carry_their_limits():
     assert (bob.slots_min, bob.slots_max, bob.rate.count, bob.rate.per_us) == (4, 4, 10, SECOND)
     assert (bob.breaker.failures, bob.breaker.within_us, bob.breaker.rest_us) == (5, 60 * SECOND, 30 * SECOND)
     assert (plan.agents["ann"].slots_max, plan.agents["eve"].slots_max) == (None, 1)
-    assert (plan.agents["eve"].kind, bob.skill, bob.models, bob.fulfills) == ("human", 0.9, ["small"], ["Draft", "Check"])
+    assert (plan.agents["eve"].kind, bob.skill, bob.models, bob.fulfills) == (
+        "human",
+        0.9,
+        ["small"],
+        ["Draft", "Check"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +221,8 @@ def test_fan_outs_are_read_by_giver_or_index_and_arbitrated():
         "step notes = Draft(topic) by all of [ann, bob] { need = 1 }\n"
         "step more = Draft(topic) by 3 of bob { need = 75% }\n"
         "arbitrate best = notes { decide = unanimous(it.verdict) or ask(eve, within: 30min) or priority([bob, ann]) }\n"
-        "arbitrate other = more { group = lower(it.text)  decide = quorum(2, it.score > 0.5) or ask(eve, Pick, within: 1h) or first }\n"
+        "arbitrate other = more { group = lower(it.text)  "
+        "decide = quorum(2, it.score > 0.5) or ask(eve, Pick, within: 1h) or first }\n"
         "let mine = notes[bob]\n"
         'fail "x" when mine.score < more[2].score or len(other) > 2\n'
         "return best"
@@ -215,7 +245,8 @@ def test_fan_outs_are_read_by_giver_or_index_and_arbitrated():
 
 def test_the_item_of_a_for_stands_one_frame_in():
     body = flow_of(
-        "step notes = Draft(t) by any of [ann, bob] for t in topics { width = width  need = 75%  on_failure = use({ text: t, score: 0 }) }\n"
+        "step notes = Draft(t) by any of [ann, bob] for t in topics { width = width  need = 75%  "
+        "on_failure = use({ text: t, score: 0 }) }\n"
         "let lost = missing(notes)\nreturn lost",
         "topics: List<Text>, tone: Text",
         "List<Text>",
@@ -250,7 +281,12 @@ return notes""",
     assert (scope.body.slots[0], scope.body.given) == ("t", 1)
     draft, best = statement(scope.body, "draft"), statement(scope.body, "best")
     assert draft.args == [["ref", 0, 0], ["ref", 1, 1], ["const", None]]
-    assert (best.times, best.kept, best.body.slots[:2], best.body.given) == (["const", 3], ["checked"], ["past", "prev"], 2)
+    assert (best.times, best.kept, best.body.slots[:2], best.body.given) == (
+        ["const", 3],
+        ["checked"],
+        ["past", "prev"],
+        2,
+    )
     checked = statement(best.body, "checked")
     assert checked.args == [["ref", 1, draft.slot]]
     until = next(each for each in best.body.statements if each.kind == "until")
@@ -276,7 +312,8 @@ def test_a_statement_needs_what_it_reads_and_nothing_else():
 
 def test_effects_keep_their_order_and_guards_stand_in_it():
     body = flow_of(
-        'step a = Draft(topic) by ann\nstep one = publish(a)\nfail "low" when a.score < 0.2\nstep two = publish({ text: topic, score: 1 })\n'
+        'step a = Draft(topic) by ann\nstep one = publish(a)\nfail "low" when a.score < 0.2\n'
+        "step two = publish({ text: topic, score: 1 })\n"
         "checkpoint out\nstep b = Check(a) by bob\nreturn b"
     ).body
     order = needs(body)
@@ -297,9 +334,10 @@ def test_after_and_require_add_edges():
 
 def test_a_flow_is_a_step_with_its_arguments_and_budget():
     plan = compiled(
-        "flow inner(topic: Text, times: Int = 2) -> Note { step a = Draft(topic) by ann\n"
-        'fail "x" when times < 1\nreturn a }\n'
-        "flow outer(topic: Text) -> Note? { step n = inner(topic) { only_if = len(topic) > 3  budget { retries <= 2 } }\nreturn n }"
+        "flow inner(topic: Text, count: Int = 2) -> Note { step a = Draft(topic) by ann\n"
+        'fail "x" when count < 1\nreturn a }\n'
+        "flow outer(topic: Text) -> Note? { step n = inner(topic) { only_if = len(topic) > 3  "
+        "budget { retries <= 2 } }\nreturn n }"
     )
     step = plan.flows["outer"].body.statements[0]
     assert (step.kind, step.flow, step.args) == ("flow", "inner", [["ref", 0, 0], ["const", 2]])
@@ -308,14 +346,24 @@ def test_a_flow_is_a_step_with_its_arguments_and_budget():
 
 
 def test_on_failure_is_a_chain_whose_asked_have_their_own_policy():
-    body = flow_of("step a = Draft(topic) by ann { on_failure = ask(eve, within: 10min) or skip }\nreturn a", result="Note?").body
+    body = flow_of(
+        "step a = Draft(topic) by ann { on_failure = ask(eve, within: 10min) or skip }\nreturn a", result="Note?"
+    ).body
     ask, skip = statement(body, "a").on_failure
-    assert (ask.kind, ask.who.agent, ask.who.policy.timeout_us, ask.within_us) == ("ask", "eve", 3600 * SECOND, 600 * SECOND)
+    assert (ask.kind, ask.who.agent, ask.who.policy.timeout_us, ask.within_us) == (
+        "ask",
+        "eve",
+        3600 * SECOND,
+        600 * SECOND,
+    )
     assert skip.kind == "skip"
 
 
 def test_budgets_and_economy_of_a_flow():
-    flow = flow_of("budget { cost <= $4  tokens <= 400k  time <= 6h  retries <= 12 }\neconomy = 80%\nstep a = Draft(topic) by ann\nreturn a")
+    flow = flow_of(
+        "budget { cost <= $4  tokens <= 400k  time <= 6h  retries <= 12 }\neconomy = 80%\n"
+        "step a = Draft(topic) by ann\nreturn a"
+    )
     assert flow.budget == Budget(4 * DOLLAR, 400_000, 6 * 3600 * SECOND, 12)
     assert flow.economy == 0.8
 
@@ -324,7 +372,10 @@ def test_budgets_and_economy_of_a_flow():
 
 
 def test_every_node_has_a_place_in_the_order_of_the_text():
-    text = "flow f(topic: Text) -> Note {\n  step a = Draft(topic) by ann\n  return a\n}\nscenario \"s\" for f { runs = 3 }\n"
+    text = (
+        "flow f(topic: Text) -> Note {\n  step a = Draft(topic) by ann\n  return a\n}\n"
+        'scenario "s" for f { runs = 3 }\n'
+    )
     plan = compiled(text)
     first = PRELUDE.count("\n") + 2
     assert plan.source.files == ["spec.orch"]
@@ -337,7 +388,10 @@ def test_every_node_has_a_place_in_the_order_of_the_text():
 def test_layout_and_comments_change_no_hash():
     flow = "flow f(topic: Text) -> Note {\n  step a = Draft(topic) by ann\n  return a\n}\n"
     loose = "flow f( topic :Text )->Note{ // hi\n\n step a=Draft(topic)by ann   return a }\n"
-    one, other = compiled(flow + 'test "t" for f { expect calls(ann)==1 }'), compiled(loose + 'test "t" for f {\n expect calls( ann ) == 1 }')
+    one, other = (
+        compiled(flow + 'test "t" for f { expect calls(ann)==1 }'),
+        compiled(loose + 'test "t" for f {\n expect calls( ann ) == 1 }'),
+    )
     assert one.hash == other.hash
     assert one.source != other.source
     assert dataclasses.replace(one, source=other.source) == other
