@@ -1,29 +1,36 @@
-"""The dispatcher: who may work, now, across all runs. It routes and holds limits; it never runs a task and is never busy.
+"""The dispatcher: who may work, now, across all runs. It routes and holds limits.
 
-A pure object beside the kernel, spoken to by messages: `request`, `release`, `hold`, `wake`. It owns a *pool* for each agent, tool and person: slots, a
-token bucket, a breaker, a queue. A grant takes all that a task needs at once (a slot, a token, the session), from one of several candidates.
+It never runs a task and is never busy.
+
+A pure object beside the kernel, spoken to by messages: `request`, `release`, `hold`, `wake`. It owns a *pool* for
+each agent, tool and person: slots, a token bucket, a breaker, a queue. A grant takes all that a task needs at once (a
+slot, a token, the session), from one of several candidates.
 
 Rules.
 1. Nothing that is free is kept from anyone who waits for it: whatever frees something grants it in the same call.
-2. Between runs the queue is fair: runs take turns (start-time fair queueing, Goyal et al. 1996, with unit costs). Within a run urgency comes first, and
-   ages: an urgent request counts as if it had been made `AGE_US` earlier for each step of urgency, so nothing starves.
+2. Between runs the queue is fair: runs take turns (start-time fair queueing, Goyal et al. 1996, with unit costs).
+   Within a run urgency comes first, and ages: an urgent request counts as if it had been made `AGE_US` earlier for
+   each step of urgency, so nothing starves.
 3. A request that names several candidates stands in each of their queues, and leaves all of them with its grant.
 4. An open breaker holds requests and consumes no attempt; after its rest it lets one probe through.
-5. Rates are token buckets with continuous refill. A bucket starts full, but empty after a crash (nobody knows what was spent).
+5. Rates are token buckets with continuous refill. A bucket starts full, but empty after a crash (nobody knows what
+   was spent).
 
-Whatever becomes possible by time alone (a token, the end of a breaker's rest) is announced by `next_wake_us`: the driver calls `wake` then.
+Whatever becomes possible by time alone (a token, the end of a breaker's rest) is announced by `next_wake_us`: the
+driver calls `wake` then.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from heapq import heappop, heappush
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
+
+from orchspec.runtime.pools import Pool, Request
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Breaker, Plan, Rate
 
-__all__ = ["AGE_US", "Dispatcher", "Grant", "PoolObserver", "Request"]
+__all__ = ["AGE_US", "Dispatcher", "Grant", "PoolObserver"]
 
 AGE_US: Final = 60_000_000
 """How much earlier a request counts to have been made for each step of urgency."""
@@ -51,37 +58,11 @@ class PoolObserver(Protocol):
         """A slot taken at `taken_us` came free."""
 
 
-class Request:
-    """Something that waits for one of `pools`."""
-
-    __slots__ = ("attempt", "made_us", "names", "place", "pools", "prefer", "rank", "run", "sessions", "waited_for")
-
-    def __init__(
-        self,
-        run: str,
-        place: int,
-        attempt: int,
-        names: tuple[str, ...],
-        pools: tuple[Pool, ...],
-        prefer: str,
-        rank: int,
-        sessions: tuple[str, ...],
-        made_us: int,
-    ) -> None:
-        self.run = run
-        self.place = place
-        self.attempt = attempt
-        self.names = names
-        self.pools = pools
-        self.prefer = prefer
-        self.rank = rank
-        self.sessions = sessions
-        self.made_us = made_us
-        self.waited_for = ""
-
-
 class Grant:
-    """What a request got: `pool` for (run, place, attempt), after `waited_us` for `waited_for` (slot, rate, breaker, session, or nothing)."""
+    """What a request got.
+
+    `pool` for (run, place, attempt), after `waited_us` for `waited_for` (slot, rate, breaker, session, or nothing).
+    """
 
     __slots__ = ("attempt", "place", "pool", "run", "waited_for", "waited_us")
 
@@ -92,179 +73,6 @@ class Grant:
         self.pool = pool
         self.waited_us = waited_us
         self.waited_for = waited_for
-
-
-class _Turn:
-    """A run's own queue in one pool."""
-
-    __slots__ = ("heap", "start")
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self.heap: list[tuple[int, int, Request]] = []
-
-
-class Pool:
-    """An agent, a tool or a person: slots, bucket, breaker, queue."""
-
-    __slots__ = (
-        "breaker",
-        "busy",
-        "failures",
-        "finish",
-        "index",
-        "name",
-        "open_until_us",
-        "order",
-        "probing",
-        "rate",
-        "slots",
-        "speed_us",
-        "tokens",
-        "tokens_at_us",
-        "turn",
-        "turns",
-        "virtual",
-        "waiting",
-    )
-
-    def __init__(self, name: str, index: int, slots: int | None, rate: Rate | None, breaker: Breaker | None) -> None:
-        self.name = name
-        self.index = index
-        self.slots = slots
-        self.rate = rate
-        self.breaker = breaker
-        self.busy = 0
-        self.waiting = 0
-        # Tokens are counted in units of 1/per_us of a token, so that refilling is exact in integers.
-        self.tokens = rate.count * rate.per_us if rate is not None else 0
-        self.tokens_at_us = 0
-        self.failures: deque[int] = deque()
-        self.open_until_us: int | None = None
-        self.probing = False
-        self.speed_us = 0
-        self.turn = 0
-        self.virtual = 0
-        self.finish: dict[str, int] = {}
-        self.turns: dict[str, _Turn] = {}
-        self.order: list[tuple[int, int, str]] = []
-
-    # -------------------------------------------------------------- what is free
-
-    def blocked_by(self, now_us: int) -> str:
-        """What keeps this pool from taking one more: slot, breaker, rate, or nothing."""
-        if self.slots is not None and self.busy >= self.slots:
-            return "slot"
-        if self.open_until_us is not None and (now_us < self.open_until_us or self.probing):
-            return "breaker"
-        rate = self.rate
-        if rate is not None:
-            self._refill(rate, now_us)
-            if self.tokens < rate.per_us:
-                return "rate"
-        return ""
-
-    def _refill(self, rate: Rate, now_us: int) -> None:
-        gained = (now_us - self.tokens_at_us) * rate.count
-        if gained > 0:
-            self.tokens = min(self.tokens + gained, rate.count * rate.per_us)
-        self.tokens_at_us = now_us
-
-    def take(self) -> None:
-        """Take a slot, a token, and the probe of a breaker that has rested."""
-        self.busy += 1
-        if self.rate is not None:
-            self.tokens -= self.rate.per_us
-        if self.open_until_us is not None:
-            self.probing = True
-
-    def drain(self, now_us: int) -> None:
-        """After a crash the bucket counts as empty."""
-        self.tokens = 0
-        self.tokens_at_us = now_us
-
-    def wake_us(self, now_us: int) -> int | None:
-        """When time alone frees something here for those who wait (None: it does not)."""
-        if not self.waiting or (self.slots is not None and self.busy >= self.slots):
-            return None
-        at_us = now_us
-        if self.open_until_us is not None:
-            if self.probing:
-                return None
-            at_us = max(at_us, self.open_until_us)
-        rate = self.rate
-        if rate is not None:
-            self._refill(rate, now_us)
-            lacking = rate.per_us - self.tokens
-            if lacking > 0:
-                at_us = max(at_us, now_us + -(-lacking // rate.count))
-        return at_us if at_us > now_us else None
-
-    def observe(self, outcome: str, now_us: int) -> None:
-        """Tell the breaker how a task ended."""
-        breaker = self.breaker
-        if breaker is None or outcome == "stopped":
-            if self.probing and outcome == "stopped":
-                self.probing = False
-            return
-        if outcome == "ok":
-            if self.open_until_us is not None and self.probing:
-                self.open_until_us = None
-                self.probing = False
-                self.failures.clear()
-            return
-        if self.open_until_us is not None:
-            if self.probing:
-                self.probing = False
-                self.open_until_us = now_us + breaker.rest_us
-            return
-        self.failures.append(now_us)
-        while self.failures and self.failures[0] <= now_us - breaker.within_us:
-            self.failures.popleft()
-        if len(self.failures) >= breaker.failures:
-            self.failures.clear()
-            self.open_until_us = now_us + breaker.rest_us
-
-    # -------------------------------------------------------------- the queue
-
-    def push(self, request: Request, sequence: int) -> None:
-        """Queue a request in its run's turn."""
-        self.waiting += 1
-        turn = self.turns.get(request.run)
-        if turn is None:
-            turn = _Turn(max(self.virtual, self.finish.get(request.run, 0)))
-            self.turns[request.run] = turn
-            heappush(self.order, (turn.start, sequence, request.run))
-        heappush(turn.heap, (request.rank, sequence, request))
-
-    def head(self, live: dict[tuple[str, int, int], Request]) -> Request | None:
-        """The request whose turn it is, skipping what has left the queue."""
-        while self.order:
-            run = self.order[0][2]
-            turn = self.turns[run]
-            while turn.heap:
-                request = turn.heap[0][2]
-                if live.get((request.run, request.place, request.attempt)) is request:
-                    return request
-                heappop(turn.heap)
-            heappop(self.order)
-            del self.turns[run]
-        self.finish.clear()
-        return None
-
-    def advance(self) -> None:
-        """The head was granted: its run goes behind those that wait for their turn."""
-        start, _, run = heappop(self.order)
-        turn = self.turns[run]
-        _, sequence, _ = heappop(turn.heap)
-        self.virtual = start
-        if turn.heap:
-            turn.start = start + 1
-            heappush(self.order, (turn.start, turn.heap[0][1], run))
-        else:
-            del self.turns[run]
-            if self.order:
-                self.finish[run] = start + 1
 
 
 class Dispatcher:
@@ -490,7 +298,7 @@ def _load(pool: Pool) -> float:
     return pool.busy / pool.slots if pool.slots is not None else float(pool.busy)
 
 
-_SCORES = {
+_SCORES: Final[dict[str, Callable[[Pool], float]]] = {
     "least_busy": _load,
     "fastest": lambda pool: float(pool.speed_us),
     "round_robin": lambda pool: float(pool.turn),

@@ -1,19 +1,22 @@
-"""The engine: what both drivers share. It feeds kernels, dispatcher, ledger and reuse table, at one instant after another, and keeps the order of effects.
+"""The engine: what both drivers share.
+
+It feeds kernels, dispatcher, ledger and reuse table, at one instant after another, and keeps the order of effects.
 
     post(run, event) …            what happened goes into the inbox
-    step(now)                     drain it: sort by (rank, run, place, attempt, dispatch), handle each, again until nothing more follows at this instant
-    committer.take() → commit     what was handled becomes durable
+    step(now)                     drain it: sort by (rank, run, place, attempt, dispatch), handle each, again until
+    nothing more follows at this instant committer.take() → commit     what was handled becomes durable
     committed() → [(run, command)]  only now may the outside see what it caused
 
-Inner commands (grants, timers, ledger, reuse) act at once, on uncommitted state: a crash undoes them together with their cause. Outward ones wait for
-the commit that holds their cause. Pure: no I/O and no clock; a driver supplies the present, carries out outward commands and keeps timers.
+Inner commands (grants, timers, ledger, reuse) act at once, on uncommitted state: a crash undoes them together with
+their cause. Outward ones wait for the commit that holds their cause. Pure: no I/O and no clock; a driver supplies the
+present, carries out outward commands and keeps timers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 from orchspec.runtime.committer import GroupCommitter
 from orchspec.runtime.dispatcher import Dispatcher, Grant, PoolObserver
@@ -30,10 +33,8 @@ from orchspec.runtime.kernel.commands import (
     LookupReuse,
     ReleaseGrant,
     RequestGrant,
-    RunTask,
     SettleEffect,
     StopTask,
-    TryEffect,
 )
 from orchspec.runtime.kernel.events import (
     EffectClaimed,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orchspec.compiler.plan import Plan
+    from orchspec.runtime.journal.records import RunStatus
 
 __all__ = ["TOOL_CALLS", "Engine", "Timers"]
 
@@ -76,7 +78,10 @@ Posted = tuple[str, Event, int | None]
 
 
 class Engine:
-    """The runs of one engine. `halted` names runs that met a bug of ours, with the error; nothing else of the engine is touched by that."""
+    """The runs of one engine. `halted` names runs that met a bug of ours, with the error.
+
+    Nothing else of the engine is touched by that.
+    """
 
     def __init__(
         self,
@@ -126,7 +131,7 @@ class Engine:
         self._drain_once()
         held_back, self._held_back = self._held_back, None
         for run, kernel, seq, command in held_back:
-            _INNER[type(command)](self, run, kernel, seq, command)
+            self._INNER[type(command)](self, run, kernel, seq, command)
 
     def post(self, run: str, event: Event, mail: int | None = None) -> None:
         """Something happened; `mail` is the number of the mail that brought it, consumed with its record."""
@@ -187,11 +192,11 @@ class Engine:
         for command in commands:
             if command.outward:
                 gated.append((run, command))
-                beside = _BESIDE.get(type(command))
+                beside = self._BESIDE.get(type(command))
                 if beside is not None:
                     beside(self, run, kernel, command)
             else:
-                _INNER[type(command)](self, run, kernel, seq, command)
+                self._INNER[type(command)](self, run, kernel, seq, command)
         if isinstance(event, RunStarted):
             committer.put_run(self.rows[run])
         elif isinstance(event, QuestionAnswered):
@@ -327,7 +332,7 @@ class Engine:
     def _end(self, run: str, _kernel: Kernel, command: EndRun) -> None:
         row = replace(
             self.rows.pop(run),
-            status=command.status,
+            status=cast("RunStatus", command.status),
             result=command.result,
             error=command.error,
             ended_us=self.now,
@@ -335,28 +340,25 @@ class Engine:
         self.committer.put_run(row)
         self._let_go(run)
 
+    _INNER: ClassVar[dict[type, Callable[[Engine, str, Kernel, int, Any], None]]] = {
+        RequestGrant: _request,
+        HoldGrant: _hold,
+        ReleaseGrant: _release,
+        ClaimEffect: _claim,
+        SettleEffect: _settle,
+        ArmTimer: _arm,
+        DropTimer: _drop,
+        LookupReuse: _lookup,
+        KeepReuse: _keep,
+    }
+
+    _BESIDE: ClassVar[dict[type, Callable[[Engine, str, Kernel, Any], None]]] = {
+        AskPerson: _question,
+        StopTask: _withdraw,
+        EndRun: _end,
+    }
+
 
 def _order(posted: Posted) -> tuple[int, str, int, int, int]:
     run, event, _ = posted
     return (event.rank, run, event.place, event.attempt, event.dispatch)
-
-
-_INNER: dict[type, Callable[[Engine, str, Kernel, int, Any], None]] = {
-    RequestGrant: Engine._request,
-    HoldGrant: Engine._hold,
-    ReleaseGrant: Engine._release,
-    ClaimEffect: Engine._claim,
-    SettleEffect: Engine._settle,
-    ArmTimer: Engine._arm,
-    DropTimer: Engine._drop,
-    LookupReuse: Engine._lookup,
-    KeepReuse: Engine._keep,
-}
-
-_BESIDE: dict[type, Callable[[Engine, str, Kernel, Any], None]] = {
-    AskPerson: Engine._question,
-    StopTask: Engine._withdraw,
-    EndRun: Engine._end,
-}
-
-assert all(command.outward for command in (RunTask, TryEffect))

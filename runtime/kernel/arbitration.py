@@ -1,8 +1,9 @@
 """Arbitration: candidates to one, or to one for each group, by rules that are tried in turn.
 
-A rule decides, or hands on: a tie hands on those that are tied, everything else hands on the candidates as they came. Where candidates agree, the first
-in list order is the value. `quorum`, `majority` and `unanimous` count those who were asked, not those who answered. How to add a rule: one function
-here, registered by its name with `rule`, its name in `orchspec.compiler.plan.Rule`, its check in the compiler.
+A rule decides, or hands on: a tie hands on those that are tied, everything else hands on the candidates as they came.
+Where candidates agree, the first in list order is the value. `quorum`, `majority` and `unanimous` count those who
+were asked, not those who answered. How to add a rule: one function here, registered by its name with `rule`, its name
+in `orchspec.compiler.plan.Rule`, its check in the compiler.
 """
 
 from __future__ import annotations
@@ -305,5 +306,3 @@ class Deciding(Activity):
         """Withdraw the questions."""
         self._stop_rest()
         self.owner.child_stopped(self)
-
-

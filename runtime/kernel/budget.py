@@ -1,8 +1,9 @@
 """Accounts: what a scope may still spend.
 
-Rules. Money and tokens are *reserved* before an attempt is sent and *settled* after it; `charged + reserved <= cap` holds at every reservation, for the
-account of the attempt and for each one around it. A reservation is given back only if provably nothing was sent. What was really spent is always
-charged, also above the cap (an overrun) and also late. Attempts and retries are counted over the tree of a scope.
+Rules. Money and tokens are *reserved* before an attempt is sent and *settled* after it; `charged + reserved <= cap`
+holds at every reservation, for the account of the attempt and for each one around it. A reservation is given back
+only if provably nothing was sent. What was really spent is always charged, also above the cap (an overrun) and also
+late. Attempts and retries are counted over the tree of a scope.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ __all__ = ["Account"]
 
 
 class Account:
-    """The account of one scope. `frame` is the scope that fails when the account is exhausted (None: the attempts of one agent)."""
+    """The account of one scope. `frame` is the scope that fails when the account is exhausted (None.
+
+    The attempts of one agent).
+    """
 
     __slots__ = (
         "attempts",
@@ -132,7 +136,10 @@ class Account:
             account = account.parent
 
     def tier(self, tiers: int) -> int:
-        """Which of `tiers` models an attempt gets: the best one, and past `economy` of a budget the cheaper ones, in equal shares of what is left."""
+        """Which of `tiers` models an attempt gets.
+
+        The best one, and past `economy` of a budget the cheaper ones, in equal shares of what is left.
+        """
         if tiers == 1:
             return 0
         chosen = 0

@@ -2,8 +2,8 @@
 
 A command's id is the sequence number of the record that caused it and its index there. Two manners of command:
 
-* *inner* ones speak to the dispatcher, the ledger, the reuse table and the timers; they act at once, on uncommitted state, because a crash undoes
-  them together with their cause;
+* *inner* ones speak to the dispatcher, the ledger, the reuse table and the timers; they act at once, on uncommitted
+  state, because a crash undoes them together with their cause;
 * *outward* ones (`outward = True`) can be seen from outside; they wait for the commit that holds their cause.
 """
 
@@ -34,7 +34,10 @@ __all__ = [
 
 @dataclass(slots=True)
 class RequestGrant:
-    """Ask the dispatcher for one of `candidates` (in order of preference), together with its session where it is among `sessions`."""
+    """Ask the dispatcher for one of `candidates` (in order of preference).
+
+    Together with its session where it is among `sessions`.
+    """
 
     place: int
     attempt: int
@@ -70,8 +73,9 @@ class ReleaseGrant:
 class RunTask:
     """Have `agent` do one attempt. `inputs` are inner values in the order of the contract's parameters.
 
-    `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session: pairs of inputs and output, JSON of
-    the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt may spend, 0 where nothing bounds it.
+    `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
+    pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
+    may spend, 0 where nothing bounds it.
     """
 
     place: int
@@ -117,7 +121,10 @@ class StopTask:
 
 @dataclass(slots=True)
 class ClaimEffect:
-    """Ask the ledger whose effect this is. `key` is the hash of effect and key expression, `args_hash` that of the arguments."""
+    """Ask the ledger whose effect this is.
+
+    `key` is the hash of effect and key expression, `args_hash` that of the arguments.
+    """
 
     place: int
     effect: str
@@ -128,7 +135,10 @@ class ClaimEffect:
 
 @dataclass(slots=True)
 class TryEffect:
-    """Send the effect. `target_key` is what the target receives: it holds no run, place or attempt. `args` are inner values."""
+    """Send the effect. `target_key` is what the target receives: it holds no run, place or attempt.
+
+    `args` are inner values.
+    """
 
     place: int
     attempt: int
@@ -188,7 +198,10 @@ class LookupReuse:
 
 @dataclass(slots=True)
 class KeepReuse:
-    """End our claim on a piece of reusable work: with its verified value, kept for `ttl_us` (None: within this run), or failed."""
+    """End our claim on a piece of reusable work: with its verified value, kept for `ttl_us` (None.
+
+    Within this run), or failed.
+    """
 
     place: int
     key: str
@@ -228,7 +241,10 @@ Command: TypeAlias = (
 
 
 def command_text(command: Command, place: str) -> str:
-    """One line that tells the command apart in a journal: its name, the place's path, and what a folding must reproduce."""
+    """One line that tells the command apart in a journal.
+
+    Its name, the place's path, and what a folding must reproduce.
+    """
     kind = type(command).__name__
     match command:
         case RunTask() | AskPerson() | StopTask():

@@ -1,13 +1,16 @@
 """Effects: done to the outside world, once; and their undoing.
 
-    claiming ──own──▶ sent ──confirmed──▶ closed            The claim and the intent are durable before anything is sent.
-       │               │ ▲ ╲                                What the target receives is a hash of effect, key expression and generation: no run,
-       │ confirmed     │ │  ╲ refused                       place or attempt is in it, so the target drops whatever we repeat.
-       ▼               ▼ │   ▼
-     closed (joined)  doubt  resting ──▶ sent               In doubt it is sent again with the same key, until the target says what is true.
+    claiming ──own──▶ sent ──confirmed──▶ closed            The claim and the intent are durable before anything is
+    sent.
+       │               │ ▲ ╲                                What the target receives is a hash of effect, key
+       expression and generation: no run, │ confirmed     │ │  ╲ refused                       place or attempt is in
+       it, so the target drops whatever we repeat. ▼               ▼ │   ▼
+     closed (joined)  doubt  resting ──▶ sent               In doubt it is sent again with the same key, until the
+     target says what is true.
 
-An effect whose scope is discarded while it is under way is waited for, since it may have landed; only then can it be undone. An undo is an effect
-like any other, with a ledger row of its own; one that the target refuses for good is stuck: it is named at the end of the run and blocks no other.
+An effect whose scope is discarded while it is under way is waited for, since it may have landed; only then can it be
+undone. An undo is an effect like any other, with a ledger row of its own; one that the target refuses for good is
+stuck: it is named at the end of the run and blocks no other.
 """
 
 from __future__ import annotations
@@ -43,20 +46,6 @@ def target_key(ledger_key: str, generation: int) -> str:
     return hashlib.sha256(f"{ledger_key}:{generation}".encode()).hexdigest()
 
 
-class Done:
-    """An effect that this run owns and that has happened: what its undo needs."""
-
-    __slots__ = ("activity", "args", "generation", "intent", "ledger_key", "receipt")
-
-    def __init__(self, activity: Applying, receipt: Any) -> None:
-        self.activity = activity
-        self.args = activity.args
-        self.receipt = receipt
-        self.ledger_key = activity.ledger_key
-        self.generation = activity.generation
-        self.intent = activity.intent
-
-
 @op_for("effect")
 class EffectOp(Op):
     """A compiled effect step."""
@@ -81,7 +70,9 @@ class EffectOp(Op):
             args = [arg(frame) for arg in self.args]
             key = self.effect.key(Env(args, None))
         except ExpressionError as error:
-            Failed(frame, self, frame, self.index, self.node, self.name).fail(frame.evaluate_failure(self, error), self.links)
+            Failed(frame, self, frame, self.index, self.node, self.name).fail(
+                frame.evaluate_failure(self, error), self.links
+            )
             return
         applying = Applying(frame, self, frame, self.index, self.node, self.name)
         applying.begin(self.effect, args, key, self.policy, self.links)
@@ -108,6 +99,10 @@ class Applying(Activity):
         "undoing",
     )
 
+    ledger_key: str
+    generation: int
+    intent: int
+
     def begin(
         self,
         effect: CompiledEffect,
@@ -117,7 +112,10 @@ class Applying(Activity):
         links: tuple[Link, ...],
         undoes: Done | None = None,
     ) -> None:
-        """Claim it. `key` is the value of the key expression; what undoes is told apart by what it undoes, so that each generation has its own."""
+        """Claim it. `key` is the value of the key expression.
+
+        What undoes is told apart by what it undoes, so that each generation has its own.
+        """
         kernel = self.kernel
         self.effect = effect
         self.args = args
@@ -140,7 +138,10 @@ class Applying(Activity):
         kernel.out.append(ClaimEffect(self.place, effect.name, self.ledger_key, self.args_hash))
 
     def claimed(self, event: EffectClaimed) -> None:
-        """The ledger answered: send it, take the receipt of whoever did it, or see that the key stands for something else."""
+        """The ledger answered.
+
+        Send it, take the receipt of whoever did it, or see that the key stands for something else.
+        """
         kernel = self.kernel
         kernel.decide("claimed", event.standing)
         if event.standing == "own":
@@ -156,7 +157,10 @@ class Applying(Activity):
             self.state = CLOSED
             self.owner.child_done(self, receipt)
             return
-        message = f"{self.path()}: the key of {self.effect.name} stands for other arguments already; give the key what tells them apart"
+        message = (
+            f"{self.path()}: the key of {self.effect.name} stands for other arguments already; "
+            "give the key what tells them apart"
+        )
         self._fail(Failure("effect_conflict", message, self.path()))
 
     def _send(self) -> None:
@@ -182,7 +186,8 @@ class Applying(Activity):
         try:
             receipt = self.effect.codec.decode_result(event.receipt)
         except InvalidValue as error:
-            # It happened, so the ledger must know; but what came back is no receipt, so nothing that needs one may go on.
+            # It happened, so the ledger must know; but what came back is no receipt, so nothing that needs one may go
+            # on.
             self._settle("confirmed", None)
             self._fail(Failure("bad_receipt", f"{self.path()}: {error}", self.path()))
             return
@@ -261,7 +266,7 @@ class Applying(Activity):
 
     def stop(self) -> None:
         """Give up what was not sent; wait for what was, since it may have landed."""
-        if self.state == CLAIMING or self.state == RESTING:
+        if self.state in (CLAIMING, RESTING):
             if self.state == RESTING:
                 self.kernel.out.append(DropTimer(self.place, "backoff"))
             self._settle("not_done", None)
@@ -284,6 +289,20 @@ class Applying(Activity):
         else:
             timer = "settle" if self.state == DOUBT else "backoff"
             kernel.out.append(ArmTimer(self.place, timer, self.rest_at_us, self.attempt))
+
+
+class Done:
+    """An effect that this run owns and that has happened: what its undo needs."""
+
+    __slots__ = ("activity", "args", "generation", "intent", "ledger_key", "receipt")
+
+    def __init__(self, activity: Applying, receipt: Any) -> None:
+        self.activity = activity
+        self.args = activity.args
+        self.receipt = receipt
+        self.ledger_key = activity.ledger_key
+        self.generation = activity.generation
+        self.intent = activity.intent
 
 
 class Unwinding(Owner):

@@ -1,10 +1,12 @@
 """What may happen to a run. Events are in the past tense; all that the kernel ever learns stands in them.
 
-Every event has `time` (integer microseconds since the epoch of the driver's clock) and `place` (the integer of the place in its run that it concerns;
-0 is the run itself). Slotted and not frozen, since two of them are made for each attempt: nobody changes one that has been handled.
+Every event has `time` (integer microseconds since the epoch of the driver's clock) and `place` (the integer of the
+place in its run that it concerns; 0 is the run itself). Slotted and not frozen, since two of them are made for each
+attempt: nobody changes one that has been handled.
 
-`rank` orders what happens at one instant: answers from outside before outcomes of work, outcomes before grants, all of them before timers, so that
-what was put in by a deadline wins over it. Both drivers sort by `(rank, run, place, attempt, dispatch)`.
+`rank` orders what happens at one instant: answers from outside before outcomes of work, outcomes before grants, all
+of them before timers, so that what was put in by a deadline wins over it. Both drivers sort by `(rank, run, place,
+attempt, dispatch)`.
 """
 
 from __future__ import annotations
@@ -106,7 +108,10 @@ class TaskFulfilled:
 
 @dataclass(slots=True)
 class TaskFailed:
-    """The attempt failed. `sent` False: provably nothing was asked of the agent, its reservation is given back whole."""
+    """The attempt failed. `sent` False.
+
+    Provably nothing was asked of the agent, its reservation is given back whole.
+    """
 
     time: int
     place: int
@@ -217,7 +222,10 @@ class ReuseAnswered:
 
 @dataclass(slots=True)
 class TaskEnrolled:
-    """The dispatcher granted `agent`; `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, or nothing)."""
+    """The dispatcher granted `agent`.
+
+    `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, or nothing).
+    """
 
     time: int
     place: int

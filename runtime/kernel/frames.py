@@ -1,13 +1,15 @@
 """Frames and activities: what is under way in a run.
 
-A *block* of the plan that has been started is a `Frame`: its slots, how many of its statements still wait for what, its account, the effects it has
-done. A *statement* that has been started is an `Activity`, which stands at a place (a small integer; its path is spelled only when asked for). An
-activity has an *owner*, which learns how it ended by exactly one of `child_done`, `child_skipped`, `child_failed`, `child_stopped`. Frames own the
-activities of their statements; fan-outs own those of their items; a repeat hosts the frames of its rounds.
+A *block* of the plan that has been started is a `Frame`: its slots, how many of its statements still wait for what,
+its account, the effects it has done. A *statement* that has been started is an `Activity`, which stands at a place (a
+small integer; its path is spelled only when asked for). An activity has an *owner*, which learns how it ended by
+exactly one of `child_done`, `child_skipped`, `child_failed`, `child_stopped`. Frames own the activities of their
+statements; fan-outs own those of their items; a repeat hosts the frames of its rounds.
 
-Theory of failing. A frame that fails stops what is under way in it, waits until each activity has said how it ended (an effect that was sent is waited
-for: it may have landed), then unwinds: the effects that it did are undone, latest intent first. Only then does its host learn that it failed. So a
-parent never goes on before a discarded scope has unwound.
+Theory of failing. A frame that fails stops what is under way in it, waits until each activity has said how it ended
+(an effect that was sent is waited for: it may have landed), then unwinds: the effects that it did are undone, latest
+intent first. Only then does its host learn that it failed. So a parent never goes on before a discarded scope has
+unwound.
 
 Nothing here recurses along a chain of statements: what becomes ready goes on the kernel's agenda.
 """
@@ -51,27 +53,45 @@ STOPPED = Failure("stopped", "stopped with the scope around it")
 class Owner(Protocol):
     """Who learns how an activity ended."""
 
-    def child_done(self, child: Activity, value: Any) -> None: ...
-    def child_skipped(self, child: Activity) -> None: ...
-    def child_failed(self, child: Activity, failure: Failure) -> None: ...
-    def child_stopped(self, child: Activity) -> None: ...
-    def adopt(self, child: Activity) -> None: ...
-    def path(self) -> str: ...
-    def key(self) -> int: ...
+    def child_done(self, child: Activity, value: Any) -> None:
+        """It ended well, with a value."""
+
+    def child_skipped(self, child: Activity) -> None:
+        """It was skipped, as its chain says."""
+
+    def child_failed(self, child: Activity, failure: Failure) -> None:
+        """It failed for good."""
+
+    def child_stopped(self, child: Activity) -> None:
+        """It has stopped, as it was told to."""
+
+    def adopt(self, child: Activity) -> None:
+        """It begins; the same index may be adopted again by what takes its place."""
+
+    def path(self) -> str:
+        """The path that those of its children begin with."""
+        ...
+
+    def key(self) -> int:
+        """The key that those of its children are mixed from."""
+        ...
 
 
 class Host(Protocol):
     """Who learns how a frame ended."""
 
-    def frame_done(self, frame: Frame) -> None: ...
-    def frame_failed(self, frame: Frame, failure: Failure) -> None: ...
+    def frame_done(self, frame: Frame) -> None:
+        """It ended well."""
+
+    def frame_failed(self, frame: Frame, failure: Failure) -> None:
+        """It failed, or was stopped, and has unwound."""
 
 
 class Activity:
     """Something under way at a place. Subclasses say what; all share place, owner, and the ways to end.
 
-    `index` says which child of its owner it is (a statement of a frame, an item of a fan-out); `ordinal` and `label` tell it from its siblings in
-    draws and in paths.
+    `index` says which child of its owner it is (a statement of a frame, an item of a fan-out); `ordinal` and `label`
+    tell it from its siblings in draws and in paths.
     """
 
     __slots__ = ("account", "frame", "index", "kernel", "label", "op", "ordinal", "owner", "place", "state")

@@ -1,7 +1,8 @@
 """A plan, compiled once for all its runs: expressions to closures, blocks to dependency counters, statements to ops.
 
-An `Op` is what a statement of the plan is at run time: where it stands, what waits for it, and `start(frame)`, which makes its activity (or settles
-it at once). The kinds of statement register their op class with `op_for`, each in the module that runs it.
+An `Op` is what a statement of the plan is at run time: where it stands, what waits for it, and `start(frame)`, which
+makes its activity (or settles it at once). The kinds of statement register their op class with `op_for`, each in the
+module that runs it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,25 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Backoff, Block, Candidate, Effect, Flow, OnFailure, Plan, Tier
     from orchspec.runtime.kernel.frames import Frame
 
-__all__ = ["CompiledBlock", "CompiledEffect", "CompiledFlow", "Link", "Op", "Program", "Seat", "op_for", "program_of", "rest_us"]
+__all__ = [
+    "CompiledBlock",
+    "CompiledEffect",
+    "CompiledFlow",
+    "Link",
+    "Op",
+    "Program",
+    "Seat",
+    "op_for",
+    "program_of",
+    "rest_us",
+]
 
 
 class Op:
-    """A compiled statement. `slot` is -1 where it names nothing; `dependents` are the ops of the same block that wait for it."""
+    """A compiled statement. `slot` is -1 where it names nothing.
+
+    `dependents` are the ops of the same block that wait for it.
+    """
 
     __slots__ = ("dependents", "index", "name", "node", "slot")
 
@@ -72,7 +87,9 @@ class CompiledBlock:
         for index, statement in enumerate(block.statements):
             for need in set_in_order(statement.needs):
                 if not 0 <= need < len(ops) or need == index:
-                    raise PlanError(f"statement {index} of a block needs statement {need}, which is not another one of it")
+                    raise PlanError(
+                        f"statement {index} of a block needs statement {need}, which is not another one of it"
+                    )
                 dependents[need].append(ops[index])
         for index, op in enumerate(ops):
             op.dependents = tuple(dependents[index])
@@ -176,7 +193,9 @@ class Program:
         self.flows = {name: CompiledFlow(self, flow) for name, flow in plan.flows.items()}
         for effect in self.effects.values():
             if effect.undo is not None and effect.undo not in self.effects:
-                raise PlanError(f"the effect {effect.name!r} is undone by {effect.undo!r}, which the plan does not declare")
+                raise PlanError(
+                    f"the effect {effect.name!r} is undone by {effect.undo!r}, which the plan does not declare"
+                )
 
 
 def program_of(plan: Plan) -> Program:
@@ -194,12 +213,16 @@ def program_of(plan: Plan) -> Program:
 def rest_us(backoff: Backoff | None, retry: int, at_least_us: int, draw: Callable[[], float]) -> int:
     """Microseconds to wait before retry number `retry` (from 1): `from` doubled for each earlier one, at most `to`.
 
-    `jitter` is the share of the wait that is drawn: the result is uniform on [(1 - jitter)·wait, wait]. What the other side asked for (Retry-After) is
-    a floor.
+    `jitter` is the share of the wait that is drawn: the result is uniform on [(1 - jitter)·wait, wait]. What the
+    other side asked for (Retry-After) is a floor.
     """
     if backoff is None:
         return at_least_us
-    wait = min(backoff.from_us << min(retry - 1, 40), backoff.to_us) if backoff.to_us > backoff.from_us else backoff.from_us
+    wait = (
+        min(backoff.from_us << min(retry - 1, 40), backoff.to_us)
+        if backoff.to_us > backoff.from_us
+        else backoff.from_us
+    )
     if backoff.jitter > 0.0:
         wait = round(wait * (1.0 - backoff.jitter * draw()))
     return max(wait, at_least_us)

@@ -1,8 +1,9 @@
 """Steps by agents: `step x = Contract(args) by …`, alone or as a fan-out.
 
-A fan-out starts its tasks in order, at most `width` at once, and starts the next one as soon as one has ended. `need` is a floor: as soon as it can no
-longer be reached, the step fails and the rest is stopped. A race ends with the first success. Results stand in input order, whatever the order in which
-they came; that order is kept beside them for arbitration.
+A fan-out starts its tasks in order, at most `width` at once, and starts the next one as soon as one has ended. `need`
+is a floor: as soon as it can no longer be reached, the step fails and the rest is stopped. A race ends with the first
+success. Results stand in input order, whatever the order in which they came; that order is kept beside them for
+arbitration.
 """
 
 from __future__ import annotations
@@ -94,13 +95,13 @@ class TaskOp(Op):
             work = [[arg(frame) for arg in self.args]] if self.items is None else self.items(frame)
             width = self.width(frame) if self.width is not None else None
         except ExpressionError as error:
-            Failed(frame, self, frame, self.index, self.node, self.name).fail(frame.evaluate_failure(self, error), self.links)
+            Failed(frame, self, frame, self.index, self.node, self.name).fail(
+                frame.evaluate_failure(self, error), self.links
+            )
             return
         prefer = "in_order" if self.pattern == "one" else self.prefer
         if single:
-            asking = Asking(
-                self.contract, self.seats, links=self.links, prefer=prefer, urgency=urgency, reusable=True
-            )
+            asking = Asking(self.contract, self.seats, links=self.links, prefer=prefer, urgency=urgency, reusable=True)
             task = Task(frame, self, frame, self.index, self.node, self.name, asking, work[0])
             self._limit(task, frame)
             task.start()
@@ -129,7 +130,20 @@ class Failed(Activity):
 class FanOutStep(Activity):
     """Several tasks of one step."""
 
-    __slots__ = ("askings", "asked", "came", "failure", "givers", "inputs", "items", "lost", "next", "skipped", "tasks", "width")
+    __slots__ = (
+        "askings",
+        "asked",
+        "came",
+        "failure",
+        "givers",
+        "inputs",
+        "items",
+        "lost",
+        "next",
+        "skipped",
+        "tasks",
+        "width",
+    )
 
     def begin(self, work: list[Any], width: int | None, urgency: int, prefer: str) -> None:
         """Start as many tasks as `width` allows. `work` is the arguments (once), or the items of a `for`."""

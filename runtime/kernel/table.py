@@ -1,9 +1,10 @@
 """The tables: which event a place may take in which state, and where that may lead.
 
-States are small integers, named here. A row `(state, event) -> states` is permission, not mechanism: the handler of the event picks among the
-successors by its guards (was the output verified? may it be retried?), and an assertion holds it to the row. An event for a closed place is late and
-is ignored; an event that has no row is our bug: it raises `ImpossibleEvent` before anything has changed. The diagrams in the docs are made from these
-tables, and the tests drive both ends of each row.
+States are small integers, named here. A row `(state, event) -> states` is permission, not mechanism: the handler of
+the event picks among the successors by its guards (was the output verified? may it be retried?), and an assertion
+holds it to the row. An event for a closed place is late and is ignored; an event that has no row is our bug: it
+raises `ImpossibleEvent` before anything has changed. The diagrams in the docs are made from these tables, and the
+tests drive both ends of each row.
 """
 
 from __future__ import annotations
@@ -105,7 +106,10 @@ EFFECT_TABLE: Final[Table] = {
     (DOUBT, TimerFired): frozenset({SENT}),
     (RESTING, TimerFired): frozenset({SENT}),
 }
-"""An effect, or the undoing of one. In doubt it is sent again until its target says what is true: nothing is guessed."""
+"""An effect, or the undoing of one. In doubt it is sent again until its target says what is true.
+
+Nothing is guessed.
+"""
 
 REGION_TABLE: Final[Table] = {
     (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
@@ -114,6 +118,9 @@ REGION_TABLE: Final[Table] = {
 
 
 class ImpossibleEvent(Exception):
-    """An event that no driver of ours may send: a bug of Orch, found before it was recorded. It halts the run and nothing else."""
+    """An event that no driver of ours may send: a bug of Orch, found before it was recorded.
+
+    It halts the run and nothing else.
+    """
 
     code = "impossible_event"

@@ -1,18 +1,17 @@
 """Tasks: one asking of an agent, with its attempts, its place in the queue, its money and its deadline.
 
-An attempt costs two events: enrolled (an agent and a slot are granted: inputs were distilled, now model, expectation, session and deadline are fixed,
-and the attempt is sent once that is durable) and ended (fulfilled or failed: the output is verified here, and nothing unverified goes further).
+An attempt costs two events: enrolled (an agent and a slot are granted: inputs were distilled, now model, expectation,
+session and deadline are fixed, and the attempt is sent once that is durable) and ended (fulfilled or failed: the
+output is verified here, and nothing unverified goes further).
 
-`attempt` counts tries that the plan allows; `dispatch` counts re-sends of one attempt after a crash of ours and enters no key, no draw and no retry
-budget, but ten of them make the task fail as poison.
+`attempt` counts tries that the plan allows; `dispatch` counts re-sends of one attempt after a crash of ours and
+enters no key, no draw and no retry budget, but ten of them make the task fail as poison.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.compiler.plan import canonical_json
 from orchspec.runtime.draws import JITTER, uniform
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
@@ -22,22 +21,21 @@ from orchspec.runtime.kernel.commands import (
     KeepReuse,
     LookupReuse,
     ReleaseGrant,
-    RequestGrant,
     RunTask,
     StopTask,
 )
 from orchspec.runtime.kernel.expressions import ExpressionError
-from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
-from orchspec.runtime.kernel.program import Link, Op, Seat, rest_us
+from orchspec.runtime.kernel.frames import Activity, Failure
+from orchspec.runtime.kernel.pricing import spent
+from orchspec.runtime.kernel.program import Link, Seat, rest_us
+from orchspec.runtime.kernel.seeking import Asking, Seeking
+from orchspec.runtime.kernel.stopping import Stopping
 from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED
-from orchspec.runtime.kernel.values import InvalidValue, Unverified
+from orchspec.runtime.kernel.values import Unverified
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Tier
-    from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.events import (
         QuestionAnswered,
-        ReuseAnswered,
         TaskEnrolled,
         TaskFailed,
         TaskFulfilled,
@@ -52,197 +50,10 @@ GRACE_US: Final = 10_000_000
 """How long a stopped attempt keeps its grant at most; what runs on after that is a zombie."""
 
 
-class Asking:
-    """What is asked: fixed for all attempts of a task."""
-
-    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "within_us")
-
-    def __init__(
-        self,
-        contract: str,
-        seats: tuple[Seat, ...],
-        *,
-        links: tuple[Link, ...] = (),
-        prefer: str = "in_order",
-        urgency: int = 0,
-        reusable: bool = False,
-        within_us: int | None = None,
-    ) -> None:
-        self.contract = contract
-        self.seats = seats
-        self.links = links
-        self.prefer = prefer
-        self.urgency = urgency
-        self.reusable = reusable
-        self.within_us = within_us
-
-
-class Stopping:
-    """An attempt that was told to stop and has not said that it did; it keeps its grant and its reservation."""
-
-    __slots__ = ("agent", "dispatch", "outcome", "pico", "reported", "task", "tier", "tokens")
-
-    def __init__(self, task: Task, outcome: str) -> None:
-        assert task.seat is not None
-        assert task.tier is not None
-        self.task = task
-        self.agent = task.seat.agent
-        self.dispatch = task.dispatch
-        self.tier: Tier = task.tier
-        self.pico = task.pico
-        self.tokens = task.tokens
-        self.outcome = outcome
-        self.reported = False
-
-
-class Task(Activity):
+class Task(Seeking):
     """One asking of one agent at one place."""
 
-    __slots__ = (
-        "asking",
-        "attempt",
-        "deadline_us",
-        "dispatch",
-        "inputs",
-        "offers",
-        "pico",
-        "previous_error",
-        "rest_at_us",
-        "reuse_key",
-        "seat",
-        "tier",
-        "tokens",
-        "within_at_us",
-    )
-
-    def __init__(
-        self, frame: Frame, op: Op, owner: Owner, index: int, ordinal: int, label: str, asking: Asking, inputs: list[Any]
-    ) -> None:
-        Activity.__init__(self, frame, op, owner, index, ordinal, label)
-        self.asking = asking
-        self.inputs = inputs
-        self.attempt = 1
-        self.dispatch = 0
-        self.seat: Seat | None = None
-        self.tier: Tier | None = None
-        self.offers: tuple[tuple[Seat, Tier, int, int], ...] = ()
-        self.pico = 0
-        self.tokens = 0
-        self.deadline_us: int | None = None
-        self.within_at_us: int | None = None
-        self.previous_error: str | None = None
-        self.rest_at_us = 0
-        self.reuse_key: str | None = None
-
-    # -------------------------------------------------------------- before an attempt
-
-    def start(self) -> None:
-        """Look for identical work where the contract says so, else ask for an agent."""
-        kernel = self.kernel
-        kernel.tasks_open += 1
-        try:
-            kernel.program.contracts[self.asking.contract].inputs.check(self.inputs)
-        except InvalidValue as error:
-            self._exhausted(Failure("bad_input", f"{self.path()}: {error}", self.path()))
-            return
-        if self.asking.within_us is not None:
-            self.within_at_us = kernel.now + self.asking.within_us
-            kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
-        if self.asking.reusable:
-            ttl = kernel.program.ttl[self.asking.contract]
-            if ttl is not None:
-                self.reuse_key = self._work_hash(kernel.run if ttl == "run" else "")
-                self.state = LOOKING
-                kernel.out.append(LookupReuse(self.place, self.reuse_key))
-                return
-        self.fund()
-
-    def _work_hash(self, within: str) -> str:
-        contract = self.kernel.program.plan.contracts[self.asking.contract]
-        inputs = self.kernel.program.contracts[self.asking.contract].encode_inputs(self.inputs)
-        validators = [contract.result, contract.ensures, sorted(seat.agent for seat in self.asking.seats)]
-        text = canonical_json([within, self.asking.contract, validators, inputs])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def reuse_answered(self, event: ReuseAnswered) -> None:
-        """Use the value of identical work, verified again, or do the work."""
-        if event.hit:
-            try:
-                value = self.kernel.program.contracts[self.asking.contract].verify(self.inputs, event.value)
-            except Unverified as error:
-                self.kernel.decide("reuse refused", str(error))
-            else:
-                self.kernel.decide("reused", None)
-                self.reuse_key = None
-                self._finish(value)
-                return
-        self.fund()
-
-    def fund(self) -> None:
-        """Reserve what the next attempt may spend and ask for an agent; without room, wait for it or fail."""
-        account = self.account
-        offers = []
-        blocking: Account | None = None
-        for seat in self.asking.seats:
-            tiers = seat.tiers
-            tier = tiers[account.tier(len(tiers))] if len(tiers) > 1 else tiers[0]
-            pico, tokens = tier.reserve_cost_pico, tier.reserve_tokens
-            if account.frame is None:
-                pico, tokens = _clip(account, pico, tokens)
-            blocked = account.blocking(pico, tokens)
-            if blocked is None:
-                offers.append((seat, tier, pico, tokens))
-            elif blocking is None or blocked.open:
-                blocking = blocked
-        if not offers:
-            assert blocking is not None
-            self._wait_for_room(blocking)
-            return
-        if self.state == UNFUNDED:
-            self.kernel.unfunded.remove(self)
-        self.offers = tuple(offers)
-        self.pico = max(offer[2] for offer in offers)
-        self.tokens = max(offer[3] for offer in offers)
-        account.reserve(self.pico, self.tokens)
-        self._request()
-
-    def refund(self) -> None:
-        """Room came free: try again, if still waiting."""
-        if self.state == UNFUNDED:
-            self.fund()
-
-    def _wait_for_room(self, blocking: Account) -> None:
-        kernel = self.kernel
-        if blocking.open:
-            if self.state != UNFUNDED:
-                kernel.decide("waits for budget", self.path())
-                kernel.unfunded.append(self)
-            self.state = UNFUNDED
-            return
-        failure = Failure("budget_exhausted", f"no budget is left for {self.path()}", self.path())
-        if blocking.frame is None:
-            self._exhausted(failure)
-            return
-        # The whole scope of the budget fails, and stops this task with the rest of what is under way in it.
-        if self.state != UNFUNDED:
-            kernel.unfunded.append(self)
-        self.state = UNFUNDED
-        kernel.decide("budget exhausted", self.path())
-        blocking.frame.fail(failure)
-
-    def _request(self) -> None:
-        self.state = QUEUED
-        seats = [offer[0] for offer in self.offers]
-        self.kernel.out.append(
-            RequestGrant(
-                self.place,
-                self.attempt,
-                tuple([seat.agent for seat in seats]),
-                self.asking.prefer,
-                self.asking.urgency,
-                tuple([seat.agent for seat in seats if seat.session]),
-            )
-        )
+    __slots__ = ()
 
     # -------------------------------------------------------------- an attempt
 
@@ -271,7 +82,9 @@ class Task(Activity):
             if self.within_at_us is not None:
                 deadline_us = self.within_at_us if deadline_us is None else min(deadline_us, self.within_at_us)
             kernel.out.append(
-                AskPerson(self.place, self.attempt, self.dispatch, seat.agent, asking.contract, self.inputs, deadline_us)
+                AskPerson(
+                    self.place, self.attempt, self.dispatch, seat.agent, asking.contract, self.inputs, deadline_us
+                )
             )
             return
         assert self.tier is not None
@@ -360,7 +173,9 @@ class Task(Activity):
         else:
             assert event.timer == "within"
             self._leave()
-            self._exhausted(Failure("timeout", f"nobody answered within {_seconds(self.asking.within_us or 0)}", self.path()))
+            self._exhausted(
+                Failure("timeout", f"nobody answered within {_seconds(self.asking.within_us or 0)}", self.path())
+            )
 
     def _failed(self, code: str, message: str, pico: int, retry_after_us: int, outcome: str | None) -> None:
         assert self.seat is not None
@@ -493,31 +308,6 @@ class Task(Activity):
             self._failed("poison", message, pico, 0, "failed")
             return
         self._send(self.seat)
-
-
-def spent(
-    tier: Tier, reserved_pico: int, reserved_tokens: int, tokens_in: int | None, tokens_out: int | None, cost: int | None
-) -> tuple[int, int, bool]:
-    """What an attempt cost: (pico-dollars, tokens, whether that is its reservation because nobody said)."""
-    silent = tokens_in is None and tokens_out is None
-    tokens = reserved_tokens if silent else (tokens_in or 0) + (tokens_out or 0)
-    if cost is not None:
-        return cost, tokens if not silent else 0, False
-    if not silent and (tier.input_pico is not None or tier.output_pico is not None):
-        return (tokens_in or 0) * (tier.input_pico or 0) + (tokens_out or 0) * (tier.output_pico or 0), tokens, False
-    return reserved_pico, tokens, bool(reserved_pico or (silent and reserved_tokens))
-
-
-def _clip(account: Account, pico: int, tokens: int) -> tuple[int, int]:
-    """A step's own budget bounds its attempts together: the next one may spend what is left of it, as long as something is."""
-    cap = account.cap
-    if cap.cost_pico is not None:
-        left = cap.cost_pico - account.charged_pico - account.reserved_pico
-        pico = left if 0 < left < pico else pico
-    if cap.tokens is not None:
-        left = cap.tokens - account.charged_tokens - account.reserved_tokens
-        tokens = left if 0 < left < tokens else tokens
-    return pico, tokens
 
 
 def follow(

@@ -1,0 +1,213 @@
+"""A task in search of an agent.
+
+What is asked, whether it is done already, what it may spend, and the request itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from orchspec.compiler.plan import canonical_json
+from orchspec.runtime.kernel.commands import ArmTimer, LookupReuse, RequestGrant
+from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
+from orchspec.runtime.kernel.pricing import clip
+from orchspec.runtime.kernel.program import Link, Op, Seat
+from orchspec.runtime.kernel.table import LOOKING, QUEUED, UNFUNDED
+from orchspec.runtime.kernel.values import InvalidValue, Unverified
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Tier
+    from orchspec.runtime.kernel.budget import Account
+    from orchspec.runtime.kernel.events import ReuseAnswered
+
+__all__ = ["Asking", "Seeking"]
+
+
+class Asking:
+    """What is asked: fixed for all attempts of a task."""
+
+    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+
+    def __init__(
+        self,
+        contract: str,
+        seats: tuple[Seat, ...],
+        *,
+        links: tuple[Link, ...] = (),
+        prefer: str = "in_order",
+        urgency: int = 0,
+        reusable: bool = False,
+        within_us: int | None = None,
+    ) -> None:
+        self.contract = contract
+        self.seats = seats
+        self.links = links
+        self.prefer = prefer
+        self.urgency = urgency
+        self.reusable = reusable
+        self.within_us = within_us
+
+
+class Seeking(Activity):
+    """One asking of one agent at one place."""
+
+    __slots__ = (
+        "asking",
+        "attempt",
+        "deadline_us",
+        "dispatch",
+        "inputs",
+        "offers",
+        "pico",
+        "previous_error",
+        "rest_at_us",
+        "reuse_key",
+        "seat",
+        "tier",
+        "tokens",
+        "within_at_us",
+    )
+
+    def __init__(
+        self,
+        frame: Frame,
+        op: Op,
+        owner: Owner,
+        index: int,
+        ordinal: int,
+        label: str,
+        asking: Asking,
+        inputs: list[Any],
+    ) -> None:
+        Activity.__init__(self, frame, op, owner, index, ordinal, label)
+        self.asking = asking
+        self.inputs = inputs
+        self.attempt = 1
+        self.dispatch = 0
+        self.seat: Seat | None = None
+        self.tier: Tier | None = None
+        self.offers: tuple[tuple[Seat, Tier, int, int], ...] = ()
+        self.pico = 0
+        self.tokens = 0
+        self.deadline_us: int | None = None
+        self.within_at_us: int | None = None
+        self.previous_error: str | None = None
+        self.rest_at_us = 0
+        self.reuse_key: str | None = None
+
+    def _finish(self, value: Any) -> None:
+        """A verified value: the task is done."""
+        raise NotImplementedError
+
+    def _exhausted(self, failure: Failure) -> None:
+        """The task has failed for good."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Look for identical work where the contract says so, else ask for an agent."""
+        kernel = self.kernel
+        kernel.tasks_open += 1
+        try:
+            kernel.program.contracts[self.asking.contract].inputs.check(self.inputs)
+        except InvalidValue as error:
+            self._exhausted(Failure("bad_input", f"{self.path()}: {error}", self.path()))
+            return
+        if self.asking.within_us is not None:
+            self.within_at_us = kernel.now + self.asking.within_us
+            kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
+        if self.asking.reusable:
+            ttl = kernel.program.ttl[self.asking.contract]
+            if ttl is not None:
+                self.reuse_key = self._work_hash(kernel.run if ttl == "run" else "")
+                self.state = LOOKING
+                kernel.out.append(LookupReuse(self.place, self.reuse_key))
+                return
+        self.fund()
+
+    def _work_hash(self, within: str) -> str:
+        contract = self.kernel.program.plan.contracts[self.asking.contract]
+        inputs = self.kernel.program.contracts[self.asking.contract].encode_inputs(self.inputs)
+        validators = [contract.result, contract.ensures, sorted(seat.agent for seat in self.asking.seats)]
+        text = canonical_json([within, self.asking.contract, validators, inputs])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def reuse_answered(self, event: ReuseAnswered) -> None:
+        """Use the value of identical work, verified again, or do the work."""
+        if event.hit:
+            try:
+                value = self.kernel.program.contracts[self.asking.contract].verify(self.inputs, event.value)
+            except Unverified as error:
+                self.kernel.decide("reuse refused", str(error))
+            else:
+                self.kernel.decide("reused", None)
+                self.reuse_key = None
+                self._finish(value)
+                return
+        self.fund()
+
+    def fund(self) -> None:
+        """Reserve what the next attempt may spend and ask for an agent; without room, wait for it or fail."""
+        account = self.account
+        offers = []
+        blocking: Account | None = None
+        for seat in self.asking.seats:
+            tiers = seat.tiers
+            tier = tiers[account.tier(len(tiers))] if len(tiers) > 1 else tiers[0]
+            pico, tokens = tier.reserve_cost_pico, tier.reserve_tokens
+            if account.frame is None:
+                pico, tokens = clip(account, pico, tokens)
+            blocked = account.blocking(pico, tokens)
+            if blocked is None:
+                offers.append((seat, tier, pico, tokens))
+            elif blocking is None or blocked.open:
+                blocking = blocked
+        if not offers:
+            assert blocking is not None
+            self._wait_for_room(blocking)
+            return
+        if self.state == UNFUNDED:
+            self.kernel.unfunded.remove(self)
+        self.offers = tuple(offers)
+        self.pico = max(offer[2] for offer in offers)
+        self.tokens = max(offer[3] for offer in offers)
+        account.reserve(self.pico, self.tokens)
+        self._request()
+
+    def refund(self) -> None:
+        """Room came free: try again, if still waiting."""
+        if self.state == UNFUNDED:
+            self.fund()
+
+    def _wait_for_room(self, blocking: Account) -> None:
+        kernel = self.kernel
+        if blocking.open:
+            if self.state != UNFUNDED:
+                kernel.decide("waits for budget", self.path())
+                kernel.unfunded.append(self)
+            self.state = UNFUNDED
+            return
+        failure = Failure("budget_exhausted", f"no budget is left for {self.path()}", self.path())
+        if blocking.frame is None:
+            self._exhausted(failure)
+            return
+        # The whole scope of the budget fails, and stops this task with the rest of what is under way in it.
+        if self.state != UNFUNDED:
+            kernel.unfunded.append(self)
+        self.state = UNFUNDED
+        kernel.decide("budget exhausted", self.path())
+        blocking.frame.fail(failure)
+
+    def _request(self) -> None:
+        self.state = QUEUED
+        seats = [offer[0] for offer in self.offers]
+        self.kernel.out.append(
+            RequestGrant(
+                self.place,
+                self.attempt,
+                tuple([seat.agent for seat in seats]),
+                self.asking.prefer,
+                self.asking.urgency,
+                tuple([seat.agent for seat in seats if seat.session]),
+            )
+        )
