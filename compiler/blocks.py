@@ -174,9 +174,10 @@ class Blocks:
             if before is not None:
                 at = getattr(before.declared, "name", before.declared)
                 self._twice(name, at)
-            else:
-                refuse_shadow(self.typer, name, frame.parent)
+                self.context.ambiguous.add(before)
             slot = frame.add(name.text, "local", statement)
+            if before is None and refuse_shadow(self.typer, name, frame.parent):
+                self.context.ambiguous.add(slot)
             self.checked.slots[statement] = slot
             self.context.pending[slot] = lambda statement=statement: work(statement)  # type: ignore[misc]
 
@@ -265,6 +266,8 @@ class Blocks:
     def _value(self, node: Return | Give, block: BlockInfo, env: Env) -> Type:
         if isinstance(node, Return) and block_is_inner(block.node):
             self.typer.root(node.value, env, UNKNOWN)
+            if block.gives is None:
+                block.gives, block.result = node, UNKNOWN
             return NOTHING
         wanted = self._wanted[block]
         word = "return" if isinstance(node, Return) else "give"
@@ -301,9 +304,11 @@ class Blocks:
         )
         given: list[_Given] = []
         if node.loop is not None:
-            refuse_shadow(self.typer, node.loop.name, env.frame)
+            shadows = refuse_shadow(self.typer, node.loop.name, env.frame)
             kind = items_type(self.typer, node.loop.items, env)
             given.append((node.loop.name.text, "item", node.loop, kind))
+            if shadows:
+                kind = UNKNOWN
         width = width_of(self.typer, settings, env)
         body = self._block(node, node.body, env.frame, given, env.at, None)
         info = ScopeInfo(node, body, budget=settings.budget, timeout_us=settings.duration("timeout"))

@@ -65,6 +65,8 @@ class Context:
         self.reads: dict[Frame, list[Read]] = {}
         self.pending: dict[Slot, Callable[[], None]] = {}
         """How to find the type of a block's name that was not reached yet."""
+        self.ambiguous: set[Slot] = set()
+        """Names that shadow another or stand twice, which was reported: what they mean is anybody's guess."""
         self.used: set[object] = set()
         """The declarations that something refers to."""
         self._depth = 0

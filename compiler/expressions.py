@@ -232,6 +232,8 @@ class Typer:
         return UNKNOWN
 
     def _slot(self, node: Name, slot: Slot, up: int, env: Env) -> Type:
+        if slot in self.context.ambiguous:
+            return UNKNOWN
         if env.seen is not None and slot.index >= env.seen and up == 0:
             self.report.add(codes.LATER_FIELD, node, name=node.text, what=env.seeing)
             return slot.type

@@ -32,27 +32,32 @@ def items_type(typer: Typer, items: Expr, env: Env) -> Type:
     return UNKNOWN
 
 
-def refuse_shadow(typer: Typer, name: Ident, outer: Frame | None) -> None:
-    """Reports a name that is a name further out already."""
+def refuse_shadow(typer: Typer, name: Ident, outer: Frame | None) -> bool:
+    """Reports a name that is a name further out already, and gives whether it is one."""
     if not name.text:
-        return
+        return False
     found = None if outer is None else lookup(outer, name.text)
     param = typer.checked.params.get(name.text)
     if found is not None and found[0].kind not in ("past", "prev"):
         at = getattr(found[0].declared, "name", found[0].declared)
         first = Label((found[0].declared if found[0].kind == "item" else at).span, "the outer name")
         typer.report.add(name_codes.SHADOWED_NAME, name, name=name.text, labels=[first])
-    elif param is not None:
+        return True
+    if param is not None:
         first = Label(param.node.name.span, "the param")
         typer.report.add(name_codes.SHADOWED_NAME, name, name=name.text, labels=[first])
+        return True
+    return False
 
 
 def read_loop(typer: Typer, node: Node, loop: For, settings: Settings, env: Env) -> LoopInfo:
     """The loop of a step, with a frame of its own for the item."""
     kind = items_type(typer, loop.items, env)
-    refuse_shadow(typer, loop.name, env.frame)
+    shadows = refuse_shadow(typer, loop.name, env.frame)
     frame = Frame(node, env.frame)
     slot = frame.add(loop.name.text, "item", loop, kind)
+    if shadows:
+        typer.context.ambiguous.add(slot)
     frame.given = 1
     return LoopInfo(slot, loop.items, width_of(typer, settings, env))
 

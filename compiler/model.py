@@ -529,7 +529,7 @@ class ArbitrateInfo:
     """An arbitration. `source` is the fan-out step whose name the candidates are, or None for another list.
 
     `frame` is that of `it`; `group` is evaluated in it. For `ask(WHO)` without a contract, the asked work is the
-    contract and arguments of `source`. `early` is what the attribute says (cancel the rest once the outcome is certain).
+    contract and arguments of `source`. `early` is what the attribute says (cancel the rest once the outcome is sure).
     """
 
     node: Arbitrate

@@ -12,7 +12,7 @@ from orchspec.compiler.declarations import constrain
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Frame, ParamInfo
 from orchspec.compiler.report import Report
-from orchspec.compiler.types import TEXT, Optional, is_unknown, required
+from orchspec.compiler.types import TEXT, UNKNOWN, Optional, is_unknown, required
 from orchspec.grammar.parser import parse
 from orchspec.grammar.source import Source
 from orchspec.grammar.spelling import nearest
@@ -49,6 +49,13 @@ def _param(typer: Typer, param: ParamInfo, started: set[ParamInfo], depth: int) 
     _constraint(typer, param)
     if param.name in typer.checked.settings:
         _set(typer, param, typer.checked.settings[param.name])  # before what is computed from it
+    elif default is None and not param.known and not is_unknown(param.type):
+        what = f"the param `{param.name}`"
+        typer.report.absent(
+            codes.NOT_CONSTANT, param.node.name, what=what, problem="it has no default, write `= VALUE`"
+        )
+    if not param.known:
+        param.type = UNKNOWN  # it was told why, and whatever reads it has no other mistake
 
 
 def _constraint(typer: Typer, param: ParamInfo) -> None:

@@ -119,7 +119,7 @@ UNUSED_DECLARATION = define(
     severity="warning",
     explanation="Nothing in the file refers to this declaration. Delete it, or use it; a slip of the pen elsewhere may "
     "be the reason.",
-    bad="orch 1\nenum Size { small, large }",
+    bad="orch 1\nenum Size { small, large }\nflow f(count: Int) -> Int { return count }",
     good="orch 1\nenum Size { small, large }\nparam size: Size = Size.small\n"
     "flow f() -> Bool { return size == Size.small }",
 )

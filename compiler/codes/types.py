@@ -177,8 +177,9 @@ NOT_CONSTANT = define(
     "not-constant",
     "{what} must be known before a run: {problem}",
     explanation="Limits, times and defaults are literals, or computed from literals and params.",
-    bad="orch 1\ncontract Draft(topic: Text) -> Text\nagent ann fulfills Draft { timeout = topic }\n"
-    "param topic: Duration = 1s / 0",
+    bad="orch 1\ncontract Draft(topic: Text) -> Text\nagent ann fulfills Draft\n"
+    "flow f(topic: Text, patience: Duration) -> Text {\n"
+    "  step draft = Draft(topic) by ann { timeout = 2 * patience }\n  return draft\n}",
     good="orch 1\nparam patience: Duration = 30s\ncontract Draft(topic: Text) -> Text\n"
     "agent ann fulfills Draft { timeout = 2 * patience }",
 )

@@ -136,8 +136,10 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         18,
         "an effect with `in_doubt`",
         "give it a `key`",
-        "orch 1\ncontract Draft(topic: Text) -> Text\nhuman ann fulfills Draft\n"
-        "effect mail(to: Text) { in_doubt = ask(ann, within: 1h) }\n",
+        (
+            "orch 1\ncontract Draft(topic: Text) -> Text\nhuman ann fulfills Draft\n"
+            "effect mail(to: Text) { in_doubt = ask(ann, within: 1h) }\n"
+        ),
     ),
     "settles": (
         19,
@@ -179,8 +181,10 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         25,
         "`for` at a step that is no contract",
         "write a `scope … for` around it",
-        "orch 1\neffect mail(to: Text) { key = to }\nflow f(names: List<Text>) -> Int {\n"
-        "  step sent = mail(to: n) for n in names\n  return 1\n}\n",
+        (
+            "orch 1\neffect mail(to: Text) { key = to }\nflow f(names: List<Text>) -> Int {\n"
+            "  step sent = mail(to: n) for n in names\n  return 1\n}\n"
+        ),
     ),
     "limit": (
         26,
@@ -211,8 +215,8 @@ UNBUILT: dict[str, Unbuilt] = {
             f"E10{number:02}",
             f"unbuilt-{key}",
             f"{what} is not built yet",
-            explanation=f"The language has this construct, and this release does not run it, so it is refused rather than "
-            f"ignored. For now: {instead}.",
+            explanation=f"The language has this construct, and this release does not run it, so it is refused rather "
+            f"than ignored. For now: {instead}.",
             bad=bad,
             good=_GOOD,
         ),

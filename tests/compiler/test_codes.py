@@ -1,0 +1,49 @@
+"""Every code of the compiler shows itself in its bad sample, alone, and not in its good one."""
+
+import pytest
+
+from orchspec.compiler import codes
+from orchspec.compiler.check import check
+from orchspec.grammar.diagnostics import all_codes
+from orchspec.grammar.source import Source
+
+OURS = [code for code in all_codes() if code.id[1:3] in {"02", "03", "04", "05", "06", "07", "08", "10"}]
+
+
+def setting(text):
+    """Samples of --set say in a comment what was set."""
+    _, found, rest = text.partition("--set ")
+    return dict([rest.split()[0].split("=", 1)]) if found else {}
+
+
+def run(text):
+    return check(Source("sample.orch", text), setting(text)).diagnostics
+
+
+def told(diagnostics):
+    return "\n".join(f"{item.span}: {item.code.id} {item.message}" for item in diagnostics)
+
+
+@pytest.mark.parametrize("code", OURS, ids=lambda code: code.id)
+def test_the_bad_sample_shows_the_code_and_nothing_else_of_its_severity(code):
+    found = run(code.bad)
+    assert {item.code.id for item in found if item.severity == code.severity or item.severity == "error"} == {
+        code.id
+    }, told(found)
+
+
+@pytest.mark.parametrize("code", OURS, ids=lambda code: code.id)
+def test_the_good_sample_has_no_error_and_not_the_code(code):
+    found = run(code.good)
+    assert not [item for item in found if item.severity == "error" or item.code is code], told(found)
+
+
+@pytest.mark.parametrize("code", OURS, ids=lambda code: code.id)
+def test_the_sample_message_has_all_its_arguments_filled_in(code):
+    for item in run(code.bad):
+        assert item.message and "{" not in item.message.replace("{ ", "").replace("{word", "{word")
+
+
+def test_every_family_is_registered():
+    assert {code.id[:3] for code in OURS} >= {"E02", "E03", "E04", "E05", "E06", "E07", "E08", "E10", "W02", "A04"}
+    assert codes.unbuilt.UNBUILT
