@@ -95,5 +95,6 @@ def _argument(typer: Typer, callee: str, param: FieldInfo, arg: Arg | None, env:
     if arg is None:
         return Argument(param, None)
     value: Expr = arg.value
-    typer.root(value, env, param.type, f"`{param.name}` of {callee}")
+    label = Label(param.node.span, f"{callee} takes {show(param.type)}")
+    typer.root(value, env, param.type, f"`{param.name}` of {callee}", label)
     return Argument(param, value)

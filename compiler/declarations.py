@@ -345,8 +345,9 @@ def _effect(typer: Typer, info: EffectInfo) -> None:
 
 
 def _key(typer: Typer, info: EffectInfo, key: Expr, env: Env) -> None:
+    before = len(typer.report.diagnostics)
     found = typer.root(key, env)
-    if is_unknown(found):
+    if is_unknown(found) or len(typer.report.diagnostics) > before:
         return
     if isinstance(found, Optional):
         note = "give a value for none with `??`"

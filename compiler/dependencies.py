@@ -245,7 +245,7 @@ def _report_cycles(context: Context, block: BlockInfo, edges: Sequence[_Edge]) -
         context.report.add(
             codes.CYCLE,
             start.span,
-            names=shown if len(names) > 1 else f"{shown} and itself",
+            knot=f"{shown} wait for each other" if len(names) > 1 else f"{shown} waits for itself",
             labels=[Label(edge.span, edge.why) for edge in cycle],
             notes=["a loop is written as `repeat`, with its bound"],
         )

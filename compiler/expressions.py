@@ -45,6 +45,7 @@ from orchspec.compiler.types import (
     required,
     show,
 )
+from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
     Binary,
     Bool,
@@ -149,12 +150,14 @@ class Typer:
 
     # -------------------------------------------------------------- entrances
 
-    def root(self, expr: Expr, env: Env, expected: Type | None = None, what: str = "this") -> Type:
+    def root(
+        self, expr: Expr, env: Env, expected: Type | None = None, what: str = "this", label: Label | None = None
+    ) -> Type:
         """Types a whole expression where `expected` is wanted, if anything is; `what` names it in messages."""
         self.checked.frames[expr] = env.frame
         if expected is None:
             return self.infer(expr, env)
-        return self.check(expr, env, expected, what)
+        return self.check(expr, env, expected, what, label)
 
     def condition(self, expr: Expr, env: Env, what: str) -> set[Fact]:
         """Types a whole expression that is a condition; gives what it says to be not none."""
@@ -175,27 +178,42 @@ class Typer:
         self.checked.expr_types[expr] = found
         return found
 
-    def check(self, expr: Expr, env: Env, expected: Type, what: str) -> Type:
-        """Types an expression where `expected` is wanted, and reports what does not fit."""
+    def check(self, expr: Expr, env: Env, expected: Type, what: str, label: Label | None = None) -> Type:
+        """Types an expression where `expected` is wanted, and reports what does not fit; `label` shows who wants it."""
         found = self.infer(expr, env, expected)
-        self.fit(expr, found, expected, what)
+        self.fit(expr, found, expected, what, label)
         return found
 
-    def fit(self, expr: Expr, found: Type, expected: Type, what: str) -> bool:
+    def fit(self, expr: Expr, found: Type, expected: Type, what: str, label: Label | None = None) -> bool:
         """Whether a typed expression fits what is expected; marks conversions, reports what does not fit."""
         if assignable(found, expected):
             if found == INT and required(expected) == FLOAT:
                 self.checked.floats.add(expr)
             return True
+        labels = [*self._origin(expr), *([label] if label is not None else [])]
         if expected == JSON and isinstance(expr, Text | Int | Float | Bool | NoneLit | ListLit | RecordLit):
             return True
         if isinstance(found, Optional) and assignable(found.inner, expected):
             self.report.add(
-                codes.OPTIONAL_OPERAND, expr, what=what, found=show(found), notes=[f"expected {show(expected)}"]
+                codes.OPTIONAL_OPERAND,
+                expr,
+                what=what,
+                found=show(found),
+                notes=[f"expected {show(expected)}"],
+                labels=labels,
             )
         else:
-            self.report.add(codes.TYPE_MISMATCH, expr, what=what, found=show(found), expected=show(expected))
+            self.report.add(
+                codes.TYPE_MISMATCH, expr, what=what, found=show(found), expected=show(expected), labels=labels
+            )
         return False
+
+    def _origin(self, expr: Expr) -> Iterator[Label]:
+        """Where the name that an expression is, is given."""
+        found = self.checked.resolved.get(expr)
+        if isinstance(found, Reference) and found.slot.kind in ("local", "parameter"):
+            given = getattr(found.slot.declared, "name", found.slot.declared)
+            yield Label(given.span, f"`{found.slot.name}` is {show(found.slot.type)}")
 
     def some(self, expr: Expr, env: Env, what: str, hint: Type | None = None) -> Type:
         """The type of an operand, which may not be optional: reports if it is, and goes on with what is inside."""
@@ -241,9 +259,14 @@ class Typer:
         self.context.read(slot, node, env)
         kind = self.context.type_of(slot)
         if isinstance(kind, Nothing):
-            self.report.add(codes.NOT_A_VALUE, node, name=node.text, found="without a result")
+            self.report.add(codes.NO_RESULT, node, name=node.text, labels=list(self._given(slot)))
             return UNKNOWN
         return required(kind) if (slot,) in env.facts else kind
+
+    def _given(self, slot: Slot) -> Iterator[Label]:
+        if slot.kind == "local":
+            given = getattr(slot.declared, "name", slot.declared)
+            yield Label(given.span, "what is done here gives nothing")
 
     def _declared(self, name: str) -> object | None:
         checked = self.checked
@@ -317,7 +340,7 @@ class Typer:
             return UNKNOWN
         found = self._round_field(base.repeat, name) if isinstance(base, Round) else fields[name]
         if isinstance(found, Nothing):
-            self.report.add(codes.NOT_A_VALUE, node.name, name=name, found="without a result")
+            self.report.add(codes.NO_RESULT, node.name, name=name)
             return UNKNOWN
         return found
 

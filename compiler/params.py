@@ -26,22 +26,26 @@ _DEPTH_MAX = 100
 
 def check_params(typer: Typer) -> None:
     """Finds the value of each param: its setting, else its default."""
-    started: set[ParamInfo] = set()
+    done: dict[ParamInfo, bool] = {}
     for param in typer.checked.params.values():
-        _param(typer, param, started, 0)
+        _param(typer, param, done, 0)
     _strangers(typer)
 
 
-def _param(typer: Typer, param: ParamInfo, started: set[ParamInfo], depth: int) -> None:
-    if param in started or depth > _DEPTH_MAX:
+def _param(typer: Typer, param: ParamInfo, done: dict[ParamInfo, bool], depth: int) -> None:
+    if param in done or depth > _DEPTH_MAX:
         return
-    started.add(param)
+    done[param] = False
     default = param.node.default
     if default is not None:
         for part in walk(default):
             other = typer.checked.params.get(part.text) if isinstance(part, Name) else None
-            if other is not None:
-                _param(typer, other, started, depth + 1)
+            if other is not None and done.get(other) is False:
+                what = f"the default of `{param.name}`"
+                typer.report.add(codes.NOT_CONSTANT, part, what=what, problem="it is computed from itself")
+                other.type = UNKNOWN
+            elif other is not None:
+                _param(typer, other, done, depth + 1)
         value = _value(typer, param, default)
         param.known, param.value = value is not None, None if value is None else value[0]
     elif isinstance(param.type, Optional):
@@ -56,6 +60,7 @@ def _param(typer: Typer, param: ParamInfo, started: set[ParamInfo], depth: int) 
         )
     if not param.known:
         param.type = UNKNOWN  # it was told why, and whatever reads it has no other mistake
+    done[param] = True
 
 
 def _constraint(typer: Typer, param: ParamInfo) -> None:
@@ -72,13 +77,18 @@ def _value(typer: Typer, param: ParamInfo, expr: Expr) -> tuple[Any] | None:
     """The value of an expression for a param, in a tuple, since it may be none; or none when something is wrong."""
     before = len(typer.report.diagnostics)
     typer.root(expr, Env(Frame(param.node)), param.type, f"the default of `{param.name}`")
-    if len(typer.report.diagnostics) > before or is_unknown(param.type):
+    if len(typer.report.diagnostics) > before or is_unknown(param.type) or _half_known(typer, expr):
         return None
     try:
         return (evaluate(expr, typer.checked),)
     except NotConstant as error:
         typer.report.add(codes.NOT_CONSTANT, expr, what=f"the default of `{param.name}`", problem=str(error))
         return None
+
+
+def _half_known(typer: Typer, expr: Expr) -> bool:
+    """Whether some part of an expression was reported already."""
+    return any(is_unknown(typer.checked.expr_types.get(part, TEXT)) for part in walk(expr))
 
 
 # ------------------------------------------------------------------ settings

@@ -31,6 +31,7 @@ __all__ = [
     "EnumOf",
     "ListOf",
     "MapOf",
+    "NoValue",
     "Nothing",
     "Optional",
     "RecordOf",
@@ -107,7 +108,12 @@ class Unknown:
     """What cannot be known because of a mistake that was reported already."""
 
 
-Type: TypeAlias = Scalar | ListOf | MapOf | Optional | RecordOf | EnumOf | Round | Nothing | Unknown
+@dataclass(frozen=True, slots=True)
+class NoValue:
+    """What is inside of `none`: it fits every type, since there is none of it."""
+
+
+Type: TypeAlias = Scalar | ListOf | MapOf | Optional | RecordOf | EnumOf | Round | Nothing | NoValue | Unknown
 
 SCALARS = ("Text", "Int", "Float", "Bool", "Url", "Money", "Duration", "Time", "Percent", "Rate", "Json")
 """The names of the built-in types without arguments."""
@@ -115,7 +121,7 @@ SCALARS = ("Text", "Int", "Float", "Bool", "Url", "Money", "Duration", "Time", "
 TEXT, INT, FLOAT, BOOL, URL, MONEY, DURATION, TIME, PERCENT, RATE, JSON = (Scalar(name) for name in SCALARS)
 NOTHING = Nothing()
 UNKNOWN = Unknown()
-NONE = Optional(UNKNOWN)
+NONE = Optional(NoValue())
 """The type of the literal `none`: it fits every optional."""
 
 
@@ -149,7 +155,7 @@ def show(kind: Type) -> str:
             return f"List<{show(item)}>"
         case MapOf(value):
             return f"Map<Text, {show(value)}>"
-        case Optional(Unknown()):
+        case Optional(NoValue()) | NoValue():
             return "none"
         case Optional(inner):
             return f"{show(inner)}?"
@@ -173,7 +179,7 @@ def assignable(given: Type, expected: Type) -> bool:
         case (Unknown(), _) | (_, Unknown()):
             return True
         case Optional(inner), Optional(wanted):
-            return isinstance(inner, Unknown) or assignable_exactly(inner, wanted)
+            return assignable_exactly(inner, wanted)
         case _, Optional(wanted):
             return assignable(given, wanted)
         case (ListOf(inner), ListOf(wanted)) | (MapOf(inner), MapOf(wanted)):
@@ -187,7 +193,7 @@ def assignable(given: Type, expected: Type) -> bool:
 def assignable_exactly(given: Type, expected: Type) -> bool:
     """Whether the two are the same type but for unknown parts: nothing is converted inside of a container."""
     match given, expected:
-        case (Unknown(), _) | (_, Unknown()):
+        case (Unknown() | NoValue(), _) | (_, Unknown()):
             return True
         case (ListOf(inner), ListOf(wanted)) | (MapOf(inner), MapOf(wanted)) | (Optional(inner), Optional(wanted)):
             return assignable_exactly(inner, wanted)
@@ -197,9 +203,9 @@ def assignable_exactly(given: Type, expected: Type) -> bool:
 
 def unify(left: Type, right: Type) -> Type | None:
     """The type that both fit, for branches and for the items of a list; none when there is none."""
-    if isinstance(left, Unknown):
+    if isinstance(left, Unknown | NoValue):
         return right
-    if isinstance(right, Unknown):
+    if isinstance(right, Unknown | NoValue):
         return left
     if isinstance(left, Optional) or isinstance(right, Optional):
         inner = unify(required(left), required(right))

@@ -89,7 +89,7 @@ def _reserve(
                 told.update({(agent, "cost"), (agent, "tokens")})
                 _unreservable(context, step, candidate, limit, node)
             elif reserved[0] is not None and reserved[0] > cap:
-                told.add((agent, limit))
+                told.update({(agent, "cost"), (agent, "tokens")})
                 context.report.add(
                     codes.RESERVATION_TOO_LARGE,
                     _by(step),

@@ -31,7 +31,7 @@ _DRAFT = "step draft = Draft(topic) by ann\n"
 CYCLE = define(
     "E0501",
     "cycle",
-    "{names} wait for each other",
+    "{knot}",
     explanation="A step waits for everything it reads and for everything it is ordered after, so these can never "
     "start. "
     "Each edge of the cycle is shown where it comes from. A loop is written as `repeat`.",

@@ -20,6 +20,7 @@ __all__ = [
     "NOT_A_VALUE",
     "NOT_CONSTANT",
     "NO_FIELDS",
+    "NO_RESULT",
     "OPERAND_TYPES",
     "OPTIONAL_OPERAND",
     "POSITIONAL_AFTER_NAMED",
@@ -224,6 +225,16 @@ LATER_FIELD = define(
     "before a run; a key sees the parameters of its effect.",
     bad="orch 1\ntype Span { low: Int where low <= high  high: Int }",
     good="orch 1\ntype Span { low: Int  high: Int where low <= high }",
+)
+NO_RESULT = define(
+    "E0326",
+    "no-result",
+    "`{name}` has no value: what gives it has no result",
+    explanation="An effect, a flow or a block without a result leaves nothing that could be read.",
+    bad="orch 1\neffect log(line: Text) { key = line }\n"
+    "flow f(line: Text) -> Text {\n  step logged = log(line: line)\n  return logged\n}",
+    good="orch 1\neffect log(line: Text) -> Text { key = line }\n"
+    "flow f(line: Text) -> Text {\n  step logged = log(line: line)\n  return logged\n}",
 )
 WRONG_CALL = define(
     "E0324",

@@ -561,7 +561,7 @@ def test_stubs_and_inputs_are_json_of_the_edge():
         ("log = 3", "E0920", "log"),
         ("publish.Draft = 3", "E0920", "Draft"),
         ("bob.Count = 3s", "E0301", "3s"),
-        ("bob.Count = 3 then none", "E0303", "none"),
+        ("bob.Count = 3 then none", "E0301", "none"),
         ('ann = { text: "a" }', "E0313", '{ text: "a" }'),
         ("bob.Count = topic", "E0201", "topic"),
         (f"ann = {NOTE.replace('0.5', '1.5')}", "E0318", NOTE.replace("0.5", "1.5")),

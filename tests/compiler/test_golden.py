@@ -1,0 +1,94 @@
+"""Broken specs with their mistakes marked on the lines that have them; and how a dozen of them read as text.
+
+`//~ E0301 @12` after a line says that exactly this code is reported on it, here starting in column 12; `//~^ E0301` says
+so of the line above. Nothing else may be reported. To renew the rendered texts: `ORCH_GOLDEN=write pytest`.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from orchspec.compiler.check import check
+from orchspec.grammar.render import render_all
+from orchspec.grammar.source import Source
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+SPECS = sorted(GOLDEN.glob("*.orch"))
+MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
+RENDERED = (
+    "attributes",
+    "budgets",
+    "effects_in_loops",
+    "handoffs",
+    "misspelt_names",
+    "not_built_yet",
+    "one_owner",
+    "optionals",
+    "record_literals",
+    "required_order",
+    "undecided",
+    "unkeyed_effects",
+    "waits_in_a_circle",
+)
+
+
+def found_in(path):
+    return check(Source(path.name, path.read_text("utf-8"))).diagnostics
+
+
+def marks(text):
+    for number, line in enumerate(text.splitlines(), 1):
+        for mark in MARK.finditer(line):
+            column = mark["column"]
+            yield number - bool(mark["up"]), mark["code"], None if column is None else int(column)
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_exactly_the_marked_mistakes_are_reported_where_they_are(path):
+    text = path.read_text("utf-8")
+    wanted = list(marks(text))
+    found = found_in(path)
+    columns = {(line, code): column for line, code, column in wanted if column is None}
+    shown = sorted((d.span.line, d.code.id, None if (d.span.line, d.code.id) in columns else d.span.column) for d in found)
+    told = "\n".join(f"{d.span} {d.code.id} {d.message}" for d in found)
+    assert shown == sorted(wanted, key=lambda item: (item[0], item[1], item[2] or 0)), told
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_spans_lie_on_the_words_that_they_are_about(path):
+    for item in found_in(path):
+        for span in (item.span, *(label.span for label in item.labels)):
+            assert 0 <= span.start <= span.end <= len(span.source.text)
+            assert span.text == span.text.strip()
+        for edit in item.fix.edits if item.fix else ():
+            assert edit.span.text != edit.replacement
+
+
+def test_there_are_many_broken_specs_and_several_with_several_mistakes():
+    counts = [len(list(marks(path.read_text("utf-8")))) for path in SPECS]
+    assert len(SPECS) >= 45
+    assert sum(count > 3 for count in counts) >= 8
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_the_report_reads_as_before(name):
+    path = GOLDEN / f"{name}.orch"
+    text = render_all(found_in(path))
+    snapshot = GOLDEN / f"{name}.txt"
+    if os.environ.get("ORCH_GOLDEN") == "write":
+        snapshot.write_text(text, "utf-8")
+    assert text == snapshot.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_a_suggested_name_repairs_the_mistake(path):
+    text = path.read_text("utf-8")
+    for item in found_in(path):
+        if item.code.id != "E0201" or item.fix is None:
+            continue
+        (edit,) = item.fix.edits
+        repaired = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
+        after = check(Source(path.name, repaired)).diagnostics
+        assert (item.code.id, edit.span.start) not in {(left.code.id, left.span.start) for left in after}
