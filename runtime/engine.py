@@ -251,10 +251,18 @@ class Engine:
 
     def _claim(self, run: str, kernel: Kernel, seq: int, command: ClaimEffect) -> None:
         path = kernel.path(command.place)
-        answer, row = self.ledger.claim(
-            run, command.place, path, command.effect, command.key, command.args_hash, seq, self.now
+        answer, rows = self.ledger.claim(
+            run,
+            command.place,
+            path,
+            command.effect,
+            command.key,
+            command.args_hash,
+            seq,
+            self.now,
+            command.undoes,
         )
-        if row is not None:
+        for row in rows:
             self.committer.put_ledger(row)
         if answer is not None:
             self._claimed(answer)

@@ -1,7 +1,8 @@
 """The effect ledger and the reuse table: who does what once, across all runs of a store.
 
-Both are pure objects that mirror rows of the store: an answer given here becomes durable in the commit of the record that it leads to, and a crash
-forgets both together. After a crash they are built again from the rows, and whoever waited asks again.
+Both are pure objects that mirror rows of the store: an answer given here becomes durable in the commit of the record
+that it leads to, and a crash forgets both together. After a crash they are built again from the rows, and whoever
+waited asks again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ __all__ = ["Answer", "Ledger", "ReuseTable"]
 
 @dataclass(slots=True)
 class Answer:
-    """What a claim got. For the ledger `standing` is own, confirmed or conflict; for reuse hit or own. `value` is the receipt or the reused value."""
+    """What a claim got. For the ledger `standing` is own, confirmed, conflict or passed; for reuse hit or own.
+
+    `value` is the receipt or the reused value.
+    """
 
     run: str
     place: int
@@ -40,6 +44,7 @@ class _Entry:
     owner_place: int
     intent_seq: int
     receipt: Any
+    joined: list[list[str]]
     waiters: list[tuple[str, int, str, int, str]]
 
 
@@ -62,34 +67,65 @@ class Ledger:
                     -1,
                     row.intent_seq,
                     row.receipt,
+                    [list(other) for other in row.joined],
                     [],
                 )
 
     def claim(
-        self, run: str, place: int, path: str, effect: str, key: str, args_hash: str, seq: int, now_us: int
-    ) -> tuple[Answer | None, LedgerRow | None]:
-        """Claim an effect: (the answer, or None while another run is at it; the row that must become durable, or None).
+        self,
+        run: str,
+        place: int,
+        path: str,
+        effect: str,
+        key: str,
+        args_hash: str,
+        seq: int,
+        now_us: int,
+        undoes: tuple[str, int] | None = None,
+    ) -> tuple[Answer | None, list[LedgerRow]]:
+        """Claim an effect: (the answer, or None while another run is at it; the rows that must become durable).
 
-        The first intent owns the key; the owner, asked again after a crash, still owns it. Equal arguments join, other arguments conflict. What was
-        undone or was never done may be done anew: undoing raises the generation.
+        The first intent owns the key; the owner, asked again after a crash, still owns it. Equal arguments join,
+        other arguments conflict. What was undone or was never done may be done anew: undoing raises the generation.
+        The claim of an undo is passed on while anybody else got the receipt: the first of them is the owner then.
         """
+        if undoes is not None:
+            row = self._leave(run, path.removesuffix("!undo"), *undoes, now_us)
+            if row is not None:
+                return Answer(run, place, "passed"), [row]
         entry = self._entries.get(key)
         if entry is None or entry.state in ("undone", "not_done"):
             generation = 0 if entry is None else entry.generation + (1 if entry.state == "undone" else 0)
-            entry = _Entry(effect, key, generation, "intended", args_hash, run, path, place, seq, None, [])
+            entry = _Entry(effect, key, generation, "intended", args_hash, run, path, place, seq, None, [], [])
             self._entries[key] = entry
-            return Answer(run, place, "own", generation), _row(entry, now_us)
+            return Answer(run, place, "own", generation), [_row(entry, now_us)]
         if entry.args_hash != args_hash:
-            return Answer(run, place, "conflict"), None
-        if entry.owner_run == run and entry.owner_path == path:
-            entry.owner_place = place
-            if entry.state == "confirmed":
-                return Answer(run, place, "confirmed", entry.generation, entry.receipt), None
-            return Answer(run, place, "own", entry.generation), None
+            return Answer(run, place, "conflict"), []
+        ours = entry.owner_run == run and entry.owner_path == path
         if entry.state == "confirmed":
-            return Answer(run, place, "confirmed", entry.generation, entry.receipt), None
+            answer = Answer(run, place, "confirmed", entry.generation, entry.receipt)
+            if ours or [run, path] in entry.joined:
+                return answer, []
+            entry.joined.append([run, path])
+            return answer, [_row(entry, now_us)]
+        if ours:
+            entry.owner_place = place
+            return Answer(run, place, "own", entry.generation), []
         entry.waiters.append((run, place, path, seq, args_hash))
-        return None, None
+        return None, []
+
+    def _leave(self, run: str, path: str, key: str, generation: int, now_us: int) -> LedgerRow | None:
+        """Whoever unwinds needs the effect no longer; the row if it is not theirs to undo, else None."""
+        entry = self._entries.get(key)
+        if entry is None or entry.generation != generation or entry.state != "confirmed":
+            return None
+        if (entry.owner_run, entry.owner_path) != (run, path):
+            entry.joined = [other for other in entry.joined if other != [run, path]]
+            return _row(entry, now_us)
+        if not entry.joined:
+            return None
+        (entry.owner_run, entry.owner_path), *entry.joined = entry.joined
+        return _row(entry, now_us)
 
     def settle(
         self, run: str, path: str, key: str, generation: int, state: str, receipt: Any, now_us: int
@@ -113,13 +149,12 @@ class Ledger:
         answers: list[Answer] = []
         waiters, entry.waiters = entry.waiters, []
         for waiter_run, waiter_place, waiter_path, waiter_seq, args_hash in waiters:
-            answer, row = self.claim(
+            answer, more = self.claim(
                 waiter_run, waiter_place, waiter_path, entry.effect, key, args_hash, waiter_seq, now_us
             )
             if answer is not None:
                 answers.append(answer)
-            if row is not None:
-                rows.append(row)
+            rows.extend(more)
         return answers, rows
 
     def claims(self) -> list[tuple[str, str, int, str]]:
@@ -145,6 +180,7 @@ def _row(entry: _Entry, now_us: int) -> LedgerRow:
         entry.intent_seq,
         entry.receipt,
         now_us,
+        [list(other) for other in entry.joined],
     )
 
 
@@ -196,7 +232,10 @@ class ReuseTable:
     def keep(
         self, run: str, place: int, path: str, key: str, ok: bool, value: Any, ttl_us: int | None, now_us: int
     ) -> tuple[list[Answer], ReuseRow | None]:
-        """The owner is done: with its verified value all who wait get it; if it failed, the first of them does the work."""
+        """The owner is done: with its verified value all who wait get it.
+
+        If it failed, the first of them does the work.
+        """
         work = self._work.get(key)
         if work is None or work.owner != (run, place):
             if work is not None:

@@ -58,7 +58,10 @@ class Record:
 
 @dataclass(slots=True, frozen=True)
 class LedgerRow:
-    """Where one effect stands, by (effect, key, generation); it outlives the run that owns it."""
+    """Where one effect stands, by (effect, key, generation); it outlives the run that owns it.
+
+    ``joined`` are the other places, as [run, path] pairs, that got its receipt: while there are any it is not undone.
+    """
 
     effect: str
     key: str
@@ -70,6 +73,7 @@ class LedgerRow:
     intent_seq: int
     receipt: Any
     time_us: int
+    joined: list[list[str]] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _RUN = "run, flow, plan_hash, input, status, result, error, created_us, ended_us, seed, options"
-_LEDGER = "effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us"
+_LEDGER = "effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us, joined"
 _QUESTION = "run, place, contract, who, inputs, expects, asked_us, deadline_us, choices"
 
 # Upserts keep the row's place, so that runs and ledger rows are listed in order of first appearance.
@@ -47,10 +47,10 @@ PUT_RUN = f"""INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     flow = excluded.flow, plan_hash = excluded.plan_hash, input = excluded.input, status = excluded.status,
     result = excluded.result, error = excluded.error, created_us = excluded.created_us, ended_us = excluded.ended_us,
     seed = excluded.seed, options = excluded.options"""  # noqa: S608 - our own columns
-PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (effect, key, generation) DO UPDATE SET state = excluded.state, args_hash = excluded.args_hash,
     owner_run = excluded.owner_run, owner_place = excluded.owner_place, intent_seq = excluded.intent_seq,
-    receipt = excluded.receipt, time_us = excluded.time_us"""  # noqa: S608 - our own columns
+    receipt = excluded.receipt, time_us = excluded.time_us, joined = excluded.joined"""  # noqa: S608 - our own columns
 PUT_REUSE = "INSERT OR REPLACE INTO reuse (key, value, expires_us, run, place) VALUES (?, ?, ?, ?, ?)"
 PUT_QUESTION = f"INSERT OR REPLACE INTO questions ({_QUESTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
 POST_MAIL = "INSERT INTO mail (kind, run, place, name, key, value, by_whom, posted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -137,13 +137,14 @@ def run_row(row: tuple[Any, ...]) -> RunRow:
 
 def ledger_row(row: tuple[Any, ...]) -> LedgerRow:
     """A ledger row from its columns. Raises ``CorruptStore``."""
-    effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us = row
+    effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us, joined = row
     what = f"effect {effect}, key {key}, generation {generation}"
     if state not in _STATES:
         raise CorruptStore(f"{what} has the state {state!r}; expected one of {', '.join(sorted(_STATES))}")
     read_receipt = decode_value(receipt, f"the receipt of {what}")
+    others = decode_value(joined, f"those who joined {what}")
     return LedgerRow(
-        effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, read_receipt, time_us
+        effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, read_receipt, time_us, others
     )
 
 
@@ -199,6 +200,7 @@ def _ledger_columns(row: LedgerRow) -> tuple[Any, ...]:
         row.intent_seq,
         encode_value(row.receipt, f"the receipt of effect {row.effect}, key {row.key}"),
         row.time_us,
+        encode_value(row.joined, f"those who joined effect {row.effect}, key {row.key}"),
     )
 
 

@@ -42,7 +42,8 @@ CREATE TABLE payload_uses (run_no INTEGER NOT NULL, hash TEXT NOT NULL, UNIQUE (
 CREATE INDEX payload_uses_by_hash ON payload_uses (hash);
 CREATE TABLE ledger (no INTEGER PRIMARY KEY, effect TEXT NOT NULL, key TEXT NOT NULL, generation INTEGER NOT NULL,
     state TEXT NOT NULL, args_hash TEXT NOT NULL, owner_run TEXT NOT NULL, owner_place TEXT NOT NULL,
-    intent_seq INTEGER NOT NULL, receipt TEXT NOT NULL, time_us INTEGER NOT NULL, UNIQUE (effect, key, generation));
+    intent_seq INTEGER NOT NULL, receipt TEXT NOT NULL, time_us INTEGER NOT NULL, joined TEXT NOT NULL,
+    UNIQUE (effect, key, generation));
 CREATE TABLE reuse (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_us INTEGER, run TEXT NOT NULL,
     place TEXT NOT NULL);
 CREATE TABLE questions (run TEXT NOT NULL, place TEXT NOT NULL, contract TEXT NOT NULL, who TEXT NOT NULL,

@@ -123,13 +123,15 @@ class StopTask:
 class ClaimEffect:
     """Ask the ledger whose effect this is.
 
-    `key` is the hash of effect and key expression, `args_hash` that of the arguments.
+    `key` is the hash of effect and key expression, `args_hash` that of the arguments. An undo names what it `undoes`:
+    ledger key and generation.
     """
 
     place: int
     effect: str
     key: str
     args_hash: str
+    undoes: tuple[str, int] | None = None
     outward: ClassVar[bool] = False
 
 

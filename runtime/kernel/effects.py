@@ -96,7 +96,7 @@ class Applying(Activity):
         "policy",
         "refusals",
         "rest_at_us",
-        "undoing",
+        "undoes",
     )
 
     ledger_key: str
@@ -121,7 +121,7 @@ class Applying(Activity):
         self.args = args
         self.policy = policy
         self.links = links
-        self.undoing = undoes is not None
+        self.undoes = (undoes.ledger_key, undoes.generation) if undoes is not None else None
         identity = [effect.name, key] if undoes is None else [effect.name, key, undoes.ledger_key, undoes.generation]
         self.ledger_key = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         self.args_hash = hashlib.sha256(canonical_json(args).encode()).hexdigest()
@@ -135,7 +135,11 @@ class Applying(Activity):
         kernel.intents += 1
         self.intent = kernel.intents
         self.state = CLAIMING
-        kernel.out.append(ClaimEffect(self.place, effect.name, self.ledger_key, self.args_hash))
+        self._claim()
+
+    def _claim(self) -> None:
+        command = ClaimEffect(self.place, self.effect.name, self.ledger_key, self.args_hash, self.undoes)
+        self.kernel.out.append(command)
 
     def claimed(self, event: EffectClaimed) -> None:
         """The ledger answered.
@@ -149,13 +153,21 @@ class Applying(Activity):
             self._send()
             return
         if event.standing == "confirmed":
+            self.generation = event.generation
             try:
                 receipt = self.effect.codec.decode_result(event.receipt)
             except InvalidValue as error:
                 self._fail(Failure("bad_receipt", f"{self.path()}: {error}", self.path()))
                 return
             self.state = CLOSED
+            if self.undoes is None:
+                # Who joins needs the effect as much as its owner does: the ledger sees to it that the last undoes it.
+                self.frame.effects.append(Done(self, receipt))
             self.owner.child_done(self, receipt)
+            return
+        if event.standing == "passed":
+            self.state = CLOSED
+            self.owner.child_skipped(self)
             return
         message = (
             f"{self.path()}: the key of {self.effect.name} stands for other arguments already; "
@@ -194,7 +206,7 @@ class Applying(Activity):
         self._settle("confirmed", event.receipt)
         kernel.steps += 1
         self.state = CLOSED
-        if not self.undoing:
+        if self.undoes is None:
             self.frame.effects.append(Done(self, receipt))
         if self.discarded:
             self.owner.child_stopped(self)
@@ -211,8 +223,8 @@ class Applying(Activity):
             self.state = CLOSED
             self.owner.child_stopped(self)
             return
-        if self.refusals < self.policy.attempts and (self.undoing or self.account.may_retry()):
-            if not self.undoing:
+        if self.refusals < self.policy.attempts and (self.undoes is not None or self.account.may_retry()):
+            if self.undoes is None:
                 self.account.count_retry()
             kernel.decide("retry", event.message)
             self._rest(RESTING, "backoff", self.policy.backoff, event.retry_after_us)
@@ -279,7 +291,7 @@ class Applying(Activity):
         """After a crash: whatever was sent is in doubt, and is sent again at once with the same key."""
         kernel = self.kernel
         if self.state == CLAIMING:
-            kernel.out.append(ClaimEffect(self.place, self.effect.name, self.ledger_key, self.args_hash))
+            self._claim()
         elif self.state == SENT:
             self.dispatch += 1
             if self.deadline_us is not None:
@@ -305,81 +317,85 @@ class Done:
         self.intent = activity.intent
 
 
-class Unwinding(Owner):
+class Unwinding:
     """The undoing of all effects of a discarded frame, one after another, latest intent first."""
+
+    __slots__ = ("frame", "kernel", "left")
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.kernel = frame.kernel
         self.left = sorted(frame.effects, key=lambda done: done.intent)
-        self.current: Done | None = None
 
-    def next(self) -> None:
+    def go_on(self) -> None:
         """Undo the next one, or tell the frame that all is undone."""
-        kernel = self.kernel
         while self.left:
-            done = self.left.pop()
-            effect = done.activity.effect
-            if effect.undo is None:
-                kernel.decide("nothing undoes", effect.name)
-                continue
-            self.current = done
-            undo = kernel.program.effects[effect.undo]
-            try:
-                env = Env([*done.args, done.receipt], None)
-                args = [arg(env) for arg in effect.undo_args]
-                key = undo.key(Env(args, None))
-            except ExpressionError as error:
-                kernel.stick(done.activity.path(), f"its undo cannot be computed: {error}")
-                continue
-            applying = Applying(self.frame, done.activity.op, self, 0, 1, "!undo")
-            applying.begin(undo, args, key, _patient(undo.policy), (), done)
-            return
-        self.current = None
+            if Undoing(self, self.left.pop()).begin():
+                return
         self.frame.unwound()
+
+
+class Undoing(Owner):
+    """The undoing of one effect: owns the effect that undoes it."""
+
+    __slots__ = ("done", "unwinding")
+
+    def __init__(self, unwinding: Unwinding, done: Done) -> None:
+        self.unwinding = unwinding
+        self.done = done
+
+    def begin(self) -> bool:
+        """Claim the undo; False if there is none to claim."""
+        unwinding, done = self.unwinding, self.done
+        kernel = unwinding.kernel
+        effect = done.activity.effect
+        if effect.undo is None:
+            kernel.decide("nothing undoes", effect.name)
+            return False
+        undo = kernel.program.effects[effect.undo]
+        try:
+            env = Env([*done.args, done.receipt], None)
+            args = [arg(env) for arg in effect.undo_args]
+            key = undo.key(Env(args, None))
+        except ExpressionError as error:
+            kernel.stick(self.path(), f"its undo cannot be computed: {error}")
+            return False
+        applying = Applying(unwinding.frame, done.activity.op, self, 0, 1, "!undo")
+        applying.begin(undo, args, key, _patient(undo.policy), (), done)
+        return True
 
     def child_done(self, child: Activity, value: Any) -> None:
         """Undone: the ledger raises the generation."""
-        done = self.current
-        assert done is not None
-        self.kernel.out.append(
-            SettleEffect(
-                done.activity.place, done.activity.effect.name, done.ledger_key, done.generation, "undone", None
-            )
-        )
-        self.kernel.decide("undone", done.activity.path())
-        self.kernel.resume(self)
+        done, kernel = self.done, self.unwinding.kernel
+        name = done.activity.effect.name
+        kernel.out.append(SettleEffect(done.activity.place, name, done.ledger_key, done.generation, "undone", None))
+        kernel.decide("undone", self.path())
+        kernel.resume(self.unwinding)
+
+    def child_skipped(self, child: Activity) -> None:
+        """Others still need it, and own it now."""
+        self.unwinding.kernel.decide("passed on", self.path())
+        self.unwinding.kernel.resume(self.unwinding)
 
     def child_failed(self, child: Activity, failure: Failure) -> None:
         """Stuck: named, and the others go on."""
-        assert self.current is not None
-        self.kernel.stick(self.current.activity.path(), failure.message)
-        self.kernel.resume(self)
-
-    def child_skipped(self, child: Activity) -> None:
-        """An undo has no chain that could skip it."""
-        raise AssertionError("an undo was skipped")
+        self.unwinding.kernel.stick(self.path(), failure.message)
+        self.unwinding.kernel.resume(self.unwinding)
 
     def child_stopped(self, child: Activity) -> None:
         """Nobody stops an undo."""
         raise AssertionError("an undo was stopped")
 
     def adopt(self, child: Activity) -> None:
-        """One at a time: `current`."""
-
-    def go_on(self) -> None:
-        """From the agenda."""
-        self.next()
+        """There is one only, and it is not asked for again."""
 
     def path(self) -> str:
         """Of the effect that is being undone."""
-        assert self.current is not None
-        return self.current.activity.path()
+        return self.done.activity.path()
 
     def key(self) -> int:
         """Of the effect that is being undone."""
-        assert self.current is not None
-        return mix(self.current.activity.key(), 0x7_0000)
+        return mix(self.done.activity.key(), 0x7_0000)
 
 
 def _patient(policy: Policy) -> Policy:

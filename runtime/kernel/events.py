@@ -157,7 +157,8 @@ class CostReported:
 class EffectClaimed:
     """The ledger's answer to a claim.
 
-    `standing`: `own` (send it), `confirmed` (it is done: `receipt`), `conflict` (the key stands for other arguments).
+    `standing`: `own` (send it), `confirmed` (done: `receipt`), `conflict` (the key stands for other arguments), or,
+    to the claim of an undo, `passed` (others still need what would be undone, and own it now).
     """
 
     time: int
