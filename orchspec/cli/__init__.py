@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "check": "Reports every mistake in spec files.",
     "fmt": "Formats spec files.",
     "explain": "Says what a diagnostic code means, with a bad and a good example.",
+    "compile": "Compiles a spec to its plan.",
+    "test": "Runs the tests written in spec files.",
 }
 
 

@@ -18,6 +18,7 @@ STDIN: Final = "-"
 
 # Above what the parser accepts, so that it is the parser that says a spec is too large; no more than that is read.
 _LARGEST_FILE_BYTES: Final = 16 * 1024 * 1024
+_MODE: Final = 0o644
 
 
 def shown_name(path: str) -> str:
@@ -48,13 +49,13 @@ def read_text(path: str) -> str:
 
 
 def write_text(path: str, text: str) -> None:
-    """Replaces a file's text in one step, UTF-8: a crash leaves the old text or the new; mode and links stay.
+    """Replaces or makes a file in one step, UTF-8: a crash leaves the old text or the new; mode and links stay.
 
     Raises:
         OSError: the folder or the file can't be written; the file is as it was.
     """
     there = Path(path).resolve()
-    mode = there.stat().st_mode & 0o777
+    mode = there.stat().st_mode & 0o777 if there.exists() else _MODE
     handle, name = tempfile.mkstemp(prefix=f".{there.name}.", dir=there.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,0 +1,68 @@
+"""From a file that a command was given to its plan, or to the report of why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchspec.cli.common import Misuse, Terminal
+from orchspec.cli.files import STDIN, read_text, shown_name
+
+if TYPE_CHECKING:
+    from orchspec.compiler.load import Compiled
+
+__all__ = ["compile_spec", "counted", "refuse", "set_option", "settings_of"]
+
+set_option = click.option("--set", "settings", multiple=True, metavar="K=V", help="Another value for a param.")
+"""`--set k=v`, as often as wanted; `settings_of` reads it."""
+
+
+def settings_of(settings: Iterable[str]) -> dict[str, str]:
+    """The values of `--set`, by param, as they were written.
+
+    Raises:
+        Misuse: one of them is not `name=value`, or a param is set twice.
+    """
+    found: dict[str, str] = {}
+    for setting in settings:
+        name, sign, value = setting.partition("=")
+        if not sign or not name.strip():
+            raise Misuse(f"--set takes name=value, found {setting!r}; write for example --set width=8")
+        if name.strip() in found:
+            raise Misuse(f"--set gives {name.strip()} twice; leave one out")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def compile_spec(path: str, settings: Mapping[str, str] | None = None) -> Compiled:
+    """Compiles a spec file; `-` is standard input, which lies in no folder.
+
+    Raises:
+        Misuse: the file can't be read as text.
+    """
+    from orchspec.compiler import compile_text
+
+    text = read_text(path)
+    folder = None if path == STDIN else Path(path).parent
+    return compile_text(text, shown_name(path), settings=settings, folder=folder)
+
+
+def refuse(terminal: Terminal, path: str, compiled: Compiled) -> None:
+    """Reports a spec that has errors: as `orch check` renders them, or, with `--json`, as the one document."""
+    message = f"{shown_name(path)} has {counted(len(compiled.errors), 'error')}, so there is no plan"
+    if terminal.json:
+        diagnostics = [diagnostic.as_json() for diagnostic in compiled.diagnostics]
+        terminal.document({"error": {"code": "spec_errors", "message": message, "diagnostics": diagnostics}})
+        return
+    from orchspec.grammar.render import render_all
+
+    terminal.say(render_all(compiled.diagnostics, colour=terminal.colored(err=True)).rstrip("\n"))
+    terminal.say(message)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

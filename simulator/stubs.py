@@ -1,0 +1,131 @@
+"""The cast of a test: who is stubbed gives what the test says, nobody fails or falls silent unless a fault strikes.
+
+The n-th call of a stub's target gives the n-th value, the last one for ever. A call is what `calls(target)` counts: a
+task of an agent, an application of an effect. So each attempt at one task is given the same value: what an attempt
+gets wrong is what faults are for (`fail`, `garbage`), and a retry does not shift the values of the other tasks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.kernel.program import program_of
+from orchspec.runtime.made import Breakage, Draw, Maker, broken
+from orchspec.runtime.sampling import AgentSampler, Sampled
+from orchspec.simulator.cast import Cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchspec.compiler.plan import Plan, Profile, Stub
+    from orchspec.runtime.kernel.values import ContractCodec, EffectCodec
+
+__all__ = ["StubbedCast", "without_chance_failures"]
+
+
+def without_chance_failures(plan: Plan) -> Plan:
+    """The plan with profiles that never fail, give garbage or keep silent; everything else, its hash too, is kept."""
+    calm: dict[str, Profile] = {
+        name: replace(profile, failure=0.0, garbage=0.0, never=0.0) for name, profile in plan.profiles.items()
+    }
+    return replace(plan, profiles=calm)
+
+
+class StubbedCast(Cast):
+    """A cast in which some players are stubs.
+
+    Args:
+        plan: the plan, sealed.
+        stubs: those of the test.
+        data: the columns that distributions read.
+        tools_struck: tools that a fault is aimed at.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        stubs: Sequence[Stub],
+        data: dict[tuple[str, str], Any],
+        tools_struck: frozenset[str] = frozenset(),
+    ) -> None:
+        calm = without_chance_failures(plan)
+        super().__init__(calm, data, tools_struck)
+        of: dict[str, dict[str | None, _Turns]] = {}
+        for stub in stubs:
+            of.setdefault(stub.target, {})[stub.contract] = _Turns(stub.values)
+        for target, turns in of.items():
+            self.players[target] = _StubbedPlayer(calm, target, data, turns)
+
+
+class _Turns:
+    """The values of one stub and whose turn each is: a place keeps its value, however often it is asked."""
+
+    __slots__ = ("_given", "_values")
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self._values = values
+        self._given: dict[int, int] = {}
+
+    def value(self, key: int) -> Any:
+        turn = self._given.setdefault(key, len(self._given))
+        return self._values[min(turn, len(self._values) - 1)]
+
+
+class _StubbedPlayer(AgentSampler):
+    """A player whose times are sampled as ever, and whose outputs are those of its stubs (None: of every contract)."""
+
+    __slots__ = ("_key", "_stubs", "_turns")
+
+    def __init__(
+        self, plan: Plan, target: str, data: dict[tuple[str, str], Any], turns: Mapping[str | None, _Turns]
+    ) -> None:
+        super().__init__(plan, target, data)
+        self._turns = turns
+        self._stubs: dict[str, _StubMaker] = {}
+        self._key = 0
+
+    def maker(self, name: str) -> Maker:
+        """The stub for a contract or the effect; the ordinary maker where there is none."""
+        turns = self._turns.get(name) or self._turns.get(None)
+        if turns is None:
+            return super().maker(name)
+        stub = self._stubs.get(name)
+        if stub is None:
+            codecs = program_of(self.plan).codecs
+            codec = codecs.contract(name) if name in self.plan.contracts else codecs.effect(name)
+            stub = self._stubs[name] = _StubMaker(self, turns, codec)
+        return stub
+
+    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int) -> Sampled:
+        """See `AgentSampler.attempt`."""
+        self._key = key
+        return super().attempt(contract, inputs, key, attempt)
+
+    def receipt(self, args: list[Any], key: int) -> Any:
+        """See `AgentSampler.receipt`."""
+        self._key = key
+        return super().receipt(args, key)
+
+    @property
+    def asked_at(self) -> int:
+        """The key of the place that was asked last, which is the one that a value is made for."""
+        return self._key
+
+
+class _StubMaker(Maker):
+    """Stands where outputs are made, and gives those of a stub."""
+
+    def __init__(self, player: _StubbedPlayer, turns: _Turns, codec: ContractCodec | EffectCodec) -> None:
+        # Not that of Maker: nothing is made, so nothing need be makeable.
+        self.codec = codec
+        self._player = player
+        self._turns = turns
+
+    def make(self, inputs: list[Any], draw: Draw) -> Any:
+        """The value whose turn it is, JSON of the edge."""
+        return self._turns.value(self._player.asked_at)
+
+    def broken(self, kind: Breakage, inputs: list[Any], draw: Draw) -> Any:
+        """What comes instead when a fault breaks the output."""
+        return broken(kind, self.make(inputs, draw), self.codec)
