@@ -147,7 +147,7 @@ class _Judge:
         return expression_text(self._named(expr, names), [names])
 
     def _named(self, expr: Expr, names: list[str]) -> Expr:
-        """The expression with a named slot for each fact, and for each constant that has a way of writing of its own."""
+        """The expression with a named slot for each fact, and for each constant with a notation of its own."""
         op = expr[0]
         if op == "const":
             return expr

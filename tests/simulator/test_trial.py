@@ -10,11 +10,8 @@ from orchspec.simulator import trial
 from orchspec.simulator.trial import run_test
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECS = [
-    path
-    for path in sorted((ROOT / "specs").glob("*.orch"))
-    if (plan := compile_file(path).plan) is not None and plan.tests
-]
+PATHS = sorted((ROOT / "specs").glob("*.orch"))
+SPECS = [path for path in PATHS if (plan := compile_file(path).plan) is not None and plan.tests]
 
 HEAD = """orch 1
 enum Verdict { good, bad }
