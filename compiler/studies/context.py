@@ -55,12 +55,6 @@ class Study:
         self.nodes = nodes
         self.folder = folder
 
-    def on_trial(self) -> Study:
-        """The same spec with a report of its own, for looking whether something fits."""
-        trial = Context(self.checked, Report(sound=self.report.sound))
-        trial.used = self.base.used
-        return Study(trial, self.nodes, self.folder)
-
     # names --------------------------------------------------------------------------------------------------------
 
     def target(self, expr: syntax.Node, name: str, kinds: Iterable[str] = _KINDS) -> Target | None:

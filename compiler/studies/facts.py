@@ -18,7 +18,8 @@ from orchspec.compiler.plan import Expectation
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.context import Study
 from orchspec.compiler.studies.kpis import STATUSES
-from orchspec.compiler.types import BOOL, DURATION, INT, MONEY, UNKNOWN, Nothing, Type, is_unknown, show
+from orchspec.compiler.studies.values import unclear
+from orchspec.compiler.types import BOOL, DURATION, INT, MONEY, UNKNOWN, Nothing, Type, show
 from orchspec.grammar import syntax
 
 __all__ = ["COUNTED", "FACTS", "check_facts"]
@@ -45,7 +46,7 @@ def check_facts(study: Study, node: syntax.Expect, flow: FlowInfo) -> Expectatio
     before = len(study.report.diagnostics)
     typer = _FactTyper(study, flow)
     found = typer.root(node.condition, Env(Frame(node)))
-    if len(study.report.diagnostics) > before or is_unknown(found):
+    if len(study.report.diagnostics) > before or not study.report.sound or unclear(study, node.condition):
         return None
     if found != BOOL:
         problem = f"{show(found)} is no expectation; compare it with a value"

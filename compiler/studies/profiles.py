@@ -221,10 +221,10 @@ _Kind = TypeVar("_Kind")
 
 
 def _fitting(study: Study, kinds: list[_Kind], make: Callable[[Study, _Kind], Dist | Failed]) -> Dist | Failed:
-    """The distribution for the first of several fields or types that it fits; if it fits none, the first says why."""
+    """The distribution for several fields or types: the same is sampled for all of them, so it must fit each."""
+    made: Dist | Failed = FAILED
     for kind in kinds:
-        trial = study.on_trial()
-        made = make(trial, kind)
-        if not trial.report.diagnostics and not isinstance(made, Failed):
-            return made
-    return make(study, kinds[0])
+        made = make(study, kind)
+        if isinstance(made, Failed):
+            return FAILED
+    return made

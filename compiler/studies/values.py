@@ -20,13 +20,12 @@ from orchspec.compiler.types import (
     RecordOf,
     Type,
     Unknown,
-    is_unknown,
     required,
 )
 from orchspec.grammar import syntax
 from orchspec.grammar.diagnostics import Label
 
-__all__ = ["check_constraint", "constant", "edge_value", "inner_value", "spoken"]
+__all__ = ["check_constraint", "constant", "edge_value", "inner_value", "spoken", "unclear"]
 
 
 def constant(study: Study, expr: syntax.Expr, what: str) -> Constant | None:
@@ -47,16 +46,20 @@ def inner_value(study: Study, expr: syntax.Expr, want: Type, what: str) -> Any |
 
 def _evaluated(study: Study, expr: syntax.Expr, want: Type | None, what: str) -> Any | Failed:
     before = len(study.report.diagnostics)
-    found = study.typer.root(expr, Env(Frame(expr)), want, what)
-    if len(study.report.diagnostics) > before or (
-        is_unknown(found) and not isinstance(expr, syntax.NoneLit | syntax.ListLit)
-    ):
+    study.typer.root(expr, Env(Frame(expr)), want, what)
+    if len(study.report.diagnostics) > before or unclear(study, expr):
         return FAILED
     try:
         return evaluate(expr, study.checked)
     except NotConstant as error:
         study.report.add(NOT_CONSTANT, expr, what=what, problem=str(error))
         return FAILED
+
+
+def unclear(study: Study, expr: syntax.Expr) -> bool:
+    """Whether a typed expression has a part about which nothing is known, because of a mistake told elsewhere."""
+    types = study.checked.expr_types
+    return any(isinstance(part, syntax.Hole) or isinstance(types.get(part), Unknown) for part in syntax.walk(expr))
 
 
 # ------------------------------------------------------------------ constraints
