@@ -10,16 +10,26 @@ from typing import ClassVar
 
 __all__ = [
     "AlreadyAnswered",
+    "AttemptStopped",
+    "BadInput",
+    "BadOutput",
     "CorruptStore",
     "Fenced",
+    "InDoubt",
+    "Interrupted",
     "LeaseHeld",
+    "MissingHandlers",
+    "NotAllowed",
     "OrchError",
     "PayloadTooLarge",
     "ReplayMismatch",
     "RunEnded",
+    "RunHalted",
+    "RunMismatch",
     "StoreBusy",
     "StoreError",
     "StoreFull",
+    "UnknownName",
     "UnknownRun",
 ]
 
@@ -98,3 +108,63 @@ class ReplayMismatch(OrchError):
     """Folding the journal did not reproduce what was recorded."""
 
     code = "replay_mismatch"
+
+
+class UnknownName(OrchError):
+    """A name that the plan does not declare: of a flow, an agent, a contract, an effect or a person."""
+
+    code = "unknown_name"
+
+
+class MissingHandlers(OrchError):
+    """A run needs handlers that nobody gave; the message names each and how to provide it."""
+
+    code = "missing_handlers"
+
+
+class BadInput(OrchError):
+    """The inputs of a run are not those of its flow."""
+
+    code = "bad_input"
+
+
+class RunMismatch(OrchError):
+    """A run of that name exists, with another flow or other inputs."""
+
+    code = "run_mismatch"
+
+
+class RunHalted(OrchError):
+    """A run met a bug of Orch and was halted; what is durable of it stays, other runs go on."""
+
+    code = "run_halted"
+
+
+class Interrupted(OrchError):
+    """The engine was told to stop before the run had ended; what is durable of it can be resumed."""
+
+    code = "interrupted"
+
+
+class BadOutput(OrchError):
+    """What a handler gave back cannot cross: it is no JSON, too large, or tells impossible usage."""
+
+    code = "bad_output"
+
+
+class NotAllowed(OrchError):
+    """An agent asked for something that its spec does not allow."""
+
+    code = "not_allowed"
+
+
+class AttemptStopped(OrchError):
+    """Raised inside a handler whose attempt was told to stop: let it pass, nothing of the attempt counts any more."""
+
+    code = "attempt_stopped"
+
+
+class InDoubt(OrchError):
+    """Raised by the handler of an effect that cannot say whether it was done: it is sent again, with the same key."""
+
+    code = "in_doubt"

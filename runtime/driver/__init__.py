@@ -1,0 +1,11 @@
+"""The real clock: asyncio carries out what the kernel commands, and a store makes it durable.
+
+| module | is |
+|---|---|
+| `clock`, `timers` | the time of events, and what comes due |
+| `values` | what handlers give back, made JSON and held to limits |
+| `people`, `attempts`, `sending` | who carries out commands: questions and mail, agents and tools, effects |
+| `loop` | one engine: drain, step, commit, act |
+| `lease` | the store's ownership, renewed in time |
+| `hub` | all runs of one process on one store: starting, resuming, parking, ending |
+"""

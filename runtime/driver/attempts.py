@@ -1,0 +1,323 @@
+"""Attempts of agents: started, stopped, and told as events.
+
+An attempt that was told to stop is cancelled, but has stopped only when its handler has returned: a thread cannot be
+killed. Until then its grant is held (the kernel lets go after a grace), and what it cost is reported however late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.driver.values import as_json, cost_pico, error_text, token_count
+from orchspec.runtime.engine import TOOL_CALLS
+from orchspec.runtime.errors import AttemptStopped, BadOutput, NotAllowed
+from orchspec.runtime.kernel.events import CostReported, QuestionAnswered, TaskFailed, TaskFulfilled, TaskStopped
+from orchspec.runtime.task import BudgetLeft, Output, Task, Turn, moment
+
+if TYPE_CHECKING:
+    from orchspec.runtime.crew import Player
+    from orchspec.runtime.dispatcher import Grant
+    from orchspec.runtime.driver.live import LiveRun, Loop
+    from orchspec.runtime.kernel.commands import AskPerson, RunTask, StopTask
+
+__all__ = ["Attempt", "Attempts"]
+
+_CALLS_MAX = (1 << 16) - 1
+
+
+class Attempt:
+    """One attempt under way; the powers of its `Task`."""
+
+    __slots__ = (
+        "_calls",
+        "_loop",
+        "_waits",
+        "abandoned",
+        "agent",
+        "attempt",
+        "dispatch",
+        "handle",
+        "loop",
+        "number",
+        "place",
+        "run",
+        "stopped",
+    )
+
+    def __init__(self, loop: Loop, run: str, command: RunTask | AskPerson) -> None:
+        self._loop = loop
+        self.loop = loop.asyncio_loop
+        self.run = run
+        self.place = command.place
+        self.attempt = command.attempt
+        self.dispatch = command.dispatch
+        self.agent = command.agent
+        self.stopped = False
+        self.abandoned = False
+        self.number = 0
+        self.handle: asyncio.Task[None] | None = None
+        self._calls: set[int] = set()
+        self._waits: dict[int, asyncio.Future[None]] = {}
+
+    @property
+    def held(self) -> bool:
+        """See `task.Powers`."""
+        return self.stopped and not self.abandoned
+
+    # -------------------------------------------------------------- tools
+
+    async def enter_tool(self, tool: str) -> int:
+        """See `task.Powers`."""
+        self._hold_on()
+        if self.number >= _CALLS_MAX:
+            raise NotAllowed(f"one attempt of {self.agent} called tools {_CALLS_MAX} times; that is all it may")
+        self.number += 1
+        call = self.number
+        loop = self._loop
+        now = loop.clock.now_us()
+        self._calls.add(call)
+        grant = loop.engine.call_tool(self.run, self.place, self.attempt, call, tool, now)
+        if grant is None:
+            wait: asyncio.Future[None] = self.loop.create_future()
+            self._waits[call] = wait
+            loop.schedule()  # the next wake-up may have to be earlier
+            try:
+                await wait
+            except BaseException:
+                self.leave_tool(call)
+                raise
+            finally:
+                self._waits.pop(call, None)
+        return call
+
+    def granted(self, call: int) -> None:
+        """A call that waited may go on."""
+        wait = self._waits.get(call)
+        if wait is not None and not wait.done():
+            wait.set_result(None)
+
+    def leave_tool(self, call: int) -> None:
+        """See `task.Powers`."""
+        if call in self._calls:
+            self._calls.discard(call)
+            if not self.abandoned:
+                self._loop.engine.end_tool_call(self.run, self.place, self.attempt, call, self._loop.clock.now_us())
+                self._loop.schedule()
+
+    def leave_all(self) -> None:
+        """Close whatever calls the handler left open."""
+        for call in sorted(self._calls):
+            self.leave_tool(call)
+
+    def progress(self, share: float, note: str) -> None:
+        """See `task.Powers`."""
+        self.loop.call_soon_threadsafe(self._loop.note_progress, self.run, self.place, share, note)
+
+    def _hold_on(self) -> None:
+        if self.stopped:
+            raise AttemptStopped(f"{self.agent} was told to stop")
+
+    # -------------------------------------------------------------- stopping
+
+    def stop(self) -> None:
+        """Tell the handler to stop; what it is awaiting is cancelled."""
+        self.stopped = True
+        for wait in list(self._waits.values()):
+            if not wait.done():
+                wait.set_exception(AttemptStopped(f"{self.agent} was told to stop"))
+        if self.handle is not None:
+            self.handle.cancel()
+
+    def abandon(self) -> None:
+        """The engine that ran it is gone: nothing of it counts any more."""
+        self.abandoned = True
+        self.stop()
+
+
+class Attempts:
+    """The attempts of one loop, those of people with handlers too."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._open: dict[tuple[str, int, int], Attempt] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether any is under way that counts: one that was told to stop may run on for long."""
+        return any(not attempt.stopped for attempt in self._open.values())
+
+    def handles(self) -> list[asyncio.Task[None]]:
+        """The asyncio tasks of those under way."""
+        return [attempt.handle for attempt in self._open.values() if attempt.handle is not None]
+
+    def run(self, live: LiveRun, command: RunTask) -> None:
+        """Have the agent's player do the attempt."""
+        player = live.crew.agent(command.agent, command.contract)
+        attempt = Attempt(self._loop, live.run, command)
+        if player is None:
+            message = f"nobody plays the agent {command.agent}: give a handler with @app.agent({command.agent!r})"
+            self._post_failed(attempt, "no_handler", message, sent=False)
+            return
+        task = _task(live, attempt, command)
+        task.previous_error = command.previous_error
+        task.budget_left = BudgetLeft(
+            Decimal(command.reserved_pico).scaleb(-12) if command.reserved_pico else None,
+            command.reserved_tokens or None,
+        )
+        task.model = command.model
+        task.tools = tuple(live.plan.agents[command.agent].tools)
+        task.history = [Turn(inputs, output) for inputs, output in command.history]
+        self._start(attempt, player, task)
+
+    def ask(self, live: LiveRun, command: AskPerson, player: Player, asked_us: int) -> None:
+        """Have a person's player answer; the answer comes as one of a person."""
+        attempt = Attempt(self._loop, live.run, command)
+        task = _task(live, attempt, command)
+        task.asked_us = asked_us
+        self._start(attempt, player, task, person=True)
+
+    def _start(self, attempt: Attempt, player: Player, task: Task, *, person: bool = False) -> None:
+        key = (attempt.run, attempt.place, attempt.attempt)
+        self._open[key] = attempt
+        attempt.handle = self._loop.spawn(self._play(key, attempt, player, task, person=person))
+
+    async def _play(
+        self, key: tuple[str, int, int], attempt: Attempt, player: Player, task: Task, *, person: bool
+    ) -> None:
+        returned: Any = None
+        failure: tuple[str, str] | None = None
+        usage: tuple[int | None, int | None, int | None] = (None, None, None)
+        try:
+            returned = await player(task)
+            output = returned if isinstance(returned, Output) else Output(returned)
+            usage = _usage(output)
+            returned = as_json(output.value, f"the output of {attempt.agent}")
+        except asyncio.CancelledError:
+            failure = ("agent_error", f"{attempt.agent} was cancelled from inside")
+            if not attempt.stopped:
+                # Cancelled by nobody of ours: it cancelled itself, or the whole loop is going down.
+                current = asyncio.current_task()
+                if self._loop.closed or (current is not None and current.cancelling()):
+                    attempt.abandoned = True
+        except BadOutput as error:
+            failure = (error.code, error.message)
+        except AttemptStopped as error:
+            failure = (error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever an agent raises is a failed attempt
+            failure = ("agent_error", error_text(error))
+        finally:
+            if self._open.get(key) is attempt:
+                del self._open[key]
+            attempt.leave_all()
+        if attempt.abandoned or self._loop.closed:
+            return
+        if attempt.stopped:
+            self._post_stopped(attempt, usage, person=person)
+        elif failure is not None:
+            self._post_failed(attempt, *failure, usage=usage, person=person)
+        elif person:
+            self._loop.post(attempt.run, QuestionAnswered(0, attempt.place, attempt.attempt, returned, attempt.agent))
+        else:
+            self._loop.post(
+                attempt.run,
+                TaskFulfilled(
+                    0, attempt.place, attempt.attempt, attempt.dispatch, returned, *usage, tool_calls=attempt.number
+                ),
+            )
+
+    def _post_failed(
+        self,
+        attempt: Attempt,
+        code: str,
+        message: str,
+        *,
+        usage: tuple[int | None, int | None, int | None] = (None, None, None),
+        person: bool = False,
+        sent: bool = True,
+    ) -> None:
+        loop = self._loop
+        if person:
+            kernel = loop.engine.kernels.get(attempt.run)
+            if kernel is not None:
+                loop.engine.committer.close_question(attempt.run, kernel.path(attempt.place))
+        event = TaskFailed(
+            0,
+            attempt.place,
+            attempt.attempt,
+            attempt.dispatch,
+            code,
+            message,
+            *usage,
+            tool_calls=attempt.number,
+            sent=sent,
+        )
+        loop.post(attempt.run, event)
+
+    def _post_stopped(
+        self, attempt: Attempt, usage: tuple[int | None, int | None, int | None], *, person: bool
+    ) -> None:
+        if person:
+            return  # The kernel let go of the question at once.
+        if any(part is not None for part in usage):
+            self._loop.post(attempt.run, CostReported(0, attempt.place, attempt.attempt, *usage))
+        self._loop.post(attempt.run, TaskStopped(0, attempt.place, attempt.attempt, attempt.dispatch))
+
+    def stop(self, run: str, command: StopTask) -> None:
+        """Stop an attempt; `TaskStopped` follows when it has stopped."""
+        attempt = self._open.get((run, command.place, command.attempt))
+        if attempt is not None:
+            attempt.stop()
+        elif not command.person:
+            # It was never started here, or has returned already: nothing runs on.
+            self._loop.post(run, TaskStopped(0, command.place, command.attempt, command.dispatch))
+
+    def withdraw(self, run: str, place: int, attempt: int) -> None:
+        """A person has answered otherwise: their player need not."""
+        found = self._open.get((run, place, attempt))
+        if found is not None:
+            found.stop()
+
+    def tool_granted(self, grant: Grant) -> None:
+        """A tool call of an attempt may go on."""
+        number = grant.attempt - TOOL_CALLS
+        attempt = self._open.get((grant.run, grant.place, number >> 16))
+        if attempt is not None:
+            attempt.granted(number & 0xFFFF)
+
+    def abandon(self) -> None:
+        """The engine is gone."""
+        for attempt in list(self._open.values()):
+            attempt.abandon()
+        self._open.clear()
+
+
+def _task(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task:
+    kernel = live.kernel
+    assert kernel is not None
+    step = kernel.path(command.place)
+    contract = live.plan.contracts[command.contract]
+    return Task(
+        powers=attempt,
+        run=live.run,
+        step=step,
+        agent=command.agent,
+        contract=command.contract,
+        inputs=kernel.program.contracts[command.contract].encode_inputs(command.inputs),
+        expects=contract.expects,
+        attempt=command.attempt,
+        key=hashlib.sha256(f"{live.run}\n{step}".encode()).hexdigest(),
+        deadline=moment(command.deadline_us),
+        inner=command.inputs,
+        draw_key=kernel.draw_key(command.place),
+    )
+
+
+def _usage(output: Output) -> tuple[int | None, int | None, int | None]:
+    return (
+        token_count(output.tokens_in, "tokens_in"),
+        token_count(output.tokens_out, "tokens_out"),
+        cost_pico(output.cost_usd),
+    )

@@ -1,0 +1,486 @@
+"""All runs of one process on one store: they share an engine and a lease, whoever asked for them.
+
+A hub opens with the first run that is asked for and closes with the last: it takes the store's lease, drives a loop,
+renews the lease, looks into the mailbox, and gives everything back. When the store fails under it, what is durable is
+folded again into a fresh loop; when another engine has taken the store, it stops at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from orchspec.runtime.driver.clock import Clock
+from orchspec.runtime.driver.lease import Lease
+from orchspec.runtime.driver.live import LiveRun, Watch
+from orchspec.runtime.driver.loop import EngineLoop
+from orchspec.runtime.driver.stored import check_inputs, check_same, folded, has_ended, pinned_plan, stored_result
+from orchspec.runtime.errors import (
+    CorruptStore,
+    Fenced,
+    Interrupted,
+    LeaseHeld,
+    OrchError,
+    ReplayMismatch,
+    RunHalted,
+    StoreError,
+    UnknownRun,
+)
+from orchspec.runtime.journal import MemoryStore, SQLiteStore
+from orchspec.runtime.journal.owner import this_process
+from orchspec.runtime.journal.records import RunRow
+from orchspec.runtime.result import RunResult, result_of
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.runtime.crew import Crew
+    from orchspec.runtime.journal.records import RunStatus
+    from orchspec.runtime.journal.schema import Durability
+    from orchspec.runtime.journal.store import Store
+    from orchspec.runtime.kernel.commands import EndRun
+    from orchspec.runtime.recording import Folded
+
+__all__ = ["Heard", "Hub", "Request", "Tell", "hub_for", "interrupt_all"]
+
+Tell = Callable[[str], None]
+Heard = Callable[[str, str, float, str], None]
+"""Told of a heartbeat: run, step, share that is done, note."""
+
+_log = logging.getLogger("orchspec")
+_POLL_S: Final = 0.2
+_GRACE_S: Final = 2.0
+"""What attempts under way are given to come back when the engine is told to stop."""
+_LOSSES_MAX: Final = 5
+"""A store that fails so often, one time after another, is given up."""
+_CALM_S: Final = 30.0
+_HUBS: Final[dict[tuple[int, str], Hub]] = {}
+"""The open hubs of this process, by event loop and store."""
+
+
+def hub_for(
+    store: Store | str | Path | None,
+    *,
+    durability: Durability = "full",
+    create: bool = True,
+    speed: float = 1.0,
+    tell: Tell | None = None,
+    heard: Heard | None = None,
+) -> Hub:
+    """The hub of a store in this event loop, opened if there is none; whoever asks first decides how.
+
+    Args:
+        store: the path of an SQLite file, a store, or None for one in memory that goes with its hub.
+        durability: of a store that is opened by its path.
+        create: whether to make a missing file.
+        speed: of the clock.
+        tell: see `Hub`.
+        heard: see `Hub`.
+
+    Raises:
+        StoreError: the store cannot be opened.
+    """
+    loop_id = id(asyncio.get_running_loop())
+    if store is None:
+        return Hub(MemoryStore(), speed=speed, tell=tell, heard=heard)
+    owned = isinstance(store, (str, Path))
+    key = (loop_id, os.path.realpath(store) if isinstance(store, (str, Path)) else f"store {id(store)}")
+    hub = _HUBS.get(key)
+    if hub is None:
+        opened = SQLiteStore(store, durability, create=create) if isinstance(store, (str, Path)) else store
+        hub = Hub(opened, speed=speed, owned=owned, left=lambda: _leave(key), tell=tell, heard=heard)
+        _HUBS[key] = hub
+    return hub
+
+
+def _leave(key: tuple[int, str]) -> None:
+    _HUBS.pop(key, None)
+
+
+async def interrupt_all() -> None:
+    """Interrupt every hub of this event loop."""
+    loop_id = id(asyncio.get_running_loop())
+    for hub in [hub for key, hub in _HUBS.items() if key[0] == loop_id]:
+        await hub.interrupt()
+
+
+@dataclass(slots=True)
+class Request:
+    """A run that is asked for.
+
+    `crew` is called with the plan that the run is pinned to and the engine's clock; it raises MissingHandlers.
+    """
+
+    run: str
+    crew: Callable[[Plan, Clock], Crew]
+    watch: Watch | None = None
+    plan: Plan | None = None
+    flow: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Hub:
+    """One engine on one store.
+
+    Args:
+        store: where runs are kept.
+        speed: of the clock.
+        owned: whether to close the store at the end.
+        left: called when the hub is closed.
+        tell: told what a person should know; the log `orchspec` unless given.
+        heard: told of heartbeats.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        speed: float = 1.0,
+        owned: bool = False,
+        left: Callable[[], None] | None = None,
+        tell: Tell | None = None,
+        heard: Heard | None = None,
+    ) -> None:
+        self._asyncio = asyncio.get_running_loop()
+        self._store = store
+        self._owned = owned
+        self._left = left
+        self._tell = tell
+        self._heard = heard
+        self._clock = Clock(speed)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="orch-writer")
+        self._lease = Lease(store, this_process(str(id(self._asyncio))), self._writer, self.lost)
+        self._loop: EngineLoop | None = None
+        self._runs: dict[str, LiveRun] = {}
+        self._asked: dict[tuple[str, str], int] = {}
+        self._poll: asyncio.TimerHandle | None = None
+        self._beside: set[asyncio.Task[Any]] = set()
+        self._losses = 0
+        self._lost_at_s = 0.0
+        self._parking = False
+        self.closed = False
+
+    # -------------------------------------------------------------- asking for runs
+
+    async def run(self, request: Request) -> RunResult:
+        """Start a run, or go on with the run of that name, and wait until it has ended or is parked.
+
+        Raises what `check_inputs` and `check_same` do, LeaseHeld, StoreError, MissingHandlers (from the crew),
+        RunHalted, Interrupted.
+        """
+        try:
+            live = self._runs.get(request.run)
+            if live is not None:
+                check_same(live.row, request.flow, request.inputs)
+                return await self._wait(live)
+            row = self._store.run(request.run)
+            if row is None:
+                return await self._wait(self._start(request))
+            check_same(row, request.flow, request.inputs)
+            if request.plan is not None and row.plan_hash != request.plan.hash:
+                self.tell(f"run {row.run} goes on with the plan that it was started with; the spec has changed since")
+            if has_ended(row):
+                return stored_result(self._store, row, request.plan)
+            return await self._wait(self._resume([(row, request)])[0])
+        finally:
+            await self._leave_if_done()
+
+    async def resume(self, requests: list[Request]) -> list[RunResult | OrchError]:
+        """Go on with runs, and wait for all of them.
+
+        Returns, in the order of the requests, the result of each, or the error that keeps it from going on. Raises
+        UnknownRun for a name that the store does not hold, MissingHandlers (from a crew), LeaseHeld, StoreError.
+        """
+        try:
+            results: dict[str, RunResult | OrchError] = {}
+            found: list[tuple[RunRow, Request]] = []
+            for request in requests:
+                row = self._store.run(request.run)
+                if row is None:
+                    raise UnknownRun(f"the store holds no run {request.run}; `orch status` lists those that it holds")
+                if has_ended(row):
+                    results[row.run] = stored_result(self._store, row)
+                elif row.run not in self._runs:
+                    found.append((row, request))
+            resumed = {live.run: live for live in self._resume(found)}
+            waiting = [resumed.get(each.run) or self._runs[each.run] for each in requests if each.run not in results]
+            await self._wait_all(waiting)
+            for live in waiting:
+                error = live.future.exception()
+                if error is not None and not isinstance(error, OrchError):
+                    raise error
+                results[live.run] = live.future.result() if error is None else error
+            return [results[request.run] for request in requests]
+        finally:
+            await self._leave_if_done()
+
+    def _start(self, request: Request) -> LiveRun:
+        plan = request.plan
+        assert plan is not None, "a run that the store does not hold needs a plan"
+        check_inputs(plan, request.flow, request.inputs)
+        crew = request.crew(plan, self._clock)
+        loop = self._open(plan)
+        self._store.put_plan(plan.hash, plan.as_json())
+        row = RunRow(
+            run=request.run,
+            flow=request.flow,
+            plan_hash=plan.hash,
+            input=request.inputs,
+            status="running",
+            result=None,
+            error=None,
+            created_us=self._clock.now_us(),
+            ended_us=None,
+            seed=request.seed,
+            options=request.options,
+        )
+        live = LiveRun(row, plan, crew, self._asyncio.create_future(), request.watch)
+        self._runs[live.run] = live
+        loop.start(live)
+        return live
+
+    def _resume(self, found: list[tuple[RunRow, Request]]) -> list[LiveRun]:
+        lives: list[LiveRun] = []
+        for row, request in found:
+            plan = pinned_plan(self._store, row, request.plan)
+            crew = request.crew(plan, self._clock)
+            lives.append(LiveRun(row, plan, crew, self._asyncio.create_future(), request.watch))
+        if lives:
+            loop = self._open(lives[0].plan)
+            self._runs.update({live.run: live for live in lives})
+            self._go_on(loop, lives)
+        return lives
+
+    def _go_on(self, loop: EngineLoop, lives: list[LiveRun]) -> None:
+        """Fold runs from the store, which is ours, and have the loop go on with them."""
+        self._asked.update({(each.run, each.place): each.asked_us for each in self._store.questions()})
+        states: list[tuple[LiveRun, Folded]] = []
+        for live in lives:
+            row = self._store.run(live.run)
+            if row is None:
+                loop.start(live)
+                continue
+            live.row = row
+            try:
+                state = folded(self._store, row, live.plan)
+            except (ReplayMismatch, CorruptStore) as error:
+                self._fail(live, error)
+                continue
+            live.kernel = state.kernel
+            if has_ended(row):
+                self._settle(live, result_of(row, state.kernel))
+            else:
+                states.append((live, state))
+        if states:
+            self._clock.not_before(max(state.kernel.now for _, state in states))
+            loop.recover(states)
+            loop.poll()
+
+    # -------------------------------------------------------------- waiting
+
+    async def _wait(self, live: LiveRun) -> RunResult:
+        await self._wait_all([live])
+        return live.future.result()
+
+    async def _wait_all(self, lives: list[LiveRun]) -> None:
+        for live in lives:
+            live.waiters += 1
+        try:
+            if lives:
+                await asyncio.wait([live.future for live in lives])
+        finally:
+            for live in lives:
+                live.waiters -= 1
+
+    async def _leave_if_done(self) -> None:
+        """Close when nobody waits for anything any more: a run that nobody awaits rests in the store."""
+        if not self.closed and not any(live.waiters for live in self._runs.values()):
+            await self.close()
+
+    async def interrupt(self) -> None:
+        """Stop: nothing new is sent, what is under way gets a moment, what came back is committed, the lease is given
+        back. Whoever waits gets `Interrupted`.
+        """
+        names = ", ".join(self._runs)
+        await self.close(Interrupted(f"interrupted; what is durable of {names or 'the runs'} can be resumed"))
+
+    async def close(self, error: OrchError | None = None) -> None:
+        """Close; runs that have not ended rest in the store, whoever waits for one gets `error`."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._left is not None:
+            self._left()
+        if self._poll is not None:
+            self._poll.cancel()
+        if self._loop is not None and not self._loop.closed:
+            await self._loop.drain(_GRACE_S)
+        self._shut(error)
+        if self._loop is not None:
+            await self._loop.gone()
+
+    def _shut(self, error: OrchError | None) -> None:
+        if self._loop is not None and not self._loop.closed:
+            self._loop.close()
+        if self._lease.epoch:
+            self._lease.give_back()
+        self._writer.shutdown(wait=False)
+        for live in list(self._runs.values()):
+            self._fail(live, error or Interrupted(f"nobody waits for run {live.run} any more; resume it"))
+        if self._owned:
+            with contextlib.suppress(StoreError):
+                self._store.close()
+
+    # -------------------------------------------------------------- the loop
+
+    def _open(self, plan: Plan) -> EngineLoop:
+        if self._loop is not None and not self._loop.closed:
+            return self._loop
+        self._lease.take()
+        loop = EngineLoop(
+            self,
+            self._store,
+            self._clock,
+            self._writer,
+            plan,
+            self._lease.epoch,
+            ledger=self._store.ledger(),
+            reuse=self._store.reuse(self._clock.now_us()),
+            asked=self._asked,
+        )
+        self._loop = loop
+        self._look()
+        return loop
+
+    def _look(self) -> None:
+        # The mailbox is a table: other processes put into it, and nobody rings.
+        if self._poll is not None:
+            self._poll.cancel()
+        if self.closed:
+            return
+        if self._loop is not None and not self._loop.closed and not self._parking:
+            self._loop.poll()
+        self._poll = self._asyncio.call_later(_POLL_S, self._look)
+
+    # -------------------------------------------------------------- what the loop tells
+
+    def ended(self, live: LiveRun, command: EndRun) -> None:
+        """See `House`."""
+        assert live.kernel is not None
+        status = cast("RunStatus", command.status)
+        live.row = replace(live.row, status=status, result=command.result, error=command.error)
+        self._settle(live, result_of(live.row, live.kernel))
+
+    def _settle(self, live: LiveRun, result: RunResult) -> None:
+        self._runs.pop(live.run, None)
+        if not live.future.done():
+            live.future.set_result(result)
+
+    def _fail(self, live: LiveRun, error: OrchError) -> None:
+        self._runs.pop(live.run, None)
+        if not live.future.done():
+            live.future.set_exception(error)
+            live.future.exception()  # whoever waits sees it; nobody else need be told
+
+    def halted(self, live: LiveRun, error: Exception) -> None:
+        """See `House`."""
+        halted = RunHalted(
+            f"run {live.run} was halted by a bug of Orch ({type(error).__name__}: {error}); what is durable of it "
+            f"stays in the store: please report it with `orch journal {live.run}`"
+        )
+        halted.__cause__ = error
+        self._fail(live, halted)
+
+    def tell(self, message: str) -> None:
+        """See `House`."""
+        if self._tell is not None:
+            self._tell(message)
+        else:
+            _log.warning("%s", message)
+
+    def note_progress(self, run: str, step: str, share: float, note: str) -> None:
+        """See `House`."""
+        if self._heard is not None:
+            self._heard(run, step, share, note)
+
+    def quiet(self) -> None:
+        """See `House`: park what waits for people."""
+        if self._parking or self.closed or self._loop is None:
+            return
+        self._loop.poll()
+        if self._loop.closed or self._loop.engine.inbox:
+            return
+        self._parking = True
+        self._spawn(self._park(self._loop))
+
+    async def _park(self, loop: EngineLoop) -> None:
+        lives = list(loop.lives.values())
+        asked = {run for run, _ in loop.people.open}
+        loop.draining = True
+        for live in lives:
+            loop.park(live)
+            if live.run not in asked:
+                self.tell(f"run {live.run} waits for an effect or a result of another run: resume that one first")
+        await loop.settle()
+        self._parking = False
+        if loop.closed:
+            return  # The store failed under it: what is folded again will be quiet again.
+        loop.close()
+        for live in lives:
+            if live.run in self._runs and live.kernel is not None:
+                self._settle(live, result_of(live.row, live.kernel))
+
+    # -------------------------------------------------------------- when the store fails
+
+    def lost(self, error: Exception) -> None:
+        """See `House`; the lease tells it too."""
+        if self.closed:
+            return
+        if self._loop is not None and not self._loop.closed:
+            self._loop.close()
+        if isinstance(error, (Fenced, LeaseHeld)):
+            self._give_up(error)
+            return
+        now_s = self._asyncio.time()
+        self._losses = self._losses + 1 if now_s - self._lost_at_s < _CALM_S else 1
+        self._lost_at_s = now_s
+        if self._losses > _LOSSES_MAX:
+            self._give_up(error)
+            return
+        self.tell(f"the store failed ({error}); what is durable is read again")
+        self._spawn(self._reopen(0.05 * 2**self._losses))
+
+    async def _reopen(self, after_s: float) -> None:
+        old = self._loop
+        if old is not None:
+            await old.gone()
+        await asyncio.sleep(after_s)
+        if self.closed or not self._runs:
+            return
+        try:
+            lives = list(self._runs.values())
+            self._go_on(self._open(lives[0].plan), lives)
+        except Exception as error:  # noqa: BLE001 - the store, or what it holds, is at fault: tried again, or told
+            self.lost(error)
+
+    def _give_up(self, error: Exception) -> None:
+        known = error if isinstance(error, OrchError) else StoreError(f"the store failed: {error}")
+        self.closed = True
+        if self._left is not None:
+            self._left()
+        if self._poll is not None:
+            self._poll.cancel()
+        self._shut(known)
+
+    def _spawn(self, work: Any) -> None:
+        task = self._asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)

@@ -1,0 +1,74 @@
+"""What the parts of a driver share: the runs that it has, and how they reach the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.runtime.crew import Crew
+    from orchspec.runtime.driver.clock import Clock
+    from orchspec.runtime.engine import Engine
+    from orchspec.runtime.journal.records import RunRow
+    from orchspec.runtime.kernel.events import Event
+    from orchspec.runtime.kernel.kernel import Kernel
+    from orchspec.runtime.recording import EventRecord
+    from orchspec.runtime.result import RunResult
+
+__all__ = ["LiveRun", "Loop", "Watch"]
+
+Watch = Callable[["EventRecord"], None]
+"""Told of each record of a run once it is durable."""
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """A run that a driver has. `kernel` is the one that it is folded into; it stays readable when the run has ended."""
+
+    row: RunRow
+    plan: Plan
+    crew: Crew
+    future: asyncio.Future[RunResult]
+    watch: Watch | None = None
+    kernel: Kernel | None = None
+    waiters: int = 0
+
+    @property
+    def run(self) -> str:
+        """Its name."""
+        return self.row.run
+
+
+class Loop(Protocol):
+    """What the parts of a driver may ask of the loop that drives them."""
+
+    engine: Engine
+    clock: Clock
+    asyncio_loop: asyncio.AbstractEventLoop
+    lives: dict[str, LiveRun]
+    closed: bool
+    draining: bool
+
+    def post(self, run: str, event: Event, mail: int | None = None) -> None:
+        """Something happened: it is handled with all else that happens at this instant."""
+
+    def schedule(self) -> None:
+        """Have the inbox drained soon."""
+
+    def tell(self, message: str) -> None:
+        """Something that a person should know and that changes no decision."""
+
+    def fenced(self, error: Exception) -> None:
+        """Another engine owns the store: stop acting at once."""
+
+    def owns(self) -> bool:
+        """Whether the store still has our epoch, read now."""
+
+    def note_progress(self, run: str, place: int, share: float, note: str) -> None:
+        """A heartbeat of a task."""
+
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
+        """Run a coroutine beside the loop; it is cancelled when the loop is closed."""

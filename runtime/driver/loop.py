@@ -1,0 +1,417 @@
+"""One engine on the real clock.
+
+    drain ──▶ step ──▶ take ──▶ commit ──▶ committed ──▶ act ──▶ …outcomes are posted, and the loop turns again
+
+Rules.
+1. Whatever has happened when the loop turns is handled together, at one instant; mail is drained before timers.
+2. Nothing that the outside may see is done before the commit that holds its cause.
+3. While a single run is live its commits are made here: a hop to a thread costs more than it gives. With several, one
+   thread writes, and what is handled meanwhile shares the next commit.
+4. A commit that failed, or a store that another engine took, ends this loop with all that it knew: the house folds
+   again from the store, into another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from orchspec.runtime.driver.attempts import Attempts
+from orchspec.runtime.driver.people import People
+from orchspec.runtime.driver.sending import Sending
+from orchspec.runtime.driver.timers import TimerQueue
+from orchspec.runtime.engine import Engine
+from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
+from orchspec.runtime.failpoints import ARMED, reached
+from orchspec.runtime.kernel.commands import AskPerson, Command, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.events import EffectConfirmed, Event, QuestionAnswered, TaskFailed, TimerFired
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.runtime.driver.clock import Clock
+    from orchspec.runtime.driver.live import LiveRun
+    from orchspec.runtime.journal.records import Batch, LedgerRow, ReuseRow
+    from orchspec.runtime.journal.store import Store
+    from orchspec.runtime.recording import Folded
+
+__all__ = ["EngineLoop", "House"]
+
+_BUSY_S: Final = 0.05
+"""First wait before a commit is tried again that the store was too busy for; it doubles, up to a second."""
+_SLEEP_MAX_S: Final = 30.0
+"""The loop looks at the clock this often at least: the system's may have been set."""
+
+
+class House(Protocol):
+    """Who keeps the loop: told of what concerns whole runs."""
+
+    def ended(self, live: LiveRun, command: EndRun) -> None:
+        """The end of a run is durable."""
+
+    def halted(self, live: LiveRun, error: Exception) -> None:
+        """A run met a bug of ours."""
+
+    def lost(self, error: Exception) -> None:
+        """The store is no longer what this loop thinks; it has been closed."""
+
+    def quiet(self) -> None:
+        """Nothing is under way but what waits for people, or for other runs."""
+
+    def tell(self, message: str) -> None:
+        """Something that a person should know."""
+
+    def note_progress(self, run: str, step: str, share: float, note: str) -> None:
+        """A heartbeat of a task."""
+
+
+class EngineLoop:
+    """Drives one `Engine`; see `live.Loop` for what its parts may ask of it."""
+
+    def __init__(
+        self,
+        house: House,
+        store: Store,
+        clock: Clock,
+        writer: Executor,
+        plan: Plan,
+        epoch: int,
+        *,
+        ledger: Iterable[LedgerRow],
+        reuse: Iterable[ReuseRow],
+        asked: dict[tuple[str, str], int],
+    ) -> None:
+        self.clock = clock
+        self.epoch = epoch
+        self.asyncio_loop = asyncio.get_running_loop()
+        self.lives: dict[str, LiveRun] = {}
+        self.closed = False
+        self.draining = False
+        self._house = house
+        self._store = store
+        self._writer = writer
+        self._timers = TimerQueue(self._tool_granted)
+        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse)
+        self._attempts = Attempts(self)
+        self._sending = Sending(self)
+        self.people = People(self, store, self._attempts, asked)
+        self._beside: set[asyncio.Task[Any]] = set()
+        self._scheduled = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._batch: Batch | None = None
+        self._wake_us: int | None = None
+        self._busy_s = _BUSY_S
+        self._settling: list[asyncio.Future[None]] = []
+
+    # -------------------------------------------------------------- ways in
+
+    def start(self, live: LiveRun) -> None:
+        """Begin a run."""
+        self.lives[live.run] = live
+        self.engine.start(live.plan, live.row, self.clock.now_us())
+        live.kernel = self.engine.kernels[live.run]
+        self.schedule()
+
+    def recover(self, folded: list[tuple[LiveRun, Folded]]) -> None:
+        """Go on with runs that were folded from the store."""
+        now = self.clock.now_us()
+        for live, state in folded:
+            self.lives[live.run] = live
+            live.kernel = state.kernel
+            if live.row.status != "running":
+                live.row = replace(live.row, status="running")
+                self.engine.committer.put_run(live.row)
+        reached("recovering")
+        self.engine.recover([(live.plan, live.row, state) for live, state in folded], self.epoch, now)
+        self.schedule()
+
+    def post(self, run: str, event: Event, mail: int | None = None) -> None:
+        """See `live.Loop`."""
+        if self.closed:
+            return
+        if (isinstance(event, QuestionAnswered) and event.attempt) or isinstance(event, TaskFailed):
+            kernel = self.engine.kernels.get(run)
+            if kernel is not None:
+                self.people.answered(run, kernel, event.place)
+        self.engine.post(run, event, mail)
+        self.schedule()
+
+    def schedule(self) -> None:
+        """See `live.Loop`."""
+        if not self._scheduled and not self.closed:
+            self._scheduled = True
+            self.asyncio_loop.call_soon(self._turn)
+
+    def poll(self) -> None:
+        """Drain the mailbox."""
+        if not self.closed:
+            try:
+                self.people.poll()
+            except StoreBusy:
+                return  # It is looked into again soon.
+            except StoreError as error:
+                self._lose(error)
+
+    def park(self, live: LiveRun) -> None:
+        """Let a run rest in the store: its row says so with the next commit."""
+        live.row = replace(live.row, status="parked")
+        self.engine.committer.put_run(live.row)
+        self.schedule()
+
+    # -------------------------------------------------------------- the loop
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if self.closed:
+            return
+        now = self.clock.now_us()
+        engine = self.engine
+        due = self._timers.due(now)
+        if due and self.people.open:
+            self.poll()
+            if self.closed:
+                return
+        for timer in due:
+            engine.post(timer.run, TimerFired(now, timer.place, timer.timer, timer.attempt))
+        if self._wake_us is not None and now >= self._wake_us:
+            engine.wake(now)
+        for _, event, _ in engine.inbox:
+            event.time = now
+        engine.step(now)
+        while engine.halted:
+            run, error = engine.halted.popitem()
+            self._halt(run, error)
+        self._flush()
+        if not self.closed:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        now = self.clock.now_us()
+        self._wake_us = self.engine.dispatcher.next_wake_us(now)
+        times = [at for at in (self._timers.next_us(), self._wake_us) if at is not None]
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if times:
+            delay_s = max(self.clock.seconds(min(times) - now), 0.0)
+            self._alarm = self.asyncio_loop.call_later(min(delay_s, _SLEEP_MAX_S), self.schedule)
+        self._tell_settled()
+        if self._is_quiet():
+            self._house.quiet()
+
+    def _is_quiet(self) -> bool:
+        if self._scheduled or not self.lives or self.draining or self._attempts.busy or len(self._sending):
+            return False
+        engine = self.engine
+        if engine.inbox or not engine.committer.idle or self._timers.active or self._wake_us is not None:
+            return False
+        # Without a question, a deadline still makes something happen.
+        return bool(self.people.open) or self._timers.next_us() is None
+
+    # -------------------------------------------------------------- commit
+
+    def _flush(self) -> None:
+        batch = self.engine.committer.take()
+        if batch is None:
+            return
+        self._batch = batch
+        self._commit()
+
+    def _commit(self) -> None:
+        batch = self._batch
+        if self.closed or batch is None:
+            return
+        reached("before_commit")
+        if len(self.lives) > 1:
+            writing = self.asyncio_loop.run_in_executor(self._writer, self._store.commit, self.epoch, batch)
+            writing.add_done_callback(self._written)
+            return
+        try:
+            self._store.commit(self.epoch, batch)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the store is not what we think
+            self._failed(error)
+        else:
+            self._durable(batch)
+
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        if self.closed or writing.cancelled() or self._batch is None:
+            return
+        error = writing.exception()
+        if error is not None:
+            self._failed(error)
+            return
+        self._durable(self._batch)
+        if not self.closed:
+            self._set_alarm()
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, StoreBusy):
+            self.asyncio_loop.call_later(self._busy_s, self._commit)
+            self._busy_s = min(self._busy_s * 2, 1.0)
+            return
+        if not isinstance(error, Exception):
+            raise error
+        self._lose(error)
+
+    def _durable(self, batch: Batch) -> None:
+        self._batch = None
+        self._busy_s = _BUSY_S
+        gated = self.engine.committed()
+        reached("after_commit")
+        if ARMED and any(isinstance(_event(record), EffectConfirmed) for record in batch.records):
+            reached("before_acknowledge")
+        for record in batch.records:
+            live = self.lives.get(record.run)
+            if live is not None and live.watch is not None:
+                live.watch(record)  # type: ignore[arg-type]
+        for index, (run, command) in enumerate(gated):
+            if self.closed:
+                return
+            if index:
+                reached("partly_acted")
+            live = self.lives.get(run)
+            if live is not None:
+                _ACTS[type(command)](self, live, command)
+        self._flush()
+
+    # -------------------------------------------------------------- act
+
+    def _run_task(self, live: LiveRun, command: RunTask) -> None:
+        if not self.draining:
+            self._attempts.run(live, command)
+
+    def _ask(self, live: LiveRun, command: AskPerson) -> None:
+        if not self.draining:
+            self.people.ask(live, command)
+
+    def _stop(self, live: LiveRun, command: StopTask) -> None:
+        if command.person:
+            assert live.kernel is not None
+            self.people.withdraw(live.run, live.kernel, command)
+        else:
+            self._attempts.stop(live.run, command)
+
+    def _try(self, live: LiveRun, command: TryEffect) -> None:
+        if not self.draining:
+            self._sending.send(live, command)
+
+    def _end(self, live: LiveRun, command: EndRun) -> None:
+        reached("before_result")
+        self._forget(live.run)
+        self._house.ended(live, command)
+
+    def _forget(self, run: str) -> None:
+        self.lives.pop(run, None)
+        self._timers.forget(run)
+        for key in [key for key in self.people.open if key[0] == run]:
+            del self.people.open[key]
+
+    def _halt(self, run: str, error: Exception) -> None:
+        live = self.lives.get(run)
+        self._forget(run)
+        if live is not None:
+            self._house.halted(live, error)
+
+    def _tool_granted(self, grant: Any) -> None:
+        self._attempts.tool_granted(grant)
+
+    # -------------------------------------------------------------- for its parts
+
+    def tell(self, message: str) -> None:
+        """See `live.Loop`."""
+        self._house.tell(message)
+
+    def note_progress(self, run: str, place: int, share: float, note: str) -> None:
+        """See `live.Loop`."""
+        live = self.lives.get(run)
+        if live is not None and live.kernel is not None and not self.closed:
+            self._house.note_progress(run, live.kernel.path(place), share, note)
+
+    def owns(self) -> bool:
+        """See `live.Loop`."""
+        try:
+            newest = self._store.epoch()
+        except StoreError as error:
+            self._lose(error)
+            return False
+        if newest != self.epoch:
+            self.fenced(Fenced(f"epoch {self.epoch} no longer owns the store: another engine took over"))
+            return False
+        return True
+
+    def fenced(self, error: Exception) -> None:
+        """See `live.Loop`."""
+        self._lose(error)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """See `live.Loop`."""
+        task = self.asyncio_loop.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
+
+    # -------------------------------------------------------------- the end
+
+    def _lose(self, error: Exception) -> None:
+        if not self.closed:
+            self.close()
+            self._house.lost(error)
+
+    async def drain(self, grace_s: float) -> None:
+        """Send nothing new, give what is under way a moment to come back, and commit what did."""
+        self.draining = True
+        pending = [*self._attempts.handles(), *self._sending.handles()]
+        if pending:
+            await asyncio.wait(pending, timeout=grace_s)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until all that was handled is durable (or the loop is closed)."""
+        if not self._is_settled():
+            settled = self.asyncio_loop.create_future()
+            self._settling.append(settled)
+            await settled
+
+    def _is_settled(self) -> bool:
+        return self.closed or not (self._scheduled or self.engine.inbox or not self.engine.committer.idle)
+
+    def _tell_settled(self) -> None:
+        if self._settling and self._is_settled():
+            for waiting in self._settling:
+                if not waiting.done():
+                    waiting.set_result(None)
+            self._settling.clear()
+
+    def close(self) -> None:
+        """Forget everything that is not durable; whatever is under way is cancelled and counts no more."""
+        self.closed = True
+        self._tell_settled()
+        self.engine.committer.failed()
+        self._batch = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._attempts.abandon()
+        for task in list(self._beside):
+            task.cancel()
+
+    async def gone(self) -> None:
+        """Wait for what was cancelled."""
+        current = asyncio.current_task()
+        pending = [task for task in self._beside if task is not current]
+        if pending:
+            await asyncio.wait(pending, timeout=1.0)
+
+
+def _event(record: Any) -> Any:
+    return getattr(record, "event", None)
+
+
+_ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
+    RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
+    AskPerson: EngineLoop._ask,  # noqa: SLF001
+    StopTask: EngineLoop._stop,  # noqa: SLF001
+    TryEffect: EngineLoop._try,  # noqa: SLF001
+    EndRun: EngineLoop._end,  # noqa: SLF001
+}

@@ -1,0 +1,78 @@
+"""What a store says of a run: its pinned plan, its folding, its result, and whether it is the one that is meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchspec.compiler.plan import canonical_json, plan_from_json
+from orchspec.runtime.errors import BadInput, CorruptStore, RunMismatch, UnknownName
+from orchspec.runtime.journal.records import LIVE_STATUSES
+from orchspec.runtime.kernel.program import program_of
+from orchspec.runtime.kernel.values import InvalidValue, Unverified
+from orchspec.runtime.recording import Folded, fold
+from orchspec.runtime.result import RunResult, result_of
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.runtime.journal.records import RunRow
+    from orchspec.runtime.journal.store import Store
+
+__all__ = ["check_inputs", "check_same", "folded", "has_ended", "pinned_plan", "stored_result"]
+
+
+def has_ended(row: RunRow) -> bool:
+    """Whether a run takes no more events."""
+    return row.status not in LIVE_STATUSES
+
+
+def pinned_plan(store: Store, row: RunRow, known: Plan | None = None) -> Plan:
+    """The plan that a run was started with.
+
+    Args:
+        store: where it is kept.
+        row: of the run.
+        known: a plan at hand, used if it is that one.
+
+    Raises:
+        CorruptStore: the store does not hold it. PlanError: it is of another format.
+    """
+    if known is not None and known.hash == row.plan_hash:
+        return known
+    text = store.plan(row.plan_hash)
+    if text is None:
+        raise CorruptStore(f"run {row.run}: its plan {row.plan_hash} is not in the store; restore it from a copy")
+    return plan_from_json(text)
+
+
+def folded(store: Store, row: RunRow, plan: Plan) -> Folded:
+    """The run as its journal says. Raises ReplayMismatch, CorruptStore."""
+    return fold(plan, row.run, store.records(row.run))
+
+
+def stored_result(store: Store, row: RunRow, known: Plan | None = None) -> RunResult:
+    """The result of a run that is not under way. Errors as of `pinned_plan` and `folded`."""
+    return result_of(row, folded(store, row, pinned_plan(store, row, known)).kernel)
+
+
+def check_same(row: RunRow, flow: str, inputs: dict[str, Any]) -> None:
+    """Raises RunMismatch if a run that exists is not the one that is asked for."""
+    if row.flow != flow:
+        raise RunMismatch(
+            f"run {row.run} exists and is one of the flow {row.flow}, not of {flow}; choose another run id"
+        )
+    if canonical_json(row.input) != canonical_json(inputs):
+        raise RunMismatch(
+            f"run {row.run} exists with other inputs; a run id stands for one run: choose another, or give the same "
+            f"inputs"
+        )
+
+
+def check_inputs(plan: Plan, flow: str, inputs: dict[str, Any]) -> None:
+    """Raises UnknownName for a flow that the plan does not have, BadInput for inputs that are not the flow's."""
+    found = program_of(plan).flows.get(flow)
+    if found is None:
+        raise UnknownName(f"there is no flow {flow!r} in {plan.name}; it has {', '.join(sorted(plan.flows)) or 'none'}")
+    try:
+        found.codec.decode_inputs(inputs)
+    except (InvalidValue, Unverified) as error:
+        raise BadInput(f"the input of {flow} does not fit: {error}") from None

@@ -1,0 +1,81 @@
+"""Whom a flow needs: every agent with the contracts it may be asked for, every person, every effect.
+
+Walked over the plan, through called flows, chains of `on_failure` and rules of arbitration, so that a missing handler
+is found before the run starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Arbitrate, Block, Candidate, Plan, Statement
+
+__all__ = ["Needs", "needs_of"]
+
+
+@dataclass(slots=True)
+class Needs:
+    """(agent, contract) pairs, persons with the contracts they are asked for, effects; each once, as the flow has them."""
+
+    agents: dict[tuple[str, str], None] = field(default_factory=dict)
+    humans: dict[tuple[str, str], None] = field(default_factory=dict)
+    effects: dict[str, None] = field(default_factory=dict)
+
+
+def needs_of(plan: Plan, flow: str) -> Needs:
+    """Whom a flow of the plan needs, the flows that it calls included."""
+    needs = Needs()
+    pending, seen = [flow], {flow}
+    while pending:
+        body = plan.flows[pending.pop()].body
+        for statement in _statements(body):
+            if statement.kind == "flow" and statement.flow not in seen:
+                seen.add(statement.flow)
+                pending.append(statement.flow)
+            _need(plan, needs, statement)
+    return needs
+
+
+def _statements(block: Block) -> Iterator[Statement]:
+    blocks = [block]
+    while blocks:
+        for statement in blocks.pop().statements:
+            yield statement
+            if statement.kind == "repeat":
+                blocks.append(statement.body)
+                if statement.otherwise is not None:
+                    blocks.append(statement.otherwise)
+            elif statement.kind == "scope":
+                blocks.append(statement.body)
+
+
+def _need(plan: Plan, needs: Needs, statement: Statement) -> None:
+    if statement.kind == "task":
+        for candidate in statement.candidates:
+            _ask(plan, needs, candidate, statement.contract)
+        for link in statement.on_failure:
+            if link.who is not None:
+                _ask(plan, needs, link.who, statement.contract)
+    elif statement.kind == "effect":
+        effect: str | None = statement.effect
+        while effect is not None and effect not in needs.effects:
+            needs.effects[effect] = None
+            undo = plan.effects[effect].undo
+            effect = undo.effect if undo is not None else None
+    elif statement.kind == "arbitrate":
+        _arbitrate(plan, needs, statement)
+
+
+def _arbitrate(plan: Plan, needs: Needs, statement: Arbitrate) -> None:
+    for rule in statement.rules:
+        contract = rule.contract or (statement.asks[0] if statement.asks is not None else None)
+        if rule.who is not None and contract is not None:
+            _ask(plan, needs, rule.who, contract)
+
+
+def _ask(plan: Plan, needs: Needs, candidate: Candidate, contract: str) -> None:
+    found = needs.humans if plan.agents[candidate.agent].kind == "human" else needs.agents
+    found[candidate.agent, contract] = None

@@ -1,0 +1,188 @@
+"""Stand-ins: agents, people and effects played from their profiles on the clock of a run, where nobody is at hand.
+
+What they do is sampled by place (`orchspec.runtime.sampling`), so one seed gives the same attempts whatever the order
+of events, also after a crash. People answer when they would have answered, however often they were asked again meanwhile.
+Effects land in a `World` that lies outside of the store and drops repeated keys, as their real targets would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.draws import mix
+from orchspec.runtime.driver.clock import Clock
+from orchspec.runtime.errors import OrchError
+from orchspec.runtime.sampling import AgentSampler, Sampled, call_moments
+from orchspec.runtime.task import EffectCall, Output, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchspec.compiler.plan import Plan
+    from orchspec.runtime.crew import Player, Sender
+    from orchspec.runtime.distributions import Data
+
+__all__ = ["StandInFailure", "StandIns", "World", "columns_needed"]
+
+
+class StandInFailure(OrchError):
+    """A stand-in failed, as its profile said that it would."""
+
+    code = "agent_error"
+
+
+class World:
+    """Where effects of stand-ins land, outside of the store; repeats of a key get the first receipt.
+
+    Args:
+        path: a file of JSON lines that outlives the process, or None. Each line is one delivery: `{"key", "effect",
+            "args", "applied", "receipt"}`; `applied` is true for the first of its key alone.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._path = Path(path) if path is not None else None
+        self._known: dict[str, Any] = {}
+
+    def find(self, key: str) -> tuple[bool, Any]:
+        """Whether the world has applied an effect of this key, and its receipt."""
+        if self._path is not None:
+            with self._locked() as file:
+                self._read(file)
+        return key in self._known, self._known.get(key)
+
+    def deliver(self, key: str, effect: str, args: dict[str, Any], receipt: Any) -> Any:
+        """Apply an effect, unless its key is known; returns the receipt, once what was done is on the disk."""
+        if self._path is None:
+            return self._known.setdefault(key, receipt)
+        with self._locked() as file:
+            self._read(file)
+            first = key not in self._known
+            receipt = self._known.setdefault(key, receipt)
+            line = {"key": key, "effect": effect, "args": args, "applied": first, "receipt": receipt}
+            os.write(file, (json.dumps(line) + "\n").encode())
+            os.fsync(file)
+        return receipt
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        assert self._path is not None
+        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            if os.name == "posix":
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+
+    def _read(self, file: int) -> None:
+        os.lseek(file, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(file), "rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # else a crash tore it, and nothing was applied
+                    said = json.loads(line)
+                    self._known.setdefault(said["key"], said["receipt"])
+
+
+class StandIns:
+    """A crew of stand-ins.
+
+    Args:
+        plan: whose profiles say how they behave.
+        clock: of the engine that they work for.
+        world: where effects land; the file that `ORCH_WORLD` names unless given, else memory.
+        data: the columns of files that the profiles read.
+    """
+
+    def __init__(self, plan: Plan, clock: Clock, world: World | None = None, data: Data | None = None) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._world = world if world is not None else World(os.environ.get("ORCH_WORLD") or None)
+        self._data = data
+        self._samplers: dict[str, AgentSampler] = {}
+
+    def agent(self, name: str, contract: str) -> Player | None:
+        """See `Crew`."""
+        sampler = self._sampler(name)
+
+        async def play(task: Task) -> Output:
+            sampled = sampler.attempt(contract, task.inner, task.draw_key, task.attempt)
+            await self._work(task, sampled)
+            if sampled.failed:
+                raise StandInFailure(f"the stand-in for {name} failed, as its profile says it sometimes does")
+            cost = None if sampled.cost_pico is None else f"{sampled.cost_pico / 10**12:.12f}"
+            return Output(sampled.output, sampled.tokens_in, sampled.tokens_out, cost)
+
+        return play
+
+    async def _work(self, task: Task, sampled: Sampled) -> None:
+        start_us = self._clock.now_us()
+        for after_us, tool in call_moments(sampled, task.draw_key, task.attempt):
+            if tool in task.tools:
+                await self._until(start_us + after_us)
+                async with task.tool(tool):
+                    pass
+        await self._until(start_us + sampled.latency_us)
+
+    def human(self, name: str) -> Player | None:
+        """See `Crew`."""
+        sampler = self._sampler(name)
+
+        async def answer(task: Task) -> Any:
+            sampled = sampler.attempt(task.contract, task.inner, task.draw_key, task.attempt)
+            if sampled.never:
+                await asyncio.Event().wait()
+            await self._until(task.asked_us + sampled.latency_us)
+            if sampled.failed:
+                raise StandInFailure(f"the stand-in for {name} failed, as its profile says they sometimes do")
+            return sampled.output
+
+        return answer
+
+    def effect(self, name: str) -> Sender | None:
+        """See `Crew`."""
+        sampler = self._sampler(name)
+
+        async def send(call: EffectCall, arguments: dict[str, Any]) -> Any:
+            sampled = sampler.send(call.draw_key, call.attempt)
+            await self._until(self._clock.now_us() + sampled.latency_us)
+            known, receipt = self._world.find(call.key)
+            if not known:
+                if sampled.failed:
+                    raise StandInFailure(f"the stand-in for {name} refused, as its profile says it sometimes does")
+                # The target knows the key and nothing of runs and places: equal keys, equal receipts.
+                receipt = sampler.receipt(call.inner, mix(int(call.key[:16], 16), 0))
+            return self._world.deliver(call.key, name, arguments, receipt)
+
+        return send
+
+    def _sampler(self, target: str) -> AgentSampler:
+        found = self._samplers.get(target)
+        if found is None:
+            found = self._samplers[target] = AgentSampler(self._plan, target, self._data)
+        return found
+
+    async def _until(self, at_us: int) -> None:
+        left_us = at_us - self._clock.now_us()
+        if left_us > 0:
+            await asyncio.sleep(self._clock.seconds(left_us))
+
+
+def columns_needed(plan: Plan) -> set[tuple[str, str]]:
+    """The (file, column) pairs that the profiles of a plan read."""
+    from orchspec.runtime.distributions import columns_of
+
+    found: set[tuple[str, str]] = set()
+    for profile in plan.profiles.values():
+        for dist in (profile.latency, profile.tokens_in, profile.tokens_out, profile.cost):
+            found |= columns_of(dist) if dist is not None else set()
+        for group in (profile.calls, profile.output):
+            for dist in group.values():
+                found |= columns_of(dist)
+    return found
