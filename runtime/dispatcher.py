@@ -151,7 +151,7 @@ class Dispatcher:
             took_us = now_us - taken_us
             pool.speed_us = took_us if pool.speed_us == 0 else (7 * pool.speed_us + took_us) // 8
         if pool.breaker is not None:
-            pool.observe(outcome, now_us)
+            pool.observe(outcome, now_us, key)
         if self.observer is not None:
             self.observer.released(pool.name, taken_us, now_us)
         grants: list[Grant] = []
@@ -181,13 +181,17 @@ class Dispatcher:
             pool = self.pools[agent]
             if pool.breaker is not None:
                 if pool.open_until_us is not None and at_us >= pool.open_until_us:
-                    pool.probing = True
-                pool.observe(outcome, at_us)
+                    pool.probe = _FOLDED
+                pool.observe(outcome, at_us, _FOLDED)
 
-    def forget(self, run: str) -> None:
-        """A run has ended: nothing of it waits or is held any more, whatever went wrong with it."""
+    def forget(self, run: str, now_us: int) -> list[Grant]:
+        """A run was halted: nothing of it waits or is held any more; returns what that made possible for others."""
+        grants: list[Grant] = []
         for key in [key for key in self._requests if key[0] == run]:
-            self.release(*key, "stopped", 0)
+            self.release(*key, "stopped", now_us)
+        for key in [key for key in self._grants if key[0] == run]:
+            grants += self.release(*key, "stopped", now_us)
+        return grants
 
     def wake(self, now_us: int) -> list[Grant]:
         """Time has passed: grant what it made possible."""
@@ -231,10 +235,10 @@ class Dispatcher:
         return best
 
     def _grant(self, request: Request, pool: Pool, now_us: int) -> Grant:
-        pool.take()
+        key = (request.run, request.place, request.attempt)
+        pool.take(key)
         pool.turn = self._sequence = self._sequence + 1
         session = f"{request.run}/{pool.name}" if pool.name in request.sessions else None
-        key = (request.run, request.place, request.attempt)
         if session is not None:
             self._sessions[session] = key
         self._grants[key] = (pool, session, now_us)
@@ -292,6 +296,10 @@ class Dispatcher:
             del self._requests[request.run, request.place, request.attempt]
             self._left(request)
             grants.append(self._grant(request, pool, now_us))
+
+
+_FOLDED: Final = ("", 0, 0)
+"""Stands for the probe of a breaker while recent outcomes are folded, which do not say whose they were."""
 
 
 def _load(pool: Pool) -> float:

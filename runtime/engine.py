@@ -181,6 +181,7 @@ class Engine:
             committer.take_mail(mail)
         if kernel is None:
             return
+        ignored = kernel.ignored
         try:
             commands = kernel.handle(event)
         except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
@@ -188,6 +189,10 @@ class Engine:
             return
         seq = self.seqs[run] + 1
         self.seqs[run] = seq
+        if isinstance(event, RunStarted):
+            committer.put_run(self.rows[run])  # before its commands, which may end it
+        elif isinstance(event, QuestionAnswered) and kernel.ignored == ignored:
+            committer.close_question(run, kernel.path(event.place))
         gated: list[Any] = []
         for command in commands:
             if command.outward:
@@ -197,19 +202,18 @@ class Engine:
                     beside(self, run, kernel, command)
             else:
                 self._INNER[type(command)](self, run, kernel, seq, command)
-        if isinstance(event, RunStarted):
-            committer.put_run(self.rows[run])
-        elif isinstance(event, QuestionAnswered):
-            committer.close_question(run, kernel.path(event.place))
         committer.add(EventRecord(run, seq, event, kernel, commands), gated)  # type: ignore[arg-type]
 
     def _halt(self, run: str, error: Exception) -> None:
         self.halted[run] = error
         self._let_go(run)
+        # A run that ends has let go of everything itself; one that is halted must not keep others waiting.
+        self._granted(self.dispatcher.forget(run, self.now))
+        for answer in self.reuse.abandon(run):
+            self._looked_up(answer)
 
     def _let_go(self, run: str) -> None:
-        del self.kernels[run]
-        self.dispatcher.forget(run)
+        del self.kernels[run], self.seqs[run]
         self.ledger.abandon(run)
         self.reuse.forget(run, self.now)
 

@@ -53,6 +53,7 @@ class Ledger:
 
     def __init__(self, rows: Iterable[LedgerRow] = ()) -> None:
         self._entries: dict[str, _Entry] = {}
+        self._waiting: dict[str, dict[str, None]] = {}
         for row in rows:
             known = self._entries.get(row.key)
             if known is None or row.generation >= known.generation:
@@ -89,43 +90,52 @@ class Ledger:
         other arguments conflict. What was undone or was never done may be done anew: undoing raises the generation.
         The claim of an undo is passed on while anybody else got the receipt: the first of them is the owner then.
         """
+        rows: list[LedgerRow] = []
         if undoes is not None:
-            row = self._leave(run, path.removesuffix("!undo"), *undoes, now_us)
-            if row is not None:
-                return Answer(run, place, "passed"), [row]
+            passed = self._leave(run, path.removesuffix("!undo"), *undoes, now_us, rows)
+            if passed:
+                return Answer(run, place, "passed"), rows
         entry = self._entries.get(key)
         if entry is None or entry.state in ("undone", "not_done"):
             generation = 0 if entry is None else entry.generation + (1 if entry.state == "undone" else 0)
             entry = _Entry(effect, key, generation, "intended", args_hash, run, path, place, seq, None, [], [])
             self._entries[key] = entry
-            return Answer(run, place, "own", generation), [_row(entry, now_us)]
+            return Answer(run, place, "own", generation), [*rows, _row(entry, now_us)]
         if entry.args_hash != args_hash:
             return Answer(run, place, "conflict"), []
         ours = entry.owner_run == run and entry.owner_path == path
         if entry.state == "confirmed":
             answer = Answer(run, place, "confirmed", entry.generation, entry.receipt)
             if ours or [run, path] in entry.joined:
-                return answer, []
+                return answer, rows
             entry.joined.append([run, path])
-            return answer, [_row(entry, now_us)]
+            return answer, [*rows, _row(entry, now_us)]
         if ours:
             entry.owner_place = place
-            return Answer(run, place, "own", entry.generation), []
+            return Answer(run, place, "own", entry.generation), rows
         entry.waiters.append((run, place, path, seq, args_hash))
-        return None, []
+        self._waiting.setdefault(run, {})[key] = None
+        return None, rows
 
-    def _leave(self, run: str, path: str, key: str, generation: int, now_us: int) -> LedgerRow | None:
-        """Whoever unwinds needs the effect no longer; the row if it is not theirs to undo, else None."""
+    def _leave(self, run: str, path: str, key: str, generation: int, now_us: int, rows: list[LedgerRow]) -> bool:
+        """Whoever unwinds needs the effect no longer: whether it is not theirs to undo.
+
+        If it is, nobody may rely on it from here: it is in doubt, and whoever wants it waits, until it is undone or
+        its undo is stuck.
+        """
         entry = self._entries.get(key)
         if entry is None or entry.generation != generation or entry.state != "confirmed":
-            return None
-        if (entry.owner_run, entry.owner_path) != (run, path):
+            return False
+        ours = (entry.owner_run, entry.owner_path) == (run, path)
+        passed = not ours or bool(entry.joined)
+        if not ours:
             entry.joined = [other for other in entry.joined if other != [run, path]]
-            return _row(entry, now_us)
-        if not entry.joined:
-            return None
-        (entry.owner_run, entry.owner_path), *entry.joined = entry.joined
-        return _row(entry, now_us)
+        elif entry.joined:
+            (entry.owner_run, entry.owner_path), *entry.joined = entry.joined
+        else:
+            entry.state = "in_doubt"
+        rows.append(_row(entry, now_us))
+        return passed
 
     def settle(
         self, run: str, path: str, key: str, generation: int, state: str, receipt: Any, now_us: int
@@ -140,7 +150,9 @@ class Ledger:
         if entry.owner_run != run or (entry.owner_path != path and state != "undone"):
             entry.waiters = [waiter for waiter in entry.waiters if (waiter[0], waiter[2]) != (run, path)]
             return [], []
-        if entry.generation != generation or entry.state == state:
+        # Who withdraws a claim may not have heard yet which generation it got; what has happened is not withdrawn.
+        withdrawn = state == "not_done"
+        if entry.state == state or (entry.state != "intended" if withdrawn else entry.generation != generation):
             return [], []
         entry.state = state
         if state == "confirmed":
@@ -163,9 +175,9 @@ class Ledger:
 
     def abandon(self, run: str) -> None:
         """A run waits for nothing any more."""
-        for entry in self._entries.values():
-            if entry.waiters:
-                entry.waiters = [waiter for waiter in entry.waiters if waiter[0] != run]
+        for key in self._waiting.pop(run, ()):
+            entry = self._entries[key]
+            entry.waiters = [waiter for waiter in entry.waiters if waiter[0] != run]
 
 
 def _row(entry: _Entry, now_us: int) -> LedgerRow:
@@ -198,16 +210,26 @@ class ReuseTable:
     def __init__(self, rows: Iterable[ReuseRow] = ()) -> None:
         self._work: dict[str, _Work] = {row.key: _Work(None, row.value, row.expires_us, []) for row in rows}
         self._of_run: dict[str, list[str]] = {}
+        self._sweep_at = 4096
 
     def own(self, run: str, place: int, key: str) -> None:
         """After a crash: who was at a piece of work still is."""
         self._work[key] = _Work((run, place), None, None, [])
 
+    def abandon(self, run: str) -> list[Answer]:
+        """A run will do nothing any more, whatever it was at: the first of those who wait for it does the work."""
+        answers: list[Answer] = []
+        for key, work in list(self._work.items()):
+            work.waiters = [waiter for waiter in work.waiters if waiter[0] != run]
+            if work.owner is not None and work.owner[0] == run:
+                answers += self.keep(run, work.owner[1], "", key, ok=False, value=None, ttl_us=None, now_us=0)[0]
+        return answers
+
     def forget(self, run: str, now_us: int) -> None:
         """A run has ended: what it kept for itself goes, and what has expired."""
         for key in self._of_run.pop(run, ()):
             self._work.pop(key, None)
-        if len(self._work) > 4096:
+        if len(self._work) > self._sweep_at:
             stale = [
                 key
                 for key, work in self._work.items()
@@ -215,6 +237,7 @@ class ReuseTable:
             ]
             for key in stale:
                 del self._work[key]
+            self._sweep_at = max(4096, 2 * len(self._work))  # so that sweeping costs a constant for each piece of work
 
     def lookup(self, run: str, place: int, key: str, now_us: int) -> Answer | None:
         """The value, or that the work is the asker's to do, or None while somebody else is at it."""

@@ -67,7 +67,7 @@ class Pool:
         "name",
         "open_until_us",
         "order",
-        "probing",
+        "probe",
         "rate",
         "slots",
         "speed_us",
@@ -92,7 +92,8 @@ class Pool:
         self.tokens_at_us = 0
         self.failures: deque[int] = deque()
         self.open_until_us: int | None = None
-        self.probing = False
+        # Whose outcome decides, once the breaker has rested; tasks from before it opened say nothing about that.
+        self.probe: tuple[str, int, int] | None = None
         self.speed_us = 0
         self.turn = 0
         self.virtual = 0
@@ -106,7 +107,7 @@ class Pool:
         """What keeps this pool from taking one more: slot, breaker, rate, or nothing."""
         if self.slots is not None and self.busy >= self.slots:
             return "slot"
-        if self.open_until_us is not None and (now_us < self.open_until_us or self.probing):
+        if self.open_until_us is not None and (now_us < self.open_until_us or self.probe is not None):
             return "breaker"
         rate = self.rate
         if rate is not None:
@@ -116,18 +117,19 @@ class Pool:
         return ""
 
     def _refill(self, rate: Rate, now_us: int) -> None:
-        gained = (now_us - self.tokens_at_us) * rate.count
-        if gained > 0:
+        # A clock that was set back gains nothing, now or when it has caught up.
+        if now_us > self.tokens_at_us:
+            gained = (now_us - self.tokens_at_us) * rate.count
             self.tokens = min(self.tokens + gained, rate.count * rate.per_us)
-        self.tokens_at_us = now_us
+            self.tokens_at_us = now_us
 
-    def take(self) -> None:
+    def take(self, key: tuple[str, int, int]) -> None:
         """Take a slot, a token, and the probe of a breaker that has rested."""
         self.busy += 1
         if self.rate is not None:
             self.tokens -= self.rate.per_us
         if self.open_until_us is not None:
-            self.probing = True
+            self.probe = key
 
     def drain(self, now_us: int) -> None:
         """After a crash the bucket counts as empty."""
@@ -135,12 +137,12 @@ class Pool:
         self.tokens_at_us = now_us
 
     def wake_us(self, now_us: int) -> int | None:
-        """When time alone frees something here for those who wait (None: it does not)."""
+        """When time alone frees something here for those who wait: now, or later (None: it does not)."""
         if not self.waiting or (self.slots is not None and self.busy >= self.slots):
             return None
         at_us = now_us
         if self.open_until_us is not None:
-            if self.probing:
+            if self.probe is not None:
                 return None
             at_us = max(at_us, self.open_until_us)
         rate = self.rate
@@ -149,25 +151,24 @@ class Pool:
             lacking = rate.per_us - self.tokens
             if lacking > 0:
                 at_us = max(at_us, now_us + -(-lacking // rate.count))
-        return at_us if at_us > now_us else None
+        return at_us
 
-    def observe(self, outcome: str, now_us: int) -> None:
-        """Tell the breaker how a task ended."""
+    def observe(self, outcome: str, now_us: int, key: tuple[str, int, int]) -> None:
+        """Tell the breaker how the task of `key` ended."""
         breaker = self.breaker
-        if breaker is None or outcome == "stopped":
-            if self.probing and outcome == "stopped":
-                self.probing = False
-            return
-        if outcome == "ok":
-            if self.open_until_us is not None and self.probing:
-                self.open_until_us = None
-                self.probing = False
-                self.failures.clear()
+        if breaker is None:
             return
         if self.open_until_us is not None:
-            if self.probing:
-                self.probing = False
+            if key != self.probe:
+                return
+            self.probe = None
+            if outcome == "ok":
+                self.open_until_us = None
+                self.failures.clear()
+            elif outcome == "failed":
                 self.open_until_us = now_us + breaker.rest_us
+            return
+        if outcome != "failed":
             return
         self.failures.append(now_us)
         while self.failures and self.failures[0] <= now_us - breaker.within_us:
@@ -209,6 +210,8 @@ class Pool:
         turn = self.turns[run]
         heappop(turn.heap)
         self.virtual = start
+        if len(self.finish) > 64 + 2 * len(self.order):  # those whose turn has come anyway need not be remembered
+            self.finish = {run: at for run, at in self.finish.items() if at > start}
         if turn.heap:
             turn.start = start + 1
             heappush(self.order, (turn.start, turn.heap[0][1], run))
