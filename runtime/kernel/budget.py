@@ -78,6 +78,16 @@ class Account:
             account.attempts += 1
             account = account.parent
 
+    def give_back(self, pico: int, tokens: int) -> None:
+        """Close a reservation of an attempt that was never made: it counts for nothing."""
+        account: Account | None = self
+        while account is not None:
+            account.reserved_pico -= pico
+            account.reserved_tokens -= tokens
+            account.open -= 1
+            account.attempts -= 1
+            account = account.parent
+
     def shrink(self, pico: int, tokens: int) -> None:
         """Give back the part of a reservation that the agent who was granted does not need."""
         account: Account | None = self

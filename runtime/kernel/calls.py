@@ -33,7 +33,8 @@ class FlowOp(Op):
         self.flow = statement.flow
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
-        self.links = tuple(Link(program, link) for link in statement.on_failure)
+        # A flow has no contract that somebody else could be asked to fulfill.
+        self.links = tuple(Link(program, link) for link in statement.on_failure if link.kind != "ask")
         self.budget = statement.budget
 
     def start(self, frame: Frame) -> None:
@@ -101,6 +102,9 @@ class Calling(Region):
 
     def timer(self, event: TimerFired) -> None:
         """The time budget is used up."""
+        if self.inner.failing is not None:
+            self.kernel.ignore()
+            return
         self.inner.fail(Failure("budget_exhausted", f"{self.path()} used up its time budget", self.path()))
 
     def stop(self) -> None:

@@ -1,12 +1,14 @@
 """Effects: done to the outside world, once; and their undoing.
 
-    claiming ──own──▶ sent ──confirmed──▶ closed            The claim and the intent are durable before anything is
-    sent.
-       │               │ ▲ ╲                                What the target receives is a hash of effect, key
-       expression and generation: no run, │ confirmed     │ │  ╲ refused                       place or attempt is in
-       it, so the target drops whatever we repeat. ▼               ▼ │   ▼
-     closed (joined)  doubt  resting ──▶ sent               In doubt it is sent again with the same key, until the
-     target says what is true.
+    claiming ──own──▶ sent ──confirmed──▶ closed
+       │               │ ▲ ╲
+       │ confirmed     │ │  ╲ refused
+       ▼               ▼ │   ▼
+     closed (joined)  doubt  resting ──▶ sent
+
+The claim and the intent are durable before anything is sent. What the target receives is a hash of effect, key
+expression and generation: no run, place or attempt is in it, so the target drops whatever we repeat. In doubt it is
+sent again with the same key, until the target says what is true.
 
 An effect whose scope is discarded while it is under way is waited for, since it may have landed; only then can it be
 undone. An undo is an effect like any other, with a ledger row of its own; one that the target refuses for good is
@@ -16,29 +18,24 @@ stuck: it is named at the end of the run and blocks no other.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from orchspec.compiler.plan import Backoff, Policy, canonical_json
-from orchspec.runtime.draws import JITTER, mix, uniform
+from orchspec.compiler.plan import canonical_json
+from orchspec.runtime.draws import JITTER, uniform
 from orchspec.runtime.kernel.commands import ArmTimer, ClaimEffect, DropTimer, SettleEffect, TryEffect
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, compile_expr
-from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
-from orchspec.runtime.kernel.program import CompiledEffect, Link, Op, Program, op_for, rest_us
+from orchspec.runtime.kernel.frames import Activity, Failure, Frame
+from orchspec.runtime.kernel.program import RESEND, CompiledEffect, Link, Op, Program, op_for, rest_us
 from orchspec.runtime.kernel.steps import Failed
-from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, RESTING, SENT
+from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, RESTING, SENT, TIMER_OF
 from orchspec.runtime.kernel.tasks import follow
 from orchspec.runtime.kernel.values import InvalidValue
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import EffectStep
+    from orchspec.compiler.plan import Backoff, EffectStep, Policy
     from orchspec.runtime.kernel.events import EffectClaimed, EffectConfirmed, EffectRefused, EffectUnknown, TimerFired
 
-__all__ = ["Applying", "Done", "EffectOp", "Unwinding", "target_key"]
-
-RESEND: Final = Backoff(1_000_000, 60_000_000)
-"""How an effect in doubt is sent again where its policy names no backoff."""
-UNDO: Final = Policy(attempts=10, backoff=RESEND)
-"""An undo is worth more patience than its policy may grant: at least this."""
+__all__ = ["Applying", "Done", "EffectOp", "target_key"]
 
 
 def target_key(ledger_key: str, generation: int) -> str:
@@ -68,14 +65,20 @@ class EffectOp(Op):
                 frame.settle(self, None)
                 return
             args = [arg(frame) for arg in self.args]
+            self.effect.codec.inputs.check(args)
             key = self.effect.key(Env(args, None))
         except ExpressionError as error:
-            Failed(frame, self, frame, self.index, self.node, self.name).fail(
-                frame.evaluate_failure(self, error), self.links
-            )
+            self._refuse(frame, frame.evaluate_failure(self, error))
+            return
+        except InvalidValue as error:
+            path = f"{frame.path()}/{self.name}".strip("/")
+            self._refuse(frame, Failure("bad_input", f"{path}: {error}", path))
             return
         applying = Applying(frame, self, frame, self.index, self.node, self.name)
         applying.begin(self.effect, args, key, self.policy, self.links)
+
+    def _refuse(self, frame: Frame, failure: Failure) -> None:
+        Failed(frame, self, frame, self.index, self.node, self.name).fail(failure, self.links)
 
 
 class Applying(Activity):
@@ -193,18 +196,20 @@ class Applying(Activity):
 
     def confirmed(self, event: EffectConfirmed) -> None:
         """It happened, whichever of our sends it was that did it."""
-        kernel = self.kernel
         self._drop_timer()
         try:
             receipt = self.effect.codec.decode_result(event.receipt)
         except InvalidValue as error:
-            # It happened, so the ledger must know; but what came back is no receipt, so nothing that needs one may go
-            # on.
-            self._settle("confirmed", None)
-            self._fail(Failure("bad_receipt", f"{self.path()}: {error}", self.path()))
-            return
+            if self.undoes is None:
+                # It happened, so the ledger must know and the scope must answer for it; but what came back is no
+                # receipt, so nothing that needs one may go on.
+                self._settle("confirmed", None)
+                self.frame.effects.append(Done(self, None, spoiled=str(error)))
+                self._fail(Failure("bad_receipt", f"{self.path()}: {error}", self.path()))
+                return
+            receipt = None  # what is undone is undone, whatever its target says about it
         self._settle("confirmed", event.receipt)
-        kernel.steps += 1
+        self.kernel.steps += 1
         self.state = CLOSED
         if self.undoes is None:
             self.frame.effects.append(Done(self, receipt))
@@ -258,8 +263,8 @@ class Applying(Activity):
         kernel.out.append(ArmTimer(self.place, timer, self.rest_at_us, self.attempt))
 
     def _drop_timer(self) -> None:
-        if self.state == DOUBT:
-            self.kernel.out.append(DropTimer(self.place, "settle"))
+        if self.state in (DOUBT, RESTING):
+            self.kernel.out.append(DropTimer(self.place, TIMER_OF[self.state]))
         elif self.deadline_us is not None:
             self.deadline_us = None
             self.kernel.out.append(DropTimer(self.place, "attempt"))
@@ -304,99 +309,18 @@ class Applying(Activity):
 
 
 class Done:
-    """An effect that this run owns and that has happened: what its undo needs."""
+    """An effect that this run owns and that has happened: what its undo needs.
 
-    __slots__ = ("activity", "args", "generation", "intent", "ledger_key", "receipt")
+    `spoiled` says why its receipt cannot be used (None: it can).
+    """
 
-    def __init__(self, activity: Applying, receipt: Any) -> None:
+    __slots__ = ("activity", "args", "generation", "intent", "ledger_key", "receipt", "spoiled")
+
+    def __init__(self, activity: Applying, receipt: Any, spoiled: str | None = None) -> None:
+        self.spoiled = spoiled
         self.activity = activity
         self.args = activity.args
         self.receipt = receipt
         self.ledger_key = activity.ledger_key
         self.generation = activity.generation
         self.intent = activity.intent
-
-
-class Unwinding:
-    """The undoing of all effects of a discarded frame, one after another, latest intent first."""
-
-    __slots__ = ("frame", "kernel", "left")
-
-    def __init__(self, frame: Frame) -> None:
-        self.frame = frame
-        self.kernel = frame.kernel
-        self.left = sorted(frame.effects, key=lambda done: done.intent)
-
-    def go_on(self) -> None:
-        """Undo the next one, or tell the frame that all is undone."""
-        while self.left:
-            if Undoing(self, self.left.pop()).begin():
-                return
-        self.frame.unwound()
-
-
-class Undoing(Owner):
-    """The undoing of one effect: owns the effect that undoes it."""
-
-    __slots__ = ("done", "unwinding")
-
-    def __init__(self, unwinding: Unwinding, done: Done) -> None:
-        self.unwinding = unwinding
-        self.done = done
-
-    def begin(self) -> bool:
-        """Claim the undo; False if there is none to claim."""
-        unwinding, done = self.unwinding, self.done
-        kernel = unwinding.kernel
-        effect = done.activity.effect
-        if effect.undo is None:
-            kernel.decide("nothing undoes", effect.name)
-            return False
-        undo = kernel.program.effects[effect.undo]
-        try:
-            env = Env([*done.args, done.receipt], None)
-            args = [arg(env) for arg in effect.undo_args]
-            key = undo.key(Env(args, None))
-        except ExpressionError as error:
-            kernel.stick(self.path(), f"its undo cannot be computed: {error}")
-            return False
-        applying = Applying(unwinding.frame, done.activity.op, self, 0, 1, "!undo")
-        applying.begin(undo, args, key, _patient(undo.policy), (), done)
-        return True
-
-    def child_done(self, child: Activity, value: Any) -> None:
-        """Undone: the ledger raises the generation."""
-        done, kernel = self.done, self.unwinding.kernel
-        name = done.activity.effect.name
-        kernel.out.append(SettleEffect(done.activity.place, name, done.ledger_key, done.generation, "undone", None))
-        kernel.decide("undone", self.path())
-        kernel.resume(self.unwinding)
-
-    def child_skipped(self, child: Activity) -> None:
-        """Others still need it, and own it now."""
-        self.unwinding.kernel.decide("passed on", self.path())
-        self.unwinding.kernel.resume(self.unwinding)
-
-    def child_failed(self, child: Activity, failure: Failure) -> None:
-        """Stuck: named, and the others go on."""
-        self.unwinding.kernel.stick(self.path(), failure.message)
-        self.unwinding.kernel.resume(self.unwinding)
-
-    def child_stopped(self, child: Activity) -> None:
-        """Nobody stops an undo."""
-        raise AssertionError("an undo was stopped")
-
-    def adopt(self, child: Activity) -> None:
-        """There is one only, and it is not asked for again."""
-
-    def path(self) -> str:
-        """Of the effect that is being undone."""
-        return self.done.activity.path()
-
-    def key(self) -> int:
-        """Of the effect that is being undone."""
-        return mix(self.done.activity.key(), 0x7_0000)
-
-
-def _patient(policy: Policy) -> Policy:
-    return Policy(max(policy.attempts, UNDO.attempts), policy.timeout_us, policy.backoff or UNDO.backoff)

@@ -39,6 +39,7 @@ from orchspec.runtime.kernel.table import (
     REGION_TABLE,
     STATE_NAMES,
     TASK_TABLE,
+    TIMER_OF,
     ImpossibleEvent,
     Table,
 )
@@ -102,7 +103,8 @@ def _engine_recovered(kernel: Kernel, event: EngineRecovered) -> None:
 
 def _timer_fired(kernel: Kernel, event: TimerFired) -> None:
     if event.place == 0:
-        assert kernel.root is not None
+        if kernel.root is None or kernel.deadline_us is None or event.timer != "time":
+            raise ImpossibleEvent(f"run {kernel.run} has no timer {event.timer!r}")
         if kernel.root.failing is None and kernel.outcome is None:
             kernel.root.fail(Failure("budget_exhausted", "the run used up its time budget"))
         else:
@@ -119,19 +121,26 @@ def _timer_fired(kernel: Kernel, event: TimerFired) -> None:
         return
     activity = _at(kernel, event)
     if isinstance(activity, Task):
-        if event.timer != "within" and event.attempt != activity.attempt:
-            kernel.ignore()
-            return
-        _task(kernel, activity, event, TASK_TABLE, activity.timer)
+        asked = event.timer == "within" and activity.within_at_us is not None
+        if asked or _is_awaited(kernel, activity, event):
+            _task(kernel, activity, event, TASK_TABLE, activity.timer)
     elif isinstance(activity, Applying):
-        if event.attempt != activity.attempt:
-            kernel.ignore()
-            return
-        _task(kernel, activity, event, EFFECT_TABLE, activity.timer)
+        if _is_awaited(kernel, activity, event):
+            _task(kernel, activity, event, EFFECT_TABLE, activity.timer)
     elif isinstance(activity, Region):
         _task(kernel, activity, event, REGION_TABLE, activity.timer)
     else:
         raise ImpossibleEvent(f"nothing at {activity.path()} has a timer")
+
+
+def _is_awaited(kernel: Kernel, activity: Task | Applying, event: TimerFired) -> bool:
+    """Whether it is the timer of the state and the attempt; one that fires twice, or too late, is ignored."""
+    if event.timer not in TIMER_OF.values():
+        raise ImpossibleEvent(f"{activity.path()} has no timer {event.timer!r}")
+    if event.attempt == activity.attempt and TIMER_OF.get(activity.state) == event.timer:
+        return True
+    kernel.ignore()
+    return False
 
 
 def _at(kernel: Kernel, event: Event) -> Activity:
@@ -155,10 +164,16 @@ def _task(kernel: Kernel, activity: Any, event: Event, table: Table, handler: Ca
     assert activity.state in row, (activity.path(), event, activity.state)
 
 
+def _too_early(activity: Activity, event: Event) -> ImpossibleEvent:
+    return ImpossibleEvent(f"{type(event).__name__} at {activity.path()} of attempt {event.attempt}, which is to come")
+
+
 def _task_at(kernel: Kernel, event: Event) -> Task:
     activity = _at(kernel, event)
     if not isinstance(activity, Task):
         raise ImpossibleEvent(f"{type(event).__name__} at {activity.path()}, where no task stands")
+    if event.attempt > activity.attempt:
+        raise _too_early(activity, event)
     return activity
 
 
@@ -166,6 +181,8 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
     activity = _at(kernel, event)
     if not isinstance(activity, Applying):
         raise ImpossibleEvent(f"{type(event).__name__} at {activity.path()}, where no effect stands")
+    if event.attempt > activity.attempt:
+        raise _too_early(activity, event)
     return activity
 
 
@@ -191,7 +208,8 @@ def _task_failed(kernel: Kernel, event: TaskFailed) -> None:
 
 def _question_answered(kernel: Kernel, event: QuestionAnswered) -> None:
     task = _task_at(kernel, event)
-    if event.attempt != task.attempt:
+    # Answers come from outside: one to another attempt, or to what no person was asked, is nobody's bug.
+    if event.attempt != task.attempt or task.seat is None or not task.seat.person:
         kernel.ignore()
         return
     _task(kernel, task, event, TASK_TABLE, task.answered)

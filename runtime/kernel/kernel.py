@@ -24,18 +24,15 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import arbitration, calls, repeats, scopes, settling
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
-from orchspec.runtime.kernel.effects import Unwinding
-from orchspec.runtime.kernel.events import (
-    Event,
-)
+from orchspec.runtime.kernel.events import Event
+from orchspec.runtime.kernel.export import export_kernel, restore_kernel
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.handlers import HANDLERS
 from orchspec.runtime.kernel.program import Program, program_of
 from orchspec.runtime.kernel.seeking import Seeking
-from orchspec.runtime.kernel.stopping import Stopping
-from orchspec.runtime.kernel.table import (
-    CLOSED,
-)
+from orchspec.runtime.kernel.stopping import Guess, Stopping
+from orchspec.runtime.kernel.table import CLOSED, ImpossibleEvent
+from orchspec.runtime.kernel.undoing import Unwinding
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -59,6 +56,7 @@ class Kernel:
         decided: What the last `handle` decided, as [what, detail] pairs, for the record.
         ignored: How many late events there were.
         steps: Tasks fulfilled, effects confirmed and arbitrations decided so far.
+        unreported: What was charged for stopped attempts that nobody has reported the costs of, by place and attempt.
         stuck: What could not be undone: [path, why] pairs.
         status: None while it runs; then as in EndRun.
     """
@@ -89,6 +87,7 @@ class Kernel:
         "tasks_open",
         "tool_calls",
         "unfunded",
+        "unreported",
         "zombies",
     )
 
@@ -103,6 +102,7 @@ class Kernel:
         self.histories: dict[str, list[Any]] = {}
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
+        self.unreported: dict[tuple[int, int], Guess] = {}
         self.root: Frame | None = None
         self.account: Account | None = None
         self.root_key = 0
@@ -128,6 +128,7 @@ class Kernel:
         Raises ImpossibleEvent, with nothing changed, for an event that no driver may send.
         """
         handler = HANDLERS[type(event)]
+        before_us = self.now
         self.now = event.time
         out: list[Command] = []
         self.out = out
@@ -135,7 +136,11 @@ class Kernel:
         if self.status is not None:
             self.ignore()
             return out
-        handler(self, event)
+        try:
+            handler(self, event)
+        except ImpossibleEvent:
+            self.now = before_us
+            raise
         agenda = self.agenda
         while agenda or (self.room and self.unfunded):
             while agenda:
@@ -205,6 +210,23 @@ class Kernel:
             self.out.append(DropTimer(0, "time"))
         self.decide(self.status, error["code"] if error is not None else None)
         self.out.append(EndRun(0, self.status, result, error))
+
+    # -------------------------------------------------------------- for those who keep runs elsewhere
+
+    def export(self) -> dict[str, Any]:
+        """The state between two events as plain JSON, as large as what is live."""
+        return export_kernel(self)
+
+    @classmethod
+    def restore(cls, plan: Plan, document: dict[str, Any]) -> Kernel:
+        """The kernel that `export` gave the state of; it goes on exactly as that one would.
+
+        What is open can be issued again: hand it an EngineRecovered. Raises PlanError for another plan's state, or
+        for what is none.
+        """
+        kernel = cls(plan)
+        restore_kernel(kernel, document)
+        return kernel
 
     # -------------------------------------------------------------- for looking
 

@@ -8,17 +8,18 @@ module that runs it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from orchspec.compiler.plan import PlanError, Policy
+from orchspec.compiler.plan import Backoff, PlanError, Policy
 from orchspec.runtime.kernel.expressions import compile_expr
 from orchspec.runtime.kernel.values import Codecs
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Backoff, Block, Candidate, Effect, Flow, OnFailure, Plan, Tier
+    from orchspec.compiler.plan import Block, Candidate, Effect, Flow, OnFailure, Plan, Tier
     from orchspec.runtime.kernel.frames import Frame
 
 __all__ = [
+    "RESEND",
     "CompiledBlock",
     "CompiledEffect",
     "CompiledFlow",
@@ -30,6 +31,11 @@ __all__ = [
     "program_of",
     "rest_us",
 ]
+
+RESEND: Final = Backoff(1_000_000, 60_000_000)
+"""How an effect in doubt, or an undo, is sent again where its policy names no backoff."""
+UNDO_ATTEMPTS_MIN: Final = 10
+"""An undo is worth more patience than its policy may grant."""
 
 
 class Op:
@@ -153,15 +159,18 @@ class Link:
 
 
 class CompiledEffect:
-    """An effect: its codec, its key, and what undoes it."""
+    """An effect: its codec, its key, and what undoes it. `patient` is its policy where it undoes another one."""
 
-    __slots__ = ("codec", "key", "name", "policy", "undo", "undo_args")
+    __slots__ = ("codec", "key", "name", "patient", "policy", "undo", "undo_args")
 
     def __init__(self, program: Program, effect: Effect) -> None:
         self.name = effect.name
         self.codec = program.codecs.effect(effect.name)
         self.key = compile_expr(effect.key)
         self.policy: Policy = effect.policy
+        self.patient = Policy(
+            max(effect.policy.attempts, UNDO_ATTEMPTS_MIN), effect.policy.timeout_us, effect.policy.backoff or RESEND
+        )
         self.undo = effect.undo.effect if effect.undo is not None else None
         self.undo_args = [compile_expr(arg) for arg in effect.undo.args] if effect.undo is not None else []
 
@@ -169,7 +178,7 @@ class CompiledEffect:
 class CompiledFlow:
     """A flow: its body, budget and the codec of its parameters and result."""
 
-    __slots__ = ("block", "budget", "codec", "economy", "limited", "name")
+    __slots__ = ("block", "budget", "codec", "economy", "name")
 
     def __init__(self, program: Program, flow: Flow) -> None:
         self.name = flow.name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.program import Link
-from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.table import CLOSED, OPEN, ImpossibleEvent
 from orchspec.runtime.kernel.tasks import follow
 
 if TYPE_CHECKING:
@@ -42,5 +42,5 @@ class Region(Activity):
         self.state = CLOSED
 
     def timer(self, event: TimerFired) -> None:
-        """A region's own timer."""
-        raise NotImplementedError
+        """A region's own timer; most have none."""
+        raise ImpossibleEvent(f"{self.path()} has no timer {event.timer!r}")

@@ -50,17 +50,21 @@ class Repeating(Region):
     __slots__ = ("current", "past", "round", "rounds", "wake_at_us")
 
     def begin(self, times: int) -> None:
-        """Open round 1 of at most `times`."""
+        """Open round 1 of at most `times`; where there is none to run, they are exhausted at once."""
+        op = self.op
+        assert isinstance(op, RepeatOp)
         self._open()
         self.rounds = times
         self.round = 0
         self.past: list[dict[str, Any]] = []
         self.current: Frame | None = None
         self.wake_at_us: int | None = None
-        if times < 1:
+        if times >= 1:
+            self._next_round()
+        elif op.otherwise is not None:
+            self.kernel.resume(self)
+        else:
             self._fall(Failure("exhausted", f"{self.path()} may run for {times} rounds", self.path()))
-            return
-        self._next_round()
 
     def _next_round(self) -> None:
         op = self.op
@@ -112,7 +116,10 @@ class Repeating(Region):
         self._fall(failure)
 
     def timer(self, event: TimerFired) -> None:
-        """The period has passed."""
+        """The period has passed; a timer may fire twice, and the second time the round is under way already."""
+        if self.wake_at_us is None:
+            self.kernel.ignore()
+            return
         self.wake_at_us = None
         self.go_on()
 
@@ -120,6 +127,7 @@ class Repeating(Region):
         """Stop the round that is under way."""
         self.stopped = True
         if self.wake_at_us is not None:
+            self.wake_at_us = None
             self.kernel.out.append(DropTimer(self.place, "every"))
         if self.current is not None:
             self.current.stop()

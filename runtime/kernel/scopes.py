@@ -97,6 +97,9 @@ class Enclosure(Region):
 
     def timer(self, event: TimerFired) -> None:
         """The scope's time is up."""
+        if self.inner.failing is not None:
+            self.kernel.ignore()
+            return
         self.inner.fail(Failure("timeout", f"{self.path()} took too long", self.path()))
 
     def stop(self) -> None:

@@ -39,6 +39,7 @@ __all__ = [
     "SENT",
     "STATE_NAMES",
     "TASK_TABLE",
+    "TIMER_OF",
     "UNFUNDED",
     "ImpossibleEvent",
     "Table",
@@ -105,16 +106,23 @@ EFFECT_TABLE: Final[Table] = {
     (DOUBT, EffectConfirmed): frozenset({CLOSED}),
     (DOUBT, TimerFired): frozenset({SENT}),
     (RESTING, TimerFired): frozenset({SENT}),
+    (RESTING, EffectConfirmed): frozenset({CLOSED}),
 }
 """An effect, or the undoing of one. In doubt it is sent again until its target says what is true.
 
-Nothing is guessed.
+Nothing is guessed. What was refused may yet be confirmed, by an earlier send that was in doubt.
 """
 
 REGION_TABLE: Final[Table] = {
     (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
 }
 """A region only ever takes its own timers: a deadline, or the period of a repeat."""
+
+TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle"}
+"""Which timer a state waits for; any other is late, since a timer may fire twice.
+
+The `within` of a question holds in every state.
+"""
 
 
 class ImpossibleEvent(Exception):

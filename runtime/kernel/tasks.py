@@ -30,7 +30,7 @@ from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
 from orchspec.runtime.kernel.seeking import Asking, Seeking
 from orchspec.runtime.kernel.stopping import Stopping
-from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED
+from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
 from orchspec.runtime.kernel.values import Unverified
 
 if TYPE_CHECKING:
@@ -62,9 +62,14 @@ class Task(Seeking):
         kernel = self.kernel
         offers = self.offers
         offer = offers[0]
+        if offer[0].agent != event.agent:
+            others = [other for other in offers if other[0].agent == event.agent]
+            if not others:
+                raise ImpossibleEvent(f"{event.agent} was granted to {self.path()}, which did not ask for it")
+            offer = others[0]
         if len(offers) > 1:
-            offer = next(offer for offer in offers if offer[0].agent == event.agent)
             self.account.shrink(self.pico - offer[2], self.tokens - offer[3])
+            kernel.room = True
         seat, self.tier, self.pico, self.tokens = offer
         self.seat = seat
         self.state = RUNNING
@@ -118,9 +123,6 @@ class Task(Seeking):
 
     def answered(self, event: QuestionAnswered) -> None:
         """A person answered: what they said is verified like any output."""
-        if self.seat is None or not self.seat.person:
-            self.kernel.ignore()
-            return
         self._settle(None, None, 0)
         if self.deadline_us is not None:
             self.kernel.out.append(DropTimer(self.place, "attempt"))
@@ -137,7 +139,8 @@ class Task(Seeking):
         kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok"))
         if self.seat.session:
             inputs = kernel.program.contracts[self.asking.contract].encode_inputs(self.inputs)
-            kernel.histories.setdefault(self.seat.agent, []).append([inputs, output])
+            # A list of its own: attempts that were sent hold the one before.
+            kernel.histories[self.seat.agent] = [*kernel.histories.get(self.seat.agent, ()), [inputs, output]]
         if self.reuse_key is not None:
             ttl = kernel.program.ttl[self.asking.contract]
             kept_us = ttl if isinstance(ttl, int) else None
@@ -225,6 +228,7 @@ class Task(Seeking):
     def _settle(self, tokens_in: int | None, tokens_out: int | None, cost: int | None, *, sent: bool = True) -> int:
         """Close the reservation, charge, and return what was charged (pico-dollars)."""
         assert self.tier is not None
+        self.kernel.room = True
         if not sent:
             self.account.settle(self.pico, self.tokens, 0, 0)
             return 0
@@ -232,7 +236,6 @@ class Task(Seeking):
         self.account.settle(self.pico, self.tokens, pico, tokens)
         if estimated:
             self.account.estimate(pico)
-        self.kernel.room = True
         return pico
 
     # -------------------------------------------------------------- stopping
@@ -258,7 +261,7 @@ class Task(Seeking):
         if state == RUNNING:
             self._stop_attempt("stopped")
         elif state == QUEUED:
-            self.account.settle(self.pico, self.tokens, 0, 0)
+            self.account.give_back(self.pico, self.tokens)
             kernel.room = True
             kernel.out.append(ReleaseGrant(self.place, self.attempt, "stopped"))
         elif state == UNFUNDED:
@@ -300,7 +303,8 @@ class Task(Seeking):
         if self.deadline_us is not None:
             kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
         self.dispatch += 1
-        if self.dispatch >= DISPATCHES_MAX:
+        # A question waits for days, over any number of restarts; asking it again harms nobody.
+        if self.dispatch >= DISPATCHES_MAX and not self.seat.person:
             pico = self._settle(None, None, None)
             if self.deadline_us is not None:
                 kernel.out.append(DropTimer(self.place, "attempt"))
