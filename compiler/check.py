@@ -21,7 +21,7 @@ from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Checked
 from orchspec.compiler.names import collect
 from orchspec.compiler.params import check_params
-from orchspec.compiler.report import Report
+from orchspec.compiler.report import Report, bounded_suggestions
 from orchspec.compiler.studies.check import Studies, check_studies
 from orchspec.compiler.who import check_who
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
@@ -75,19 +75,24 @@ def _check(
     checked = Checked(file, dict(settings))
     context = Context(checked, report)
     typer = Typer(context)
+    with bounded_suggestions():
+        _passes(context, typer)
+        studies = check_studies(context, folder)
+    if file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics)):
+        for lint in LINTS:
+            lint(context)
+    found = silence(file, [*syntax_errors, *report.diagnostics])
+    return CheckResult(checked, sorted_diagnostics(found), studies)
+
+
+def _passes(context: Context, typer: Typer) -> None:
     collect(context)
     resolve_signatures(context)
     check_params(typer)
     check_who(typer)
     check_bodies(typer)
     blocks = Blocks(typer)
-    for flow in checked.flows.values():
+    for flow in context.checked.flows.values():
         blocks.flow(flow)
     for one in CHECKS:
         one(context)
-    studies = check_studies(context, folder)
-    if file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics)):
-        for lint in LINTS:
-            lint(context)
-    found = silence(file, [*syntax_errors, *report.diagnostics])
-    return CheckResult(checked, sorted_diagnostics(found), studies)

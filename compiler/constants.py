@@ -89,7 +89,7 @@ def _evaluate(expr: Expr, checked: Checked, values: Mapping[Slot, Any]) -> Any:
         case RecordLit():
             return _record(expr, checked, values)
         case Unary():
-            return -evaluate(expr.operand, checked, values)
+            return _negative(evaluate(expr.operand, checked, values))
         case Not():
             return not evaluate(expr.operand, checked, values)
         case Range():
@@ -104,6 +104,12 @@ def _evaluate(expr: Expr, checked: Checked, values: Mapping[Slot, Any]) -> Any:
             return _call(expr, checked, values)
         case _:
             return _named(expr, checked, values)
+
+
+def _negative(value: Any) -> Any:
+    if not isinstance(value, int | float):
+        raise NotConstant("it cannot be computed")
+    return -value
 
 
 def _named(expr: Expr, checked: Checked, values: Mapping[Slot, Any]) -> Any:
@@ -122,8 +128,14 @@ def _field(expr: Field, checked: Checked, values: Mapping[Slot, Any]) -> Any:
         return found.member
     base = evaluate(expr.base, checked, values)
     if isinstance(base, list):
-        return [item.get(expr.name.text) for item in base]
-    return None if base is None else base.get(expr.name.text)
+        return [_read(item, expr.name.text) for item in base]
+    return None if base is None else _read(base, expr.name.text)
+
+
+def _read(record: Any, name: str) -> Any:
+    if not isinstance(record, dict):
+        raise NotConstant("it cannot be computed")  # of another type than was declared, which was reported
+    return record.get(name)
 
 
 def _index(base: Any, index: Any) -> Any:

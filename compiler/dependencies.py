@@ -8,7 +8,7 @@ everything above them. Cycles are told with each of their edges; what is merely 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.codes import names as name_codes
@@ -174,10 +174,9 @@ def _after(
 
 
 def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
+    line = _Line()
     last = 0  # the last checkpoint, and what stands below it: earlier statements are waited for through it
     checkpoint: int | None = None
-    chain: list[int] = []  # the effect steps that the next one waits for; earlier ones are waited for through these
-    guards: list[int] = []
     for place, statement in enumerate(block.statements):
         if checkpoint is not None:
             yield _Edge(place, checkpoint, statement.span, f"`{_name(statement)}` stands below a checkpoint")
@@ -186,10 +185,25 @@ def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
                 name = _name(block.statements[above])
                 yield _Edge(place, above, statement.span, f"the checkpoint stands below `{name}`")
             checkpoint = last = place
+            line = _Line()
         elif isinstance(statement, Fail) and statement.when is not None:
-            guards.append(place)
+            line.guards.append(place)
+            line.new_guards.append(place)
         elif isinstance(statement, Step) and _is_effect(context, statement):
-            yield from _effect_order(block, place, statement, chain, guards)
+            yield from _effect_order(block, place, statement, line)
+
+
+@dataclass(slots=True)
+class _Line:
+    """The effect steps and guards since the last checkpoint.
+
+    `effects` are those that the next effect step waits for; earlier ones are waited for through these, as are all
+    guards but the new ones.
+    """
+
+    effects: list[int] = field(default_factory=list)
+    guards: list[int] = field(default_factory=list)
+    new_guards: list[int] = field(default_factory=list)
 
 
 def _is_effect(context: Context, statement: Step) -> bool:
@@ -197,21 +211,19 @@ def _is_effect(context: Context, statement: Step) -> bool:
     return step is not None and step.effect is not None
 
 
-def _effect_order(
-    block: BlockInfo, place: int, statement: Step, chain: list[int], guards: list[int]
-) -> Iterable[_Edge]:
-    name = _name(statement)
-    for guard in guards:
-        yield _Edge(place, guard, statement.name.span, f"`{name}` stands below a guard")
+def _effect_order(block: BlockInfo, place: int, statement: Step, line: _Line) -> Iterable[_Edge]:
+    name, span = _name(statement), statement.name.span
     after = _after_list(statement)
+    for guard in line.new_guards if after is None else line.guards:
+        yield _Edge(place, guard, span, f"`{name}` stands below a guard")
     if after is None:
-        for effect in chain:
+        for effect in line.effects:
             before = _name(block.statements[effect])
-            why = f"`{name}` stands below `{before}`: effects run in written order"
-            yield _Edge(place, effect, statement.name.span, why)
-        chain.clear()
+            yield _Edge(place, effect, span, f"`{name}` stands below `{before}`: effects run in written order")
+        line.effects.clear()
+        line.new_guards.clear()
     if after is None or after[1]:
-        chain.append(place)
+        line.effects.append(place)
 
 
 # ------------------------------------------------------------------ cycles

@@ -9,6 +9,7 @@ their own. An unknown part makes the whole unknown, silently.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from orchspec.compiler import functions, literals, operators
@@ -243,7 +244,7 @@ class Typer:
             self.context.used.add(info)
             self.report.add(codes.NOT_A_VALUE, node, name=node.text, found=describe(info))
             return UNKNOWN
-        names = [*self._visible(env.frame), *self.checked.params]
+        names = chain(self._visible(env.frame), self.checked.params)
         self.report.absent(
             name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=did_you_mean(node.text, node, names)
         )

@@ -228,7 +228,7 @@ def find(context: Context, at: Path | Expr | Ident, *kinds: type[Info]) -> Info 
                 labels=[Label(other.node.name.span, "declared here")],
             )
             return None
-    known = [name for kind in kinds for name in getattr(context.checked, _TABLES[kind][0])]
+    known = (name for kind in kinds for name in getattr(context.checked, _TABLES[kind][0]))
     context.report.absent(codes.UNKNOWN_NAME, at, kind=word, name=text, fix=did_you_mean(text, at, known))
     return None
 

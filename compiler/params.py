@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from orchspec.compiler.codes import names as name_codes
@@ -20,32 +21,54 @@ from orchspec.grammar.syntax import Expr, Name, ParamDecl, Text, walk
 
 __all__ = ["check_params"]
 
-_DEPTH_MAX = 100
-"""How many params deep a default is followed; deeper ones are unknown where they are read."""
-
 
 def check_params(typer: Typer) -> None:
     """Finds the value of each param: its setting, else its default."""
-    done: dict[ParamInfo, bool] = {}
-    for param in typer.checked.params.values():
-        _param(typer, param, done, 0)
+    for param in _in_order(typer):
+        _param(typer, param)
     _strangers(typer)
 
 
-def _param(typer: Typer, param: ParamInfo, done: dict[ParamInfo, bool], depth: int) -> None:
-    if param in done or depth > _DEPTH_MAX:
-        return
-    done[param] = False
+def _in_order(typer: Typer) -> list[ParamInfo]:
+    """The params, each after those that its default reads; reports defaults that are computed from themselves."""
+    order: list[ParamInfo] = []
+    done: dict[ParamInfo, bool] = {}
+    for start in typer.checked.params.values():
+        stack = [start]
+        while stack:
+            param = stack[-1]
+            if done.setdefault(param, False):
+                stack.pop()
+                continue
+            waits = []
+            for name, other in _read_by(typer, param):
+                if other not in done:
+                    waits.append(other)
+                elif not done[other] and other in stack:
+                    if is_unknown(other.type):
+                        continue
+                    what = f"the default of `{param.name}`"
+                    typer.report.add(codes.NOT_CONSTANT, name, what=what, problem="it is computed from itself")
+                    other.type = UNKNOWN
+            if waits:
+                stack.append(waits[0])
+                continue
+            done[param] = True
+            order.append(stack.pop())
+    return order
+
+
+def _read_by(typer: Typer, param: ParamInfo) -> Iterator[tuple[Name, ParamInfo]]:
+    for part in walk(param.node.default) if param.node.default is not None else ():
+        other = typer.checked.params.get(part.text) if isinstance(part, Name) else None
+        if other is not None:
+            assert isinstance(part, Name)
+            yield part, other
+
+
+def _param(typer: Typer, param: ParamInfo) -> None:
     default = param.node.default
     if default is not None:
-        for part in walk(default):
-            other = typer.checked.params.get(part.text) if isinstance(part, Name) else None
-            if other is not None and done.get(other) is False:
-                what = f"the default of `{param.name}`"
-                typer.report.add(codes.NOT_CONSTANT, part, what=what, problem="it is computed from itself")
-                other.type = UNKNOWN
-            elif other is not None:
-                _param(typer, other, done, depth + 1)
         value = _value(typer, param, default)
         param.known, param.value = value is not None, None if value is None else value[0]
     elif isinstance(param.type, Optional):
@@ -60,7 +83,6 @@ def _param(typer: Typer, param: ParamInfo, done: dict[ParamInfo, bool], depth: i
         )
     if not param.known:
         param.type = UNKNOWN  # it was told why, and whatever reads it has no other mistake
-    done[param] = True
 
 
 def _constraint(typer: Typer, param: ParamInfo) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import islice
 from typing import Any
 
 from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix, Label
@@ -10,7 +13,24 @@ from orchspec.grammar.source import Span
 from orchspec.grammar.spelling import nearest
 from orchspec.grammar.syntax import Node
 
-__all__ = ["Report", "did_you_mean", "listed", "replace", "word"]
+__all__ = ["COMPARISONS_MAX", "Report", "bounded_suggestions", "did_you_mean", "listed", "replace", "word"]
+
+
+COMPARISONS_MAX = 50_000
+"""How many names are compared with misspelt ones in one spec: a file of nothing but unknown names would otherwise take
+minutes."""
+
+_comparisons_left: ContextVar[int] = ContextVar("comparisons_left", default=COMPARISONS_MAX)
+
+
+@contextmanager
+def bounded_suggestions() -> Iterator[None]:
+    """Bounds the suggestions that are looked for inside."""
+    token = _comparisons_left.set(COMPARISONS_MAX)
+    try:
+        yield
+    finally:
+        _comparisons_left.reset(token)
 
 
 class Report:
@@ -61,7 +81,10 @@ def replace(at: Node | Span, replacement: str, title: str | None = None) -> Fix:
 
 def did_you_mean(text: str, at: Node | Span, candidates: Iterable[str]) -> Fix | None:
     """The fix that replaces a misspelt word by the nearest candidate, if one is near."""
-    found = nearest(text, candidates)
+    left = _comparisons_left.get()
+    compared = list(islice(candidates, left))
+    _comparisons_left.set(left - len(compared))
+    found = nearest(text, compared)
     return None if found is None else replace(at, found, f"did you mean `{found}`?")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from orchspec.compiler.attributes import LIMITS, Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
@@ -32,7 +33,10 @@ from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import By, ByAgent, ByAll, ByAny, ByCount, ByFirst, Call, Hole, Path, Step, dotted
 
-__all__ = ["candidate", "check_step", "fulfills"]
+__all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills"]
+
+CANDIDATES_MAX = 200_000
+"""How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
 
 _PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
 _TASK = (
@@ -109,7 +113,7 @@ def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | 
         notes = [] if other is not None else [f"a value is named by `let {node.name.text} = {text}(...)`"]
         typer.report.add(codes.NOTHING_TO_DO, work.callee, what=what, notes=notes)
         return None
-    known = [*checked.contracts, *checked.effects, *checked.flows]
+    known = chain(checked.contracts, checked.effects, checked.flows)
     fix = did_you_mean(text, work.callee, known)
     typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind="contract, effect or flow", name=text, fix=fix)
     return None
@@ -188,6 +192,11 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
         typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
     step = read_policy(settings, limits=False)
     budget = settings.budget or Budget()
+    typer.context.candidates += len(agents)
+    if typer.context.candidates > CANDIDATES_MAX:
+        if typer.context.candidates - len(agents) <= CANDIDATES_MAX:  # told once
+            typer.report.add(declaration_codes.TOO_MANY_CANDIDATES, by, limit=CANDIDATES_MAX)
+        return
     info.candidates = tuple(candidate(agent, step, budget) for agent in agents)
 
 

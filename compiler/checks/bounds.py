@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from orchspec.compiler.checks.calls import called_first
 from orchspec.compiler.codes import budgets as codes
 from orchspec.compiler.constants import written
 from orchspec.compiler.context import Context
@@ -20,24 +22,48 @@ __all__ = ["best_case", "reservations"]
 
 # ------------------------------------------------------------------ reservations
 
-_Caps = tuple[tuple[Budget, Node, str], ...]
+
+@dataclass(frozen=True, slots=True)
+class _Cap:
+    """The tightest limit around a place, and who sets it."""
+
+    value: int
+    node: Node
+    name: str
+
+
+_Caps = Mapping[str, _Cap]
 
 
 def reservations(context: Context) -> None:
     """Reports agents under a budget that cannot be reserved for, and attempts that reserve more than a budget has."""
-    told: set[tuple[AgentInfo, str]] = set()
-    for flow in context.checked.flows.values():
+    inherited: dict[FlowInfo, _Caps] = {}
+    told: set[AgentInfo] = set()
+    for flow in reversed(called_first(context)):  # callers first: their budgets hold for what they call
         if flow.block is None:
             continue
-        for step, caps in _steps(context, flow.block, _with(flow.budget, flow.node, f"`{flow.name}`", ())):
+        around = _within(inherited.get(flow, {}), flow.budget, flow.node, f"`{flow.name}`")
+        for step, caps in _steps(context, flow.block, around):
+            if step.flow is not None:
+                inherited[step.flow] = _tightest(inherited.get(step.flow, {}), caps)
             for candidate in _asked(step):
-                _reserve(context, step, candidate, caps, told)
+                if candidate.agent not in told and _reserve(context, step, candidate, caps):
+                    told.add(candidate.agent)
 
 
-def _with(budget: Budget | None, node: Node, name: str, caps: _Caps) -> _Caps:
-    if budget is None or (budget.cost_pico is None and budget.tokens is None):
+def _within(caps: _Caps, budget: Budget | None, node: Node, name: str) -> _Caps:
+    if budget is None:
         return caps
-    return (*caps, (budget, node, name))
+    own = {"cost": budget.cost_pico, "tokens": budget.tokens}
+    return _tightest(caps, {limit: _Cap(value, node, name) for limit, value in own.items() if value is not None})
+
+
+def _tightest(one: _Caps, other: _Caps) -> _Caps:
+    both = dict(one)
+    for limit, cap in other.items():
+        if limit not in both or cap.value < both[limit].value:
+            both[limit] = cap
+    return both
 
 
 def _asked(step: StepInfo) -> Iterator[CandidateInfo]:
@@ -47,59 +73,54 @@ def _asked(step: StepInfo) -> Iterator[CandidateInfo]:
             yield link.who
 
 
-def _steps(
-    context: Context, block: BlockInfo, caps: _Caps, within: tuple[FlowInfo, ...] = ()
-) -> Iterator[tuple[StepInfo, _Caps]]:
-    """The steps that run under a block, also those of called flows, with the budgets around them."""
+def _steps(context: Context, block: BlockInfo, caps: _Caps) -> Iterator[tuple[StepInfo, _Caps]]:
+    """The steps of a block and of the blocks in it, with the limits around them."""
     for statement in block.statements:
         if isinstance(statement, Step):
             step = context.checked.steps[statement]
-            if step.flow is None:
-                yield step, caps
-            elif caps and step.flow.block is not None and step.flow not in within:
-                around = _with(step.budget, statement, f"`{statement.name.text}`", caps)
-                yield from _steps(context, step.flow.block, around, (*within, step.flow))
+            inside = step.budget if step.flow is not None else None
+            yield step, _within(caps, inside, statement, f"`{statement.name.text}`")
         elif isinstance(statement, Scope):
             info = context.checked.scopes.get(statement)
             if info is not None:
-                around = _with(info.budget, statement, f"`{statement.name.text}`", caps)
-                yield from _steps(context, info.body, around, within)
+                around = _within(caps, info.budget, statement, f"`{statement.name.text}`")
+                yield from _steps(context, info.body, around)
         elif isinstance(statement, Repeat):
             for node in (statement, statement.otherwise):
                 inner = context.checked.blocks.get(node) if node is not None else None
                 if inner is not None:
-                    yield from _steps(context, inner, caps, within)
+                    yield from _steps(context, inner, caps)
 
 
-def _reserve(
-    context: Context, step: StepInfo, candidate: CandidateInfo, caps: _Caps, told: set[tuple[AgentInfo, str]]
-) -> None:
-    agent, tier = candidate.agent, candidate.tiers[0]
-    for budget, node, name in caps:
-        limits = (
-            ("cost", budget.cost_pico, [tier.reserve_cost_pico for tier in candidate.tiers]),
-            ("tokens", budget.tokens, [tier.reserve_tokens for tier in candidate.tiers]),
-        )
-        for limit, cap, reserved in limits:
-            if cap is None or (agent, limit) in told:
+def _reserve(context: Context, step: StepInfo, candidate: CandidateInfo, caps: _Caps) -> bool:
+    """Reports the first limit under which an attempt cannot be sent, and gives whether there is one."""
+    first = candidate.tiers[0]
+    reserved: Mapping[str, list[int | None]] = {
+        "cost": [tier.reserve_cost_pico for tier in candidate.tiers],
+        "tokens": [tier.reserve_tokens for tier in candidate.tiers],
+    }
+    for limit, cap in caps.items():
+        amounts = reserved[limit]
+        if None in amounts:
+            # Tokens that nobody can tell are held in check by the cost of the attempt.
+            if _estimated(context, candidate, limit) or (limit == "tokens" and first.reserve_cost_pico is not None):
                 continue
-            if None in reserved:
-                if _estimated(context, candidate, limit) or (limit == "tokens" and tier.reserve_cost_pico is not None):
-                    continue
-                told.update({(agent, "cost"), (agent, "tokens")})
-                _unreservable(context, step, candidate, limit, node)
-            elif reserved[0] is not None and reserved[0] > cap:
-                told.update({(agent, "cost"), (agent, "tokens")})
-                context.report.add(
-                    codes.RESERVATION_TOO_LARGE,
-                    _by(step),
-                    agent=agent.name,
-                    reserved=_amount(limit, reserved[0]),
-                    limit=_amount(limit, cap),
-                    place=name,
-                    labels=[Label(_limit_span(node, limit), "the limit")],
-                    notes=[f"`budget` at {agent.name} caps what one attempt may take"],
-                )
+            _unreservable(context, step, candidate, limit, cap.node)
+            return True
+        amount = amounts[0]
+        if amount is not None and amount > cap.value:
+            context.report.add(
+                codes.RESERVATION_TOO_LARGE,
+                _by(step),
+                agent=candidate.agent.name,
+                reserved=_amount(limit, amount),
+                limit=_amount(limit, cap.value),
+                place=cap.name,
+                labels=[Label(_limit_span(cap.node, limit), "the limit")],
+                notes=[f"`budget` at {candidate.agent.name} caps what one attempt may take"],
+            )
+            return True
+    return False
 
 
 def _unreservable(context: Context, step: StepInfo, candidate: CandidateInfo, limit: str, node: Node) -> None:
@@ -152,19 +173,19 @@ def _limit_span(node: Node, name: str) -> Span:
 
 def best_case(context: Context) -> None:
     """Reports budgets whose `attempts` are fewer than the tasks that even the best run asks for."""
-    for flow in context.checked.flows.values():
+    least: dict[FlowInfo, int] = {}
+    for flow in called_first(context):
         if flow.block is not None:
-            _compare(context, flow.budget, flow.block, flow.node, f"`{flow.name}`")
+            least[flow] = _least_tasks(context, flow.block, least)
+            _compare(context, flow.budget, least[flow], flow.node, f"`{flow.name}`")
     for scope in context.checked.scopes.values():
         if scope.budget is not None:
-            _compare(context, scope.budget, scope.body, scope.node, f"`{scope.node.name.text}`")
+            tasks = _least_tasks(context, scope.body, least)
+            _compare(context, scope.budget, tasks, scope.node, f"`{scope.node.name.text}`")
 
 
-def _compare(context: Context, budget: Budget, block: BlockInfo, node: Node, place: str) -> None:
-    if budget.attempts is None:
-        return
-    least = _least_tasks(context, block, ())
-    if least > budget.attempts:
+def _compare(context: Context, budget: Budget, least: int, node: Node, place: str) -> None:
+    if budget.attempts is not None and least > budget.attempts:
         context.report.add(
             codes.BELOW_BEST_CASE,
             _limit_span(node, "attempts"),
@@ -174,29 +195,30 @@ def _compare(context: Context, budget: Budget, block: BlockInfo, node: Node, pla
         )
 
 
-def _least_tasks(context: Context, block: BlockInfo, within: tuple[FlowInfo, ...]) -> int:
-    """The number of tasks that every run of a block asks for: nothing skipped that may be, one round, no items."""
+def _least_tasks(context: Context, block: BlockInfo, flows: Mapping[FlowInfo, int]) -> int:
+    """The number of tasks that every run of a block asks for: nothing skipped that may be, one round, no items.
+
+    `flows` are the least tasks of the flows that it calls.
+    """
     total = 0
     for statement in block.statements:
         if isinstance(statement, Step):
-            total += _tasks(context, context.checked.steps[statement], within)
-        elif (isinstance(statement, Scope) and statement.loop is None) or isinstance(statement, Repeat):
+            total += _tasks(context.checked.steps[statement], flows)
+        elif isinstance(statement, Repeat) or (isinstance(statement, Scope) and statement.loop is None):
             inner = context.checked.blocks.get(statement)
-            total += 0 if inner is None else _least_tasks(context, inner, within)
-    return total
+            total += 0 if inner is None else _least_tasks(context, inner, flows)
+    return min(total, _TASKS_MAX)
 
 
-def _tasks(context: Context, step: StepInfo, within: tuple[FlowInfo, ...]) -> int:
+def _tasks(step: StepInfo, flows: Mapping[FlowInfo, int]) -> int:
     if step.only_if is not None or step.loop is not None:
         return 0
     if step.flow is not None:
-        if step.flow.block is None or step.flow in within or len(within) > _CALLS_MAX:
-            return 0
-        return _least_tasks(context, step.flow.block, (*within, step.flow))
+        return flows.get(step.flow, 0)
     if step.contract is None:
         return 0
     return {"all": len(step.candidates), "some": step.copies}.get(step.pattern, 1)
 
 
-_CALLS_MAX = 20
-"""How many calls deep the best case is followed; it only grows below that."""
+_TASKS_MAX = 2**63 - 1
+"""Calls of calls multiply; beyond this, every budget is exceeded."""

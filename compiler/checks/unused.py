@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from orchspec.compiler.checks.calls import called_first, steps_in
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, FlowInfo, StepInfo
-from orchspec.grammar.syntax import Arbitrate, Let, Node, Repeat, Scope, Step, walk
+from orchspec.compiler.model import AgentInfo, ContractInfo, FlowInfo
+from orchspec.grammar.syntax import Arbitrate, Let, Node, Repeat, Scope, Step
 
 __all__ = ["unused_declarations", "unused_names"]
 
@@ -61,27 +60,17 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
 
 def unused_names(context: Context) -> None:
     """Warns of results that nobody reads; what applies an effect is used by that."""
+    acting: set[FlowInfo] = set()
+    for flow in called_first(context):
+        if _acts(context, flow.node, acting):
+            acting.add(flow)
     for statement, slot in context.checked.slots.items():
         if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Let):
             continue
-        if not _acts(context, statement, set()):
+        if not _acts(context, statement, acting):
             context.report.add(codes.UNUSED_NAME, statement.name, name=slot.name)
 
 
-def _acts(context: Context, node: Node, seen: set[EffectInfo | FlowInfo]) -> bool:
+def _acts(context: Context, node: Node, acting: set[FlowInfo]) -> bool:
     """Whether something is done to the outside world in a statement, or in the flows that it calls."""
-    for step in _steps(context, node):
-        if step.effect is not None:
-            return True
-        if step.flow is not None and step.flow not in seen:
-            seen.add(step.flow)
-            if _acts(context, step.flow.node, seen):
-                return True
-    return False
-
-
-def _steps(context: Context, node: Node) -> Iterator[StepInfo]:
-    for part in walk(node):
-        step = context.checked.steps.get(part) if isinstance(part, Step) else None
-        if step is not None:
-            yield step
+    return any(step.effect is not None or step.flow in acting for step in steps_in(context, node))

@@ -16,6 +16,7 @@ __all__ = [
     "OUT_OF_RANGE",
     "REPEATED_IN_LIST",
     "SECOND_OWNER",
+    "TOO_MANY_CANDIDATES",
     "UNKNOWN_ATTRIBUTE",
     "UNKNOWN_LIMIT",
 ]
@@ -117,6 +118,16 @@ REPEATED_IN_LIST = define(
         "step notes = Draft(topic) by all of [ann, ann]\narbitrate note = notes { decide = first }\nreturn note"
     ),
     good=in_flow("step notes = Draft(topic) by 2 of ann\narbitrate note = notes { decide = first }\nreturn note"),
+)
+TOO_MANY_CANDIDATES = define(
+    "E0414",
+    "too-many-candidates",
+    "the spec has more than {limit} pairs of a step and an agent that may take it",
+    explanation="Each step under `by any` or `by all` may go to everybody who fulfills its contract. What is checked "
+    "and planned for each of them must stay bounded: name the agents, or split the spec.",
+    bad="// a spec with 500 agents that fulfill one contract, and 401 steps by any of them",
+    good="orch 1\ncontract Draft(topic: Text) -> Text\nagent ann fulfills Draft\n"
+    "flow f(topic: Text) -> Text { step draft = Draft(topic) by any  return draft }",
 )
 NO_TIMEOUT = define(
     "A0420",

@@ -7,7 +7,10 @@ from orchspec.compiler.check import check
 from orchspec.grammar.diagnostics import all_codes
 from orchspec.grammar.source import Source
 
+# Too large to be shown as a sample; `test_untrusted.py` makes such a spec.
+DESCRIBED = {"E0414"}
 OURS = [code for code in all_codes() if code.id[1:3] in {"02", "03", "04", "05", "06", "07", "08", "10"}]
+SHOWN = [code for code in OURS if code.id not in DESCRIBED]
 
 
 def setting(text):
@@ -24,12 +27,10 @@ def told(diagnostics):
     return "\n".join(f"{item.span}: {item.code.id} {item.message}" for item in diagnostics)
 
 
-@pytest.mark.parametrize("code", OURS, ids=lambda code: code.id)
+@pytest.mark.parametrize("code", SHOWN, ids=lambda code: code.id)
 def test_the_bad_sample_shows_the_code_and_nothing_else_of_its_severity(code):
     found = run(code.bad)
-    assert {item.code.id for item in found if item.severity == code.severity or item.severity == "error"} == {
-        code.id
-    }, told(found)
+    assert {item.code.id for item in found if item.severity in {code.severity, "error"}} == {code.id}, told(found)
 
 
 @pytest.mark.parametrize("code", OURS, ids=lambda code: code.id)
@@ -41,7 +42,8 @@ def test_the_good_sample_has_no_error_and_not_the_code(code):
 @pytest.mark.parametrize("code", OURS, ids=lambda code: code.id)
 def test_the_sample_message_has_all_its_arguments_filled_in(code):
     for item in run(code.bad):
-        assert item.message and "{" not in item.message.replace("{ ", "").replace("{word", "{word")
+        assert item.message
+        assert "{" not in item.message.replace("{ ", "")
 
 
 def test_every_family_is_registered():
