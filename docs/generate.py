@@ -1,0 +1,392 @@
+"""Writes the pages of the reference that are made from the code: `.venv/bin/python docs/generate.py`.
+
+A page here is a function that gives its path and its text; `tests/docs/test_generated.py` holds that the committed
+pages are what these functions give.
+"""
+
+# ruff: noqa: INP001 - a script, not a package
+
+from __future__ import annotations
+
+import inspect
+import re
+import string
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["PAGES", "main", "pages"]
+
+DOCS: Final = Path(__file__).resolve().parent
+WIDTH: Final = 100
+
+FAMILIES: Final = {
+    "00": ("syntax", "Characters and tokens"),
+    "01": ("syntax", "Structure"),
+    "02": ("names", "Names"),
+    "03": ("types", "Types and expressions"),
+    "04": ("declarations", "Declarations"),
+    "05": ("flows", "Structure and order of flows"),
+    "06": ("arbitration", "Arbitration and decisions"),
+    "07": ("effects", "Effects"),
+    "08": ("budgets", "Budgets"),
+    "09": ("studies", "Profiles, scenarios and tests"),
+    "10": ("unbuilt", "What this version does not run"),
+}
+"""The file and the title of each hundred of codes."""
+
+
+def _page(title: str, source: str, *parts: str) -> str:
+    head = f"<!-- Made by docs/generate.py from {source}. Change it there, then run the script. -->"
+    return "\n\n".join([f"# {title}", head, *(part.strip("\n") for part in parts if part)]) + "\n"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _fenced(text: str, kind: str = "text") -> str:
+    ticks = "````" if "```" in text else "```"
+    return f"{ticks}{kind}\n{text.rstrip()}\n{ticks}"
+
+
+def _flat(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("``", "`")
+
+
+# ------------------------------------------------------------------ commands
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every command with its help."""
+    import click
+
+    from orchspec.cli import COMMANDS, main
+
+    rows = [(f"[`orch {name}`](#orch-{name})", said) for name, said in COMMANDS.items()]
+    parts = [_table(("command", "does"), rows), _COMMANDS]
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main, info_name="orch"), name)
+        assert command is not None
+        settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+        context = click.Context(command, info_name=f"orch {name}", **settings)
+        parts.append(f"## orch {name}\n\n" + _fenced(command.get_help(context)))
+    yield "reference/commands.md", _page("Commands", "the commands of `orchspec/cli`", *parts)
+
+
+_COMMANDS = """
+What was asked for goes to standard output, every message to standard error. With `--json`, standard output holds one
+JSON document, for errors too: `{"error": {"code", "message"}}`. `--color auto` follows the terminal and `NO_COLOR`.
+
+| exit code | means |
+| --- | --- |
+| 0 | done, and all is well |
+| 1 | what was asked about is not well: errors in the spec, a failed run or test, a broken expectation |
+| 2 | misuse: a wrong option, a missing file |
+| 3 | liveness broken (kept for commands that are not there yet) |
+| 4 | undecided: the intervals leave an expectation open |
+| 5 | a run is parked: it waits for a person |
+"""
+
+
+# ------------------------------------------------------------------ diagnostics
+
+
+def diagnostics() -> Iterator[tuple[str, str]]:
+    """A page for each family of codes, and the table of all."""
+    import_module("orchspec.compiler.codes")
+    import_module("orchspec.grammar.codes")
+    from orchspec.grammar.diagnostics import Code, all_codes
+
+    families: dict[str, list[Code]] = {}
+    for code in all_codes():
+        families.setdefault(FAMILIES[code.id[1:3]][0], []).append(code)
+    rows: list[tuple[str, ...]] = []
+    for name, codes in families.items():
+        rows += [(f"[{code.id}]({name}.md#{code.id.lower()})", code.severity, f"`{code.slug}`") for code in codes]
+        titles = [title for family, title in FAMILIES.values() if family == name]
+        source = "the codes of `grammar/codes.py` and `compiler/codes/`"
+        yield (
+            f"reference/diagnostics/{name}.md",
+            _page(f"Diagnostics: {', '.join(titles).lower()}", source, *(_code(code) for code in codes)),
+        )
+    about = (
+        "`orch explain CODE` prints the same. E is an error, W a warning, A a piece of advice. Codes are never reused. "
+        "A warning or a piece of advice is silenced on its line, or on the line before, by "
+        "`// allow W0213: the reason`."
+    )
+    page = _page("Diagnostics", "the registry of codes", about, _table(("code", "severity", "name"), rows))
+    yield "reference/diagnostics/index.md", page
+
+
+def _code(code: Any) -> str:
+    pieces = string.Formatter().parse(code.summary)
+    summary = "".join(literal + (f"<{name}>" if name else "") for literal, name, _, _ in pieces)
+    word = "refused" if code.severity == "error" else "reported"
+    parts = [
+        f"## {code.id}",
+        f"**{code.slug}** ({code.severity})",
+        _fenced(summary),
+        code.explanation,
+        f"{word.capitalize()}:",
+        _fenced(_shown(code.bad)),
+        "Instead:",
+        _fenced(_shown(code.good)),
+    ]
+    return "\n\n".join(parts)
+
+
+def _shown(sample: str) -> str:
+    """A sample with the characters that nobody sees spelt out."""
+    return re.sub(r"[^\n\t -~\u00a0-\uffff]", lambda found: f"<U+{ord(found[0]):04X}>", sample)
+
+
+# ------------------------------------------------------------------ simulation
+
+
+def kpis() -> Iterator[tuple[str, str]]:
+    """The KPIs."""
+    from orchspec.compiler.studies.kpis import KPIS as NAMED
+    from orchspec.simulator.kpis import KPIS, STATISTICS
+
+    shapes = {
+        "runs": ("Of single runs", f"Read by a statistic: `{' '.join(STATISTICS)}`, as in `p95(latency)`."),
+        "value": ("Of the whole", "One number each."),
+        "pool": ("Of an agent, a tool or a person", "Named in brackets, as in `utilization(scout)`."),
+    }
+    parts = []
+    for shape, (title, about) in shapes.items():
+        rows = [
+            (f"`{kpi.name}`", kpi.unit, _flat(kpi.doc) + ("" if kpi.name in NAMED else " In the document only."))
+            for kpi in KPIS.values()
+            if kpi.shape == shape
+        ]
+        parts += [f"## {title}", about, _table(("KPI", "unit", "is"), rows)]
+    about = "How to read their intervals: [Read KPIs](../how-to/read-kpis.md)."
+    yield "reference/kpis.md", _page("KPIs", "`simulator/kpis.py`", about, *parts)
+
+
+def faults() -> Iterator[tuple[str, str]]:
+    """The faults, their targets and arguments, and the names that are kept for later."""
+    from orchspec.compiler.studies.faults import CRASH_POINTS, FAULTS
+
+    rows = []
+    for kind in FAULTS.values():
+        if kind.built:
+            needs = "; ".join(" or ".join(f"`{name}`" for name in group) for group in kind.needs) or "nothing"
+            targets = ", ".join(sorted(kind.targets))
+            rows.append((f"`{kind.name}`", targets, ", ".join(f"`{name}`" for name in kind.arguments), needs))
+    kept: dict[str, list[str]] = {}
+    for kind in FAULTS.values():
+        if not kind.built:
+            kept.setdefault(kind.group, []).append(f"`{kind.name}`")
+    yield (
+        "reference/faults.md",
+        _page(
+            "Faults",
+            "`compiler/studies/faults.py`",
+            "Written `fault NAME(target, ...)` in a scenario or a test.",
+            _table(("fault", "strikes", "arguments", "needs"), rows),
+            _FAULTS,
+            f"A crash strikes at a `point`: {', '.join(f'`{point}`' for point in CRASH_POINTS)}.",
+            "## Names that this version refuses",
+            "The language has them; a spec that uses one is refused with E1050.",
+            _table(("of", "faults"), [(group, " ".join(names)) for group, names in kept.items()]),
+        ),
+    )
+
+
+_FAULTS = """
+`at` and `every` are times since the start, `lasting` how long it holds from then on; `rate` is a share of attempts,
+drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. `down` is how long the
+orchestrator is away. `factor` multiplies a latency, `by` adds to it; `retry_after` is what a throttled caller is told
+to wait.
+"""
+
+
+def distributions() -> Iterator[tuple[str, str]]:
+    """Distributions and arrivals, with their parameters."""
+    from orchspec.compiler.studies.arrivals import ARRIVALS
+    from orchspec.compiler.studies.distributions import LAWS
+    from orchspec.runtime.families import FAMILIES as SAMPLED
+
+    known = {name: ", ".join(law.parameters) for name, law in LAWS.items()} | _SPECIAL
+    rows = [(f"`{name}`", known[name]) for name in SAMPLED if name != "record"]
+    loads = [(f"`{name}`", _LOADS[name]) for name in ARRIVALS]
+    yield (
+        "reference/distributions.md",
+        _page(
+            "Distributions and arrivals",
+            "`runtime/families.py` and `compiler/studies/arrivals.py`",
+            _DISTRIBUTIONS,
+            _table(("distribution", "takes"), rows),
+            "## Arrivals",
+            "Without `arrivals` each run is alone in its world, and `runs` says how many there are.",
+            _table(("arrivals", "runs start"), loads),
+        ),
+    )
+
+
+_DISTRIBUTIONS = """
+A value in the place of a distribution is `fixed`. Arguments may be named as in the table:
+`lognormal(p50: 6s, p95: 21s)`. `choice` and `mixture` take shares that sum to 100%: `choice(accept: 85%, revise: 15%)`
+for the members of an enum, `choice("a", "b")` for values that are equally likely,
+`mixture(90%: fixed(1s), 10%: exponential(mean: 30s))`. `chance(30%)` is for a Bool, `size(uniform(3, 8))` for the
+length of a list, `empirical("file.csv", column)` reads a column of a CSV file beside the spec.
+"""
+
+_SPECIAL: Final = {
+    "fixed": "a value",
+    "choice": "members of an enum with their shares, or values that are equally likely",
+    "mixture": "distributions with their shares",
+    "chance": "a share",
+    "size": "a distribution of the length",
+    "empirical": "a file and a column",
+}
+
+_LOADS: Final = {
+    "poisson": "at random, at a rate: `poisson(6 / 1h)`",
+    "every": "at a fixed distance: `every(10s)`",
+    "burst": "at random, at the rate `calm`, and from time to time at the rate `peak`; a peak comes `every` so long "
+    "and lasts `lasting`, both on the average",
+    "closed": "when one of `users` has thought for `think` after the end of their last run",
+    "trace": 'at the times of a column: `trace("file.csv", column)`, numbers of seconds or dates with times',
+}
+
+
+# ------------------------------------------------------------------ the language
+
+
+def vocabulary() -> Iterator[tuple[str, str]]:
+    """Built-in functions and arbitration rules."""
+    from orchspec.compiler.arbitrations import RULES
+    from orchspec.compiler.functions import FUNCTIONS
+
+    functions = [(f"`{name}`", takes) for name, (_, takes) in FUNCTIONS.items()]
+    functions.append(("`missing`", "the name of a step or scope with `for`: the items that failed"))
+    rules = [(f"`{name}`", takes) for name, (_, takes) in RULES.items()]
+    yield (
+        "reference/vocabulary.md",
+        _page(
+            "Functions and rules",
+            "`compiler/functions.py` and `compiler/arbitrations.py`",
+            "## Functions",
+            _table(("function", "takes"), functions),
+            "## Arbitration rules",
+            "Chained with `or`; each decides or hands on to the next. The last one must always decide, or be `stop`.",
+            _table(("rule", "takes"), rules),
+        ),
+    )
+
+
+# ------------------------------------------------------------------ the journal
+
+
+def journal() -> Iterator[tuple[str, str]]:
+    """The records of a journal: events and the commands that they cause."""
+    from orchspec.runtime.kernel import commands as command_module
+    from orchspec.runtime.kernel.events import EVENT_TYPES
+
+    parts = [_JOURNAL, "## Events"]
+    parts += [_class(kind, {"time", "place"}) for kind in EVENT_TYPES.values()]
+    parts += ["## Commands", _COMMAND_LINES]
+    named = [getattr(command_module, name) for name in command_module.__all__]
+    parts += [_class(kind, {"place"}) for kind in named if inspect.isclass(kind)]
+    source = "`runtime/kernel/events.py` and `runtime/kernel/commands.py`"
+    yield "reference/journal.md", _page("Records of the journal", source, *parts)
+
+
+_JOURNAL = """
+`orch journal RUN` prints a record a line, as JSON: `seq` (from 1, without a gap), `time` (RFC 3339, UTC), `type` (the
+event), `place` (its path in the run; `at` is its number), the fields of the event that are not at their default,
+`decided` (what the kernel decided on it: pairs of what and detail), and `commands` (a line for each that it caused).
+Times in fields are microseconds since 1970, money is pico-dollars (10⁻¹² USD).
+"""
+
+_COMMAND_LINES = """
+A record names its commands by a line each: the command, the place, and what a replay must reproduce. *Outward*
+commands can be seen from outside, so they wait for the commit of the record that caused them; *inner* ones (grants,
+timers, the ledger) act at once, since a crash undoes them together with their cause.
+"""
+
+
+def _class(kind: type, hidden: set[str]) -> str:
+    outward = getattr(kind, "outward", None)
+    mark = "" if outward is None else " (outward)" if outward else " (inner)"
+    shown = [field for field in fields(kind) if field.name not in hidden]
+    said = ", ".join(f"`{field.name}`" for field in shown) or "none of its own"
+    return f"### {kind.__name__}{mark}\n\n{_flat(kind.__doc__)}\n\nFields: {said}."
+
+
+# ------------------------------------------------------------------ state machines
+
+
+def state_machines() -> Iterator[tuple[str, str]]:
+    """The tables of the kernel as diagrams."""
+    from orchspec.runtime.kernel import table
+
+    parts = [_MACHINES]
+    for title, rows, about in (
+        ("A task", table.TASK_TABLE, "One asking of one agent or person."),
+        ("An effect", table.EFFECT_TABLE, "Or the undoing of one."),
+        ("A region", table.REGION_TABLE, "A repeat, a scope, a flow, a fan-out or an arbitration."),
+    ):
+        parts += [f"## {title}", about, _fenced(_mermaid(rows, table.STATE_NAMES), "mermaid")]
+    yield "reference/state-machines.md", _page("State machines", "`runtime/kernel/table.py`", *parts)
+
+
+_MACHINES = """
+A row of a table says which event a place may take in which state, and where that may lead. The handler of the event
+picks among the successors, and an assertion holds it to the row. An event for a closed place is late: it is recorded
+as ignored, and only its costs count. An event without a row is a bug of Orch: it raises before anything is recorded,
+and halts that run alone.
+"""
+
+
+def _mermaid(rows: dict[tuple[int, type], frozenset[int]], names: dict[int, str]) -> str:
+    edges: dict[tuple[int, int], list[str]] = {}
+    for (state, event), successors in rows.items():
+        for successor in sorted(successors):
+            edges.setdefault((state, successor), []).append(event.__name__)
+    states = sorted({state for edge in edges for state in edge})
+    lines = ["stateDiagram-v2"]
+    lines += [f"    s{state}: {names[state]}" for state in states]
+    lines += [f"    s{start} --> s{end}: {', '.join(events)}" for (start, end), events in sorted(edges.items())]
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------ all of them
+
+PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (
+    commands,
+    diagnostics,
+    kpis,
+    faults,
+    distributions,
+    vocabulary,
+    journal,
+    state_machines,
+)
+
+
+def pages() -> dict[str, str]:
+    """The text of every generated page, by its path below `docs/`."""
+    return {path: text for make in PAGES for path, text in make()}
+
+
+def main() -> None:
+    """Writes the pages that have changed."""
+    for name, text in pages().items():
+        path = DOCS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            sys.stdout.write(f"docs/{name}\n")
+
+
+if __name__ == "__main__":
+    main()
