@@ -1,6 +1,7 @@
 """One run as bars for a Gantt, read from its journal alone: so it serves simulated and real runs alike.
 
-The critical path is walked backwards from the last bar: before each bar on it stands the one that ended last of those that ended by its beginning.
+The critical path is walked backwards from the last bar: before each bar on it stands the one that ended last of those
+that ended by its beginning.
 """
 
 from __future__ import annotations

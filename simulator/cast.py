@@ -10,7 +10,7 @@ from orchspec.compiler.plan import Profile
 from orchspec.runtime.distributions import columns_of, compile_time
 from orchspec.runtime.draws import uniform
 from orchspec.runtime.sampling import AgentSampler
-from orchspec.runtime.tables import read_columns
+from orchspec.runtime.tables import TableError, read_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,13 @@ __all__ = ["Cast", "columns"]
 class Cast:
     """Samplers by name. `scarce` are the tools whose calls can be kept waiting; calls of the others take no part."""
 
-    def __init__(self, plan: Plan, data: dict[tuple[str, str], Any], tools_struck: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, plan: Plan, data: dict[tuple[str, str], Any], tools_struck: frozenset[str] = frozenset()
+    ) -> None:
         self.plan = plan
         self.data = data
         self.players = {name: AgentSampler(plan, name, data) for name in [*plan.agents, *plan.effects]}
-        self.tools = {
-            name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in plan.tools
-        }
+        self.tools = {name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in plan.tools}
         self.scarce = frozenset(
             name
             for name, tool in plan.tools.items()
@@ -59,5 +59,6 @@ def columns(plan: Plan, folder: Path | None, given: Any = ()) -> dict[tuple[str,
         wanted.update(dict.fromkeys(columns_of(dist)))
     if not wanted:
         return {}
-    assert folder is not None, "a plan that reads files comes with its folder"
+    if folder is None:
+        raise TableError(f"{next(iter(wanted))[0]} cannot be found: the spec lies in no folder")
     return dict(read_columns(folder, list(wanted)))

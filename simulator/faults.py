@@ -1,12 +1,15 @@
 """Faults: what a scenario says goes wrong, and whether it strikes here and now.
 
-How to add a fault: its entry in the compiler's table (targets and arguments), and its name in one of the functions below. What a fault does to an attempt
-is asked once, when the attempt begins; whether it strikes is a function of the place, the attempt and the time, never of the order of events.
+How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `_EFFECTS`
+below (crashes are `simulator.crashes`). What a fault does to an attempt is asked once for each sending of it, when it
+begins; whether it strikes is a function of the place, the attempt and the time, never of the order of events, but for
+`first` and `nth`, which count attempts in the order in which they begin, within the fault's own window. An attempt that
+is sent again after a crash keeps its number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +23,8 @@ __all__ = ["CRASH_POINTS", "Crash", "Faults", "Strike"]
 
 SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
-"""Where a crash may strike; see `simulator.clock` for what each means."""
+"""Where a crash may strike; `simulator.crashes` says what each means."""
+MARKS_MAX: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -34,13 +38,14 @@ class Strike:
     throttled: bool = False
     retry_after_us: int = 0
 
+    def slowed(self, latency_us: int) -> int:
+        """How long it takes instead."""
+        return int(latency_us * self.factor) + self.by_us
+
 
 @dataclass(slots=True, frozen=True)
 class Crash:
-    """The orchestrator dies at `at_us` (None: at passes of its point), for `down_us`.
-
-    `point` None: at once. `first`, `nth` count passes of the point in a replication.
-    """
+    """The orchestrator dies, for `down_us`; when, see `simulator.crashes`."""
 
     index: int
     at_us: int | None
@@ -50,35 +55,74 @@ class Crash:
     first: int | None
     nth: int | None
 
+    @property
+    def dated(self) -> bool:
+        """Whether times decide when it strikes, not passes of a point."""
+        return self.every_us is not None or (self.at_us is not None and self.first is None and self.nth is None)
+
+    def counts(self, number: int) -> bool:
+        """Whether the occasion of that number (from 1) is meant."""
+        if self.first is not None:
+            return number <= self.first
+        return self.nth is None or number == self.nth
+
 
 class Faults:
-    """The faults of one replication; counts what `first` and `nth` count."""
+    """The faults of one replication; counts what `first` and `nth` count.
 
-    def __init__(self, faults: list[Fault]) -> None:
+    Args:
+        faults: Those of the scenario, all of them: the draws of each go by its place in this list.
+        without: Names of faults that don't strike here, as in an undisturbed twin.
+    """
+
+    def __init__(self, faults: Sequence[Fault], without: Collection[str] = ()) -> None:
         self._of: dict[str, list[tuple[int, Fault]]] = {}
-        self._counts: dict[int, int] = {}
+        self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
         self.marks: list[FaultMark] = []
         for index, fault in enumerate(faults):
+            if fault.name in without:
+                continue
             if fault.name == "crash":
                 self.crashes.append(_crash(index, fault))
             else:
                 self._of.setdefault(fault.target, []).append((index, fault))
 
-    def __bool__(self) -> bool:
-        return bool(self._of or self.crashes)
+    @property
+    def targets(self) -> frozenset[str]:
+        """Whom a fault is aimed at, the orchestrator apart."""
+        return frozenset(self._of)
 
     def strike(self, target: str, key: int, attempt: int, now_us: int) -> Strike | None:
-        """What strikes an attempt on `target` that begins now; None where nothing is aimed at it."""
+        """What strikes an attempt on `target` that begins now; None where nothing does."""
         aimed = self._of.get(target)
         if aimed is None:
             return None
-        strike = Strike()
+        strike: Strike | None = None
         for index, fault in aimed:
-            count = self._counts[index] = self._counts.get(index, 0) + 1
-            if _strikes(fault.args, count, now_us, lambda index=index: uniform(key, attempt, FAULT + index)):  # type: ignore[misc]
-                _EFFECTS[fault.name](strike, fault.args)
+            args = fault.args
+            if not _in_window(args, now_us):
+                continue
+            if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
+                continue
+            if "rate" in args and uniform(key, attempt, FAULT + index) >= args["rate"]:
+                continue
+            if strike is None:
+                strike = Strike()
+            _EFFECTS[fault.name](strike, args)
         return strike
+
+    def _is_meant(self, index: int, args: dict[str, Any], attempt: tuple[int, int]) -> bool:
+        # Only numbers up to the last that matters are kept, so this does not grow with runs.
+        numbers = self._numbers.setdefault(index, {})
+        first = args.get("first")
+        last: int = first if first is not None else args["nth"]
+        number = numbers.get(attempt)
+        if number is None:
+            if len(numbers) >= last:
+                return False
+            number = numbers[attempt] = len(numbers) + 1
+        return first is not None or number == last
 
     def windows(self, end_us: int) -> list[FaultMark]:
         """When the dated faults hold, up to `end_us`, for charts; crashes mark themselves when they strike."""
@@ -96,16 +140,6 @@ def _crash(index: int, fault: Fault) -> Crash:
     if at_us is None and every_us is not None:
         at_us = every_us
     return Crash(index, at_us, every_us, args.get("down", 0), args.get("point"), args.get("first"), args.get("nth"))
-
-
-def _strikes(args: dict[str, Any], count: int, now_us: int, draw: Callable[[], float]) -> bool:
-    if not _in_window(args, now_us):
-        return False
-    if "first" in args and count > args["first"]:
-        return False
-    if "nth" in args and count != args["nth"]:
-        return False
-    return "rate" not in args or draw() < args["rate"]
 
 
 def _in_window(args: dict[str, Any], now_us: int) -> bool:
@@ -126,11 +160,11 @@ def _windows(fault: Fault, end_us: int) -> list[FaultMark]:
     args = fault.args
     if not {"at", "every", "lasting"} & args.keys():
         return []
-    at_us = args.get("at", args.get("every", 0))
-    lasting_us = args.get("lasting", end_us)
-    every_us = args.get("every")
-    marks = []
-    while at_us < end_us and len(marks) < 1000:
+    at_us: int = args.get("at", args.get("every", 0))
+    lasting_us: int = args.get("lasting", end_us)
+    every_us: int | None = args.get("every")
+    marks: list[FaultMark] = []
+    while at_us < end_us and len(marks) < MARKS_MAX:
         until_us = min(at_us + lasting_us, end_us)
         marks.append(FaultMark(fault.name, fault.target, at_us / SECOND, until_us / SECOND))
         if not every_us:

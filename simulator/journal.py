@@ -1,11 +1,13 @@
 """The durable store of a simulated engine: what survives its crashes, and no more than is live.
 
-It keeps the runtime's own records as they are (nothing is encoded) and drops those of ended runs, so that memory does not grow with runs.
+It keeps the runtime's own records as they are (nothing is encoded) and drops those of ended runs, so that memory does
+not grow with runs. Two things outlive runs as they do in a store, and grow: the ledger (by a row for each effect) and
+values for reuse (by a row for each, until they expire). Where nothing crashes neither is kept here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.journal.records import LIVE_STATUSES
 
@@ -15,38 +17,67 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedJournal"]
 
+_REUSE_LEAST = 1_024
+
 
 class SimulatedJournal:
-    """Rows and records as a store would hold them. `ended` are rows whose result nobody was told yet."""
+    """Rows, records and mail as a store would hold them.
 
-    def __init__(self, *, keep_records: bool) -> None:
+    Args:
+        survives: Whether a crash may come, so that rows are needed at all.
+        keep_records: Whether records are kept until their run's client was told.
+
+    Attributes:
+        ended: Rows of runs whose client was not told yet.
+        mail: Answers that no record has consumed, by number: (run, place, attempt, value, who).
+    """
+
+    def __init__(self, *, survives: bool, keep_records: bool) -> None:
+        self.survives = survives
         self.keep_records = keep_records
         self.live: dict[str, RunRow] = {}
         self.ended: dict[str, RunRow] = {}
         self.records: dict[str, list[EventRecord]] = {}
         self.ledger: dict[tuple[str, str, int], LedgerRow] = {}
         self.reuse: dict[str, ReuseRow] = {}
-        self.mail_taken: set[int] = set()
+        self.mail: dict[int, tuple[str, int, int, Any, str]] = {}
+        self._prune_at = _REUSE_LEAST
 
     def commit(self, batch: Batch) -> None:
         """All of the batch becomes durable."""
+        if self.keep_records:
+            records = self.records
+            for record in batch.records:
+                records.setdefault(record.run, []).append(record)  # type: ignore[arg-type]
+        for number in batch.mail_taken:
+            self.mail.pop(number, None)
+        if not self.survives:
+            return
         for row in batch.runs:
             if row.status in LIVE_STATUSES:
                 self.live[row.run] = row
             else:
                 self.live.pop(row.run, None)
                 self.ended[row.run] = row
-        if self.keep_records:
-            records = self.records
-            for record in batch.records:
-                records.setdefault(record.run, []).append(record)  # type: ignore[arg-type]
         for ledger_row in batch.ledger:
             self.ledger[ledger_row.effect, ledger_row.key, ledger_row.generation] = ledger_row
         for reuse_row in batch.reuse:
             self.reuse[reuse_row.key] = reuse_row
-        self.mail_taken.update(batch.mail_taken)
+        if len(self.reuse) > self._prune_at and batch.records:
+            self._prune(batch.records[-1].time_us)
+
+    def _prune(self, now_us: int) -> None:
+        """Drop what has expired; the next time when twice as much has gathered, so that the cost stays spread."""
+        kept = {key: row for key, row in self.reuse.items() if row.expires_us is None or row.expires_us > now_us}
+        self.reuse = kept
+        self._prune_at = max(_REUSE_LEAST, 2 * len(kept))
 
     def acknowledge(self, run: str) -> None:
         """Whoever asked for the run was told how it ended: nothing of it is needed any more."""
         self.ended.pop(run, None)
         self.records.pop(run, None)
+
+    def forget(self, run: str) -> None:
+        """The run is given up; its records stay for whoever wants to know why."""
+        self.live.pop(run, None)
+        self.ended.pop(run, None)

@@ -49,23 +49,41 @@ def check_laws(measures: Measures) -> list[LawCheck]:
     """
     if measures.isolated:
         return []
+    sections = _sections(measures)
     sides: list[_Sides] = [
         (
             "little",
             "runs",
-            [section.run_seconds() for section in measures.sections],
-            [_latencies(section) for section in measures.sections],
+            [section.run_seconds() for section in sections],
+            [_latencies(section) for section in sections],
         )
     ]
     for pool in measures.pools:
-        queued = _sides(measures, pool.name, lambda p: p.queue, lambda p: (p.wait_s, p.abandoned_s))
-        busy = _sides(measures, pool.name, lambda p: p.busy, lambda p: (p.held_s,))
+        queued = _sides(sections, pool.name, lambda p: p.queue, lambda p: (p.wait_s, p.abandoned_s))
+        busy = _sides(sections, pool.name, lambda p: p.busy, lambda p: (p.held_s,))
         sides.append(("little", pool.name, *queued))
         if any(busy[0]) or any(busy[1]):
             sides.append(("utilization", pool.name, *busy))
     level = 1.0 - 0.05 / len(sides)
-    seconds = math.fsum(section.length_s for section in measures.sections)
+    seconds = math.fsum(section.length_s for section in sections)
     return [_check(each, seconds, level) for each in sides]
+
+
+def _sections(measures: Measures) -> Sequence[Section]:
+    """The sections to compare: those of the measures, or, where a fault has its times, whole replications.
+
+    What waits or works across the ends of a section averages out where all times are alike. A fault that strikes all
+    replications at one time makes the ends differ from the rest, so that a whole life is compared there.
+    """
+    if not any(replication.faults for replication in measures.replications):
+        return measures.sections
+    whole = []
+    for replication in measures.replications:
+        ends = [run.ended_s for run in replication.runs if math.isfinite(run.ended_s)]
+        bins = [len(one.sums) * one.bin_s for pool in replication.pools for one in (pool.queue, pool.busy)]
+        end_s = max([replication.window_s[1], *ends, *bins]) + 1e-6
+        whole.append(Section(replication, 0.0, end_s, tuple(replication.runs)))
+    return whole
 
 
 def _latencies(section: Section) -> float:
@@ -73,13 +91,13 @@ def _latencies(section: Section) -> float:
 
 
 def _sides(
-    measures: Measures,
+    sections: Sequence[Section],
     name: str,
     level: Callable[[PoolObservation], Series],
     sums: Callable[[PoolObservation], Sequence[Series]],
 ) -> tuple[list[float], list[float]]:
     left, right = [], []
-    for section in measures.sections:
+    for section in sections:
         pools = [pool for pool in section.replication.pools if pool.name == name]
         left.append(_total(section, [level(pool) for pool in pools]))
         right.append(_total(section, [series for pool in pools for series in sums(pool)]))

@@ -109,7 +109,8 @@ class Meter:
         self.crash(now_us)
 
     def close(self, now_us: int) -> list[PoolObservation]:
-        """All pools, with their integrals booked up to now."""
+        """All pools, with their integrals booked up to now, and so much of each wait and hold that is not over."""
+        self.crash(now_us)
         for pool in self._pools.values():
             pool.close((now_us + self.offset_us) / SECOND)
         return list(self._pools.values())

@@ -123,7 +123,7 @@ class RunObservation:
     arrived_s: float
     #: `math.inf` while it has not ended
     ended_s: float = math.inf
-    #: completed, failed, cancelled, budget_exhausted, parked, refused (never let in), or unended
+    #: completed, failed, cancelled, budget_exhausted, parked, refused (never let in), halted, or unended
     status: str = "unended"
     #: whether the value that the run returned passed its validators again
     verified: bool = False
@@ -314,3 +314,5 @@ class Replication:
     effects: list[EffectObservation] = field(default_factory=list)
     faults: list[FaultMark] = field(default_factory=list)
     sample_gantt: list[Bar] | None = None
+    #: runs that were halted by a mistake of ours, each with the error
+    halted: list[str] = field(default_factory=list)

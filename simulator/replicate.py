@@ -1,7 +1,9 @@
 """One replication of a scenario: a load, a clock, and what it leaves behind.
 
-Measured are the runs that arrive in the window; they are followed to their end under continued load. Where the orchestrator crashes, the replication has
-an undisturbed twin (the same seed without crashes): what completes there is what resuming is held to.
+Measured are the runs that arrive in the window; they are followed to their end under continued load (that of a trace
+ends with its file, and the window with it). Where the orchestrator crashes, the replication has an undisturbed twin
+(the same seed without crashes): what completes there is what resuming is held to. Where a warm-up is looked for and
+faults come and go, it has one without any faults, since a fault must not pass for a transient.
 """
 
 from __future__ import annotations
@@ -14,20 +16,20 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.draws import run_key, uniform
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
-from orchspec.runtime.tables import locate, read_times
+from orchspec.runtime.tables import TableError, locate, read_times
 from orchspec.simulator.arrivals import ClosedUsers, arrivals
 from orchspec.simulator.bars import bars_of
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.faults import Faults
 from orchspec.simulator.meter import Meter
-from orchspec.simulator.observe import Bar, EffectObservation, Replication, RunObservation
+from orchspec.simulator.observe import Bar, EffectObservation, FaultMark, Replication, RunObservation
 from orchspec.simulator.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchspec.compiler.plan import Fault, Plan, Scenario
+    from orchspec.compiler.plan import Plan, Scenario
 
 __all__ = ["Stage", "Twinned"]
 
@@ -36,20 +38,36 @@ BINS: Final = 240
 WATCHED: Final = 25
 """How many runs of the first replication are watched, to draw one of them."""
 OVERTIME: Final = 30
-"""A replication is given up this many windows (and at least a week) after its window: what has not ended by then counts as infinite."""
-WEEK_US: Final = 7 * 24 * 3600 * SECOND
+"""A replication is given up this many windows and a week after its window: what has not ended then is infinite."""
+HOUR_US: Final = 3600 * SECOND
+WEEK_US: Final = 7 * 24 * HOUR_US
+_ORCHESTRATOR: Final = frozenset({"crash"})
+_COMES_AND_GOES: Final = frozenset({"at", "lasting", "every", "first", "nth"})
+_CLOCK, _USERS = 1, 2
+"""Sources of draws: 0 is the load, 1 what belongs to no run, from 2 on the users of a closed load."""
 
 
 @dataclass(slots=True)
 class Twinned:
-    """A replication and its undisturbed twin (itself, where nothing crashes)."""
+    """A replication, its undisturbed twin, and the one a warm-up is found in (itself, where they would not differ)."""
 
     disturbed: Replication
     twin: Replication
+    calm: Replication
 
 
 class Stage:
-    """A scenario, made ready: everything that its replications share. `size` is how many runs a replication measures, where runs are counted."""
+    """A scenario, made ready: everything that its replications share.
+
+    Args:
+        plan: Sealed.
+        scenario: One of its scenarios.
+        seed: Same seed, same replications.
+        folder: Where the spec stands, for files that it reads.
+        size: How many runs a replication measures, where runs are counted.
+
+    Raises TableError for a file that cannot be read.
+    """
 
     def __init__(self, plan: Plan, scenario: Scenario, seed: int, folder: Path | None, size: int) -> None:
         self.plan = plan
@@ -58,12 +76,12 @@ class Stage:
         self.size = size
         think = [scenario.arrivals[2]] if scenario.arrivals is not None and scenario.arrivals[0] == "closed" else []
         data = columns(plan, folder, [*scenario.given.values(), *think])
-        struck = frozenset(fault.target for fault in scenario.faults)
-        self.cast = Cast(plan, data, struck)
+        self.cast = Cast(plan, data, Faults(scenario.faults).targets)
         self.inputs = InputMaker(plan, scenario.flow, scenario.given, data=data, codecs=program_of(plan).codecs)
         self.times: list[int] = []
         if scenario.arrivals is not None and scenario.arrivals[0] == "trace":
-            assert folder is not None, "a scenario that reads a trace comes with its folder"
+            if folder is None:
+                raise TableError(f"{scenario.arrivals[1]} cannot be found: the spec lies in no folder")
             self.times = read_times(locate(folder, scenario.arrivals[1]), scenario.arrivals[2])
 
     @property
@@ -75,68 +93,81 @@ class Stage:
         """Replication number `index` (from 0)."""
         faults = self.scenario.faults
         make = self._isolated if self.isolated else self._loaded
-        disturbed = make(index, faults, watch=WATCHED if index == 0 else 0)
-        calm = [fault for fault in faults if fault.name != "crash"]
-        if len(calm) == len(faults):
-            return Twinned(disturbed, disturbed)
-        twin = make(index, calm, watch=0)
-        completed = {run.ordinal for run in twin.runs if run.status == "completed"}
-        for run in disturbed.runs:
-            if run.in_flight_at_crash:
-                run.twin_completed = run.ordinal in completed
-                if run.resumed_well is None:
-                    run.resumed_well = False
-        return Twinned(disturbed, twin)
+        disturbed = make(index, frozenset(), watch=WATCHED if index == 0 else 0)
+        twin = disturbed
+        if any(fault.name in _ORCHESTRATOR for fault in faults):
+            twin = make(index, _ORCHESTRATOR, watch=0)
+            _compare(disturbed, twin)
+        calm = twin
+        if self.scenario.warmup == "auto" and not self.isolated:
+            names = frozenset(fault.name for fault in faults)
+            if any(_COMES_AND_GOES & fault.args.keys() for fault in faults if fault.name not in _ORCHESTRATOR):
+                calm = make(index, names, watch=0)
+        return Twinned(disturbed, twin, calm)
 
     # -------------------------------------------------------------- a load
 
-    def _loaded(self, index: int, faults: list[Fault], *, watch: int) -> Replication:
-        return _Load(self, index, faults, watch).replicate()
+    def _loaded(self, index: int, without: frozenset[str], *, watch: int) -> Replication:
+        return _Load(self, index, Faults(self.scenario.faults, without), watch).replicate()
 
-    def visit(self, index: int, ordinal: int, arrived_us: int, offset_s: float = 0.0) -> Visit:
-        """The run number `ordinal` of a replication."""
-        seed = run_key(self.seed, index, 0, ordinal)
+    def visit(self, index: int, ordinal: int, arrived_us: int, *, offset_s: float = 0.0, key: int = 0) -> Visit:
+        """The run number `ordinal` of a replication; `key` is that of its draws (0: those of the load)."""
+        seed = key or run_key(self.seed, index, 0, ordinal)
         inputs = self.inputs.make(partial(uniform, seed, 0))
         seen = RunObservation(ordinal, arrived_us / SECOND + offset_s)
         return Visit(f"r{index}.{ordinal:08d}", seed, inputs, seen, arrived_us)
 
     # -------------------------------------------------------------- runs that never meet
 
-    def _isolated(self, index: int, faults: list[Fault], *, watch: int) -> Replication:
+    def _isolated(self, index: int, without: frozenset[str], *, watch: int) -> Replication:
+        """Each run has a clock, a world and faults of its own, so dates and counts of faults are those of each run."""
         meter = Meter(self.plan, 1.0)
-        runs: list[RunObservation] = []
-        marks: dict[Any, None] = {}
+        left = Replication(index, self.seed, (0.0, 0.0))
+        marks: dict[FaultMark, None] = {}
         effects: dict[str, EffectObservation] = {}
-        gantt: list[Bar] | None = None
         offset_s = 0.0
         for ordinal in range(self.size):
-            visit = self.visit(index, ordinal, 0, offset_s)
+            visit = self.visit(index, ordinal, 0, offset_s=offset_s)
             world = World(program_of(self.plan))
-            struck = Faults(faults)
+            struck = Faults(self.scenario.faults, without)
             ended: list[Visit] = []
-            key = run_key(self.seed, index, 1, ordinal)
-            alone = Clock(
-                self.plan, self.scenario.flow, self.cast, world, meter, struck, key, ended.append, 1 if watch and not ordinal else 0
-            )
+            key = run_key(self.seed, index, _CLOCK, ordinal)
+            watched = 1 if watch and not ordinal else 0
+            alone = Clock(self.plan, self.scenario.flow, self.cast, world, meter, struck, key, ended.append, watched)
+            alone.on_halt = ended.append
             alone.arrive(visit)
             alone.begin()
             alone.run(lambda ended=ended: bool(ended), 52 * WEEK_US)  # type: ignore[misc]
-            seen = visit.seen
-            if ended:
-                seen.ended_s += offset_s
+            visit.seen.ended_s += offset_s
             if alone.watched:
-                gantt = bars_of(self.plan, alone.watched[visit.run], 0)
+                left.sample_gantt = bars_of(self.plan, alone.watched[visit.run], 0)
             meter.settle(alone.now)
             offset_s += alone.now / SECOND
             meter.offset_us += alone.now
-            runs.append(seen)
+            left.runs.append(visit.seen)
+            left.halted.extend(_told(alone.halted))
             for effect in world.observe(alone.ledger()):
                 _add(effects.setdefault(effect.name, EffectObservation(effect.name)), effect)
             marks.update(dict.fromkeys(struck.windows(alone.now)[:4]))
-        pools = meter.close(0)
-        return Replication(
-            index, self.seed, (0.0, max(offset_s, 1e-9)), runs, pools, list(effects.values()), list(marks), gantt
-        )
+        left.pools = meter.close(0)
+        left.effects = list(effects.values())
+        left.faults = list(marks)
+        left.window_s = (0.0, max(offset_s, 1e-9))
+        return left
+
+
+def _compare(disturbed: Replication, twin: Replication) -> None:
+    """Hold what was in flight at a crash against the undisturbed twin."""
+    completed = {run.ordinal for run in twin.runs if run.status == "completed"}
+    for run in disturbed.runs:
+        if run.in_flight_at_crash:
+            run.twin_completed = run.ordinal in completed
+            if run.resumed_well is None:
+                run.resumed_well = False
+
+
+def _told(halted: dict[str, Exception]) -> list[str]:
+    return [f"{run}: {type(error).__name__}: {error}" for run, error in halted.items()]
 
 
 def _add(total: EffectObservation, one: EffectObservation) -> None:
@@ -150,7 +181,7 @@ def _add(total: EffectObservation, one: EffectObservation) -> None:
 class _Load:
     """A replication under load."""
 
-    def __init__(self, stage: Stage, index: int, faults: list[Fault], watch: int) -> None:
+    def __init__(self, stage: Stage, index: int, faults: Faults, watch: int) -> None:
         scenario = stage.scenario
         self.stage = stage
         self.index = index
@@ -158,15 +189,21 @@ class _Load:
         self.from_us = scenario.warmup if isinstance(scenario.warmup, int) else 0
         self.until_us: int | None = self.duration_us
         self.world = World(program_of(stage.plan))
-        self.faults = Faults(faults)
+        self.faults = faults
         self.meter = Meter(stage.plan, self._bin_s())
         self.runs: list[RunObservation] = []
-        self.open = 0
+        self.counted = 0
+        self.open: dict[str, None] = {}
         self.arrived = 0
-        key = run_key(stage.seed, index, 1, 0)
+        self.last_us = 0
+        self._look_at_us = 0
+        self._ended_then = 0
+        self._ended_count = 0
+        key = run_key(stage.seed, index, _CLOCK, 0)
         self.clock = Clock(
-            stage.plan, scenario.flow, stage.cast, self.world, self.meter, self.faults, key, self._ended, watch
+            stage.plan, scenario.flow, stage.cast, self.world, self.meter, faults, key, self._ended, watch
         )
+        self.clock.on_halt = self._ended
         source = run_key(stage.seed, index, 0, -1)
         self.users: ClosedUsers | None = None
         self.source: Iterator[int] = iter(())
@@ -187,68 +224,89 @@ class _Load:
         clock = self.clock
         if self.users is not None:
             for at_us, user in self.users.first():
-                clock.at(at_us, self._user_comes, (user, 1))
+                clock.at(at_us, self._user_comes, (user, 0))
         else:
             self._next()
-        horizon_us = (self.until_us or 0) * (1 + OVERTIME) + WEEK_US if self.until_us is not None else 520 * WEEK_US
+        horizon_us = 520 * WEEK_US if self.until_us is None else self.until_us * (1 + OVERTIME) + WEEK_US
         clock.run(self._is_over, horizon_us)
-        end_us = self.until_us if self.until_us is not None else clock.now
-        end_us = min(end_us, max(clock.now, 1)) if self.duration_us is None else end_us
+        end_us = self.until_us if self.until_us is not None else max(clock.now, 1)
         pools = self.meter.close(max(clock.now, end_us))
         window = (self.from_us / SECOND, end_us / SECOND)
         marks = self.faults.windows(end_us)
         effects = self.world.observe(clock.ledger())
-        return Replication(self.index, self.stage.seed, window, self.runs, pools, effects, marks, self._gantt())
+        halted = _told(clock.halted)
+        return Replication(self.index, self.stage.seed, window, self.runs, pools, effects, marks, self._gantt(), halted)
 
     def _is_over(self) -> bool:
-        return self.open == 0 and self.until_us is not None and self.clock.now >= self.until_us
+        if self.until_us is None:
+            return False
+        now = self.clock.now
+        if not self.open:
+            return now >= self.until_us
+        return now >= self.until_us and now >= self._look_at_us and self._is_stuck(now)
+
+    def _is_stuck(self, now: int) -> bool:
+        """Whether what is open will never end: looked at seldom, each time after twice as long.
+
+        A run that waits for others (in a queue) may still get its turn while measured runs end; one that waits for
+        somebody who never answers has nothing that moves.
+        """
+        assert self.until_us is not None
+        first = self._look_at_us == 0
+        ended, self._ended_then = self._ended_count - self._ended_then, self._ended_count
+        self._look_at_us = now + max(now - self.until_us, self.until_us, HOUR_US)
+        return not first and not ended and not any(self.clock.moves(run) for run in self.open)
 
     def _next(self) -> None:
         at_us = next(self.source, None)
-        if at_us is None:
-            # A trace that has run out: what arrived is what is measured.
-            if self.until_us is None:
-                self.until_us = self.clock.now
+        if at_us is not None:
+            self.clock.at(at_us, self._comes, None)
             return
-        self.clock.at(at_us, self._comes, None)
+        # A trace that has run out: what arrived is what is measured, and after it there was no load.
+        if self.until_us is None or self.last_us < self.until_us:
+            self.until_us = self.last_us + 1
 
     def _comes(self, _event: Any) -> None:
-        self._arrive(None)
+        self._arrive(self.stage.visit(self.index, self.arrived, self.clock.now))
         self._next()
 
     def _user_comes(self, event: Any) -> None:
-        self._arrive(event.value)
+        user, number = event.value
+        assert self.users is not None
+        key = run_key(self.stage.seed, self.index, _USERS + user, number)
+        # A number that is the same in every twin, whoever comes first there.
+        visit = self.stage.visit(self.index, number * self.users.users + user, self.clock.now, key=key)
+        self.of_user[visit.run] = (user, number)
+        self._arrive(visit)
 
-    def _arrive(self, user: tuple[int, int] | None) -> None:
-        now = self.clock.now
-        visit = self.stage.visit(self.index, self.arrived, now)
+    def _arrive(self, visit: Visit) -> None:
+        now = self.last_us = self.clock.now
         self.arrived += 1
         if self.until_us is None or now < self.until_us:
             self.runs.append(visit.seen)
-            visit.source = 1
-            self.open += 1
-            if self.duration_us is None and len(self.runs) >= self.stage.size and self.until_us is None:
+            self.open[visit.run] = None
+            self.counted += now >= self.from_us
+            if self.until_us is None and self.counted >= self.stage.size:
                 self.until_us = now + 1
-        if user is not None:
-            self.of_user[visit.run] = user
         self.clock.arrive(visit)
 
     def _ended(self, visit: Visit) -> None:
-        if visit.source:
-            self.open -= 1
+        if visit.run in self.open:
+            del self.open[visit.run]
+            self._ended_count += 1
         user = self.of_user.pop(visit.run, None)
         if user is not None and self.users is not None:
             number, count = user
-            now = self.clock.now
-            self.clock.at(self.users.after(number, count, now), self._user_comes, (number, count + 1))
+            at_us = self.users.after(number, count, self.clock.now)
+            self.clock.at(at_us, self._user_comes, (number, count + 1))
 
     def _gantt(self) -> list[Bar] | None:
+        """The run of middling length among those watched; where something crashed, among those that it met."""
         watched = self.clock.watched
-        if not watched:
-            return None
         seen = {f"r{self.index}.{run.ordinal:08d}": run for run in self.runs}
         drawn = sorted((seen[run].latency_s, run) for run in watched if run in seen and watched[run])
         if not drawn:
             return None
-        run = drawn[len(drawn) // 2][1]
+        met = [each for each in drawn if seen[each[1]].in_flight_at_crash] or drawn
+        run = met[len(met) // 2][1]
         return bars_of(self.stage.plan, watched[run], int(seen[run].arrived_s * SECOND))

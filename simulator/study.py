@@ -1,24 +1,26 @@
 """A study: as many replications of a scenario as it takes, and the document that says what was seen.
 
-Replications are numbered and independent, so one process or several give the same bytes. Expectations that the intervals leave undecided add replications,
-up to a cap; each of the K looks is then made at the level 1 - 0.05/K, so that looking often does not decide more easily (Bonferroni).
+Replications are numbered and independent, so one process or several give the same bytes. Expectations that the
+intervals leave undecided add replications, up to a cap; each of the K looks is then made at the level 1 - 0.05/K, so
+that looking often does not decide more easily (Bonferroni).
 """
 
 from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from orchspec.compiler.plan import plan_from_json
 from orchspec.runtime.errors import OrchError
 from orchspec.simulator.document import JsonDict, Subject, build
 from orchspec.simulator.estimate import look_level
-from orchspec.simulator.expect import Verdict, judge
+from orchspec.simulator.expect import judge
 from orchspec.simulator.kpis import Measures
 from orchspec.simulator.replicate import Stage, Twinned
 from orchspec.simulator.warmup import WarmUp, warm_up
@@ -48,7 +50,10 @@ class ScenarioError(OrchError):
 
 @dataclass(slots=True)
 class Study:
-    """What came of it: the document, and what charts are drawn from. `interrupted`: fewer replications than asked for."""
+    """What came of it: the document, and what charts are drawn from.
+
+    `interrupted` says that there are fewer replications than asked for.
+    """
 
     document: JsonDict
     measures: Measures
@@ -77,7 +82,7 @@ def find_scenario(plan: Plan, name: str | None) -> Scenario:
     names = [scenario.name for scenario in plan.scenarios]
     listed = ", ".join(f'"{known}"' for known in names)
     if not names:
-        raise ScenarioError(f"{plan.name} has no scenario; write one: scenario \"a day\" for FLOW {{ arrivals = … }}")
+        raise ScenarioError(f'{plan.name} has no scenario; write one: scenario "a day" for FLOW {{ arrivals = … }}')
     if name is None:
         if len(names) == 1:
             return plan.scenarios[0]
@@ -104,7 +109,8 @@ def simulate(
     Args:
         plan: A sealed plan.
         scenario: Its name; None for the only one.
-        runs: Measure at least so many runs, and look once; None: as the scenario says, until its expectations are decided or the cap is reached.
+        runs: Measure at least so many runs, and look once; None: as the scenario says, until its expectations are
+            decided or the cap is reached.
         seed: Same seed, same bytes.
         jobs: How many processes.
         folder: Where the spec stands, for files that it reads.
@@ -113,10 +119,11 @@ def simulate(
 
     Raises ScenarioError, TableError (a file that cannot be read) and PlanError.
     """
+    # As it reads from JSON, whose names are sorted: so one plan gives the same bytes whichever way it came here.
+    plan = plan_from_json(plan.as_json())
     chosen = find_scenario(plan, scenario)
-    size = _size(chosen, runs)
-    with _Workers(plan, chosen, seed, folder, size, jobs) as workers:
-        return _look(workers, plan, chosen, runs, seed, parameters, progress)
+    with _Workers(plan, chosen, seed, folder, _size(chosen, runs), jobs) as workers:
+        return _Inquiry(plan, chosen, runs, progress).carry_out(workers, seed, parameters)
 
 
 def _size(scenario: Scenario, runs: int | None) -> int:
@@ -124,75 +131,86 @@ def _size(scenario: Scenario, runs: int | None) -> int:
     return max(1, math.ceil(wanted / REPLICATIONS))
 
 
-def _look(
-    workers: _Workers,
-    plan: Plan,
-    scenario: Scenario,
-    runs: int | None,
-    seed: int,
-    parameters: dict[str, Any] | None,
-    progress: Progress | None,
-) -> Study:
-    done: list[Twinned] = []
-    looks = LOOKS if runs is None and scenario.expects else 1
-    level = look_level(looks)
-    dated = any({"at", "lasting"} & fault.args.keys() for fault in scenario.faults)
-    periods = [fault.args["every"] / 1e6 for fault in scenario.faults if "every" in fault.args]
-    interrupted = False
-    warmup: WarmUp | None = None
-    verdicts: list[tuple[str, Verdict]] = []
+class _Inquiry:
+    """Replications until what was asked is known: looks at expectations, and runs that were asked for."""
 
-    def measure(at_level: float) -> Measures:
+    def __init__(self, plan: Plan, scenario: Scenario, runs: int | None, progress: Progress | None) -> None:
+        self.plan = plan
+        self.scenario = scenario
+        self.loaded = scenario.arrivals is not None
+        self.wanted = runs if runs is not None else scenario.runs if scenario.runs is not None else 0
+        self.looks = LOOKS if runs is None and scenario.expects else 1
+        self.progress = progress
+        self.done: list[Twinned] = []
+        self.warmup: WarmUp | None = None
+        times = [fault.args for fault in scenario.faults]
+        periods = [args["every"] / 1e6 for args in times if "every" in args]
+        self.period_s = max(periods) if periods else None
+        self.dated = bool(periods) or any({"at", "lasting", "first", "nth"} & args.keys() for args in times)
+
+    def carry_out(self, workers: _Workers, seed: int, parameters: dict[str, Any] | None) -> Study:
+        """Replicate, measure, judge."""
+        interrupted = False
+        level = look_level(self.looks)
+        for look in range(self.looks):
+            try:
+                self._gather(workers, len(self.done) + REPLICATIONS)
+            except KeyboardInterrupt:
+                if not self.done:
+                    raise
+                interrupted = True
+                self._find_warmup()
+            measures = self._measure(level)
+            verdicts = [(expect.text, judge(expect.expr, measures)) for expect in self.scenario.expects]
+            undecided = any(verdict.outcome == "undecided" for _, verdict in verdicts)
+            if interrupted or look == self.looks - 1 or not undecided:
+                break
+        measures = self._measure(0.95)
+        document = build(
+            Subject(self.scenario.name, self.scenario.flow, seed, self.plan.hash),
+            measures,
+            verdicts,
+            warmup=self.warmup,
+            faults=[_fault_text(fault) for fault in self.scenario.faults],
+            notes=self._notes(interrupted=interrupted),
+            parameters=parameters,
+        )
+        return Study(document, measures, self.warmup, self.scenario, interrupted)
+
+    def _gather(self, workers: _Workers, planned: int) -> None:
+        """So many replications, and as many more as it takes to measure the runs that were asked for."""
+        while True:
+            for one in workers.replicate(len(self.done), planned):
+                self.done.append(one)
+                if self.progress is not None:
+                    self.progress(len(self.done), planned)
+            self._find_warmup()
+            measured = self._measure(0.95).runs if self.loaded else self.wanted
+            if measured >= self.wanted or not measured or planned >= REPLICATIONS_MAX:
+                return
+            planned += max(1, math.ceil(planned * (self.wanted - measured) / measured))
+            planned = min(REPLICATIONS_MAX, planned)
+
+    def _find_warmup(self) -> None:
+        if self.loaded and self.scenario.warmup == "auto":
+            self.warmup = warm_up([one.calm for one in self.done])
+
+    def _measure(self, level: float) -> Measures:
         return Measures(
-            [one.disturbed for one in done],
-            cut_s=warmup.cut_s if warmup is not None else 0.0,
-            isolated=scenario.arrivals is None,
-            level=at_level,
-            dated_faults=dated or bool(periods),
-            period_s=max(periods) if periods else None,
+            [one.disturbed for one in self.done],
+            cut_s=self.warmup.cut_s if self.warmup is not None else 0.0,
+            isolated=not self.loaded,
+            level=level,
+            dated_faults=self.dated,
+            period_s=self.period_s,
         )
 
-    planned = REPLICATIONS
-    for look in range(looks):
-        try:
-            for one in workers.replicate(len(done), planned):
-                done.append(one)
-                if progress is not None:
-                    progress(len(done), planned)
-        except KeyboardInterrupt:
-            interrupted = True
-        if not done:
-            raise KeyboardInterrupt
-        warmup = warm_up([one.twin for one in done]) if scenario.warmup == "auto" and scenario.arrivals is not None else None
-        if runs is not None and not interrupted:
-            measured = measure(0.95).runs
-            while measured < runs and planned < REPLICATIONS_MAX and scenario.arrivals is not None and measured:
-                share = max(1, math.ceil(len(done) * (runs - measured) / max(1, measured)))
-                planned = min(REPLICATIONS_MAX, len(done) + share)
-                for one in workers.replicate(len(done), planned):
-                    done.append(one)
-                    if progress is not None:
-                        progress(len(done), planned)
-                if warmup is not None:
-                    warmup = warm_up([one.twin for one in done])
-                measured = measure(0.95).runs
-        measures = measure(level)
-        verdicts = [(expect.text, judge(expect.expr, measures)) for expect in scenario.expects]
-        if interrupted or look == looks - 1 or not any(verdict.outcome == "undecided" for _, verdict in verdicts):
-            break
-        planned = len(done) + REPLICATIONS
-    measures = measure(0.95)
-    notes = ["interrupted: fewer replications than planned"] if interrupted else []
-    document = build(
-        Subject(scenario.name, scenario.flow, seed, plan.hash),
-        measures,
-        verdicts,
-        warmup=warmup,
-        faults=[_fault_text(fault) for fault in scenario.faults],
-        notes=notes,
-        parameters=parameters,
-    )
-    return Study(document, measures, warmup, scenario, interrupted)
+    def _notes(self, *, interrupted: bool) -> list[str]:
+        notes = ["interrupted: fewer replications than planned"] if interrupted else []
+        halted = [told for one in self.done for told in one.disturbed.halted]
+        if halted:
+            notes.append(f"{len(halted)} runs met a mistake of orch's own, please report it; the first is {halted[0]}")
+        return notes
 
 
 def _fault_text(fault: Any) -> str:
@@ -209,8 +227,9 @@ class _Workers:
         self._stage: Stage | None = None
         self._jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
+        self._stopping = False
 
-    def __enter__(self) -> _Workers:
+    def __enter__(self) -> Self:
         # Made here as well, so that a file that cannot be read is an error of this process.
         self._stage = Stage(*self._arguments)
         if self._jobs > 1:
@@ -224,9 +243,14 @@ class _Workers:
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        pool = self._pool
+        if pool is None:
+            return
+        workers = list((getattr(pool, "_processes", None) or {}).values()) if self._stopping or kind else []
+        pool.shutdown(wait=not workers, cancel_futures=True)
+        for worker in workers:  # what they are at is not wanted any more, and may take long
+            worker.terminate()
 
     def replicate(self, start: int, stop: int) -> Iterator[Twinned]:
         """Replications `start` to `stop` (left out), in order."""
@@ -235,18 +259,22 @@ class _Workers:
             for index in range(start, stop):
                 yield self._stage.replicate(index)
             return
-        yield from self._pool.map(_replicate, range(start, stop))
+        try:
+            yield from self._pool.map(_replicate, range(start, stop))
+        except KeyboardInterrupt:
+            self._stopping = True
+            raise
 
 
 _STAGE: list[Stage] = []
 
 
 def _begin(plan_json: str, position: int, seed: int, folder: Path | None, size: int) -> None:
+    # An interrupt from a terminal reaches all processes of its group; the first one decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     plan = plan_from_json(plan_json)
     _STAGE[:] = [Stage(plan, plan.scenarios[position], seed, folder, size)]
 
 
 def _replicate(index: int) -> Twinned:
     return _STAGE[0].replicate(index)
-
-

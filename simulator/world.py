@@ -1,8 +1,13 @@
 """The world: what the simulator keeps outside the system, where effects really land.
 
-A target that was given an idempotency key drops what it has seen before and returns the first receipt: that is all it knows of us. What the world
-counts is its own: it works out from an effect's arguments what the *same* effect is (the value of its key expression) and under which key each
-generation of it must arrive. So an effect that was sent without its key, or under another one, shows as a duplicate however sure of itself the system is.
+A target that was given an idempotency key drops what it has seen before and returns the first receipt: that is all it
+knows of us. What the world counts is its own: it works out from an effect's arguments what the *same* effect is (the
+value of its key expression) and under which key each generation of it must arrive. So an effect that was sent without
+its key, or under another one, shows as a duplicate however sure of itself the system is. An undo comes under a key of
+its own, once for each application that it may undo.
+
+What has landed is remembered for ever, since only so can a duplicate be known: memory grows by some hundred bytes with
+each effect, whatever else is bounded.
 """
 
 from __future__ import annotations
@@ -13,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from orchspec.compiler.plan import canonical_json
 from orchspec.runtime.kernel.effects import target_key
 from orchspec.runtime.kernel.expressions import Env, ExpressionError
+from orchspec.runtime.kernel.values import InvalidValue
 from orchspec.simulator.observe import EffectObservation
 
 if TYPE_CHECKING:
+    from orchspec.runtime.journal.records import LedgerRow
     from orchspec.runtime.kernel.program import Program
     from orchspec.runtime.ledger import Ledger
 
@@ -26,41 +33,57 @@ class World:
     """The targets of all effects of a plan."""
 
     def __init__(self, program: Program) -> None:
-        self._program = program
+        self._effects = program.effects
         self._receipts: dict[str, Any] = {}
-        self._landed: dict[tuple[str, str], list[str]] = {}
+        self._landed: dict[str, int] = {}
+        self._undone: dict[str, int] = {}
+        self._undoable: dict[str, list[str]] = {}
         self._seen = {name: EffectObservation(name) for name in program.effects}
         self._bad_runs: set[str] = set()
 
     def apply(self, run: str, effect: str, args: list[Any], key: str, receipt: Any) -> Any:
         """A request lands: do it unless the key is known, and return the receipt of the one that did it."""
-        known = self._receipts.get(key)
-        if known is not None:
-            return known[0]
-        self._receipts[key] = (receipt,)
+        if key in self._receipts:
+            return self._receipts[key]
+        self._receipts[key] = receipt
         seen = self._seen[effect]
         seen.applied += 1
         identity = self._identity(effect, args)
-        landed = self._landed.setdefault((effect, identity), [])
-        landed.append(key)
-        if not self._is_undo(effect) and target_key(identity, len(landed) - 1) != key:
+        generation = self._landed.get(identity, 0)
+        undoable = self._undoable.get(identity)
+        if generation == self._undone.get(identity, 0) and target_key(identity, generation) == key:
+            self._landed[identity] = generation + 1
+            self._note_undo(effect, identity, args, receipt)
+        elif undoable:
+            undone = undoable.pop()
+            self._undone[undone] = self._undone.get(undone, 0) + 1
+        else:
             seen.duplicates += 1
             self._bad_runs.add(run)
         return receipt
 
     def _identity(self, effect: str, args: list[Any]) -> str:
         try:
-            key = self._program.effects[effect].key(Env(args, None))
+            key = self._effects[effect].key(Env(args, None))
         except ExpressionError:
             key = args
         return hashlib.sha256(canonical_json([effect, key]).encode()).hexdigest()
 
-    def _is_undo(self, effect: str) -> bool:
-        return any(other.undo == effect for other in self._program.effects.values())
+    def _note_undo(self, effect: str, identity: str, args: list[Any], receipt: Any) -> None:
+        """What would undo this application may come once, and makes room for the next generation."""
+        compiled = self._effects[effect]
+        if compiled.undo is None:
+            return
+        try:
+            env = Env([*args, compiled.codec.decode_result(receipt)], None)
+            undo_args = [arg(env) for arg in compiled.undo_args]
+        except (ExpressionError, InvalidValue):
+            return  # then the kernel cannot undo it either
+        self._undoable.setdefault(self._identity(compiled.undo, undo_args), []).append(identity)
 
-    def holds(self, key: str) -> bool:
-        """Whether something landed under this key."""
-        return key in self._receipts
+    def has_done(self, row: LedgerRow) -> bool:
+        """Whether what a row of the ledger confirms has landed here."""
+        return target_key(row.key, row.generation) in self._receipts
 
     def did_wrong_by(self, run: str) -> bool:
         """Whether an effect of this run was applied twice."""
@@ -75,6 +98,6 @@ class World:
             seen.intended += 1
             if state in ("confirmed", "undone"):
                 seen.confirmed += 1
-                if not self.holds(target_key(key, generation)):
+                if target_key(key, generation) not in self._receipts:
                     seen.lost += 1
         return list(self._seen.values())

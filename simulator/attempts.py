@@ -1,0 +1,271 @@
+"""Attempts at tasks, and the tool calls they make on their way, in virtual time.
+
+An attempt takes the time that its agent's profile says, which includes the time of its own tool calls; what is added is
+what the profile cannot know: the wait for a slot or a token of a tool, and what a `slow` tool is late by. Calls are
+spread over the attempt's time, and one that waits keeps the attempt waiting. A tool is held for as long as its own
+profile says. Only calls that can be kept waiting or struck take part (`Cast.scarce`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.runtime.draws import TOOL, uniform
+from orchspec.runtime.engine import TOOL_CALLS
+from orchspec.runtime.kernel.events import CostReported, TaskFailed, TaskFulfilled, TaskStopped
+from orchspec.runtime.sampling import Sampled, call_moments
+
+if TYPE_CHECKING:
+    from orchspec.runtime.dispatcher import Grant
+    from orchspec.runtime.kernel.commands import RunTask, StopTask
+    from orchspec.simulator.clock import Clock
+    from orchspec.simulator.faults import Strike
+
+__all__ = ["THROTTLED_US", "Attempts"]
+
+THROTTLED_US: Final = 100_000
+"""How long it takes a provider to say that it will not serve."""
+_HOLDS: Final = TOOL + 0x8000
+"""Draws of how long tools are held lie in the upper half of those of calls."""
+
+_ToolKey = tuple[str, int, int]
+
+
+class _Attempt:
+    """An attempt under way."""
+
+    __slots__ = ("calls", "command", "done", "key", "latency_us", "left_us", "run", "sampled", "since_us", "strike")
+
+    def __init__(self, run: str, command: RunTask, key: int, sampled: Sampled, strike: Strike | None, now: int) -> None:
+        self.run = run
+        self.command = command
+        self.key = key
+        self.sampled = sampled
+        self.strike = strike
+        self.since_us = now
+        self.latency_us = sampled.latency_us
+        self.left_us = 0
+        self.calls: list[tuple[int, str]] = []
+        self.done = False
+
+
+class Attempts:
+    """All attempts that are under way, and the tools that they hold or wait for. They die with the orchestrator."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._env = clock.env
+        self._under_way: dict[tuple[str, int, int], _Attempt] = {}
+        self._tools: dict[_ToolKey, tuple[_Attempt, str, Strike | None]] = {}
+
+    def moves(self, run: str) -> bool:
+        """Whether an attempt of the run is at work."""
+        return any(key[0] == run for key in self._under_way)
+
+    def crash(self) -> None:
+        """The process that called the agents is gone, and what it held with it."""
+        for attempt in self._under_way.values():
+            attempt.done = True
+        self._under_way.clear()
+        self._tools.clear()
+
+    # -------------------------------------------------------------- tasks
+
+    def begin(self, run: str, command: RunTask) -> None:
+        """An agent is asked."""
+        clock = self._clock
+        visit = clock.visits[run]
+        assert visit.kernel is not None
+        place, number = command.place, command.attempt
+        if visit.done and (place, number) in visit.done:
+            visit.wronged = True
+        key = visit.kernel.draw_key(place)
+        now = int(self._env.now)
+        strike = clock.faults.strike(command.agent, key, number, now)
+        sampled = clock.cast.players[command.agent].attempt(command.contract, command.inputs, key, number)
+        attempt = _Attempt(run, command, key, sampled, strike, now)
+        if strike is not None:
+            self._strike(attempt, strike)
+        self._under_way[run, place, number] = attempt
+        if sampled.calls and not (strike is not None and strike.throttled):
+            moments = [call for call in call_moments(sampled, key, number) if call[1] in clock.cast.scarce]
+            if moments:
+                scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
+                attempt.calls = [(int(at * scale), tool) for at, tool in reversed(moments)]
+                self._go_on(attempt, 0)
+                return
+        event = self._env.timeout(attempt.latency_us, attempt)
+        event.callbacks.append(self._due)
+
+    def _strike(self, attempt: _Attempt, strike: Strike) -> None:
+        command, sampled = attempt.command, attempt.sampled
+        attempt.latency_us = THROTTLED_US if strike.throttled else strike.slowed(attempt.latency_us)
+        if strike.fail is not None:
+            sampled.failed = True
+        elif strike.garbage and not sampled.failed:
+            broken = self._clock.cast.broken
+            sampled.output = broken(command.agent, command.contract, command.inputs, attempt.key, command.attempt)
+
+    def _due(self, event: Any) -> None:
+        attempt: _Attempt = event.value
+        if attempt.done:
+            return
+        sampled, strike = attempt.sampled, attempt.strike
+        if strike is not None and strike.throttled:
+            self._fail(attempt, "throttled", "429: the provider is not serving now", strike, sent=False)
+        elif sampled.failed:
+            message = strike.fail if strike is not None and strike.fail else "the agent failed"
+            self._fail(attempt, "agent_error", message)
+        else:
+            self._fulfil(attempt)
+
+    def _fulfil(self, attempt: _Attempt) -> None:
+        command, sampled = attempt.command, attempt.sampled
+        self._end(attempt)
+        engine = self._clock.engine
+        assert engine is not None
+        calls = sum(count for _, count in sampled.calls) if sampled.calls else 0
+        engine.post(
+            attempt.run,
+            TaskFulfilled(
+                int(self._env.now),
+                command.place,
+                command.attempt,
+                command.dispatch,
+                sampled.output,
+                sampled.tokens_in,
+                sampled.tokens_out,
+                sampled.cost_pico,
+                calls,
+            ),
+        )
+
+    def _fail(
+        self,
+        attempt: _Attempt,
+        code: str,
+        message: str,
+        strike: Strike | None = None,
+        *,
+        sent: bool = True,
+        share: float = 1.0,
+    ) -> None:
+        self._end(attempt)
+        engine = self._clock.engine
+        assert engine is not None
+        command = attempt.command
+        usage = _usage(attempt.sampled, share) if sent else (0, 0, 0)
+        engine.post(
+            attempt.run,
+            TaskFailed(
+                int(self._env.now),
+                command.place,
+                command.attempt,
+                command.dispatch,
+                code,
+                message,
+                *usage,
+                0,
+                sent,
+                strike.retry_after_us if strike is not None else 0,
+            ),
+        )
+
+    def _end(self, attempt: _Attempt) -> None:
+        attempt.done = True
+        command = attempt.command
+        del self._under_way[attempt.run, command.place, command.attempt]
+
+    def stop(self, run: str, command: StopTask) -> None:
+        """The kernel has no more use for an attempt: it ends here, and costs what it has cost until now."""
+        engine = self._clock.engine
+        assert engine is not None
+        now = int(self._env.now)
+        attempt = self._under_way.get((run, command.place, command.attempt))
+        if attempt is not None:
+            self._end(attempt)
+            self._leave_tools(attempt)
+            share = min(1.0, (now - attempt.since_us) / attempt.latency_us) if attempt.latency_us else 1.0
+            usage = _usage(attempt.sampled, share)
+            if usage != (None, None, None):
+                engine.post(run, CostReported(now, command.place, command.attempt, *usage))
+        engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch))
+
+    # -------------------------------------------------------------- tools
+
+    def _go_on(self, attempt: _Attempt, done_us: int, late_us: int = 0) -> None:
+        """Work until the next call, or to the end; `done_us` of the work are done, `late_us` come on top."""
+        if attempt.calls:
+            attempt.left_us = attempt.calls[-1][0]
+            event = self._env.timeout(max(0, attempt.left_us - done_us) + late_us, attempt)
+            event.callbacks.append(self._call)
+            return
+        event = self._env.timeout(max(0, attempt.latency_us - done_us) + late_us, attempt)
+        event.callbacks.append(self._due)
+
+    def _call(self, event: Any) -> None:
+        attempt: _Attempt = event.value
+        if attempt.done:
+            return
+        clock = self._clock
+        engine = clock.engine
+        assert engine is not None
+        at_us, tool = attempt.calls.pop()
+        command = attempt.command
+        call = len(attempt.calls)
+        strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
+        if strike is not None and (strike.throttled or strike.fail is not None):
+            share = at_us / attempt.latency_us if attempt.latency_us else 1.0
+            if strike.throttled:
+                self._fail(attempt, "throttled", f"429: {tool} is not serving now", strike, share=share)
+            else:
+                self._fail(attempt, "tool_error", f"{tool}: {strike.fail}", share=share)
+            return
+        self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (attempt, tool, strike)
+        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.now)
+        if grant is not None:
+            self.tool_granted(grant)
+
+    def tool_granted(self, grant: Grant) -> None:
+        """A tool is taken for as long as its profile says, and the attempt goes on with its work."""
+        clock = self._clock
+        key = (grant.run, grant.place, grant.attempt)
+        attempt, tool, strike = self._tools[key]
+        purpose = _HOLDS + ((grant.attempt - TOOL_CALLS) & 0x7FFF)
+        held_us = late_us = clock.cast.tools[tool](uniform(attempt.key, attempt.command.attempt, purpose))
+        if strike is not None:
+            held_us = strike.slowed(held_us)
+        clock.at(clock.now + held_us, self._call_over, (clock.epoch, key))
+        if not attempt.done:
+            self._go_on(attempt, attempt.left_us, max(0, held_us - late_us))
+
+    def _call_over(self, event: Any) -> None:
+        epoch, key = event.value
+        if epoch == self._clock.epoch and self._tools.pop(key, None) is not None:
+            self._let_go(key)
+
+    def _let_go(self, key: _ToolKey) -> None:
+        engine = self._clock.engine
+        assert engine is not None
+        run, place, number = key
+        number -= TOOL_CALLS
+        engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.now)
+
+    def _leave_tools(self, attempt: _Attempt) -> None:
+        if not self._tools:
+            return
+        for key in [key for key, (other, _, _) in self._tools.items() if other is attempt]:
+            del self._tools[key]
+            self._let_go(key)
+
+
+def _usage(sampled: Sampled, share: float) -> tuple[int | None, int | None, int | None]:
+    """Tokens in and out and pico-dollars of a share of an attempt.
+
+    Providers bill what was read, and what was written until they were stopped.
+    """
+    tokens_in, tokens_out, cost = sampled.tokens_in, sampled.tokens_out, sampled.cost_pico
+    if share < 1.0:
+        tokens_out = None if tokens_out is None else int(tokens_out * share)
+        cost = None if cost is None else int(cost * share)
+    return tokens_in, tokens_out, cost

@@ -1,0 +1,88 @@
+"""People in virtual time: who is asked answers after a while, or never.
+
+People stand outside the orchestrator: a question that was put to them stays with them through its crashes, and their
+answer goes into the mailbox, which is durable. So an answer is given once, and consumed with the commit of the record
+that takes it; one that a crash has overtaken is handed over again. A mailbox is drained before timers, so an answer
+that came while the orchestrator was down wins over a deadline that passed meanwhile, as it does at run time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.kernel.events import QuestionAnswered
+
+if TYPE_CHECKING:
+    import simpy
+
+    from orchspec.runtime.engine import Engine
+    from orchspec.runtime.kernel.commands import AskPerson, StopTask
+    from orchspec.simulator.clock import Clock
+
+__all__ = ["People"]
+
+_Question = tuple[str, int, int]
+
+
+class People:
+    """Questions that lie with people (None: nobody will ever answer), and answers that lie in the mailbox."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asked: dict[_Question, simpy.Event | None] = {}
+        self._numbers = 0
+
+    def moves(self, run: str) -> bool:
+        """Whether somebody will answer a question of the run."""
+        return any(key[0] == run and event is not None for key, event in self._asked.items())
+
+    def ask(self, run: str, command: AskPerson) -> None:
+        """Put a question to a person, unless it lies there already, or is answered."""
+        clock = self._clock
+        question = (run, command.place, command.attempt)
+        visit = clock.visits[run]
+        if question in self._asked or (command.place, command.attempt) in visit.answered:
+            return
+        assert visit.kernel is not None
+        visit.asked += 1
+        key = visit.kernel.draw_key(command.place)
+        strike = clock.faults.strike(command.agent, key, command.attempt, clock.now)
+        player = clock.cast.players[command.agent]
+        sampled = player.attempt(command.contract, command.inputs, key, command.attempt)
+        if sampled.never:
+            self._asked[question] = None
+            return
+        latency_us, output = sampled.latency_us, sampled.output
+        if strike is not None:
+            latency_us = strike.slowed(latency_us)
+            if strike.garbage or strike.fail is not None:
+                output = clock.cast.broken(command.agent, command.contract, command.inputs, key, command.attempt)
+        self._asked[question] = clock.at(clock.now + latency_us, self._answered, (question, output, command.agent))
+
+    def withdraw(self, run: str, command: StopTask) -> None:
+        """Nobody wants the answer any more."""
+        self._asked.pop((run, command.place, command.attempt), None)
+
+    def _answered(self, event: Any) -> None:
+        question, value, who = event.value
+        if self._asked.get(question) is not event:
+            return
+        del self._asked[question]
+        run, place, attempt = question
+        visit = self._clock.visits.get(run)
+        if visit is None:
+            return
+        visit.answered.add((place, attempt))
+        self._numbers += 1
+        self._clock.journal.mail[self._numbers] = (run, place, attempt, value, who)
+        if self._clock.engine is not None:
+            self._hand_over(self._clock.engine, self._numbers)
+
+    def deliver(self, engine: Engine) -> None:
+        """After a crash: hand over whatever lies in the mailbox."""
+        for number in self._clock.journal.mail:
+            self._hand_over(engine, number)
+
+    def _hand_over(self, engine: Engine, number: int) -> None:
+        run, place, attempt, value, who = self._clock.journal.mail[number]
+        engine.post(run, QuestionAnswered(self._clock.now, place, attempt, value, who), number)
