@@ -1,5 +1,50 @@
-"""Orch: a declarative language for orchestrating agents, a durable runtime and a simulator of the same plan."""
+"""Orch: a declarative language for orchestrating agents, a durable runtime and a simulator of the same plan.
 
-__all__ = ["__version__"]
+What is offered here is loaded when it is first asked for (PEP 562): importing `orchspec` loads nothing of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchspec.api import Spec, SpecError, load, simulate
+    from orchspec.runtime.app import App
+    from orchspec.runtime.errors import AttemptStopped, InDoubt, OrchError
+    from orchspec.runtime.result import RunResult
+    from orchspec.runtime.task import EffectCall, Output, Task
+
+__all__ = [
+    "App",
+    "AttemptStopped",
+    "EffectCall",
+    "InDoubt",
+    "OrchError",
+    "Output",
+    "RunResult",
+    "Spec",
+    "SpecError",
+    "Task",
+    "__version__",
+    "load",
+    "simulate",
+]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    **dict.fromkeys(("Spec", "SpecError", "load", "simulate"), "orchspec.api"),
+    "App": "orchspec.runtime.app",
+    **dict.fromkeys(("AttemptStopped", "InDoubt", "OrchError"), "orchspec.runtime.errors"),
+    "RunResult": "orchspec.runtime.result",
+    **dict.fromkeys(("EffectCall", "Output", "Task"), "orchspec.runtime.task"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -18,7 +18,7 @@ __all__ = ["Needs", "needs_of"]
 
 @dataclass(slots=True)
 class Needs:
-    """(agent, contract) pairs, persons with the contracts they are asked for, effects; each once, as the flow has them."""
+    """(agent, contract) pairs, persons with what they are asked for, effects; each once, as the flow has them."""
 
     agents: dict[tuple[str, str], None] = field(default_factory=dict)
     humans: dict[tuple[str, str], None] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Stand-ins: agents, people and effects played from their profiles on the clock of a run, where nobody is at hand.
 
 What they do is sampled by place (`orchspec.runtime.sampling`), so one seed gives the same attempts whatever the order
-of events, also after a crash. People answer when they would have answered, however often they were asked again meanwhile.
+of events, also after a crash. People answer when they would have answered, however often they were asked again.
 Effects land in a `World` that lies outside of the store and drops repeated keys, as their real targets would.
 """
 

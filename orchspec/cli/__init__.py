@@ -26,6 +26,13 @@ COMMANDS: Final = {
     "explain": "Says what a diagnostic code means, with a bad and a good example.",
     "compile": "Compiles a spec to its plan.",
     "test": "Runs the tests written in spec files.",
+    "run": "Runs a flow durably and prints its result.",
+    "resume": "Carries on with runs that have not ended: all of the store, unless some are named.",
+    "status": "Shows the runs of a store, or how one of them stands.",
+    "journal": "Prints the records of a run, one JSON document a line.",
+    "inbox": "Shows the questions that wait for people, oldest first.",
+    "answer": "Answers a question of the inbox, once.",
+    "cancel": "Cancels a run: what is under way is stopped, what it did is undone.",
 }
 
 

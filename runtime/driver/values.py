@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from orchspec.runtime.errors import BadOutput
+from orchspec.runtime.errors import BadOutput, OrchError
 
 __all__ = ["DEPTH_MAX", "MESSAGE_MAX", "OUTPUT_BYTES_MAX", "as_json", "cost_pico", "error_text", "token_count"]
 
@@ -160,5 +160,6 @@ def error_text(error: BaseException) -> str:
         said = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - an exception of a stranger may fail even at this
         said = ""
-    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    own = isinstance(error, OrchError)  # ours name what they are about
+    text = (said if own else f"{type(error).__name__}: {said}") if said else type(error).__name__
     return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"

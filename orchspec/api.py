@@ -1,0 +1,75 @@
+"""The Python interface to specs: `load` one, `simulate` one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.errors import OrchError
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.grammar.diagnostics import Diagnostic
+
+__all__ = ["Spec", "SpecError", "load", "simulate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A spec without errors: its plan, what the compiler warns of, and the folder that its data files lie in."""
+
+    plan: Plan
+    diagnostics: tuple[Diagnostic, ...]
+    folder: Path | None
+
+
+class SpecError(OrchError):
+    """A spec with errors; `diagnostics` holds all that was found, sorted by place."""
+
+    code = "spec_errors"
+
+    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(message)
+        self.diagnostics = diagnostics
+
+
+def load(path: str | Path, settings: Mapping[str, str] | None = None) -> Spec:
+    """Reads and checks a spec file.
+
+    Args:
+        path: of the file.
+        settings: other values for params, written as in a spec (`{"width": "8"}`).
+
+    Raises:
+        SpecError: the spec has errors; the message shows them with their lines.
+        UnreadableSpec: the file cannot be read as text.
+    """
+    from orchspec.compiler import compile_file
+
+    compiled = compile_file(path, settings)
+    if compiled.plan is None:
+        from orchspec.grammar.render import render_all
+
+        raise SpecError(render_all(compiled.errors).rstrip("\n"), compiled.diagnostics)
+    return Spec(compiled.plan, compiled.diagnostics, compiled.folder)
+
+
+def simulate(spec: Spec | Plan, scenario: str | None = None, **settings: Any) -> dict[str, Any]:
+    """Simulates a scenario of a spec, and returns the document of `orch simulate --json`.
+
+    Args:
+        spec: what `load` gives, or a plan.
+        scenario: its name; the only one unless given.
+        settings: `runs`, `seed`, `jobs` and others of `orchspec.simulator.study.simulate`.
+
+    Raises:
+        ScenarioError, TableError, PlanError: as that function does.
+    """
+    from orchspec.simulator.study import simulate as study
+
+    if isinstance(spec, Spec):
+        settings.setdefault("folder", spec.folder)
+        return study(spec.plan, scenario, **settings).document
+    return study(spec, scenario, **settings).document

@@ -1,0 +1,65 @@
+"""`orch inbox`: the questions that wait for people."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from orchspec.cli.common import Terminal, orch_command
+from orchspec.cli.stores import opened, store_option
+from orchspec.grammar.render import safe
+
+if TYPE_CHECKING:
+    from orchspec.runtime.journal.records import QuestionRow
+
+__all__ = ["command"]
+
+
+@orch_command("inbox")
+@store_option
+def command(terminal: Terminal, store: str) -> None:
+    """Shows the questions that wait for people, oldest first."""
+    with opened(store) as looked:
+        answered = {(mail.run, mail.place) for mail in looked.pending_mail() if mail.kind == "answer"}
+        questions = looked.questions()
+    if terminal.json:
+        terminal.document([_document(row, answered=(row.run, row.place) in answered) for row in questions])
+        return
+    if not questions:
+        terminal.say("nobody is asked anything")
+    for row in questions:
+        _show(terminal, row, store, answered=(row.run, row.place) in answered)
+
+
+def _document(row: QuestionRow, *, answered: bool) -> dict[str, Any]:
+    from orchspec.runtime.journal.records import format_time
+
+    return {
+        "run": row.run,
+        "step": row.place,
+        "who": row.who,
+        "contract": row.contract,
+        "expects": row.expects,
+        "inputs": row.inputs,
+        "result": row.choices,
+        "asked": format_time(row.asked_us),
+        "deadline": None if row.deadline_us is None else format_time(row.deadline_us),
+        "answered": answered,
+    }
+
+
+def _show(terminal: Terminal, row: QuestionRow, store: str, *, answered: bool) -> None:
+    from orchspec.runtime.journal.records import format_time
+
+    until = "" if row.deadline_us is None else f", until {format_time(row.deadline_us)}"
+    terminal.out(safe(f"{row.run}  {row.place}  for {row.who} since {format_time(row.asked_us)}{until}"))
+    if row.expects:
+        terminal.out(safe(f"  {row.contract}: {row.expects}"))
+    for name, value in (row.inputs or {}).items():
+        text = json.dumps(value, ensure_ascii=True)
+        terminal.out(f"  {safe(name)}: {text if len(text) <= 400 else text[:399] + '…'}")
+    terminal.out(f"  expected: {json.dumps(row.choices)}")
+    if answered:
+        terminal.out(f"  answered; taken when the run goes on: orch resume {safe(row.run)} --store {store}")
+    else:
+        terminal.out(safe(f"  orch answer {row.run} {row.place!r} --value JSON --by NAME --store {store}"))

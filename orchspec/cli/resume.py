@@ -1,0 +1,126 @@
+"""`orch resume`: goes on with what a crash, an interrupt or a person left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchspec.cli.common import WELL, Misuse, Terminal, orch_command
+from orchspec.cli.stores import find_run, opened, store_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchspec.runtime.errors import OrchError
+    from orchspec.runtime.journal.records import RunRow
+    from orchspec.runtime.result import RunResult
+
+__all__ = ["command"]
+
+
+@orch_command("resume")
+@click.argument("runs", nargs=-1, metavar="[RUN...]")
+@store_option
+@click.option("--agents", metavar="MODULE[:NAME]", help="Other handlers than the runs were started with.")
+@click.option("--stand-ins", is_flag=True, help="Play from its profile whatever has no handler.")
+@click.option(
+    "--speed", type=click.FloatRange(0.01, 100_000), help="Of the clock.  [default: as the runs were started]"
+)
+@click.option("--durability", type=click.Choice(["full", "normal"]), default="full", show_default=True)
+def command(terminal: Terminal, runs: tuple[str, ...], store: str, **settings: Any) -> int:
+    """Carries on with runs that have not ended: all of the store, unless some are named.
+
+    Each goes on with the plan that it was started with, and with the handlers or stand-ins of then. Deadlines that
+    have passed meanwhile fire; answers that came before them win.
+    """
+    from orchspec.cli.running import conclude, exit_code, interrupted, under_signals
+    from orchspec.runtime.errors import Interrupted, MissingHandlers, OrchError
+    from orchspec.runtime.journal.records import LIVE_STATUSES
+
+    with opened(store) as looked:
+        if runs:
+            rows = [find_run(looked, run) for run in dict.fromkeys(runs)]
+        else:
+            rows = [row for row in looked.runs() if row.status in LIVE_STATUSES]
+    if not rows:
+        if terminal.json:
+            terminal.document([])
+        else:
+            terminal.say(f"nothing to resume: every run in {store} has ended")
+        return WELL
+    try:
+        results = under_signals(lambda: _resume(terminal, rows, store, settings))
+    except Interrupted:
+        return interrupted(terminal, rows[0].run if len(rows) == 1 else None, store)
+    except MissingHandlers as error:
+        raise Misuse(error.message, error.code) from None
+    if any(isinstance(result, Interrupted) for result in results):
+        return interrupted(terminal, rows[0].run if len(rows) == 1 else None, store)
+    if len(runs) == 1 and isinstance(results[0], OrchError):
+        raise results[0]
+    if terminal.json:
+        documents = [_document(row, result) for row, result in zip(rows, results, strict=True)]
+        terminal.document(documents[0] if len(runs) == 1 else documents)
+        return exit_code(results)
+    for row, result in zip(rows, results, strict=True):
+        if isinstance(result, OrchError):
+            terminal.say(f"run {row.run} cannot go on: {result.message}")
+        else:
+            conclude(terminal, result, store)
+    return exit_code(results)
+
+
+def _document(row: RunRow, result: RunResult | OrchError) -> dict[str, Any]:
+    from orchspec.runtime.result import RunResult
+
+    if isinstance(result, RunResult):
+        return result.as_json()
+    return {"run": row.run, "error": {"code": result.code, "message": result.message}}
+
+
+async def _resume(
+    terminal: Terminal, rows: Sequence[RunRow], store: str, settings: dict[str, Any]
+) -> list[RunResult | OrchError]:
+    from orchspec.cli.running import Narrator
+    from orchspec.runtime.driver.hub import hub_for
+
+    narrator = Narrator(terminal, several=len(rows) > 1)
+    speed = settings["speed"] or max(_number(row.options.get("speed")) for row in rows)
+    hub = hub_for(
+        store,
+        durability=settings["durability"],
+        create=False,
+        speed=speed,
+        tell=narrator.tell,
+        heard=None if terminal.json else narrator.heard,
+    )
+    return await hub.resume([_request(terminal, row, narrator, settings) for row in rows])
+
+
+def _request(terminal: Terminal, row: RunRow, narrator: Any, settings: dict[str, Any]) -> Any:
+    from orchspec.cli.running import handlers_of
+    from orchspec.runtime.app import crew_of
+    from orchspec.runtime.driver.hub import Request
+
+    options = row.options
+    named = settings["agents"] is not None or settings["stand_ins"]
+    agents = settings["agents"] if named else _text(options.get("agents"))
+    stand_ins = settings["stand_ins"] if named else bool(options.get("stand_ins"))
+    handlers = handlers_of(agents, None if named else _text(options.get("folder")))
+    file = _text(options.get("file"))
+    folder = Path(file).parent if file is not None else None
+    return Request(
+        row.run,
+        lambda plan, clock: crew_of(handlers, plan, row.flow, clock, stand_ins=stand_ins, folder=folder),
+        watch=None if terminal.json else narrator.watch,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and 0.01 <= value <= 100_000 else 1.0

@@ -1,0 +1,168 @@
+"""What `run` and `resume` share: who plays, Ctrl-C, the steps as they end, and how a run stands at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from orchspec.cli.boundary import INTERRUPTED
+from orchspec.cli.common import NOT_WELL, PARKED, WELL, Misuse, Terminal
+from orchspec.grammar.render import safe
+from orchspec.runtime.errors import OrchError
+from orchspec.runtime.result import RunResult
+
+if TYPE_CHECKING:
+    from orchspec.runtime.handlers import Handlers
+    from orchspec.runtime.recording import EventRecord
+
+__all__ = ["Narrator", "conclude", "exit_code", "handlers_of", "interrupted", "under_signals"]
+
+Given = TypeVar("Given")
+
+_INDENT: Final = 2
+
+
+def handlers_of(agents: str | None, folder: str | None = None) -> Handlers | None:
+    """The functions of `MODULE[:NAME]`, imported from a folder (the current one unless given).
+
+    Raises Misuse if the module cannot be imported, or NAME (`app` unless said) is no App.
+    """
+    if agents is None:
+        return None
+    from orchspec.runtime.app import App
+
+    module, _, name = agents.partition(":")
+    place = str(Path(folder or ".").resolve())
+    if place not in sys.path:
+        sys.path.insert(0, place)
+    try:
+        found = getattr(import_module(module), name or "app", None)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0] and error.name != module:
+            raise Misuse(f"--agents {agents}: the module imports {error.name}, which is not installed") from error
+        raise Misuse(f"--agents {agents}: there is no module {module} in {place}; write MODULE[:NAME]") from None
+    except Exception as error:
+        raise Misuse(f"--agents {agents}: importing it failed: {type(error).__name__}: {error}") from error
+    if not isinstance(found, App):
+        what = "is missing" if found is None else f"is a {type(found).__name__}"
+        raise Misuse(f"--agents {agents}: {name or 'app'} {what}; expected an orchspec.App: write --agents MODULE:NAME")
+    return found.handlers
+
+
+def under_signals(work: Callable[[], Coroutine[Any, Any, Given]]) -> Given:
+    """Runs asynchronous work; a first Ctrl-C (or SIGTERM) lets it stop in order, a second one leaves at once."""
+
+    async def main() -> Given:
+        loop = asyncio.get_running_loop()
+        asked: list[asyncio.Task[None]] = []
+
+        def stop() -> None:
+            if asked:
+                os._exit(INTERRUPTED)
+            from orchspec.runtime.driver.hub import interrupt_all
+
+            asked.append(loop.create_task(interrupt_all()))
+
+        for name in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels the work, which stops in order
+                loop.add_signal_handler(name, stop)
+        return await work()
+
+    return asyncio.run(main())
+
+
+def interrupted(terminal: Terminal, run: str | None, store: str) -> int:
+    """Says how to go on after Ctrl-C."""
+    which = f" {run}" if run is not None else ""
+    message = f"interrupted; what is durable is kept. Go on with: orch resume{which} --store {store}"
+    if terminal.json:
+        terminal.document({"error": {"code": "interrupted", "message": message}})
+    else:
+        terminal.say(message)
+    return INTERRUPTED
+
+
+def exit_code(results: Sequence[RunResult | OrchError]) -> int:
+    """The exit code for how runs stand: not well before parked before well."""
+    statuses = [result.status if isinstance(result, RunResult) else "error" for result in results]
+    if any(status not in {"completed", "parked"} for status in statuses):
+        return NOT_WELL
+    return PARKED if "parked" in statuses else WELL
+
+
+def conclude(terminal: Terminal, result: RunResult, store: str) -> None:
+    """Tells a person how a run stands: the result to standard output, the rest to standard error."""
+    summary = f"{result.steps} steps, ${result.cost_usd}, {result.tokens:,} tokens"
+    if result.status == "completed":
+        terminal.say(f"run {result.run} completed: {summary}")
+        terminal.out(json.dumps(result.result, indent=_INDENT, ensure_ascii=True))
+        return
+    if result.status == "parked":
+        terminal.say(f"run {result.run} is parked: it waits for people ({summary})")
+        terminal.say(f"  see:    orch inbox --store {store}")
+        terminal.say(f"  answer: orch answer {result.run} STEP --value JSON --by NAME --store {store}")
+        terminal.say(f"  go on:  orch resume {result.run} --store {store}")
+        return
+    error = result.error or {}
+    place = f" at {error['step']}" if error.get("step") else ""
+    terminal.say(safe(f"run {result.run} {result.status}{place}: {error.get('message', 'no reason was given')}"))
+    terminal.say(f"  {summary}; every record: orch journal {result.run} --store {store}")
+
+
+class Narrator:
+    """Tells steps as they end, to standard error."""
+
+    def __init__(self, terminal: Terminal, *, several: bool = False) -> None:
+        self._terminal = terminal
+        self._several = several
+        self._agents: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def heard(self, run: str, step: str, share: float, note: str) -> None:
+        """A heartbeat."""
+        self._say(run, "…", step, f"{share:.0%} {note}".rstrip())
+
+    def tell(self, message: str) -> None:
+        """Something that a person should know."""
+        self._terminal.say(safe(message))
+
+    def watch(self, record: EventRecord) -> None:
+        """A record that is durable."""
+        event = record.event
+        kind = record.type
+        if kind in {"RunStarted", "EngineRecovered"}:
+            self._terminal.say(
+                f"run {record.run} {'of ' + getattr(event, 'flow', '') if kind == 'RunStarted' else 'goes on'}"
+            )
+            return
+        step = record.kernel.path(event.place)
+        key = (record.run, event.place)
+        if kind == "TaskEnrolled":
+            self._agents[key] = (getattr(event, "agent", ""), event.time)
+            if any(type(command).__name__ == "AskPerson" for command in record.commands):
+                self._say(record.run, "asks", step, self._agents[key][0])
+            return
+        decided = {str(item[0]): item[1] for item in record.decided}
+        if "ignored" in decided:
+            return
+        agent, since_us = self._agents.get(key, ("", event.time))
+        took = f"{agent} {(event.time - since_us) / 1_000_000:.1f} s".strip()
+        for what in ("retry", "in doubt", "failed", "skipped", "used instead", "asked", "cancelled"):
+            if what in decided:
+                self._say(record.run, what, step, f"{agent} {decided[what] or ''}".strip())
+                return
+        if kind in {"TaskFulfilled", "QuestionAnswered"}:
+            self._say(record.run, "done", step, took)
+        elif kind == "EffectConfirmed":
+            self._say(record.run, "done", step, "")
+
+    def _say(self, run: str, what: str, step: str, rest: str) -> None:
+        where = f"{run} " if self._several else ""
+        self._terminal.say(safe(f"  {where}{what:<9} {step:<32} {rest}".rstrip()))

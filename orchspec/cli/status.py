@@ -1,0 +1,109 @@
+"""`orch status`: how runs stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchspec.cli.common import Terminal, orch_command
+from orchspec.cli.stores import find_run, opened, store_option
+from orchspec.grammar.render import safe
+
+if TYPE_CHECKING:
+    from orchspec.runtime.journal import SQLiteStore
+    from orchspec.runtime.journal.records import RunRow
+    from orchspec.runtime.kernel.kernel import Kernel
+
+__all__ = ["command"]
+
+
+@orch_command("status")
+@click.argument("run", required=False)
+@store_option
+def command(terminal: Terminal, run: str | None, store: str) -> None:
+    """Shows the runs of a store, or how one of them stands.
+
+    For one run: what it cost, what is open in it, and whom it waits for. `running` is also a run that a crash left: it
+    goes on with orch resume.
+    """
+    with opened(store) as looked:
+        if run is not None:
+            document = _one(looked, find_run(looked, run))
+            if terminal.json:
+                terminal.document(document)
+            else:
+                _show(terminal, document)
+            return
+        rows = looked.runs()
+        waiting = [question.run for question in looked.questions()]
+    if terminal.json:
+        terminal.document([_summary(row, waiting.count(row.run)) for row in rows])
+        return
+    if not rows:
+        terminal.say(f"{store} holds no runs")
+    for row in rows:
+        asked = waiting.count(row.run)
+        note = f"  waits for {asked} answer{'s' if asked > 1 else ''}" if asked else ""
+        why = f"  {row.error['code']}: {row.error['message']}" if row.error else ""
+        created = _summary(row, 0)["created"]
+        terminal.out(safe(f"{row.run:<28} {row.flow:<20} {row.status:<16} {created[:19]}{note}{why}"))
+
+
+def _summary(row: RunRow, asked: int) -> dict[str, Any]:
+    from orchspec.runtime.journal.records import format_time
+
+    return {
+        "run": row.run,
+        "flow": row.flow,
+        "status": row.status,
+        "error": row.error,
+        "questions": asked,
+        "created": format_time(row.created_us),
+        "ended": None if row.ended_us is None else format_time(row.ended_us),
+        "plan_hash": row.plan_hash,
+        "seed": row.seed,
+    }
+
+
+def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
+    from orchspec.runtime.driver.stored import folded, pinned_plan
+    from orchspec.runtime.result import result_of
+
+    state = folded(store, row, pinned_plan(store, row))
+    asked = sum(question.run == row.run for question in store.questions())
+    result = result_of(row, state.kernel)
+    return {
+        **_summary(row, asked),
+        "result": row.result,
+        "cost_usd": result.cost_usd,
+        "tokens": result.tokens,
+        "steps": result.steps,
+        "records": state.seq,
+        "open": _open(state.kernel),
+    }
+
+
+def _open(kernel: Kernel) -> list[dict[str, str]]:
+    from orchspec.runtime.kernel.table import STATE_NAMES
+
+    found = []
+    for place in kernel.open_places():
+        activity = kernel.places[place]
+        if activity is not None:
+            found.append({"step": kernel.path(place), "state": STATE_NAMES.get(activity.state, "open")})
+    return found
+
+
+def _show(terminal: Terminal, document: dict[str, Any]) -> None:
+    import json
+
+    for name in ("run", "flow", "status", "created", "ended", "steps", "cost_usd", "tokens", "records", "questions"):
+        if document[name] is not None:
+            terminal.out(safe(f"{name:<10} {document[name]}"))
+    if document["error"]:
+        terminal.out(safe(f"{'error':<10} {document['error']['code']}: {document['error']['message']}"))
+    if document["result"] is not None:
+        terminal.out(f"{'result':<10} {json.dumps(document['result'])}")
+    for each in document["open"]:
+        terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']})"))
