@@ -22,6 +22,7 @@ from orchspec.compiler.failures import read_on_failure
 from orchspec.compiler.loops import items_type, refuse_shadow, width_of
 from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, LoopInfo, RepeatInfo, ScopeInfo, SlotKind
 from orchspec.compiler.plan import Budget as Caps
+from orchspec.compiler.shape import RUNNING, check_shape, is_inner, line_end
 from orchspec.compiler.steps import check_step
 from orchspec.compiler.types import (
     INT,
@@ -54,7 +55,6 @@ from orchspec.grammar.syntax import (
     Int,
     Let,
     Node,
-    On,
     Peers,
     Repeat,
     Return,
@@ -81,7 +81,6 @@ _UNBUILT: Mapping[type[Node], str] = {
     Revert: "revert",
 }
 _NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
-_RUNNING = (Step, Arbitrate, Scope, Repeat, Let, Fail, Checkpoint, Until, Return, Give)
 _Given = tuple[str, SlotKind, Node, Type]
 
 
@@ -142,7 +141,7 @@ class Blocks:
         for name, kind, declared, type_ in given:
             frame.add(name, kind, declared, type_)
         frame.given = len(frame.slots)
-        block = BlockInfo(node, frame, tuple(item for item in body if isinstance(item, _RUNNING)))
+        block = BlockInfo(node, frame, tuple(item for item in body if isinstance(item, RUNNING)))
         self.checked.blocks[node] = block
         self._wanted[block] = wanted
         done: set[Node] = set()
@@ -155,7 +154,7 @@ class Blocks:
         self._take_names(block, body, work)
         for statement in body:
             work(statement)
-        self._shape(block, body)
+        check_shape(self.report, block, body)
         settle_order(self.context, block, body)
         return block
 
@@ -192,7 +191,7 @@ class Blocks:
         key = _UNBUILT.get(type(statement))
         if key is not None:
             head = statement.name if isinstance(statement, Route | Supervise | Peers | Eval) else statement
-            end = head.span.end if head is not statement else _line_end(statement)
+            end = head.span.end if head is not statement else line_end(statement)
             self.context.unbuilt(key, statement.span.source.span(statement.span.start, end))
             return
         rule = self._rules.get(type(statement))
@@ -201,56 +200,6 @@ class Blocks:
         found = rule(statement, block, env)
         if slot is not None:
             slot.type = found
-
-    # -------------------------------------------------------------- shape
-
-    def _shape(self, block: BlockInfo, body: Sequence[Statement]) -> None:
-        """One value, one until, nothing below the end, nothing that belongs elsewhere."""
-        rounds = isinstance(block.node, Repeat)
-        place = _place(block.node)
-        seen: dict[str, Statement] = {}
-        ended: Statement | None = None
-        for statement in body:
-            word = _word(statement)
-            wrong = self._misplaced(statement, block.node, rounds=rounds)
-            if wrong:
-                self.report.add(codes.MISPLACED, _head(statement, word), word=word, place=place)
-                continue
-            if ended is not None and isinstance(statement, _RUNNING) and not _may_follow(ended, statement):
-                after = f"`{_word(ended)}`"
-                label = Label(_head(ended, _word(ended)).span if False else ended.span, "the block ends here")
-                self.report.add(codes.UNREACHABLE, _head(statement, word), after=after, labels=[label])
-                break
-            if isinstance(statement, Return | Give | Until | Every):
-                first = seen.setdefault(word, statement)
-                if first is not statement:
-                    self._second(statement, first, word, place)
-                    continue
-            if isinstance(statement, Return | Give) or (isinstance(statement, Fail) and statement.when is None):
-                ended = statement
-        if rounds and "until" not in seen:
-            name = block.node.name  # type: ignore[attr-defined]
-            self.report.absent(codes.NO_UNTIL, name, name=name.text)
-
-    def _misplaced(self, statement: Statement, node: Node, *, rounds: bool) -> bool:
-        match statement:
-            case Return():
-                return block_is_inner(node)
-            case Give():
-                return not block_is_inner(node)
-            case Until() | Every():
-                return not rounds
-            case On():
-                return True
-            case _:
-                return False
-
-    def _second(self, statement: Statement, first: Statement, word: str, place: str) -> None:
-        label = Label(first.span, "the first one")
-        if isinstance(statement, Until | Every):
-            self.report.add(codes.SECOND_UNTIL, _head(statement, word), word=word, labels=[label])
-        else:
-            self.report.add(codes.SECOND_VALUE, _head(statement, word), place=place, word=word, labels=[label])
 
     # -------------------------------------------------------------- statements
 
@@ -264,7 +213,7 @@ class Blocks:
         return NOTHING
 
     def _value(self, node: Return | Give, block: BlockInfo, env: Env) -> Type:
-        if isinstance(node, Return) and block_is_inner(block.node):
+        if isinstance(node, Return) and is_inner(block.node):
             self.typer.root(node.value, env, UNKNOWN)
             if block.gives is None:
                 block.gives, block.result = node, UNKNOWN
@@ -381,47 +330,6 @@ class Blocks:
             return
         if value < 1:
             self.report.add(codes.BAD_BOUND, node.times, name=name, problem=f"is {value}, less than 1")
-
-
-def block_is_inner(node: Node) -> bool:
-    """Whether a block is inside of a flow: it gives, and does not return."""
-    return isinstance(node, Scope | Repeat | Block)
-
-
-def _place(node: Node) -> str:
-    match node:
-        case Scope():
-            return f"the scope `{node.name.text}`"
-        case Repeat():
-            return f"the rounds of `{node.name.text}`"
-        case Block():
-            return "an `else`"
-        case _:
-            return "a flow"
-
-
-def _word(statement: Statement) -> str:
-    """The keyword that a statement starts with."""
-    return statement.span.text.split(maxsplit=1)[0] if statement.span.text.split() else type(statement).__name__.lower()
-
-
-def _head(statement: Statement, word: str) -> Any:
-    start = statement.span.start
-    return statement.span.source.span(start, start + len(word))
-
-
-def _line_end(statement: Statement) -> int:
-    text = statement.span.text.split("\n", 1)[0].rstrip()
-    return statement.span.start + len(text)
-
-
-def _may_follow(ended: Statement, statement: Statement) -> bool:
-    """A `give` says the value and leaves the round open for its `until`; a second value has a code of its own."""
-    return (
-        isinstance(statement, Until | Give | Return)
-        if isinstance(ended, Give)
-        else isinstance(statement, Return | Give)
-    )
 
 
 def _item_only(node: Scope, parent: Frame, body: Frame) -> Frame:

@@ -19,6 +19,7 @@ from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Context, Env, Fact
 from orchspec.compiler.model import AgentInfo, Frame, GiverRef, MemberRef, ParamRef, Reference, Slot, StepInfo
 from orchspec.compiler.names import describe, find, is_opaque
+from orchspec.compiler.narrowing import fact_of, facts, lookup
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.types import (
     BOOL,
@@ -73,51 +74,7 @@ from orchspec.grammar.syntax import (
     Unary,
 )
 
-__all__ = ["Typer", "facts", "lookup"]
-
-
-def lookup(frame: Frame, name: str) -> tuple[Slot, int] | None:
-    """The slot that a name means in a frame, and how many frames up it stands."""
-    up = 0
-    current: Frame | None = frame
-    while current is not None:
-        slot = current.find(name)
-        if slot is not None:
-            return slot, up
-        current = current.parent
-        up += 1
-    return None
-
-
-def facts(expr: Expr, resolved: Mapping[Node, Any]) -> set[Fact]:
-    """What is not none once the condition holds: `x != none`, and both sides of `and`; the expression is typed."""
-    if isinstance(expr, Binary) and expr.op == "and":
-        return facts(expr.left, resolved) | facts(expr.right, resolved)
-    if isinstance(expr, Not) and isinstance(expr.operand, Binary) and expr.operand.op == "==":
-        return _compared(expr.operand, resolved)
-    if isinstance(expr, Binary) and expr.op == "!=":
-        return _compared(expr, resolved)
-    return set()
-
-
-def _compared(expr: Binary, resolved: Mapping[Node, Any]) -> set[Fact]:
-    if isinstance(expr.right, NoneLit):
-        key = _fact(expr.left, resolved)
-    elif isinstance(expr.left, NoneLit):
-        key = _fact(expr.right, resolved)
-    else:
-        return set()
-    # `a.b != none` says that neither a nor a.b is none.
-    return set() if key is None else {key[:length] for length in range(1, len(key) + 1)}
-
-
-def _fact(expr: Expr, resolved: Mapping[Node, Any]) -> Fact | None:
-    fields: list[str] = []
-    while isinstance(expr, Field):
-        fields.append(expr.name.text)
-        expr = expr.base
-    found = resolved.get(expr)
-    return (found.slot, *reversed(fields)) if isinstance(found, Reference) else None
+__all__ = ["Typer"]
 
 
 class Typer:
@@ -314,7 +271,7 @@ class Typer:
                     )
                 return EnumOf(enum.name)
         found = self._field_of(node, self.infer(base, env))
-        key = _fact(node, self.checked.resolved)
+        key = fact_of(node, self.checked.resolved)
         return required(found) if key is not None and key in env.facts else found
 
     def _field_of(self, node: Field, base: Type) -> Type:

@@ -7,8 +7,9 @@ from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.context import Env
-from orchspec.compiler.expressions import Typer, lookup
+from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Frame, LoopInfo, Slot
+from orchspec.compiler.narrowing import lookup
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Optional, Type, is_unknown, show
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Expr, For, Ident, Int, Node

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Env
+from orchspec.compiler.narrowing import facts
 from orchspec.compiler.types import (
     BOOL,
     DURATION,
@@ -99,8 +100,6 @@ def binary(typer: Typer, node: Binary, env: Env, hint: Type | None) -> Type:
 
 
 def _logic(typer: Typer, node: Binary, env: Env) -> Type:
-    from orchspec.compiler.expressions import facts
-
     typer.truth(node.left, env, f"the left side of `{node.op}`")
     known = facts(node.left, typer.checked.resolved) if node.op == "and" else set()
     typer.truth(node.right, env.knowing(known), f"the right side of `{node.op}`")

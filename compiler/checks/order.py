@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.expressions import facts
 from orchspec.compiler.model import StepInfo
+from orchspec.compiler.narrowing import facts
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import Call, Require, Step, walk

@@ -1,0 +1,100 @@
+"""The checked spec: what every later pass reads beside the syntax tree.
+
+The tree is never changed; what was found out about it stands here, keyed by node (nodes are compared by identity). Who
+lowers a checked spec finds every name resolved, every argument in its place, every constant computed and every order
+settled, and looks nothing up by its text again.
+
+Values of attributes and params are *inner values*: Duration int microseconds, Money int pico-dollars, Percent and Rate
+float (a share; per second), an enum its member's name, a record a dict, a list a list, none None.
+
+Frames. Expressions are evaluated in frames, as `orchspec.compiler.plan` describes them. A `Frame` holds named slots and
+has a parent; a `Slot` in `Checked.resolved` says in which frame and at which index, and `Reference.up` how many frames
+up from the one in which that very expression is evaluated. There is one frame for each of: the body of a flow (its
+parameters first), of a scope (its item first, if it has one), of the rounds of a repeat (`past`, `prev` first), of a
+repeat's `else` (no slots given); the item of a step's `for` (one slot, parent: the block's); `it` of an arbitration
+(one slot, parent: the block's); the parameters and then `result` of a contract and of an effect (no parent); the fields
+of a record type (no parent); the parameters of a flow for their `where` (no parent); a param's value for its `where`.
+"""
+
+from orchspec.compiler.model.blocks import (
+    ArbitrateInfo,
+    BlockInfo,
+    CandidateInfo,
+    LoopInfo,
+    OnFailureInfo,
+    RepeatInfo,
+    RuleInfo,
+    ScopeInfo,
+    StepInfo,
+    TierInfo,
+)
+from orchspec.compiler.model.checked import Checked, Symbol
+from orchspec.compiler.model.declarations import (
+    AgentInfo,
+    Argument,
+    ContractInfo,
+    DecisionInfo,
+    EffectInfo,
+    EnumInfo,
+    FieldInfo,
+    FlowInfo,
+    ModelInfo,
+    ParamInfo,
+    PolicyInfo,
+    PolicyValues,
+    RecordInfo,
+    ToolInfo,
+    UndoInfo,
+)
+from orchspec.compiler.model.frames import (
+    BuiltinRef,
+    FactRef,
+    Frame,
+    GiverRef,
+    MemberRef,
+    MissingRef,
+    ParamRef,
+    Reference,
+    Slot,
+    SlotKind,
+)
+
+__all__ = [
+    "AgentInfo",
+    "ArbitrateInfo",
+    "Argument",
+    "BlockInfo",
+    "BuiltinRef",
+    "CandidateInfo",
+    "Checked",
+    "ContractInfo",
+    "DecisionInfo",
+    "EffectInfo",
+    "EnumInfo",
+    "FactRef",
+    "FieldInfo",
+    "FlowInfo",
+    "Frame",
+    "GiverRef",
+    "LoopInfo",
+    "MemberRef",
+    "MissingRef",
+    "ModelInfo",
+    "OnFailureInfo",
+    "ParamInfo",
+    "ParamRef",
+    "PolicyInfo",
+    "PolicyValues",
+    "RecordInfo",
+    "Reference",
+    "RepeatInfo",
+    "RuleInfo",
+    "ScopeInfo",
+    "Slot",
+    "SlotKind",
+    "StepInfo",
+    "Symbol",
+    "TierInfo",
+    "ToolInfo",
+    "UndoInfo",
+]

@@ -1,0 +1,180 @@
+"""What the checks found out about blocks and their statements; see the head of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchspec.compiler.model.declarations import (
+    AgentInfo,
+    Argument,
+    ContractInfo,
+    EffectInfo,
+    FlowInfo,
+    ModelInfo,
+    PolicyValues,
+)
+from orchspec.compiler.model.frames import Frame, Slot
+from orchspec.compiler.plan import Budget, Need
+from orchspec.compiler.types import NOTHING, UNKNOWN, Type
+from orchspec.grammar.syntax import Arbitrate, Expr, Give, Node, Repeat, Return, Scope, Statement, Step, Until
+
+__all__ = [
+    "ArbitrateInfo",
+    "BlockInfo",
+    "CandidateInfo",
+    "LoopInfo",
+    "OnFailureInfo",
+    "RepeatInfo",
+    "RuleInfo",
+    "ScopeInfo",
+    "StepInfo",
+    "TierInfo",
+]
+
+
+@dataclass(slots=True, eq=False)
+class BlockInfo:
+    """A block: the body of a flow, scope or repeat, or a repeat's `else`.
+
+    `statements` are those that run, in written order (attributes, budgets, `require` and `every` are none of them);
+    `needs[s]` are the statements of this same block that `s` waits for, in written order: those whose names it or
+    anything nested in it reads, earlier effect steps, guards before effects, checkpoints, `after`, `require`.
+    `result` is what it gives (`NOTHING` if it gives nothing), and `gives` the statement that does, if any.
+    """
+
+    node: Node
+    frame: Frame
+    statements: tuple[Statement, ...] = ()
+    needs: dict[Node, tuple[Statement, ...]] = field(default_factory=dict)
+    result: Type = NOTHING
+    gives: Give | Return | None = None
+
+    def index(self, statement: Node) -> int:
+        """The place of a statement in `statements`."""
+        return next(place for place, item in enumerate(self.statements) if item is statement)
+
+
+@dataclass(frozen=True, slots=True)
+class TierInfo:
+    """A model an attempt may run on, with what is reserved before; None: only the profile can estimate it."""
+
+    model: ModelInfo | None
+    reserve_cost_pico: int | None
+    reserve_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateInfo:
+    """An agent at a step, with the policy merged for that place and its tiers (at least one), best model first."""
+
+    agent: AgentInfo
+    policy: PolicyValues
+    tiers: tuple[TierInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopInfo:
+    """`for NAME in items { width }`; `slot` is the item's; `items` and `width` are evaluated in the block's frame."""
+
+    slot: Slot
+    items: Expr
+    width: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnFailureInfo:
+    """One link of an `on_failure` chain; `value` is evaluated where the arguments are (the item's frame)."""
+
+    kind: Literal["stop", "skip", "use", "ask"]
+    value: Expr | None = None
+    who: CandidateInfo | None = None
+    within_us: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class StepInfo:
+    """A step with everything resolved.
+
+    Exactly one of `contract`, `effect`, `flow` is set. `arguments` stand in the order of the parameters, none left out;
+    with `loop` they are evaluated in the item's frame. `copies` is the N of `N of`. `only_if`, `urgency`, `width` are
+    evaluated in the block's frame. `policy` is what the step itself says (effects: merged with the effect's);
+    `candidates` hold it merged for each agent. `result` is the type of the step's name.
+    """
+
+    node: Step
+    contract: ContractInfo | None = None
+    effect: EffectInfo | None = None
+    flow: FlowInfo | None = None
+    arguments: tuple[Argument, ...] = ()
+    pattern: Literal["one", "any", "all", "some", "first"] = "one"
+    candidates: tuple[CandidateInfo, ...] = ()
+    copies: int = 1
+    loop: LoopInfo | None = None
+    need: Need | None = None
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    urgency: Expr | None = None
+    only_if: Expr | None = None
+    on_failure: tuple[OnFailureInfo, ...] = ()
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    budget: Budget | None = None
+    result: Type = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleInfo:
+    """One arbitration rule; `expr` (and a quorum's predicate) is evaluated in the frame of `it`, `n` in the block's."""
+
+    kind: Literal["first", "highest", "lowest", "majority", "quorum", "unanimous", "priority", "ask", "stop"]
+    expr: Expr | None = None
+    n: Expr | None = None
+    order: tuple[AgentInfo, ...] = ()
+    who: CandidateInfo | None = None
+    contract: ContractInfo | None = None
+    within_us: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ArbitrateInfo:
+    """An arbitration. `source` is the fan-out step whose name the candidates are, or None for another list.
+
+    `frame` is that of `it`; `group` is evaluated in it. For `ask(WHO)` without a contract, the asked work is the
+    contract and arguments of `source`. `early` is what the attribute says (cancel the rest once the outcome is sure).
+    """
+
+    node: Arbitrate
+    frame: Frame
+    source: StepInfo | None = None
+    source_slot: Slot | None = None
+    rules: tuple[RuleInfo, ...] = ()
+    group: Expr | None = None
+    early: bool = False
+    item: Type = UNKNOWN
+    result: Type = UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class RepeatInfo:
+    """A repeat. `body` is the block of its rounds (`past`, `prev` first); `kept` are the names of its records."""
+
+    node: Repeat
+    body: BlockInfo
+    until: Until | None = None
+    every_us: int | None = None
+    kept: tuple[str, ...] = ()
+    otherwise: BlockInfo | None = None
+    result: Type = UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class ScopeInfo:
+    """A scope, or with `loop` one region for each item (slot 0 of the body's frame)."""
+
+    node: Scope
+    body: BlockInfo
+    loop: LoopInfo | None = None
+    need: Need | None = None
+    budget: Budget | None = None
+    timeout_us: int | None = None
+    on_failure: tuple[OnFailureInfo, ...] = ()
+    result: Type = UNKNOWN

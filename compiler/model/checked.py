@@ -1,0 +1,123 @@
+"""The checked spec as a whole: all tables; see the head of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from orchspec.compiler.model.blocks import ArbitrateInfo, BlockInfo, RepeatInfo, ScopeInfo, StepInfo
+from orchspec.compiler.model.declarations import (
+    AgentInfo,
+    ContractInfo,
+    DecisionInfo,
+    EffectInfo,
+    EnumInfo,
+    FieldInfo,
+    FlowInfo,
+    ModelInfo,
+    ParamInfo,
+    PolicyInfo,
+    RecordInfo,
+    ToolInfo,
+)
+from orchspec.compiler.model.frames import (
+    BuiltinRef,
+    FactRef,
+    Frame,
+    GiverRef,
+    MemberRef,
+    MissingRef,
+    ParamRef,
+    Reference,
+    Slot,
+)
+from orchspec.compiler.types import Type
+from orchspec.grammar.syntax import (
+    Arbitrate,
+    Expr,
+    File,
+    Node,
+    ProfileDecl,
+    RecordLit,
+    Repeat,
+    ScenarioDecl,
+    Scope,
+    Step,
+    TestDecl,
+)
+
+__all__ = ["Checked", "Symbol"]
+
+Symbol: TypeAlias = (
+    Reference
+    | ParamRef
+    | MemberRef
+    | GiverRef
+    | MissingRef
+    | BuiltinRef
+    | FactRef
+    | RecordInfo
+    | EnumInfo
+    | ModelInfo
+    | DecisionInfo
+    | ContractInfo
+    | PolicyInfo
+    | ToolInfo
+    | AgentInfo
+    | EffectInfo
+    | FlowInfo
+)
+"""What a Name, Path, Field, Index or Call node refers to."""
+
+
+@dataclass(slots=True, eq=False)
+class Checked:
+    """A checked spec.
+
+    Declarations stand by name in the order of the text. `expr_types` has the type of every expression that was typed,
+    narrowing applied (so the type of the base of a Field says whether it is `field`, `field?`, `project` or
+    `project?`). `floats` are the Int expressions that stand where a Float is expected: `["float", e]`. `literals` say
+    for each RecordLit what it makes: pairs of field and value (None: its default, or none) in the order of the type's
+    fields; a RecordLit of type Map or Json is not in it, and is taken as its entries say.
+    """
+
+    file: File
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    records: dict[str, RecordInfo] = field(default_factory=dict)
+    enums: dict[str, EnumInfo] = field(default_factory=dict)
+    params: dict[str, ParamInfo] = field(default_factory=dict)
+    models: dict[str, ModelInfo] = field(default_factory=dict)
+    decisions: dict[str, DecisionInfo] = field(default_factory=dict)
+    contracts: dict[str, ContractInfo] = field(default_factory=dict)
+    policies: dict[str, PolicyInfo] = field(default_factory=dict)
+    tools: dict[str, ToolInfo] = field(default_factory=dict)
+    agents: dict[str, AgentInfo] = field(default_factory=dict)
+    effects: dict[str, EffectInfo] = field(default_factory=dict)
+    flows: dict[str, FlowInfo] = field(default_factory=dict)
+    profiles: list[ProfileDecl] = field(default_factory=list)
+    scenarios: list[ScenarioDecl] = field(default_factory=list)
+    tests: list[TestDecl] = field(default_factory=list)
+    opaque: set[str] = field(default_factory=set)
+    """Names that constructs not built yet declare (refused already): nothing more is said about them."""
+
+    expr_types: dict[Node, Type] = field(default_factory=dict)
+    resolved: dict[Node, Symbol] = field(default_factory=dict)
+    frames: dict[Node, Frame] = field(default_factory=dict)
+    """The frame in which an expression is evaluated, for the outermost node of each."""
+    floats: set[Node] = field(default_factory=set)
+    literals: dict[RecordLit, tuple[tuple[FieldInfo, Expr | None], ...]] = field(default_factory=dict)
+    constants: dict[Node, Any] = field(default_factory=dict)
+    """Inner values of the expressions of attributes that had to be constant."""
+
+    blocks: dict[Node, BlockInfo] = field(default_factory=dict)
+    """By FlowDecl, Scope, Repeat (its rounds) and Block (its `else`)."""
+    steps: dict[Step, StepInfo] = field(default_factory=dict)
+    arbitrations: dict[Arbitrate, ArbitrateInfo] = field(default_factory=dict)
+    repeats: dict[Repeat, RepeatInfo] = field(default_factory=dict)
+    scopes: dict[Scope, ScopeInfo] = field(default_factory=dict)
+    slots: dict[Node, Slot] = field(default_factory=dict)
+    """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Let) gives."""
+    rounds: dict[Repeat, dict[str, Type]] = field(default_factory=dict)
+    """The fields of `Round` types."""

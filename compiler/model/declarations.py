@@ -1,0 +1,256 @@
+"""What the checks found out about declarations; see the head of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchspec.compiler.model.frames import Frame, Slot
+from orchspec.compiler.plan import Backoff, Breaker, Budget, Rate
+from orchspec.compiler.types import NOTHING, UNKNOWN, Type
+from orchspec.grammar.syntax import (
+    AgentDecl,
+    ContractDecl,
+    DecisionDecl,
+    EffectDecl,
+    EnumDecl,
+    Expr,
+    FieldDecl,
+    FlowDecl,
+    ModelDecl,
+    ParamDecl,
+    Parameter,
+    PolicyDecl,
+    ToolDecl,
+    TypeDecl,
+)
+
+if TYPE_CHECKING:
+    from orchspec.compiler.model.blocks import BlockInfo
+
+__all__ = [
+    "AgentInfo",
+    "Argument",
+    "ContractInfo",
+    "DecisionInfo",
+    "EffectInfo",
+    "EnumInfo",
+    "FieldInfo",
+    "FlowInfo",
+    "ModelInfo",
+    "ParamInfo",
+    "PolicyInfo",
+    "PolicyValues",
+    "RecordInfo",
+    "ToolInfo",
+    "UndoInfo",
+]
+
+
+@dataclass(slots=True, eq=False)
+class FieldInfo:
+    """A field of a record, or a parameter of a contract, effect or flow.
+
+    `where` and `default` stand in the node; where evaluated in the declaration's frame (`slot`). `default` may stand
+    although it is none: see `has_default`. An optional type without a default may be left out too, and is none then.
+    """
+
+    name: str
+    type: Type
+    node: FieldDecl | Parameter
+    slot: Slot
+
+    @property
+    def has_default(self) -> bool:
+        """Whether the spec gives a default."""
+        return self.node.default is not None
+
+
+@dataclass(slots=True, eq=False)
+class RecordInfo:
+    """A record `type`; `frame` holds all its fields in order."""
+
+    name: str
+    node: TypeDecl
+    frame: Frame
+    fields: list[FieldInfo] = field(default_factory=list)
+
+    def field(self, name: str) -> FieldInfo | None:
+        """The field of that name, or none."""
+        return next((item for item in self.fields if item.name == name), None)
+
+
+@dataclass(slots=True, eq=False)
+class EnumInfo:
+    """An `enum` and its members in order."""
+
+    name: str
+    node: EnumDecl
+    members: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class ParamInfo:
+    """A `param`; `value` is the inner value of its setting or default, `frame` that of its `where`."""
+
+    name: str
+    node: ParamDecl
+    frame: Frame
+    type: Type = UNKNOWN
+    value: Any = None
+    known: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class ModelInfo:
+    """A model: pico-dollars for each token in and out, and its context in tokens."""
+
+    name: str
+    node: ModelDecl
+    input_pico: int | None = None
+    output_pico: int | None = None
+    context_tokens: int | None = None
+
+    @property
+    def priced(self) -> bool:
+        """Whether both prices are known."""
+        return self.input_pico is not None and self.output_pico is not None
+
+
+@dataclass(slots=True, eq=False)
+class DecisionInfo:
+    """A `decision`, which one contract may own."""
+
+    name: str
+    node: DecisionDecl
+
+
+@dataclass(slots=True, eq=False)
+class ContractInfo:
+    """A typed handoff. `frame` holds the parameters and then `result`: that of `ensures` and of parameters' `where`.
+
+    `ensures` are the conditions, in order, a list literal `ensures = [a, b]` taken apart. `reuse` is None, "run", or a
+    time in microseconds.
+    """
+
+    name: str
+    node: ContractDecl
+    frame: Frame
+    params: list[FieldInfo] = field(default_factory=list)
+    result: Type = UNKNOWN
+    expects: str = ""
+    ensures: list[Expr] = field(default_factory=list)
+    reuse: int | Literal["run"] | None = None
+    owns: DecisionInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyValues:
+    """The policy attributes of one place; None is "not said here"."""
+
+    timeout_us: int | None = None
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    breaker: Breaker | None = None
+    rate: Rate | None = None
+    slots: int | None = None
+
+    def over(self, wider: PolicyValues) -> PolicyValues:
+        """These values, and where they say nothing those of the wider place."""
+        return PolicyValues(
+            *(
+                mine if mine is not None else theirs
+                for mine, theirs in (
+                    (getattr(self, name), getattr(wider, name)) for name in PolicyValues.__dataclass_fields__
+                )
+            )
+        )
+
+
+@dataclass(slots=True, eq=False)
+class PolicyInfo:
+    """A `policy` and what it says."""
+
+    name: str
+    node: PolicyDecl
+    values: PolicyValues = field(default_factory=PolicyValues)
+
+
+@dataclass(slots=True, eq=False)
+class ToolInfo:
+    """A `tool` and its limits."""
+
+    name: str
+    node: ToolDecl
+    slots: int | None = None
+    rate: Rate | None = None
+
+
+@dataclass(slots=True, eq=False)
+class AgentInfo:
+    """An agent, human or dispatcher.
+
+    `policy` is merged: its `policies` in order, the later winning, its own attributes over them; `slots` and `rate` of
+    the agent stand in it (a human without `slots` has 1). `budget` caps one attempt.
+    """
+
+    name: str
+    node: AgentDecl
+    kind: Literal["agent", "human", "dispatcher"]
+    fulfills: list[ContractInfo] = field(default_factory=list)
+    models: list[ModelInfo] = field(default_factory=list)
+    tools: list[ToolInfo] = field(default_factory=list)
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    session: Literal["fresh", "per_run"] = "fresh"
+    budget: Budget = field(default_factory=Budget)
+    skill: float = 1.0
+    open: bool = False
+    """Whether it fulfills something that could not be resolved, so that "does not fulfill" would be a guess."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Argument:
+    """One parameter of a call with what it gets: `value` None takes the parameter's default, or none if it has none."""
+
+    param: FieldInfo
+    value: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UndoInfo:
+    """`undo = retract(url: result)`; the arguments are evaluated in the effect's frame."""
+
+    effect: EffectInfo
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(slots=True, eq=False)
+class EffectInfo:
+    """An effect with a key. `frame` holds its parameters and then `result` (the receipt; for `undo` only)."""
+
+    name: str
+    node: EffectDecl
+    frame: Frame
+    params: list[FieldInfo] = field(default_factory=list)
+    result: Type = NOTHING
+    key: Expr | None = None
+    undo: UndoInfo | None = None
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    remembers_us: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class FlowInfo:
+    """A flow. `block` is the table of its body, whose frame holds the parameters first.
+
+    The `where` of parameters are evaluated in `frame`, which holds the parameters alone.
+    """
+
+    name: str
+    node: FlowDecl
+    frame: Frame
+    params: list[FieldInfo] = field(default_factory=list)
+    result: Type = NOTHING
+    budget: Budget = field(default_factory=Budget)
+    economy: float | None = None
+    block: BlockInfo | None = None

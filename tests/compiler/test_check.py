@@ -1,0 +1,362 @@
+"""What the checks find out of a sound spec, for who lowers it: order, types, arguments, settings."""
+
+from pathlib import Path
+
+import pytest
+
+from orchspec.compiler.check import check
+from orchspec.compiler.model import GiverRef, MissingRef, Reference
+from orchspec.compiler.types import TEXT, Optional, RecordOf, show
+from orchspec.grammar.source import Source
+from orchspec.grammar.syntax import (
+    Arbitrate,
+    Call,
+    Checkpoint,
+    Fail,
+    Field,
+    Index,
+    Let,
+    Name,
+    Return,
+    Step,
+    walk,
+)
+
+SPECS = Path(__file__).resolve().parent.parent.parent / "specs"
+HEAD = """orch 1
+type Note { text: Text  score: Float  tag: Text? }
+contract Draft(topic: Text, tone: Text = "plain", note: Note?) -> Note
+contract Check(note: Note) -> Note
+agent ann fulfills Draft, Check { timeout = 30s  attempts = 2 }
+agent bob fulfills Draft, Check
+effect save(note: Note) -> Text { key = note.text }
+"""
+
+
+def checked(text, settings=None):
+    result = check(Source("sample.orch", text), settings)
+    assert result.ok, "\n".join(f"{item.span} {item.code.id} {item.message}" for item in result.diagnostics)
+    return result.checked
+
+
+def flow(statements, head=HEAD):
+    return checked(f"{head}flow work(topic: Text, topics: List<Text>) -> Note {{\n{statements}\n}}\n")
+
+
+def codes(text, settings=None):
+    return [item.code.id for item in check(Source("sample.orch", text), settings).diagnostics]
+
+
+def needs(spec):
+    """For each statement of the flow, by name or keyword, what it waits for."""
+    block = spec.flows["work"].block
+
+    def name(statement):
+        given = getattr(statement, "name", None)
+        return given.text if given is not None else type(statement).__name__.lower()
+
+    return {name(one): [name(other) for other in block.needs[one]] for one in block.statements}
+
+
+# ------------------------------------------------------------------ the gallery
+
+
+def gallery(name):
+    path = SPECS / f"{name}.orch"
+    return check(Source(str(path), path.read_text("utf-8")), folder=SPECS).diagnostics
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.orch")), ids=lambda path: path.stem)
+def test_specs_of_the_gallery_have_no_mistake_but_what_is_not_built(path):
+    assert not [item for item in gallery(path.stem) if not item.code.id.startswith("E10")]
+
+
+def test_the_briefing_is_clean():
+    assert gallery("briefing") == []
+
+
+def test_what_is_not_built_is_named_once_for_each_place():
+    told = [(item.span.line, item.code.slug) for item in gallery("desk")]
+    assert len(told) == len(set(told))
+    assert {slug for _, slug in told} >= {"unbuilt-machine", "unbuilt-signal", "unbuilt-channel", "unbuilt-persistent"}
+
+
+# ------------------------------------------------------------------ order
+
+
+def test_a_statement_waits_for_what_it_reads_also_inside_of_it():
+    spec = flow("""
+        step one = Draft(topic) by ann
+        step two = Draft(topic) by bob
+        scope inner { step three = Check(one) by ann  give three }
+        return inner""")
+    assert needs(spec) == {"one": [], "two": [], "inner": ["one"], "return": ["inner"]}
+
+
+def test_effects_of_a_block_run_in_written_order_unless_after_says_otherwise():
+    spec = flow("""
+        step note = Draft(topic) by ann
+        step first_save = save(note: note)
+        step second_save = save(note: note)
+        step free = save(note: note) { after = [] }
+        step placed = save(note: note) { after = [note] }
+        step last = save(note: note)
+        return note""")
+    assert needs(spec) == {
+        "note": [],
+        "first_save": ["note"],
+        "second_save": ["note", "first_save"],
+        "free": ["note"],
+        "placed": ["note"],
+        "last": ["note", "second_save", "placed"],
+        "return": ["note"],
+    }
+
+
+def test_no_effect_passes_a_guard_or_a_checkpoint_above_it():
+    spec = flow("""
+        step note = Draft(topic) by ann
+        step other = Draft(topic) by bob
+        fail "poor" when note.score < 0.1
+        step saved = save(note: note)
+        checkpoint half
+        step late = Draft(topic) by ann
+        return late""")
+    assert needs(spec)["saved"] == ["note", "fail"]
+    assert needs(spec)["half"] == ["note", "other", "fail", "saved"]
+    assert needs(spec)["late"] == ["half"]
+
+
+def test_require_and_after_add_edges():
+    spec = flow("""
+        require other before note
+        step other = Draft(topic) by ann
+        step note = Draft(topic) by ann
+        step third = Draft(topic) by ann { after = [note] }
+        return third""")
+    assert needs(spec)["note"] == ["other"]
+    assert needs(spec)["third"] == ["note"]
+
+
+# ------------------------------------------------------------------ types
+
+
+def types_of_names(spec):
+    return {slot.name: show(slot.type) for slot in spec.slots.values()}
+
+
+def test_dispatch_patterns_decide_the_type_of_the_name():
+    spec = flow("""
+        step one = Draft(topic) by ann
+        step each = Draft(t) by any for t in topics { need = 50% }
+        step several = Draft(topic) by all of [ann, bob]
+        step thrice = Draft(topic) by 3 of ann
+        step fastest = Draft(topic) by first of [ann, bob]
+        step maybe = Draft(topic) by any { on_failure = skip }
+        step perhaps = Draft(topic) by any { only_if = one.score > 0.5 }
+        arbitrate best = several { decide = first }
+        arbitrate groups = each { group = it.text  decide = first }
+        scope all_of_them for t in topics { step d = Draft(t) by any  give d.text }
+        let scores = groups.score
+        let top = max(scores) ?? 0
+        return maybe ?? perhaps ?? best""")
+    assert types_of_names(spec) == {
+        "one": "Note",
+        "each": "List<Note>",
+        "several": "List<Note>",
+        "thrice": "List<Note>",
+        "fastest": "Note",
+        "maybe": "Note?",
+        "perhaps": "Note?",
+        "best": "Note",
+        "groups": "List<Note>",
+        "all_of_them": "List<Text>",
+        "d": "Note",
+        "scores": "List<Float>",
+        "top": "Float",
+    }
+
+
+def test_rounds_are_records_of_their_names_also_of_those_given_further_down():
+    spec = flow("""
+        repeat best 3 times {
+          step note = Draft(prev.checked.text ?? topic) by ann
+          step checked = Check(note) by bob
+          until checked.score > 0.5 or len(past) >= 2 and prev != none and prev.checked.score > checked.score
+          give checked
+        }
+        return best""")
+    (repeat,) = spec.repeats
+    info = spec.repeats[repeat]
+    assert info.kept == ("note", "checked")
+    assert spec.rounds[repeat] == {"note": RecordOf("Note"), "checked": RecordOf("Note")}
+    assert info.body.frame.names() == ["past", "prev", "note", "checked"]
+    assert info.body.frame.given == 2
+    assert info.result == RecordOf("Note")
+
+
+def test_a_condition_narrows_what_it_guards_and_nothing_else():
+    spec = flow("""
+        step note = Draft(topic) by ann
+        step tagged = Draft(note.tag) by ann { only_if = note.tag != none and len(note.tag) > 1 }
+        return tagged ?? note""")
+    tags = [node for node in walk(spec.flows["work"].node) if isinstance(node, Field) and node.name.text == "tag"]
+    assert [spec.expr_types[node] for node in tags] == [TEXT, Optional(TEXT), TEXT]
+
+
+def test_ints_among_floats_are_marked():
+    spec = flow("""
+        let low = 3
+        let sum_of_both = low + 0.5
+        let list_of_both = [1, 2.5]
+        return { text: text(sum_of_both + list_of_both[0]), score: 1 }""")
+    assert sorted(node.span.text for node in spec.floats) == ["1", "1", "low"]
+    assert types_of_names(spec) == {"low": "Int", "sum_of_both": "Float", "list_of_both": "List<Float>"}
+
+
+# ------------------------------------------------------------------ names and arguments
+
+
+def test_references_count_frames_outward():
+    spec = flow(
+        """
+        step each = Draft(t + topic) by any for t in topics
+        arbitrate best = each { decide = highest(it.score + text_size(topic)) or first }
+        return best""".replace("text_size", "len")
+    )
+    found = {
+        (node.text, type(spec.resolved[node].slot.declared).__name__): spec.resolved[node].up
+        for node in walk(spec.flows["work"].node)
+        if isinstance(node, Name) and isinstance(spec.resolved.get(node), Reference)
+    }
+    assert found[("t", "For")] == 0
+    assert found[("it", "Arbitrate")] == 0
+    assert found[("topic", "Parameter")] == 1
+    assert found[("topics", "Parameter")] == 0
+
+
+def test_arguments_stand_in_the_order_of_the_parameters():
+    spec = flow("""
+        step note = Draft(tone: "warm", topic: topic) by ann
+        return note""")
+    (step,) = spec.steps.values()
+    assert [argument.param.name for argument in step.arguments] == ["topic", "tone", "note"]
+    assert [argument.value.span.text if argument.value else None for argument in step.arguments] == [
+        "topic",
+        '"warm"',
+        None,
+    ]
+
+
+def test_givers_and_missing_items_are_resolved():
+    spec = flow("""
+        step votes = Draft(topic) by all of [ann, bob]
+        step each = Draft(t) by any for t in topics { need = 1 }
+        fail "some failed" when len(missing(each)) > 2
+        return votes[bob]""")
+    found = list(spec.resolved.items())
+    assert [ref.agent.name for node, ref in found if isinstance(node, Index) and isinstance(ref, GiverRef)] == ["bob"]
+    assert [ref.slot.name for node, ref in found if isinstance(node, Call) and isinstance(ref, MissingRef)] == ["each"]
+
+
+def test_the_nearest_place_wins_and_the_later_policy():
+    spec = checked("""orch 1
+contract C(a: Text) -> Text
+policy slow { timeout = 9s  attempts = 5  backoff = fixed(2s) }
+policy fast { timeout = 1s }
+agent x fulfills C { policies = [slow, fast] }
+agent y fulfills C { policies = [fast, slow]  timeout = 4s }
+flow f(a: Text) -> Text {
+  step b = C(a) by all of [x, y] { attempts = 2 }
+  step c = C(a) by any of [x, y] { policies = [slow]  timeout = 3s }
+  return b[x] + c
+}""")
+    first, second = spec.steps.values()
+    assert [(one.policy.timeout_us, one.policy.attempts) for one in first.candidates] == [
+        (1_000_000, 2),
+        (4_000_000, 2),
+    ]
+    assert [(one.policy.timeout_us, one.policy.attempts) for one in second.candidates] == [(3_000_000, 5)] * 2
+    assert first.candidates[0].policy.backoff.from_us == 2_000_000
+
+
+def test_tiers_reserve_the_cap_else_the_context_at_the_dearer_price():
+    spec = checked("""orch 1
+model large { input = $3 / 1M  output = $15 / 1M  context = 200k }
+contract C(a: Text) -> Text
+agent x fulfills C { models = [large]  budget { tokens <= 10k } }
+agent y fulfills C { models = [large] }
+flow f(a: Text) -> Text { step b = C(a) by all of [x, y]  return b[x] + b[y] }""")
+    (step,) = spec.steps.values()
+    assert [(one.tiers[0].reserve_cost_pico, one.tiers[0].reserve_tokens) for one in step.candidates] == [
+        (150_000_000_000, 10_000),
+        (3_000_000_000_000, 200_000),
+    ]
+
+
+# ------------------------------------------------------------------ params
+
+PARAMS = """orch 1
+param width: Int = 4 where width in 1..50
+param double: Int = 2 * width
+param mood: Mood = Mood.calm
+param name: Text? = none
+enum Mood { calm, wild }
+flow f(n: Int) -> Bool { return n == double and mood == Mood.calm and name == none }
+"""
+
+
+def test_params_are_computed_from_each_other():
+    spec = checked(PARAMS)
+    assert {name: info.value for name, info in spec.params.items()} == {
+        "width": 4,
+        "double": 8,
+        "mood": "calm",
+        "name": None,
+    }
+
+
+def test_settings_replace_defaults_before_others_are_computed_from_them():
+    spec = checked(PARAMS, {"width": "5", "mood": "Mood.wild", "name": "Ada"})
+    assert {name: info.value for name, info in spec.params.items()} == {
+        "width": 5,
+        "double": 10,
+        "mood": "wild",
+        "name": "Ada",
+    }
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"width": "51"},
+        {"width": "wide"},
+        {"width": "3 where true"},
+        {"widht": "3"},
+        {"mood": "3"},
+        {"width": "1 decision a"},
+    ],
+)
+def test_a_setting_that_does_not_fit_is_one_mistake(settings):
+    assert [item for item in codes(PARAMS, settings) if item.startswith("E")] == ["E0210"]
+
+
+def test_lists_may_be_empty_and_texts_may_be_urls():
+    spec = checked("""orch 1
+type Page { links: List<Url>  home: Url  size: Float? }
+flow f(n: Int) -> Page { return { links: [], home: "https://example.org", size: n } }""")
+    (literal,) = spec.literals
+    assert spec.expr_types[literal.entries[0].value].item.name == "Url"
+    assert {node.span.text for node in spec.floats} == {"n"}
+
+
+def test_kinds_of_statements_are_all_ordered():
+    spec = flow("""
+        let size = len(topic)
+        checkpoint start
+        step several = Draft(topic) by all of [ann, bob]
+        arbitrate best = several { decide = first }
+        fail "small" when size < 1
+        return best""")
+    kinds = [type(statement) for statement in spec.flows["work"].block.statements]
+    assert kinds == [Let, Checkpoint, Step, Arbitrate, Fail, Return]
