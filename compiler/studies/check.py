@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchspec.compiler.studies.reservations import warn_of_guesses
-
 from orchspec.compiler.context import Context
 from orchspec.compiler.lowering.nodes import number_nodes
 from orchspec.compiler.plan import Profile, Scenario, Test
 from orchspec.compiler.studies.context import Study
 from orchspec.compiler.studies.profiles import check_profiles
+from orchspec.compiler.studies.reservations import check_guesses
 from orchspec.compiler.studies.scenarios import check_scenarios
 from orchspec.compiler.studies.spec_tests import check_tests
 
@@ -40,5 +39,5 @@ def check_studies(context: Context, folder: Path | None) -> Studies:
     """
     study = Study(context, number_nodes(context.checked.file), folder)
     studies = Studies(check_profiles(study), check_scenarios(study), check_tests(study))
-    warn_of_guesses(study, studies.profiles)
+    check_guesses(study, studies.profiles)
     return studies

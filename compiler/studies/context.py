@@ -52,6 +52,14 @@ class Study:
         self.checked: Checked = base.checked
         self.report: Report = base.report
         self.typer = Typer(base)
+        checked = base.checked
+        self._targets: Mapping[str, Target] = {
+            **checked.agents,
+            **checked.tools,
+            **checked.effects,
+            ORCHESTRATOR: ORCHESTRATOR,
+        }
+        self._checkpoints: dict[FlowInfo, list[str]] = {}
         self.nodes = nodes
         self.folder = folder
 
@@ -60,24 +68,28 @@ class Study:
     def target(self, expr: syntax.Node, name: str, kinds: Iterable[str] = _KINDS) -> Target | None:
         """Who or what is meant by a name in a profile, fault, KPI or stub; reports one that means nothing."""
         allowed = set(kinds)
-        candidates = {each: found for each, found in self._targets().items() if self.kind_of(found) in allowed}
-        if name in candidates:
-            return candidates[name]
+        found = self._targets.get(name)
+        if found is not None and self.kind_of(found) in allowed:
+            return found
         if not name or name in self.checked.opaque:
             return None
         kind = " or ".join(each for each in ("agent", "human", "tool", "effect") if each in allowed) or ORCHESTRATOR
-        known = self._targets().get(name) or self.checked.flows.get(name) or self.checked.contracts.get(name)
+        known = self._targets.get(name) or self.checked.flows.get(name) or self.checked.contracts.get(name)
         if known is not None:
-            found = describe(known)
-            self.report.add(WRONG_KIND, expr, name=name, found=found, expected=f"the name of an {kind}")
-        else:
-            fix = did_you_mean(name, expr, candidates)
+            expected = f"the name of an {kind}"
+            self.report.add(WRONG_KIND, expr, name=name, found=describe(known), expected=expected)
+        elif self.report.sound:
+            near = (each for each, target in self._targets.items() if self.kind_of(target) in allowed)
+            fix = did_you_mean(name, expr, near)
             self.report.absent(UNKNOWN_NAME, expr, kind=kind, name=name, fix=fix)
         return None
 
-    def _targets(self) -> Mapping[str, Target]:
-        checked = self.checked
-        return {**checked.agents, **checked.tools, **checked.effects, ORCHESTRATOR: ORCHESTRATOR}
+    def checkpoints(self, flow: FlowInfo) -> list[str]:
+        """The names of the checkpoints of a flow, those in its regions and rounds too."""
+        if flow not in self._checkpoints:
+            found = [node.name.text for node in syntax.walk(flow.node) if isinstance(node, syntax.Checkpoint)]
+            self._checkpoints[flow] = found
+        return self._checkpoints[flow]
 
     @staticmethod
     def kind_of(target: Target) -> str:
@@ -96,7 +108,7 @@ class Study:
         """The flow that a scenario or test is about."""
         found = self.checked.flows.get(path.text)
         if found is None and path.text and path.text not in self.checked.opaque:
-            known = self._targets().get(path.text) or self.checked.contracts.get(path.text)
+            known = self._targets.get(path.text) or self.checked.contracts.get(path.text)
             if known is not None:
                 self.report.add(WRONG_KIND, path, name=path.text, found=describe(known), expected="the name of a flow")
             else:

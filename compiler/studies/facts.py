@@ -137,7 +137,7 @@ class _FactTyper(Typer):
         return INT
 
     def _reached(self, node: syntax.Call, inner: syntax.Expr, name: str) -> Type:
-        known = [item.name.text for item in syntax.walk(self.flow.node) if isinstance(item, syntax.Checkpoint)]
+        known = self.study.checkpoints(self.flow)
         if name not in known:
             notes = [f"its checkpoints are {listed(known)}"] if known else ["it has no checkpoints"]
             problem = f"the flow `{self.flow.name}` has no checkpoint `{name}`"

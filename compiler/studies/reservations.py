@@ -1,9 +1,11 @@
-"""Warns where a budget rests on a guess: what an attempt may take is known from its profile alone."""
+"""Where a budget rests on a guess: what an attempt may take is known from its profile alone, or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
+from orchspec.compiler.codes.budgets import NO_RESERVATION
 from orchspec.compiler.codes.studies import GUESSED_RESERVATION
 from orchspec.compiler.lowering.reserve import estimated
 from orchspec.compiler.model import CandidateInfo, StepInfo
@@ -11,20 +13,51 @@ from orchspec.compiler.plan import Budget, Profile
 from orchspec.compiler.studies.context import Study
 from orchspec.grammar import syntax
 
-__all__ = ["warn_of_guesses"]
+__all__ = ["check_guesses"]
 
 
-def warn_of_guesses(study: Study, profiles: Mapping[str, Profile]) -> None:
-    """Reports, once for each agent, a reservation under a budget that only its profile estimates."""
-    warned: set[str] = set()
+def check_guesses(study: Study, profiles: Mapping[str, Profile]) -> None:
+    """Reports, once for each agent, a reservation under a budget that only its profile can estimate."""
+    told: set[str] = set()
     for info, budgets in _steps(study):
-        costly = any(budget.cost_pico is not None for budget in budgets)
-        counted = any(budget.tokens is not None for budget in budgets)
+        limits = {
+            "cost": any(budget.cost_pico is not None for budget in budgets),
+            "token": any(budget.tokens is not None for budget in budgets),
+        }
         for candidate in info.candidates:
-            if candidate.agent.name not in warned and _guessed(candidate, profiles, costly=costly, counted=counted):
-                warned.add(candidate.agent.name)
-                at = info.node.by or info.node
+            profile = profiles.get(candidate.agent.name)
+            if profile is None or candidate.agent.name in told:
+                continue
+            rests = [_rests_on(candidate, profile, limit) for limit, there in limits.items() if there]
+            at = info.node.by or info.node
+            if "nothing" in rests:
+                told.add(candidate.agent.name)
+                limit = "cost" if limits["cost"] else "token"
+                notes = ["what its profile reads from a file bounds nothing before a run; cap it with a `budget`"]
+                study.report.add(NO_RESERVATION, at, agent=candidate.agent.name, limit=limit, notes=notes)
+            elif "a guess" in rests:
+                told.add(candidate.agent.name)
                 study.report.add(GUESSED_RESERVATION, at, agent=candidate.agent.name)
+
+
+def _rests_on(candidate: CandidateInfo, profile: Profile, limit: str) -> Literal["a cap", "a guess", "nothing"]:
+    """What the reservation of an attempt rests on; a profile that says nothing was judged with the budgets."""
+    found: Literal["a cap", "a guess", "nothing"] = "a cap"
+    for tier in candidate.tiers:
+        known, said = (
+            (tier.reserve_cost_pico, (profile.cost, profile.tokens_in, profile.tokens_out))
+            if limit == "cost"
+            else (tier.reserve_tokens, (profile.tokens_in, profile.tokens_out))
+        )
+        if known is not None or not any(dist is not None for dist in said):
+            continue
+        if limit == "token" and tier.reserve_cost_pico is not None:
+            continue  # the cost of the attempt holds it in check
+        guess = estimated(profile, tier.model)
+        if (guess.cost_pico if limit == "cost" else guess.tokens) is None:
+            return "nothing"
+        found = "a guess"
+    return found
 
 
 def _steps(study: Study) -> Iterator[tuple[StepInfo, tuple[Budget, ...]]]:
@@ -45,14 +78,3 @@ def _steps(study: Study) -> Iterator[tuple[StepInfo, tuple[Budget, ...]]]:
             if scope is not None and scope.budget is not None:
                 budgets = (*budgets, scope.budget)
             stack.extend((child, budgets) for child in reversed(list(syntax.children(node))))
-
-
-def _guessed(candidate: CandidateInfo, profiles: Mapping[str, Profile], *, costly: bool, counted: bool) -> bool:
-    profile = profiles.get(candidate.agent.name)
-    for tier in candidate.tiers:
-        guess = estimated(profile, tier.model)
-        if costly and tier.reserve_cost_pico is None and guess.cost_pico is not None:
-            return True
-        if counted and tier.reserve_tokens is None and guess.tokens is not None:
-            return True
-    return False

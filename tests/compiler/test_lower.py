@@ -1,6 +1,7 @@
 """Lowering: what the statements, names and limits of a spec become in its plan."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -177,6 +178,43 @@ def test_caps_of_step_and_agent_hold_together():
     assert step.budget == Budget(cost_pico=DOLLAR // 20)
     assert [tier.reserve_cost_pico for tier in step.candidates[0].tiers] == [DOLLAR // 20, DOLLAR // 20]
     assert [tier.reserve_tokens for tier in step.candidates[0].tiers] == [10_000, 10_000]
+
+
+def unpriced(profile):
+    text = f"""agent cy fulfills Check {{ timeout = 30s }}
+profile cy {{ {profile} }}
+flow f(note: Note) -> Note {{
+  budget {{ cost <= $2 }}
+  step checked = Check(note) by cy
+  return checked
+}}
+"""
+    return compile_text(PRELUDE + text, "spec.orch", folder=Path(__file__).parents[2] / "specs")
+
+
+@pytest.mark.parametrize(
+    ("cost", "pico"),
+    [
+        ("$0.02", DOLLAR // 50),
+        ("uniform($0.01, $0.05)", DOLLAR // 20),
+        ("normal($0.03, $0.01)", DOLLAR // 20),
+        ("lognormal(p50: $0.01, p95: $0.04)", DOLLAR // 25),
+        ("choice(50%: $0.01, 50%: $0.10)", DOLLAR // 10),
+        ("mixture(90%: $0.01, 10%: uniform($0.02, $0.03))", 3 * DOLLAR // 100),
+        ("exponential(mean: $0.01)", 29_957_322_736),
+    ],
+)
+def test_what_only_a_profile_tells_is_reserved_with_a_warning(cost, pico):
+    result = unpriced(f"cost = {cost}")
+    assert [each.code.id for each in result.diagnostics if each.code.id.startswith(("W09", "E"))] == ["W0991"]
+    tier = statement(result.plan.flows["f"].body, "checked").candidates[0].tiers[0]
+    assert tier.reserve_cost_pico == pico
+
+
+def test_what_nothing_tells_is_refused_under_a_budget():
+    assert [each.code.id for each in unpriced("latency = 1s").errors] == ["E0802"]
+    file = 'empirical("data/azure-llm-2023/conv.csv", ContextTokens)'
+    assert [each.code.id for each in unpriced(f"cost = {file}").errors] == ["E0802"]
 
 
 def test_candidates_stand_in_the_order_of_the_text_unless_preferred():
