@@ -1,0 +1,233 @@
+"""Builds the graph of a flow from its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from orchspec.compiler.plan import Arbitrate, EffectStep, FlowStep, Plan, Repeat, Scope, TaskStep
+from orchspec.graph.reading import Frames, Reader, crossing
+from orchspec.graph.topology import Edge, FlowGraph, Group, Node, NodeKind, without_implied
+from orchspec.graph.words import budget_words, dispatch, duration, failures, needed, rules
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Block, Expr, Over, Statement
+
+__all__ = ["graph_of"]
+
+
+def graph_of(plan: Plan, flow: str) -> FlowGraph:
+    """The graph of one flow of a plan, which has it."""
+    found = plan.flows[flow]
+    params = ", ".join(param.name for param in found.params)
+    group = Group("flow", "flow", f"{flow}({params})", tuple(budget_words(found.budget)))
+    _Builder(plan).fill(group, found.body, [], None)
+    return group
+
+
+class _Builder:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.reader = Reader(plan)
+        self.count = 0
+
+    def _id(self) -> str:
+        self.count += 1
+        return f"n{self.count}"
+
+    def fill(self, group: Group, block: Block, outer: Frames, loop: Repeat | None) -> None:
+        """Puts the statements of a block into a group."""
+        frames = [block.slots, *outer]
+        edges: dict[tuple[str, str], dict[str, None]] = {}
+        again: dict[str, dict[str, None]] = {}
+        start: Node | None = None
+        if not outer and block.given:
+            start = Node(self._id(), "input", ", ".join(block.slots[: block.given]))
+            group.items.append(start)
+        ids = [self._statement(group, statement, frames) for statement in block.statements]
+        maker = {getattr(each, "slot", -1): name for each, name in zip(block.statements, ids, strict=True)}
+        for statement, target in zip(block.statements, ids, strict=True):
+            for slot, names in self._reads(statement, frames).items():
+                source = maker.get(slot)
+                if source is not None and source != target:
+                    edges.setdefault((source, target), {}).update(names)
+                elif slot < block.given and start is not None:
+                    edges.setdefault((start.id, target), {}).update(names)
+                elif slot < block.given and loop is not None:
+                    again.setdefault(target, {}).update(names)
+            for index in statement.needs:
+                edges.setdefault((ids[index], target), {})
+        made = [
+            Edge(source, target, "data" if names else "order", crossing(names))
+            for (source, target), names in edges.items()
+        ]
+        if start is not None:
+            # What is handed in whole is named by the node it comes from.
+            made = [replace(edge, label="") if edge.label == start.title else edge for edge in made]
+        if start is not None:
+            first = [each for each in ids if not any(edge.target == each for edge in made)]
+            made += [Edge(start.id, each, "order") for each in first]
+        group.edges.extend(without_implied(made))
+        if loop is not None:
+            self._close(group, loop, frames, again, ids)
+
+    def _close(
+        self, group: Group, loop: Repeat, frames: Frames, again: dict[str, dict[str, None]], ids: list[str]
+    ) -> None:
+        """What a loop goes on with: the next round, or, when its rounds are spent, its `else`."""
+        kinds = {item.id: item.kind for item in group.items}
+        end = next((each for each in reversed(ids) if kinds.get(each) == "until"), ids[-1] if ids else None)
+        if end is None:
+            return
+        if again:
+            group.edges.extend(Edge(end, target, "again", crossing(names)) for target, names in again.items())
+        elif ids[0] != end:
+            group.edges.append(Edge(end, ids[0], "again", "next round"))
+        if loop.otherwise is not None:
+            inner = Group(self._id(), "else", "else, when all rounds are spent")
+            self.fill(inner, loop.otherwise, frames[1:], None)
+            group.items.append(inner)
+            group.edges.append(Edge(end, inner.id, "exhausted"))
+
+    # -------------------------------------------------------------- statements
+
+    def _statement(self, group: Group, statement: Statement, frames: Frames) -> str:
+        name = self._id()
+        match statement:
+            case Repeat():
+                title = f"repeat {statement.name}, up to {self.reader.text(statement.times, frames)} rounds"
+                lines = [f"every {duration(statement.every_us)}"] if statement.every_us else []
+                inner = Group(name, "repeat", title, tuple(lines))
+                self.fill(inner, statement.body, frames, statement)
+                group.items.append(inner)
+            case Scope():
+                lines = [*self._over(statement.over, statement.need, frames), *budget_words(statement.budget)]
+                if statement.timeout_us is not None:
+                    lines.append(f"timeout {duration(statement.timeout_us)}")
+                lines += failures(self.reader, statement.on_failure, frames)
+                inner = Group(name, "scope", f"scope {statement.name}", tuple(lines))
+                self.fill(inner, statement.body, frames, None)
+                group.items.append(inner)
+            case TaskStep():
+                group.items.append(self._task(name, statement, frames))
+            case EffectStep():
+                group.items.append(self._effect(name, statement, frames))
+                self._undo(group, name, statement.effect)
+            case FlowStep():
+                lines = [f"flow {statement.flow}", *budget_words(statement.budget)]
+                lines += self._guards(statement, frames)
+                group.items.append(Node(name, "flow", statement.name, tuple(lines)))
+            case _:
+                group.items.append(self._small(name, statement, frames))
+        return name
+
+    def _task(self, name: str, step: TaskStep, frames: Frames) -> Node:
+        people = [each.agent for each in step.candidates if self.plan.agents[each.agent].kind == "human"]
+        kind: NodeKind = "person" if people and len(people) == len(step.candidates) else "task"
+        lines = [step.contract, dispatch(step), *self._over(step.over, step.need, frames)]
+        if step.over is None:
+            lines += needed(step.need)
+        inner = frames if step.over is None else [[step.over.item], *frames]
+        lines += budget_words(step.budget)
+        lines += self._guards(step, frames, inner)
+        many = step.over is not None or step.pattern in ("all", "some", "first")
+        return Node(name, kind, step.name, tuple(lines), many)
+
+    def _effect(self, name: str, step: EffectStep, frames: Frames) -> Node:
+        effect = self.plan.effects[step.effect]
+        key = self.reader.text(effect.key, [[param.name for param in effect.params]])
+        lines = [f"effect {step.effect}", f"once for each {key}", *self._guards(step, frames)]
+        return Node(name, "effect", step.name, tuple(lines))
+
+    def _undo(self, group: Group, name: str, of: str) -> None:
+        effect = self.plan.effects[of]
+        if effect.undo is None:
+            return
+        names = [[*(param.name for param in effect.params), "result"]]
+        args = ", ".join(self.reader.text(arg, names) for arg in effect.undo.args)
+        undo = Node(self._id(), "undo", f"{effect.undo.effect}({args})", ("undoes it if what follows fails",))
+        group.items.append(undo)
+        group.edges.append(Edge(name, undo.id, "undo", "undo"))
+
+    def _small(self, name: str, statement: Any, frames: Frames) -> Node:
+        """Statements of one line or two."""
+        text = self.reader.text
+        match statement.kind:
+            case "arbitrate":
+                lines = list(rules(self.reader, statement, [["it"], *frames]))
+                if statement.group is not None:
+                    lines.insert(0, f"for each {text(statement.group, [['it'], *frames])}")
+                if statement.early:
+                    lines.append("stops the rest once it is certain")
+                return Node(name, "arbitrate", statement.name, ("arbitrate", *lines))
+            case "let":
+                return Node(name, "let", statement.name, (f"= {text(statement.value, frames)}",))
+            case "checkpoint":
+                return Node(name, "checkpoint", statement.name, ("checkpoint",))
+            case "until":
+                return Node(name, "until", "until", (text(statement.condition, frames),))
+            case "give":
+                title = "return" if len(frames) == 1 else "give"
+                return Node(name, "give", title, (text(statement.value, frames),))
+            case _:
+                when = [f"when {text(statement.when, frames)}"] if statement.when is not None else []
+                return Node(name, "fail", "fail", (text(statement.message, frames), *when))
+
+    def _over(self, over: Over | None, need: Any, frames: Frames) -> list[str]:
+        if over is None:
+            return []
+        limits = [f"width {self.reader.text(over.width, frames)}"] if over.width is not None else []
+        limits += needed(need)
+        told = f"for each {over.item} in {self.reader.text(over.items, frames)}"
+        return [told, ", ".join(limits)] if limits else [told]
+
+    def _guards(self, step: Any, frames: Frames, inner: Frames | None = None) -> list[str]:
+        only_if = [] if step.only_if is None else [f"only if {self.reader.text(step.only_if, frames)}"]
+        return [*only_if, *failures(self.reader, step.on_failure, frames if inner is None else inner)]
+
+    # -------------------------------------------------------------- reading
+
+    def _reads(self, statement: Statement, frames: Frames) -> dict[int, dict[str, None]]:
+        """The slots of the block's own frame that a statement reads, and as what."""
+        found: dict[int, dict[str, None]] = {}
+        for expr, inner in _expressions(statement):
+            for slot, names in self.reader.reads(expr, [*inner, *frames], len(inner)).items():
+                found.setdefault(slot, {}).update(names)
+        return found
+
+
+def _expressions(statement: Any) -> Iterator[tuple[Expr, list[list[str]]]]:
+    """The expressions of a statement, each with the frames that stand between it and its block, innermost first."""
+    over = getattr(statement, "over", None)
+    item = [[over.item]] if over is not None else []
+    match statement:
+        case Repeat():
+            yield statement.times, []
+            yield from _inside(statement.body, [])
+            if statement.otherwise is not None:
+                yield from _inside(statement.otherwise, [])
+        case Scope():
+            yield from _inside(statement.body, [])
+        case Arbitrate():
+            yield statement.source, []
+            for expr in [statement.group, *(rule.expr for rule in statement.rules)]:
+                if expr is not None:
+                    yield expr, [["it"]]
+        case _:
+            for name in ("value", "condition", "message", "when", "only_if"):
+                expr = getattr(statement, name, None)
+                if expr is not None:
+                    yield expr, []
+            for arg in getattr(statement, "args", ()):
+                yield arg, item
+    if over is not None:
+        yield over.items, []
+        if over.width is not None:
+            yield over.width, []
+
+
+def _inside(block: Block, frames: list[list[str]]) -> Iterator[tuple[Expr, list[list[str]]]]:
+    for statement in block.statements:
+        for expr, inner in _expressions(statement):
+            yield expr, [*inner, list(block.slots), *frames]

@@ -1,0 +1,215 @@
+"""A layered layout of small acyclic graphs: boxes in ranks, labels of edges in ranks between them.
+
+After Sugiyama, Tagawa and Toda, *Methods for Visual Understanding of Hierarchical System Structures* (1981): ranks by
+the longest path, edges that span ranks broken up by dummies, order within ranks by barycentres, places along a rank by
+the mean of the neighbours, kept apart by isotonic regression (pool adjacent violators). Ranks are doubled, as dagre
+does, so that a label is the dummy of its edge and is given room like a box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+__all__ = ["Layout", "Link", "Size", "arrange"]
+
+Size = tuple[float, float]
+_SWEEPS: Final = 12
+_GAP: Final = 26.0
+_RANK_GAP: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An edge to be drawn, with the size of its label (0, 0: none)."""
+
+    source: str
+    target: str
+    label: Size = (0.0, 0.0)
+
+
+@dataclass(slots=True)
+class Layout:
+    """Where everything stands: centres of boxes, for each link the points it passes and where its label stands."""
+
+    width: float = 0.0
+    height: float = 0.0
+    centres: dict[str, tuple[float, float]] = field(default_factory=dict)
+    routes: list[list[tuple[float, float]]] = field(default_factory=list)
+    labels: list[tuple[float, float] | None] = field(default_factory=list)
+
+
+def arrange(sizes: Mapping[str, Size], links: Sequence[Link]) -> Layout:
+    """Lay out boxes of these sizes, joined by these links, which have no cycle; the order given breaks ties."""
+    layout = Layout()
+    if not sizes:
+        return layout
+    drawing = _Drawing(sizes, links)
+    drawing.order()
+    drawing.place()
+    return drawing.read(layout)
+
+
+class _Drawing:
+    """Vertices (boxes and dummies) by number, in ranks."""
+
+    def __init__(self, sizes: Mapping[str, Size], links: Sequence[Link]) -> None:
+        self.names = list(sizes)
+        self.sizes: list[Size] = list(sizes.values())
+        self.links = links
+        number = {name: at for at, name in enumerate(self.names)}
+        ranks = _ranks(len(self.names), [(number[link.source], number[link.target]) for link in links])
+        self.rank: list[int] = [2 * rank for rank in ranks]
+        self.chains: list[list[int]] = []
+        self.below: list[list[int]] = [[] for _ in self.names]
+        self.above: list[list[int]] = [[] for _ in self.names]
+        for link in links:
+            self.chains.append(self._chain(number[link.source], number[link.target], link.label))
+        self.rows: list[list[int]] = [[] for _ in range(max(self.rank) + 1)]
+        for vertex, rank in enumerate(self.rank):
+            self.rows[rank].append(vertex)
+        self.x = [0.0] * len(self.rank)
+
+    def _chain(self, source: int, target: int, label: Size) -> list[int]:
+        """The vertices of a link: a dummy in each rank between, the one in the middle as large as the label."""
+        chain = [source]
+        first, last = self.rank[source] + 1, self.rank[target]
+        # A label stands near its source, where it is read first, on a rank of labels.
+        at = first if first % 2 else first + 1
+        for rank in range(first, last):
+            self.sizes.append(label if rank == at else (2.0, 0.0))
+            self.rank.append(rank)
+            self.below.append([])
+            self.above.append([])
+            chain.append(len(self.rank) - 1)
+        chain.append(target)
+        for upper, lower in pairwise(chain):
+            self.below[upper].append(lower)
+            self.above[lower].append(upper)
+        return chain
+
+    # -------------------------------------------------------------- order within ranks
+
+    def order(self) -> None:
+        """Sweep down and up by barycentres; the order with the fewest crossings is kept."""
+        best, fewest = [list(row) for row in self.rows], self._crossings()
+        for sweep in range(_SWEEPS):
+            if not fewest:
+                break
+            down = sweep % 2 == 0
+            rows = self.rows[1:] if down else self.rows[-2::-1]
+            near = self.above if down else self.below
+            for row in rows:
+                places = self._places()
+                row.sort(key=lambda vertex: (_mean([places[other] for other in near[vertex]], places[vertex]), vertex))
+            crossings = self._crossings()
+            if crossings < fewest:
+                best, fewest = [list(row) for row in self.rows], crossings
+        self.rows = best
+
+    def _places(self) -> list[float]:
+        places = [0.0] * len(self.rank)
+        for row in self.rows:
+            for at, vertex in enumerate(row):
+                places[vertex] = (at + 0.5) / len(row)
+        return places
+
+    def _crossings(self) -> int:
+        places = self._places()
+        count = 0
+        for row in self.rows:
+            ends = [(places[upper], places[lower]) for upper in row for lower in self.below[upper]]
+            for at, (left, right) in enumerate(ends):
+                count += sum((left - a) * (right - b) < 0 for a, b in ends[:at])
+        return count
+
+    # -------------------------------------------------------------- places
+
+    def place(self) -> None:
+        """Pull every vertex to its neighbours, boxes kept apart, dummies of one link above each other."""
+        for row in self.rows:
+            at = 0.0
+            for vertex in row:
+                width = self.sizes[vertex][0]
+                self.x[vertex] = at + width / 2
+                at += width + _GAP
+        for sweep in range(6 * _SWEEPS):
+            down = sweep % 2 == 0
+            rows = self.rows if down else self.rows[::-1]
+            for row in rows:
+                self._pull(row, both=sweep >= _SWEEPS, near=self.above if down else self.below)
+
+    def _pull(self, row: list[int], *, both: bool, near: list[list[int]]) -> None:
+        wanted, weights = [], []
+        for vertex in row:
+            others = [*self.above[vertex], *self.below[vertex]] if both else near[vertex]
+            wanted.append(_mean([self.x[other] for other in others], self.x[vertex]))
+            # A link that is bent is worse than a box that is off its middle.
+            weights.append(4.0 if vertex >= len(self.names) and others else 1.0 if others else 0.1)
+        apart = [(self.sizes[left][0] + self.sizes[right][0]) / 2 + _GAP for left, right in pairwise(row)]
+        for vertex, x in zip(row, _kept_apart(wanted, weights, apart), strict=True):
+            self.x[vertex] = x
+
+    def read(self, layout: Layout) -> Layout:
+        """What was found, moved so that everything lies right of and below the origin."""
+        left = min(x - size[0] / 2 for x, size in zip(self.x, self.sizes, strict=True))
+        layout.width = max(x + size[0] / 2 for x, size in zip(self.x, self.sizes, strict=True)) - left
+        y = [0.0] * len(self.rank)
+        top = 0.0
+        for row in self.rows:
+            height = max((self.sizes[vertex][1] for vertex in row), default=0.0)
+            for vertex in row:
+                y[vertex] = top + height / 2
+            layout.height = top + height
+            top += height + _RANK_GAP
+        for vertex, name in enumerate(self.names):
+            layout.centres[name] = (self.x[vertex] - left, y[vertex])
+        for chain, link in zip(self.chains, self.links, strict=True):
+            inner = chain[1:-1]
+            layout.routes.append([(self.x[vertex] - left, y[vertex]) for vertex in inner])
+            labelled = next((vertex for vertex in inner if self.sizes[vertex] == link.label), None)
+            known = link.label[0] > 0.0 and labelled is not None
+            layout.labels.append((self.x[labelled] - left, y[labelled]) if known and labelled is not None else None)
+        return layout
+
+
+def _ranks(count: int, ends: Sequence[tuple[int, int]]) -> list[int]:
+    """The longest path to each vertex; a vertex without predecessors stands just above its first successor."""
+    ranks = [0] * count
+    for _ in range(count):
+        changed = False
+        for source, target in ends:
+            if ranks[target] < ranks[source] + 1:
+                ranks[target] = ranks[source] + 1
+                changed = True
+        if not changed:
+            break
+    entered = {target for _, target in ends}
+    for vertex in range(count):
+        successors = [ranks[target] for source, target in ends if source == vertex]
+        if vertex not in entered and successors:
+            ranks[vertex] = min(successors) - 1
+    return ranks
+
+
+def _mean(values: Sequence[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
+def _kept_apart(wanted: Sequence[float], weights: Sequence[float], apart: Sequence[float]) -> list[float]:
+    """The places nearest to those wanted (weighted least squares) whose distances are at least `apart`."""
+    offsets = [0.0]
+    for distance in apart:
+        offsets.append(offsets[-1] + distance)
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, how many
+    for want, weight, offset in zip(wanted, weights, offsets, strict=True):
+        mean, total, members = want - offset, weight, 1
+        while blocks and blocks[-1][0] > mean:
+            before, its, others = blocks.pop()
+            mean = (mean * total + before * its) / (total + its)
+            total, members = total + its, members + others
+        blocks.append((mean, total, members))
+    means = [mean for mean, _, members in blocks for _ in range(members)]
+    return [mean + offset for mean, offset in zip(means, offsets, strict=True)]

@@ -1,0 +1,89 @@
+"""From the flows of a plan to nodes, groups and edges, which Mermaid, DOT and SVG draw each in its own way.
+
+Edges are labelled with what crosses: the names that the receiver reads, and the fields of them. Order alone (`after`,
+checkpoints, effects of one block) is an edge without a label, and is left out where another path implies it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Edge", "EdgeKind", "FlowGraph", "Group", "Node", "NodeKind", "without_implied"]
+
+NodeKind: TypeAlias = Literal[
+    "input", "task", "person", "effect", "undo", "flow", "arbitrate", "let", "checkpoint", "until", "give", "fail"
+]
+EdgeKind: TypeAlias = Literal["data", "order", "undo", "again", "exhausted"]
+"""`again`: what the next round reads of this one. `exhausted`: where a loop goes whose rounds are spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A statement: `title` is its name, `lines` say what is done, by whom and how; `many` is a fan-out."""
+
+    id: str
+    kind: NodeKind
+    title: str
+    lines: tuple[str, ...] = ()
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From one node or group to another of the same group; `label` names what crosses."""
+
+    source: str
+    target: str
+    kind: EdgeKind
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A block with a border: a loop, a scope, or what is done when a loop is exhausted."""
+
+    id: str
+    kind: Literal["flow", "repeat", "scope", "else"]
+    title: str
+    lines: tuple[str, ...] = ()
+    items: list[Node | Group] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+    def nodes(self) -> Iterator[Node]:
+        """All nodes, those of inner groups too, in the order of the text."""
+        for item in self.items:
+            if isinstance(item, Group):
+                yield from item.nodes()
+            else:
+                yield item
+
+
+FlowGraph: TypeAlias = Group
+"""A flow is the outermost group."""
+
+
+def without_implied(edges: list[Edge]) -> list[Edge]:
+    """The edges but those of order that a longer path implies."""
+    after: dict[str, set[str]] = {}
+    for edge in edges:
+        if edge.kind in ("data", "order"):
+            after.setdefault(edge.source, set()).add(edge.target)
+    return [edge for edge in edges if edge.kind != "order" or not _other_way(after, edge.source, edge.target)]
+
+
+def _other_way(after: dict[str, set[str]], source: str, target: str) -> bool:
+    """Whether the target is reached from the source by more than one step. The edges have no cycle."""
+    pending = [each for each in after.get(source, ()) if each != target]
+    seen: set[str] = set()
+    while pending:
+        here = pending.pop()
+        if here == target:
+            return True
+        if here not in seen:
+            seen.add(here)
+            pending.extend(after.get(here, ()))
+    return False
