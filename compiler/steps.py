@@ -237,9 +237,15 @@ def _agents(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentIn
 
 
 def _everybody(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+    """Who fulfills a contract; under `any`, humans and dispatchers only where no agent does.
+
+    Whoever is free must not be a person by accident: people and desks are named.
+    """
     if contract is None:
         return []
     able = [agent for agent in typer.checked.agents.values() if contract in agent.fulfills]
+    if isinstance(by, ByAny):
+        able = [agent for agent in able if agent.kind == "agent"] or able
     typer.context.used.update(able)
     if not able and not any(agent.open for agent in typer.checked.agents.values()):
         typer.report.absent(

@@ -220,11 +220,19 @@ def test_what_nothing_tells_is_refused_under_a_budget():
 def test_candidates_stand_in_the_order_of_the_text_unless_preferred():
     def order(prefer):
         body = flow_of(f"step a = Draft(topic) by any {{ prefer = {prefer} }}\nreturn a").body
-        return [candidate.agent for candidate in statement(body, "a").candidates if candidate.agent != "eve"]
+        return [candidate.agent for candidate in statement(body, "a").candidates]
 
     assert order("least_busy") == ["ann", "bob"]
     assert order("most_skilled") == ["bob", "ann"]
     assert order("cheapest") == ["ann", "bob"]  # ann's cap of 10k tokens is less than bob's whole context
+
+
+def test_people_take_part_under_any_only_where_no_agent_does():
+    text = "human max fulfills Sign { timeout = 1h }\ncontract Sign(note: Note) -> Bool\n"
+    plan = compiled(text + "flow f(n: Note) -> Bool { step s = Sign(n) by any  return s }")
+    assert [each.agent for each in plan.flows["f"].body.statements[0].candidates] == ["max"]
+    body = flow_of("step a = Draft(topic) by any of [ann, eve]\nreturn a").body
+    assert [each.agent for each in statement(body, "a").candidates] == ["ann", "eve"]
 
 
 def test_agents_carry_their_limits():
