@@ -182,7 +182,7 @@ class ArbitrateOp(Op):
 class Deciding(Activity):
     """An arbitration under way: groups that have a winner, and groups that wait for somebody's word."""
 
-    __slots__ = ("asking", "chosen", "groups", "rule_at", "waiting")
+    __slots__ = ("asking", "chosen", "groups", "rule_at", "undecided", "waiting")
 
     def begin(self, groups: list[list[Ballot]], asked: int | None) -> None:
         """Go along the rules for each group; `asked` is how many were asked (None: the size of the group)."""
@@ -192,18 +192,17 @@ class Deciding(Activity):
         self.groups = groups
         self.chosen: list[Any] = [None] * len(groups)
         self.rule_at = [0] * len(groups)
+        self.undecided = len(groups)
         self.waiting: dict[int, Activity] = {}
         self.asking = [asked if asked is not None else len(group) for group in groups]
-        if not groups or (len(groups) == 1 and not groups[0] and op.group is None):
-            if op.group is not None:
-                self._end([])
-                return
+        if op.group is None and not groups[0]:
             self.give_up(Failure("undecided", f"{self.path()} has no candidate to decide on", self.path()))
             return
         for index in range(len(groups)):
             if self.state == OPEN:
                 self._go_along(index)
-        self._complete()
+        if not groups:
+            self._end([])
 
     def _go_along(self, index: int) -> None:
         op = self.op
@@ -225,7 +224,7 @@ class Deciding(Activity):
             self.groups[index] = verdict.left
             if verdict.winner is not None:
                 self.kernel.decide(f"decided by {current.kind}", verdict.winner.giver or None)
-                self.chosen[index] = verdict.winner.value
+                self._choose(index, verdict.winner.value)
                 return
         rules = ", ".join(current.kind for current in op.rules)
         self.give_up(Failure("undecided", f"{self.path()}: none of its rules ({rules}) decided", self.path()))
@@ -248,12 +247,13 @@ class Deciding(Activity):
         self.kernel.decide("asked", current.seat.agent)
         task.start()
 
-    def _complete(self) -> None:
-        if self.state != OPEN or self.waiting:
-            return
+    def _choose(self, index: int, value: Any) -> None:
         op = self.op
         assert isinstance(op, ArbitrateOp)
-        self._end(self.chosen if op.group is not None else self.chosen[0])
+        self.chosen[index] = value
+        self.undecided -= 1
+        if self.undecided == 0:
+            self._end(self.chosen if op.group is not None else self.chosen[0])
 
     def _end(self, value: Any) -> None:
         self.state = CLOSED
@@ -278,8 +278,7 @@ class Deciding(Activity):
         """They decided."""
         del self.waiting[child.index]
         self.kernel.decide("decided by ask", None)
-        self.chosen[child.index] = value
-        self._complete()
+        self._choose(child.index, value)
 
     def child_skipped(self, child: Activity) -> None:
         """An asking has no chain that could skip it."""
@@ -289,7 +288,6 @@ class Deciding(Activity):
         """Nobody answered: the next rule."""
         del self.waiting[child.index]
         self._go_along(child.index)
-        self._complete()
 
     def child_stopped(self, child: Activity) -> None:
         """Stopped, as it was told to."""

@@ -189,6 +189,8 @@ class Seeking(Activity):
             return
         failure = Failure("budget_exhausted", f"no budget is left for {self.path()}", self.path())
         if blocking.frame is None:
+            if self.state == UNFUNDED:
+                kernel.unfunded.remove(self)
             self._exhausted(failure)
             return
         # The whole scope of the budget fails, and stops this task with the rest of what is under way in it.

@@ -301,6 +301,9 @@ class Task(Seeking):
         kernel = self.kernel
         kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session))
         if self.deadline_us is not None:
+            if not self.seat.person:
+                # The attempt begins anew: the time that our crash took is not the agent's, and costs no retry.
+                self.deadline_us = kernel.now + (self.seat.timeout_us or 0)
             kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
         self.dispatch += 1
         # A question waits for days, over any number of restarts; asking it again harms nobody.
