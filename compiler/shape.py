@@ -41,8 +41,9 @@ def check_shape(report: Report, block: BlockInfo, body: Sequence[Statement]) -> 
     ended: Statement | None = None
     for statement in body:
         word = _word(statement)
-        wrong = _misplaced(statement, block.node, rounds=rounds)
-        if wrong:
+        if isinstance(statement, On) or (isinstance(statement, Until | Every) and not rounds):
+            continue  # the parser told where these belong
+        if _misplaced(statement, block.node):
             report.add(codes.MISPLACED, _head(statement, word), word=word, place=place)
             continue
         if ended is not None and isinstance(statement, RUNNING) and not _may_follow(ended, statement):
@@ -62,16 +63,12 @@ def check_shape(report: Report, block: BlockInfo, body: Sequence[Statement]) -> 
         report.absent(codes.NO_UNTIL, name, name=name.text)
 
 
-def _misplaced(statement: Statement, node: Node, *, rounds: bool) -> bool:
+def _misplaced(statement: Statement, node: Node) -> bool:
     match statement:
         case Return():
             return is_inner(node)
         case Give():
             return not is_inner(node)
-        case Until() | Every():
-            return not rounds
-        case On():
-            return True
         case _:
             return False
 

@@ -43,10 +43,10 @@ def _block(context: Context, block: BlockInfo, taken: dict[str, StepInfo], arbit
         elif isinstance(statement, Scope | Repeat):
             inner = context.checked.blocks.get(statement)
             if inner is not None:
-                _block(context, inner, taken, arbitrated)
+                _block(context, inner, {}, arbitrated)  # a decision is taken once in each scope instance
             otherwise = statement.otherwise if isinstance(statement, Repeat) else None
             if isinstance(otherwise, Block):
-                _block(context, context.checked.blocks[otherwise], dict(taken), arbitrated)
+                _block(context, context.checked.blocks[otherwise], {}, arbitrated)
 
 
 def _step(context: Context, step: StepInfo, taken: dict[str, StepInfo], arbitrated: set[Step]) -> None:
@@ -54,7 +54,8 @@ def _step(context: Context, step: StepInfo, taken: dict[str, StepInfo], arbitrat
     if owns is None:
         return
     at = step.node.name.span
-    if step.pattern in ("all", "some") and step.node not in arbitrated:
+    asked = step.copies if step.pattern == "some" else len(step.candidates)
+    if step.pattern in ("all", "some") and asked > 1 and step.node not in arbitrated:
         why = "this fan-out takes it, and nobody arbitrates"
         context.report.add(codes.OWNED_TWICE, at, decision=owns.name, labels=[Label(_by(step), why)])
         return

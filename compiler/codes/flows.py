@@ -119,8 +119,7 @@ MISPLACED = define(
     "E0509",
     "misplaced",
     "`{word}` cannot stand in {place}",
-    explanation="`return` belongs to a flow, `give` to scopes, rounds and arms, `until` and `every` to the rounds of a "
-    "`repeat`, `on` to a state of a machine.",
+    explanation="`return` belongs to a flow; `give` to scopes, rounds and arms.",
     bad=in_flow(
         "repeat best 2 times {\n  step draft = Draft(topic) by ann\n  until draft.score > 0.5\n  return draft\n}"
         "\nreturn best"

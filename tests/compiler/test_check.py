@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from orchspec.compiler.check import check
+from orchspec.compiler.load import compile_file
 from orchspec.compiler.model import GiverRef, MissingRef, Reference
+from orchspec.compiler.plan import plan_from_json
 from orchspec.compiler.types import TEXT, Optional, RecordOf, show
 from orchspec.grammar.source import Source
 from orchspec.grammar.syntax import (
@@ -79,6 +81,14 @@ def test_what_is_not_built_is_named_once_for_each_place():
     told = [(item.span.line, item.code.slug) for item in gallery("desk")]
     assert len(told) == len(set(told))
     assert {slug for _, slug in told} >= {"unbuilt-machine", "unbuilt-signal", "unbuilt-channel", "unbuilt-persistent"}
+
+
+def test_a_spec_with_one_of_nearly_everything_is_clean_and_becomes_a_plan():
+    path = Path(__file__).with_name("everything.orch")
+    compiled = compile_file(path)
+    assert [item.code.id for item in compiled.diagnostics] == []
+    assert compiled.plan is not None
+    assert plan_from_json(compiled.plan.as_json()) == compiled.plan
 
 
 # ------------------------------------------------------------------ order
