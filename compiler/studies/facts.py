@@ -89,11 +89,15 @@ class _FactTyper(Typer):
         return kind
 
     def _pair(self, node: syntax.Binary, env: Env, hint: Type | None) -> Type:
+        if node.op in ("in", "not in") and isinstance(node.left, syntax.Name) and node.left.text == "status":
+            if isinstance(node.right, syntax.ListLit):
+                found = [self._status(node.left, item) for item in node.right.items]
+                return BOOL if found and all(each == BOOL for each in found) else UNKNOWN
         for fact, other in ((node.left, node.right), (node.right, node.left)):
-            if node.op not in ("==", "!=") or not isinstance(fact, syntax.Name):
+            if not isinstance(fact, syntax.Name):
                 continue
             if fact.text == "status":
-                return self._status(fact, other)
+                return self._status(fact, other) if node.op in ("==", "!=") else self._fact(fact, env, None)
             if isinstance(other, syntax.Name) and other.text in STATUSES and fact.text not in FACTS:
                 # Compared with a status, so it is `status` misspelt: one mistake, not two.
                 return self._fact(fact, env, None)

@@ -476,6 +476,10 @@ def test_the_simulator_computes_every_kpi_in_the_unit_it_is_typed_with():
     [
         ("status == completed", ["eq", ["fact", "status", None], ["const", "completed"]]),
         ("failed != status", ["ne", ["const", "failed"], ["fact", "status", None]]),
+        (
+            "status in [completed, parked]",
+            ["in", ["fact", "status", None], ["list", [["const", "completed"], ["const", "parked"]]]],
+        ),
         ("cost <= $2", ["le", ["fact", "cost", None], ["const", 2 * DOLLAR]]),
         ("latency < 5s", ["lt", ["fact", "latency", None], ["const", 5 * SECOND]]),
         ("calls(publish) == 1", ["eq", ["fact", "calls", "publish"], ["const", 1]]),
@@ -506,6 +510,8 @@ def test_a_fact_is_lowered_to_a_leaf(expect, lowered):
     [
         ("status == complete", "E0918", "complete"),
         ("stats == completed", "E0918", "stats"),
+        ("status in [completed, faild]", "E0918", "faild"),
+        ("status < completed", "E0919", "status"),
         ("calls == 1", "E0918", "calls"),
         ("outcome == 3", "E0918", "outcome"),
         ("calls() == 1", "E0919", "calls()"),
