@@ -1,7 +1,7 @@
 """From the text of a spec to its plan, with everything that is wrong with it.
 
-Spec files are untrusted: whatever stands in one, the answer is a plan or diagnostics. Nothing is run, and nothing is read
-but the file itself and the heads of data files that lie in its folder or below.
+Spec files are untrusted: whatever stands in one, the answer is a plan or diagnostics. Nothing is run, and nothing is
+read but the file itself and the heads of data files that lie in its folder or below.
 """
 
 from __future__ import annotations

@@ -89,10 +89,10 @@ class _FactTyper(Typer):
         return kind
 
     def _pair(self, node: syntax.Binary, env: Env, hint: Type | None) -> Type:
-        if node.op in ("in", "not in") and isinstance(node.left, syntax.Name) and node.left.text == "status":
-            if isinstance(node.right, syntax.ListLit):
-                found = [self._status(node.left, item) for item in node.right.items]
-                return BOOL if found and all(each == BOOL for each in found) else UNKNOWN
+        listed_on_the_right = node.op in ("in", "not in") and isinstance(node.right, syntax.ListLit)
+        if listed_on_the_right and isinstance(node.left, syntax.Name) and node.left.text == "status":
+            found = [self._status(node.left, item) for item in syntax.children(node.right)]
+            return BOOL if found and all(each == BOOL for each in found) else UNKNOWN
         for fact, other in ((node.left, node.right), (node.right, node.left)):
             if not isinstance(fact, syntax.Name):
                 continue
@@ -103,7 +103,7 @@ class _FactTyper(Typer):
                 return self._fact(fact, env, None)
         return self._of_pairs(node, env, hint)
 
-    def _status(self, fact: syntax.Name, other: syntax.Expr) -> Type:
+    def _status(self, fact: syntax.Name, other: syntax.Node) -> Type:
         if isinstance(other, syntax.Name) and other.text in STATUSES:
             self.checked.resolved[fact] = FactRef("status")
             self.checked.resolved[other] = FactRef(other.text, status=True)
