@@ -160,7 +160,7 @@ def _windows(fault: Fault, end_us: int) -> list[FaultMark]:
     args = fault.args
     if not {"at", "every", "lasting"} & args.keys():
         return []
-    at_us: int = args.get("at", args.get("every", 0))
+    at_us: int = args["at"] if "at" in args else args.get("every", 0)
     lasting_us: int = args.get("lasting", end_us)
     every_us: int | None = args.get("every")
     marks: list[FaultMark] = []
