@@ -165,6 +165,7 @@ class Driver:
         start: int = 1_000 * S,
         down: int = S,
         observer: Any = None,
+        hangs_for: int | None = None,
         **scripts: Any,
     ) -> None:
         self.plan = plan
@@ -174,6 +175,7 @@ class Driver:
         self.now = start
         self.down = down
         self.observer = observer
+        self.hangs_for = hangs_for  # after which what hangs without a deadline fails, or is answered, all the same
         self.world = World()
         self.store = MemoryStore(encode=True)
         self.epoch = self.store.acquire(Owner(1, "here", "now"), 0, 1 << 60)
@@ -382,6 +384,8 @@ class Driver:
         elif isinstance(command, RunTask):
             ending = self._choose(run, command.agent, command.place, command.attempt)
             self._live[run, command.place, command.attempt] = ending
+            if ending.kind == "hangs" and command.deadline_us is None and self.hangs_for is not None:
+                ending = replace(ending, kind="fails", takes=self.hangs_for)
             if ending.kind != "hangs":
                 event = self._task_event(command, ending)
                 self._push(self.now + ending.takes, ("report", run, event))
@@ -390,6 +394,8 @@ class Driver:
         else:
             assert isinstance(command, AskPerson)
             ending = self._choose(run, command.agent, command.place, command.attempt)
+            if ending.kind == "hangs" and command.deadline_us is None and self.hangs_for is not None:
+                ending = replace(ending, kind="done", takes=self.hangs_for)
             if ending.kind != "hangs":
                 answer = QuestionAnswered(0, command.place, command.attempt, ending.value, command.agent)
                 for _ in range(2 if ending.twice else 1):
@@ -421,6 +427,8 @@ class Driver:
 
     def _send(self, run: str, command: TryEffect) -> None:
         ending = self._choose(run, command.effect, command.place, command.attempt)
+        if ending.kind == "refuses" and command.target_key in self.world.applied:
+            ending = replace(ending, kind="done")  # a target that has done it gives the first receipt again
         if ending.kind in ("done", "lost reply", "silent"):
             self._push(self.now + ending.takes, ("effect", run, command, ending))
         elif ending.kind != "hangs":

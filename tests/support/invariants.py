@@ -7,7 +7,7 @@ from typing import Any
 from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.recording import fold
 
-__all__ = ["accounts_of", "assert_closed", "assert_folds", "assert_single_effects", "check_limits"]
+__all__ = ["accounts_of", "assert_closed", "assert_folds", "assert_single_effects", "assert_undone", "check_limits"]
 
 
 def accounts_of(kernel: Kernel) -> list[Any]:
@@ -81,3 +81,11 @@ def assert_single_effects(driver: Any) -> None:
     intended = {target_key(row.key, row.generation) for row in rows}
     assert set(applied) <= intended, "something was applied without a durable intent"
     assert all(count == 1 for count in standing.values()), "an effect stands twice"
+
+
+def assert_undone(driver: Any) -> None:
+    """S10: of a run that failed nothing stands but what is named as stuck, or what others own now."""
+    standing = driver.world.standing()
+    if all(kernel.status != "completed" for kernel in driver.kernels.values()):
+        stuck = sum(len(kernel.stuck) for kernel in driver.kernels.values())
+        assert len(standing) <= stuck, f"{standing} stand, {stuck} are stuck"

@@ -1,0 +1,207 @@
+"""Generated plans under generated schedules: what must always hold, holds."""
+
+import json
+import os
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchspec.runtime.kernel.commands import RunTask
+from orchspec.runtime.kernel.events import CancelRequested, EngineRecovered, TimerFired
+from orchspec.runtime.kernel.kernel import Kernel
+from orchspec.runtime.recording import event_of
+from tests.support.driver import Driver
+from tests.support.generated import plans, schedules
+from tests.support.invariants import (
+    accounts_of,
+    assert_closed,
+    assert_folds,
+    assert_single_effects,
+    assert_undone,
+    check_limits,
+)
+from tests.support.plans import S
+
+# The search profile (`make chaos`) looks at ten times as many.
+SCALE = 10 if os.environ.get("ORCH_HYPOTHESIS") == "search" else 1
+
+
+def examples(number):
+    return settings(max_examples=number * SCALE)
+
+
+def driven(a_plan, scripts, **rest):
+    driver = Driver(a_plan, hangs_for=500 * S, **rest, **scripts)
+    driver.checks.append(check_limits)
+    return driver
+
+
+def holds(driver):
+    assert not driver.engine.halted, driver.engine.halted
+    assert_closed(driver)
+    assert_single_effects(driver)
+    assert_undone(driver)
+    assert_folds(driver)
+
+
+@examples(250)
+@given(plans(), schedules(), st.sampled_from([None, None, 2 * S, 7 * S]))
+def test_every_run_ends_and_leaves_nothing_open(a_plan, scripts, cancel):
+    driver = driven(a_plan, scripts)
+    driver.begin()
+    if cancel is not None:
+        driver.cancel(cancel)
+    driver.drain()
+    assert driver.ending().status is not None, "L1"
+    holds(driver)
+
+
+@examples(250)
+@given(plans(), schedules(), st.sets(st.integers(1, 60), min_size=1, max_size=5), st.sampled_from([0, S, 40 * S]))
+def test_crashes_anywhere_change_nothing_of_that(a_plan, scripts, crashes, down):
+    driver = driven(a_plan, scripts, crashes=crashes, down=down)
+    driver.begin()
+    driver.drain()
+    assert driver.ending().status is not None, "L1"
+    holds(driver)
+
+
+@examples(100)
+@given(plans(), schedules(), st.integers(2, 4), st.sets(st.integers(1, 90), max_size=2))
+def test_runs_beside_each_other_neither_starve_nor_share_what_is_not_shared(a_plan, scripts, runs, crashes):
+    driver = driven(a_plan, scripts, crashes=crashes)
+    for number in range(runs):
+        driver.begin(run=f"r{number}")
+    driver.drain()
+    for number in range(runs):
+        assert driver.ending(f"r{number}").status is not None, "L1"
+    holds(driver)
+
+
+@examples(60)
+@given(plans(), schedules(), st.sets(st.integers(1, 60), max_size=2))
+def test_the_same_seed_and_schedule_give_the_same_journal(a_plan, scripts, crashes):
+    def journal():
+        driver = driven(a_plan, scripts, crashes=crashes)
+        driver.begin()
+        driver.drain()
+        return [(record.seq, record.time_us, record.type, record.body) for record in driver.records()]
+
+    assert journal() == journal()
+
+
+@examples(100)
+@given(plans(), schedules())
+def test_nothing_starts_before_what_it_needs_has_settled(a_plan, scripts):
+    driver = driven(a_plan, scripts)
+    driver.begin()
+    driver.drain()
+    settled_at = {}
+    started_at = {}
+    kernel = driver.kernels["r"]
+    for now, _, command in driver.told:
+        if isinstance(command, RunTask):
+            top = kernel.path(command.place).replace("?", "[").replace("/", "[").replace("#", "[").split("[")[0]
+            started_at.setdefault(top, now)
+    for record in driver.records():
+        if record.type in ("TaskFulfilled", "TaskFailed", "EffectConfirmed") and "place" in record.body:
+            top = record.body["place"].replace("?", "[").replace("/", "[").replace("#", "[").split("[")[0]
+            if not record.body.get("decided") == [["ignored", None]]:
+                settled_at[top] = max(settled_at.get(top, 0), record.time_us)
+    statements = a_plan.flows["main"].body.statements
+    for statement in statements:
+        name = getattr(statement, "name", "")
+        for need in statement.needs:
+            before = getattr(statements[need], "name", "")
+            if name in started_at and before in started_at:
+                assert started_at[name] >= started_at[before]
+
+
+# ------------------------------------------------------------------ folding and exporting at any point
+
+
+@examples(120)
+@given(plans(), schedules(), st.sets(st.integers(1, 60), max_size=2), st.data())
+def test_a_kernel_restored_anywhere_goes_on_as_the_original(a_plan, scripts, crashes, data):
+    driver = driven(a_plan, scripts, crashes=crashes)
+    driver.begin()
+    driver.drain()
+    events = [event_of(record) for record in driver.records()]
+    at = data.draw(st.integers(0, len(events)))
+    original = Kernel(a_plan, "r")
+    for event in events[:at]:
+        original.handle(event)
+    document = json.loads(json.dumps(original.export(), allow_nan=False))
+    restored = Kernel.restore(a_plan, document)
+    assert restored.export() == document
+    for event in events[at:]:
+        assert restored.handle(event) == original.handle(event)
+        assert restored.decided == original.decided
+    assert [restored.path(place) for place in range(1, len(restored.places))] == [
+        original.path(place) for place in range(1, len(original.places))
+    ]
+    assert [restored.draw_key(place) for place in range(len(restored.places))] == [
+        original.draw_key(place) for place in range(len(original.places))
+    ]
+    assert restored.export() == original.export()
+
+
+@examples(120)
+@given(plans(), schedules(), st.data())
+def test_a_restored_kernel_issues_what_is_open_again(a_plan, scripts, data):
+    driver = driven(a_plan, scripts)
+    driver.begin()
+    driver.drain()
+    events = [event_of(record) for record in driver.records()]
+    at = data.draw(st.integers(1, len(events)))
+    original = Kernel(a_plan, "r")
+    for event in events[:at]:
+        original.handle(event)
+    restored = Kernel.restore(a_plan, original.export())
+    recovered = EngineRecovered(original.now + S, 2)
+    assert restored.handle(recovered) == original.handle(recovered)
+
+
+@examples(100)
+@given(plans(), schedules(), st.data())
+def test_late_and_repeated_words_change_nothing_but_counts_and_costs(a_plan, scripts, data):
+    driver = driven(a_plan, scripts)
+    driver.begin()
+    driver.drain()
+    events = [event_of(record) for record in driver.records()]
+    kernel = Kernel(a_plan, "r")
+    for event in events:
+        kernel.handle(event)
+        if kernel.status is not None or type(event).__name__ in ("RunStarted", "EngineRecovered", "CostReported"):
+            continue
+        if isinstance(event, (CancelRequested, TimerFired)) or type(event).__name__.startswith("Task"):
+            if type(event).__name__ == "TaskEnrolled":
+                continue
+            before = kernel.export()
+            commands = kernel.handle(event)
+            after = kernel.export()
+            assert commands == []
+            assert kernel.decided == [["ignored", None]]
+            before["state"].pop("ignored")
+            after["state"].pop("ignored")
+            assert after == before
+
+
+@examples(100)
+@given(plans(), schedules())
+def test_reservations_never_exceed_their_caps(a_plan, scripts):
+    driver = driven(a_plan, scripts)
+    driver.begin()
+    driver.drain()
+    kernel = Kernel(a_plan, "r")
+    reserved = {}
+    for record in driver.records():
+        kernel.handle(event_of(record))
+        for account in accounts_of(kernel):
+            before = reserved.get(id(account), (0, 0))
+            reserved[id(account)] = (account.reserved_pico, account.reserved_tokens)
+            cap = account.cap
+            if cap.cost_pico is not None and account.reserved_pico > before[0]:
+                assert account.charged_pico + account.reserved_pico <= cap.cost_pico, "S4"
+            if cap.tokens is not None and account.reserved_tokens > before[1]:
+                assert account.charged_tokens + account.reserved_tokens <= cap.tokens, "S4"
