@@ -94,16 +94,11 @@ class Settings:
             self.context.unbuilt(self._unbuilt[name], item.name, name=name, place=self.place)
             return
         if name not in known:
-            names = [*known, *self._unbuilt]
+            fix = did_you_mean(name, item.name, [*known, *self._unbuilt])
+            # Where recovery put an `=`, the word before it may be no attribute at all.
+            report = self.context.report.add if fix is not None else self.context.report.absent
             note = f"it has {listed(known)}" if known else "it has none"
-            self.context.report.add(
-                codes.UNKNOWN_ATTRIBUTE,
-                item.name,
-                place=self.place,
-                name=name,
-                notes=[note],
-                fix=did_you_mean(name, item.name, names),
-            )
+            report(codes.UNKNOWN_ATTRIBUTE, item.name, place=self.place, name=name, notes=[note], fix=fix)
             return
         first = self.attributes.setdefault(name, item)
         if first is not item:

@@ -21,7 +21,7 @@ from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Checked
 from orchspec.compiler.names import collect
 from orchspec.compiler.params import check_params
-from orchspec.compiler.report import Report, bounded_suggestions
+from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
 from orchspec.compiler.who import check_who
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
@@ -81,7 +81,8 @@ def _check(
     if file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics)):
         for lint in LINTS:
             lint(context)
-    found = silence(file, [*syntax_errors, *report.diagnostics])
+    told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
+    found = silence(file, [*syntax_errors, *told])
     return CheckResult(checked, sorted_diagnostics(found), studies)
 
 

@@ -69,6 +69,8 @@ class Context:
         """Names that shadow another or stand twice, which was reported: what they mean is anybody's guess."""
         self.used: set[object] = set()
         """The declarations that something refers to."""
+        self.vague: set[object] = set()
+        """Models and agents whose prices or caps could not be read, which was reported."""
         self.candidates = 0
         """How many pairs of a step and an agent that may take it were made."""
         self._depth = 0

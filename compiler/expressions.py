@@ -270,9 +270,20 @@ class Typer:
                         fix=did_you_mean(name.text, name, enum.members),
                     )
                 return EnumOf(enum.name)
+            if self._is_no_enum(base):
+                return UNKNOWN
         found = self._field_of(node, self.infer(base, env))
         key = fact_of(node, self.checked.resolved)
         return required(found) if key is not None and key in env.facts else found
+
+    def _is_no_enum(self, base: Name) -> bool:
+        """Whether `Base.member` names a type that nobody declared, which is reported as such."""
+        name = base.text
+        if not name[:1].isupper() or is_opaque(self.context, name) or self._declared(name) is not None:
+            return False
+        fix = did_you_mean(name, base, self.checked.enums)
+        self.report.absent(name_codes.UNKNOWN_NAME, base, kind="type", name=name, fix=fix)
+        return True
 
     def _field_of(self, node: Field, base: Type) -> Type:
         name = node.name.text

@@ -222,9 +222,10 @@ def _arithmetic(typer: Typer, node: Binary, env: Env, hint: Type | None) -> Type
     if left in _NUMBERS and right in _NUMBERS:
         _widen(typer, node.left, node.right)
     if op == "/" and _is_zero(node.right):
-        typer.report.add(
+        typer.report.absent(
             codes.OPERAND_TYPES, node, op=op, found=f"{show(left)} and 0", notes=["nothing divides by zero"]
         )
+        return UNKNOWN
     return result
 
 

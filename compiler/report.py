@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -13,7 +13,7 @@ from orchspec.grammar.source import Span
 from orchspec.grammar.spelling import nearest
 from orchspec.grammar.syntax import Node
 
-__all__ = ["COMPARISONS_MAX", "Report", "bounded_suggestions", "did_you_mean", "listed", "replace", "word"]
+__all__ = ["COMPARISONS_MAX", "Report", "bounded_suggestions", "did_you_mean", "listed", "merged", "replace", "word"]
 
 
 COMPARISONS_MAX = 50_000
@@ -71,6 +71,44 @@ class Report:
         """Reports what is missing from the text, unless recovery may have dropped it."""
         if self.sound:
             self.add(code, at, labels=labels, notes=notes, fix=fix, **args)
+
+
+_MERGED_LABELS_MAX = 8
+
+
+def merged(diagnostics: Iterable[Diagnostic], codes: Collection[Code]) -> list[Diagnostic]:
+    """The diagnostics, those of `codes` that say the same of several places made one.
+
+    One misspelt declaration, or one that is missing, is one mistake, however many places refer to it: the first place
+    is reported, the others are labels, and the fix mends all.
+    """
+    groups: dict[tuple[str, str], list[Diagnostic]] = {}
+    rest: list[Diagnostic] = []
+    for item in diagnostics:
+        if item.code in codes and item.args.get("kind") not in _LOCAL_KINDS:
+            groups.setdefault((item.code.id, item.message), []).append(item)
+        else:
+            rest.append(item)
+    return rest + [_one(sorted(group, key=lambda item: item.sort_key)) for group in groups.values()]
+
+
+_LOCAL_KINDS = frozenset({"name", "statement of this block"})
+"""Names of blocks: the same word in two places may well be two mistakes."""
+
+
+def _one(group: list[Diagnostic]) -> Diagnostic:
+    first, *others = group
+    if not others:
+        return first
+    labels = [Label(item.span, "and here") for item in others[:_MERGED_LABELS_MAX]]
+    more = len(others) - len(labels)
+    notes = [*first.notes, *([f"and in {word(more, 'other place')}"] if more else [])]
+    fixes = [item.fix for item in group]
+    fix = None
+    if first.fix is not None and all(other is not None and other.title == first.fix.title for other in fixes):
+        edits = tuple(edit for item in fixes if item is not None for edit in item.edits)
+        fix = Fix(first.fix.title, edits, first.fix.applicability)
+    return Diagnostic(first.code, first.span, first.args, (*first.labels, *labels), tuple(notes), fix)
 
 
 def replace(at: Node | Span, replacement: str, title: str | None = None) -> Fix:

@@ -22,7 +22,10 @@ def check_who(typer: Typer) -> None:
     """Checks the declarations of models, policies, tools and of all who fulfill contracts."""
     checked = typer.checked
     for model in checked.models.values():
+        before = len(typer.report.diagnostics)
         _model(typer, model)
+        if len(typer.report.diagnostics) > before:
+            typer.context.vague.add(model)
     for policy in checked.policies.values():
         settings = Settings(typer, "a policy", policy.node.settings, POLICY_ATTRIBUTES, unbuilt={"hedge": "hedge"})
         policy.values = read_policy(settings, limits=True, policies=False)
@@ -44,6 +47,8 @@ def _model(typer: Typer, info: ModelInfo) -> None:
             settings.out_of_range(name, expr, "negative", "at least $0")
             price = None
         prices.append(price)
+        if price is None and settings.has(name):
+            typer.context.vague.add(info)
     info.input_pico, info.output_pico = prices
     info.context_tokens = settings.count("context")
 
@@ -71,11 +76,17 @@ def _agent(typer: Typer, info: AgentInfo) -> None:
     if info.kind == "human":
         settings = Settings(typer, place, items, _HUMAN)
     else:
+        before = len(typer.report.diagnostics)
         settings = Settings(typer, place, items, _AGENT, unbuilt=_AGENT_UNBUILT, budget=CAPS)
+        if len(typer.report.diagnostics) > before:
+            context.vague.add(info)
     info.policy = read_policy(settings, limits=True)
     if info.kind == "human" and info.policy.slots is None:
         info.policy = type(info.policy)(slots=1).over(info.policy)
-    info.models, _ = find_all(context, settings.names("models", "[large, small]"), ModelInfo)
+    before = len(typer.report.diagnostics)
+    info.models, known = find_all(context, settings.names("models", "[large, small]"), ModelInfo)
+    if not known or len(typer.report.diagnostics) > before or context.vague.intersection(info.models):
+        context.vague.add(info)
     info.tools, _ = find_all(context, settings.names("tools", "[search]"), ToolInfo)
     info.session = _session(settings)
     skill = settings.share("skill")

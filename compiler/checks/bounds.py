@@ -47,6 +47,8 @@ def reservations(context: Context) -> None:
             if step.flow is not None:
                 inherited[step.flow] = _tightest(inherited.get(step.flow, {}), caps)
             for candidate in _asked(step):
+                if candidate.agent in context.vague:
+                    continue
                 if candidate.agent not in told and _reserve(context, step, candidate, caps):
                     told.add(candidate.agent)
 

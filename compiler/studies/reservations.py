@@ -26,7 +26,7 @@ def check_guesses(study: Study, profiles: Mapping[str, Profile]) -> None:
         }
         for candidate in info.candidates:
             profile = profiles.get(candidate.agent.name)
-            if profile is None or candidate.agent.name in told:
+            if profile is None or candidate.agent.name in told or candidate.agent in study.base.vague:
                 continue
             rests = [_rests_on(candidate, profile, limit) for limit, there in limits.items() if there]
             at = info.node.by or info.node

@@ -370,3 +370,56 @@ def test_kinds_of_statements_are_all_ordered():
         return best""")
     kinds = [type(statement) for statement in spec.flows["work"].block.statements]
     assert kinds == [Let, Checkpoint, Step, Arbitrate, Fail, Return]
+
+
+# ------------------------------------------------------------------ one root cause, one diagnostic
+
+
+def told(text):
+    return [(item.code.id, item.span.line, len(item.labels)) for item in check(Source("sample.orch", text)).diagnostics]
+
+
+def test_a_declaration_that_many_refer_to_and_nobody_declares_is_one_mistake():
+    text = """orch 1
+policy patientt { timeout = 9s }
+contract C(a: Text) -> Verdict
+contract D(a: Verdict) -> Text
+agent x fulfills C { policies = [patient] }
+agent y fulfills D { policies = [patient] }
+flow f(a: Text) -> Text {
+  step b = C(a) by x
+  fail "no" when b == Verdict.bad
+  step c = D(b) by y
+  return c
+}
+"""
+    assert told(text) == [("E0201", 3, 2), ("E0201", 5, 1)]
+    patient = next(item for item in check(Source("sample.orch", text)).diagnostics if "patient" in item.message)
+    assert [edit.replacement for edit in patient.fix.edits] == ["patientt", "patientt"]
+
+
+def test_a_model_that_cannot_be_read_leaves_budgets_alone():
+    text = """orch 1
+model large { inptu = $3 / 1M  output = $15 / 1M  context = 200k }
+contract C(a: Text) -> Text
+agent x fulfills C { models = [large] }
+flow f(a: Text) -> Text {
+  budget { cost <= $1 }
+  step b = C(a) by x
+  return b
+}
+"""
+    assert [code for code, *_ in told(text)] == ["E0401"]
+
+
+def test_what_recovery_may_have_dropped_is_not_missed():
+    text = """orch 1
+contract C(a: Text) -> Text
+agent x fulfills C
+flow f(a: Text) -> Text {
+  step b = C(a by x
+  step c = C(b) by x
+  retrun c
+}
+"""
+    assert {code[:3] for code, *_ in told(text)} <= {"E00", "E01"}
