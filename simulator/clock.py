@@ -391,7 +391,10 @@ class Clock:
         folded = []
         for run, row in list(journal.live.items()):
             try:
-                state = fold(self.plan, run, journal.records[run])
+                records = journal.records.get(run)
+                if not records:
+                    raise CorruptStore(f"run {run} is live and has no journal")
+                state = fold(self.plan, run, records)
             except (CorruptStore, ReplayMismatch) as error:
                 self._halt(run, error)
                 continue

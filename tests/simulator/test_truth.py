@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-
-from tests.support.studies import SPECS, gallery, plan_of, queue_spec, second, study
 
 from orchspec.runtime.distributions import compile_count
 from orchspec.runtime.draws import uniform
@@ -20,6 +19,7 @@ from orchspec.simulator.estimate import Estimate
 from orchspec.simulator.kpis import Measures
 from orchspec.simulator.replicate import Stage
 from orchspec.simulator.study import Study, simulate
+from tests.support.studies import SPECS, gallery, plan_of, queue_spec, second, study
 
 MEAN_S = 10.0
 
@@ -65,7 +65,9 @@ def test_an_mmc_waits_as_erlang_says(offered, slots, duration, wait_times_rate):
     assert holds_the_laws(measured)
 
 
-@pytest.mark.parametrize(("load", "wait_times_rate"), [("5 / 100s", 0.5), ("8 / 100s", 2.0)], ids=["half", "four_fifths"])
+@pytest.mark.parametrize(
+    ("load", "wait_times_rate"), [("5 / 100s", 0.5), ("8 / 100s", 2.0)], ids=["half", "four_fifths"]
+)
 def test_an_md1_waits_as_pollaczek_and_khinchine_say(load, wait_times_rate):
     spec = queue_spec(1, f"poisson({load})", "fixed(10s)", duration="14h")
     measured = study(spec, seed=1)
@@ -173,7 +175,7 @@ def recorded() -> Measures:
 def test_a_trace_arrives_when_it_did(recorded):
     # The facts in the README of the data set.
     arrived = [run.arrived_s for run in recorded.replications[0].runs]
-    gaps = [b - a for a, b in zip(arrived, arrived[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(arrived)]
     mean = math.fsum(gaps) / len(gaps)
     variance = math.fsum((gap - mean) ** 2 for gap in gaps) / len(gaps)
     assert len(arrived) == 19_366
