@@ -13,7 +13,19 @@ from collections.abc import Mapping, Sequence
 
 from orchspec.simulator.drawing import DARK, LIGHT, Chart, variables
 
-__all__ = ["badge", "cards", "escape", "figure", "note", "page", "paragraph", "preformatted", "table"]
+__all__ = [
+    "badge",
+    "cards",
+    "details",
+    "drawing",
+    "escape",
+    "figure",
+    "note",
+    "page",
+    "paragraph",
+    "preformatted",
+    "table",
+]
 
 #: Verdicts and states by how they are coloured; everything else is neutral.
 _GOOD = frozenset({"passed", "completed", "ok", "held"})
@@ -59,6 +71,9 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .6r
   font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 figure { margin: 1.25rem 0; }
 figure svg { display: block; width: 100%; min-width: 38rem; height: auto; }
+figure.drawing svg { width: auto; min-width: 24rem; max-width: 100%; margin: 0 auto; }
+details { margin: 1rem 0; }
+summary { cursor: pointer; color: var(--muted); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .85rem;
   color: var(--muted); }
 @media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; }
@@ -150,6 +165,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, numbers:
 def figure(chart: Chart) -> str:
     """Return a chart as inline SVG whose colours follow the page."""
     return f'<figure><div class="wide">{chart.svg()}</div></figure>\n'
+
+
+def drawing(svg: str) -> str:
+    """Return an SVG picture of its own size, made by a drawer of ours that escapes what it is given."""
+    return f'<figure class="drawing"><div class="wide">{svg}</div></figure>\n'
+
+
+def details(summary: str, content: str) -> str:
+    """Return HTML from the other helpers, folded away under a line of text."""
+    return f"<details><summary>{escape(summary)}</summary>\n{content}</details>\n"
 
 
 def _cell(cell: object) -> str:

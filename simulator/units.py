@@ -84,4 +84,5 @@ def _digits(value: float) -> str:
         return f"{value:,.0f}"
     if size >= 10.0:
         return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 0.1 else f"{value:.2g}" if size >= 0.0001 else f"{value:.1e}"
+    # Beyond what a reader can tell apart from nothing, digits would only need an exponent.
+    return f"{value:.2f}" if size >= 0.1 else f"{value:.2g}" if size >= 0.0001 else "≈0"
