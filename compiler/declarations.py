@@ -171,6 +171,11 @@ def resolve_signatures(context: Context) -> None:
         )
         effect.result = NOTHING if effect.node.result is None else resolve_type(context, effect.node.result)
         effect.frame.add("result", "result", effect.node, effect.result)
+    for signal in checked.signals.values():
+        signal.params = declare_fields(
+            context, signal.node.params, signal.frame, f"the signal {signal.name}", "parameter"
+        )
+        signal.result = NOTHING if signal.node.result is None else resolve_type(context, signal.node.result)
     for flow in checked.flows.values():
         flow.params = declare_fields(context, flow.node.params, flow.frame, f"the flow {flow.name}", "parameter")
         flow.result = NOTHING if flow.node.result is None else resolve_type(context, flow.node.result)
@@ -271,6 +276,9 @@ def check_bodies(typer: Typer) -> None:
         _effect(typer, effect)
     for effect in checked.effects.values():
         _refuse_undone_undo(typer, effect)
+    for signal in checked.signals.values():
+        check_fields(typer, signal.params, signal.frame)
+        Settings(typer, "a signal", signal.node.settings, ())
     for flow in checked.flows.values():
         check_fields(typer, flow.params, flow.frame)
 

@@ -17,6 +17,7 @@ from orchspec.compiler.lowering.declarations import (
     lower_fields,
     lower_models,
     lower_records,
+    lower_signals,
     lower_tools,
 )
 from orchspec.compiler.lowering.nodes import number_nodes
@@ -46,6 +47,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         agents=lower_agents(checked),
         tools=lower_tools(checked),
         effects=lower_effects(checked),
+        signals=lower_signals(checked),
         flows={name: _flow(blocks, info) for name, info in checked.flows.items()},
         params={name: info.value for name, info in checked.params.items()},
         profiles=dict(studies.profiles),

@@ -19,6 +19,7 @@ from orchspec.compiler.model import (
     ParamInfo,
     PolicyInfo,
     RecordInfo,
+    SignalInfo,
     ToolInfo,
 )
 from orchspec.compiler.report import did_you_mean
@@ -62,8 +63,8 @@ LOOP_TYPES = ("Delegation", "Ask", "Done", "Turn")
 """The types that `supervise` and `peers` bring along."""
 
 _BUILTIN_TYPES = frozenset((*SCALARS, "List", "Map", *LOOP_TYPES))
-_UNBUILT = {Import: "import", MachineDecl: "machine", SignalDecl: "signal", ChannelDecl: "channel"}
-_HEADS = {Import: "alias", MachineDecl: "name", SignalDecl: "name", ChannelDecl: "name"}
+_UNBUILT = {Import: "import", MachineDecl: "machine", ChannelDecl: "channel"}
+_HEADS = {Import: "alias", MachineDecl: "name", ChannelDecl: "name"}
 _KIND_WORDS = {
     RecordInfo: "a type",
     EnumInfo: "an enum",
@@ -76,6 +77,7 @@ _KIND_WORDS = {
     AgentInfo: "an agent",
     EffectInfo: "an effect",
     FlowInfo: "a flow",
+    SignalInfo: "a signal",
 }
 
 
@@ -95,7 +97,7 @@ def collect(context: Context) -> None:
     for declaration in context.checked.file.declarations:
         kind = type(declaration)
         match declaration:
-            case Import() | MachineDecl() | SignalDecl() | ChannelDecl():
+            case Import() | MachineDecl() | ChannelDecl():
                 head: Ident = getattr(declaration, _HEADS[kind])
                 context.unbuilt(_UNBUILT[kind], _head(declaration, head))
                 context.checked.opaque.add(head.text)
@@ -174,6 +176,7 @@ _MAKERS: Mapping[type[Node], tuple[Callable[[Context, Any], object], str, str]] 
     AgentDecl: (lambda _, node: AgentInfo(node.name.text, node, node.kind), "agents", "actor"),
     EffectDecl: (lambda _, node: EffectInfo(node.name.text, node, Frame(node)), "effects", "actor"),
     FlowDecl: (lambda _, node: FlowInfo(node.name.text, node, Frame(node)), "flows", "actor"),
+    SignalDecl: (lambda _, node: SignalInfo(node.name.text, node, Frame(node)), "signals", "actor"),
 }
 _TABLES: Mapping[type[object], tuple[str, str]] = {
     RecordInfo: ("records", "type"),
@@ -187,6 +190,7 @@ _TABLES: Mapping[type[object], tuple[str, str]] = {
     AgentInfo: ("agents", "agent"),
     EffectInfo: ("effects", "effect"),
     FlowInfo: ("flows", "flow"),
+    SignalInfo: ("signals", "signal"),
 }
 
 

@@ -22,6 +22,7 @@ from orchspec.compiler.model import (
     EffectInfo,
     FlowInfo,
     PolicyValues,
+    SignalInfo,
     StepInfo,
 )
 from orchspec.compiler.names import describe, find, find_all, is_opaque
@@ -83,7 +84,7 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
     _limits(typer, info, settings, env)
     skips = read_on_failure(typer, info, settings, inner, base, _asked(info))
     info.result = _result(info, base, skips=skips)
-    if node.loop is not None and isinstance(target, EffectInfo | FlowInfo):
+    if node.loop is not None and isinstance(target, EffectInfo | FlowInfo | SignalInfo):
         typer.context.unbuilt("effect-for", node.loop)
         info.result = UNKNOWN
     return info
@@ -92,7 +93,7 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
 # ------------------------------------------------------------------ the work
 
 
-def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | None:
+def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | SignalInfo | None:
     work = node.work
     text = dotted(work.callee) if isinstance(work, Call) else None
     if isinstance(work, Hole) or text is None or is_opaque(typer.context, text):
@@ -104,6 +105,8 @@ def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | 
         return find(typer.context, work.callee, EffectInfo)
     if text in checked.flows:
         return find(typer.context, work.callee, FlowInfo)
+    if text in checked.signals:
+        return find(typer.context, work.callee, SignalInfo)
     others = (checked.agents, checked.tools, checked.records, checked.enums, checked.models, checked.policies)
     other = next((table[text] for table in others if text in table), None)
     if other is not None or text in FUNCTIONS:
@@ -113,9 +116,9 @@ def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | 
         notes = [] if other is not None else [f"a value is named by `let {node.name.text} = {text}(...)`"]
         typer.report.add(codes.NOTHING_TO_DO, work.callee, what=what, notes=notes)
         return None
-    known = chain(checked.contracts, checked.effects, checked.flows)
+    known = chain(checked.contracts, checked.effects, checked.flows, checked.signals)
     fix = did_you_mean(text, work.callee, known)
-    typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind="contract, effect or flow", name=text, fix=fix)
+    typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind="contract, effect, flow or signal", name=text, fix=fix)
     return None
 
 
@@ -131,10 +134,13 @@ def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
             settings = Settings(
                 typer, "a step with a flow", node.settings, known, unbuilt=_FLOW_UNBUILT, env=env, budget=LIMITS
             )
+        case SignalInfo():
+            known = ("timeout", "only_if", "after", "on_failure", *_FAN_OUT_ONLY)
+            settings = Settings(typer, "a step with a signal", node.settings, known, env=env)
         case _:
             settings = Settings(typer, "a step", node.settings, _TASK, unbuilt=EFFECT_LIMITS, env=env, budget=LIMITS)
-    if isinstance(target, EffectInfo | FlowInfo) and node.loop is None:
-        kind = "an effect" if isinstance(target, EffectInfo) else "a flow"
+    if isinstance(target, EffectInfo | FlowInfo | SignalInfo) and node.loop is None:
+        kind = describe(target)
         for name, meaning in _FAN_OUT_ONLY.items():
             if settings.has(name):
                 why = f"this is {kind}, and {meaning}"
@@ -146,7 +152,7 @@ def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) ->
     work = node.work
     if isinstance(work, Hole):
         return UNKNOWN
-    if not isinstance(target, ContractInfo | EffectInfo | FlowInfo):
+    if not isinstance(target, ContractInfo | EffectInfo | FlowInfo | SignalInfo):
         infer_arguments(typer, work, env)
         return UNKNOWN
     info.arguments = match_arguments(typer, f"`{target.name}`", target.node.name, target.params, work, env)
@@ -157,6 +163,8 @@ def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) ->
             info.effect = target
         case FlowInfo():
             info.flow = target
+        case SignalInfo():
+            info.signal = target
     return target.result
 
 
@@ -171,9 +179,9 @@ def _result(info: StepInfo, base: Type, *, skips: bool) -> Type:
 
 def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings: Settings) -> None:
     by = node.by
-    if isinstance(target, EffectInfo | FlowInfo):
+    if isinstance(target, EffectInfo | FlowInfo | SignalInfo):
         if by is not None:
-            kind = "an effect" if isinstance(target, EffectInfo) else "a flow"
+            kind = describe(target)
             typer.report.add(codes.BY_UNWANTED, by, name=target.name, kind=kind)
         return
     contract = target if isinstance(target, ContractInfo) else None
@@ -263,6 +271,9 @@ def _everybody(typer: Typer, by: By, contract: ContractInfo | None) -> list[Agen
 def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
     if isinstance(info.effect, EffectInfo):
         info.policy = read_policy(settings, limits=False).over(info.effect.policy)
+        return
+    if info.signal is not None:
+        info.policy = PolicyValues(timeout_us=settings.duration("timeout"))
         return
     info.budget = settings.budget
     if info.flow is not None:

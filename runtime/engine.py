@@ -24,6 +24,7 @@ from orchspec.runtime.journal.records import LedgerRow, QuestionRow, ReuseRow, R
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
     AskPerson,
+    AwaitSignal,
     ClaimEffect,
     Command,
     DropTimer,
@@ -35,6 +36,7 @@ from orchspec.runtime.kernel.commands import (
     RequestGrant,
     SettleEffect,
     StopTask,
+    WithdrawSignal,
 )
 from orchspec.runtime.kernel.events import (
     EffectClaimed,
@@ -43,11 +45,13 @@ from orchspec.runtime.kernel.events import (
     QuestionAnswered,
     ReuseAnswered,
     RunStarted,
+    SignalReceived,
     TaskEnrolled,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.ledger import Answer, Ledger, ReuseTable
 from orchspec.runtime.recording import EventRecord, Folded
+from orchspec.runtime.signals import Arrival, SignalTable, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,6 +101,8 @@ class Engine:
         self.ledger = Ledger(ledger)
         self.reuse = ReuseTable(reuse)
         self.committer = GroupCommitter()
+        self.signals = SignalTable(self.committer.take_mail)
+        self._arrivals: dict[int, Arrival] = {}
         self.kernels: dict[str, Kernel] = {}
         self.rows: dict[str, RunRow] = {}
         self.seqs: dict[str, int] = {}
@@ -132,10 +138,18 @@ class Engine:
         held_back, self._held_back = self._held_back, None
         for run, kernel, seq, command in held_back:
             self._INNER[type(command)](self, run, kernel, seq, command)
+        # Only now is it known who of all runs has waited longest.
+        for signal, key in self.signals.waited_for():
+            self._match(signal, key)
 
     def post(self, run: str, event: Event, mail: int | None = None) -> None:
         """Something happened; `mail` is the number of the mail that brought it, consumed with its record."""
         self.inbox.append((run, event, mail))
+
+    def signal(self, arrival: Arrival, now: int) -> None:
+        """A signal is in the mailbox; its mail is consumed with the record of whoever takes it."""
+        self.now = now
+        self._take_signal(self.signals.arrive(arrival, now))
 
     def step(self, now: int) -> None:
         """Handle all that has happened at this instant, and all that follows from it."""
@@ -177,16 +191,24 @@ class Engine:
     def _handle(self, run: str, event: Event, mail: int | None) -> None:
         kernel = self.kernels.get(run)
         committer = self.committer
-        if mail is not None:
+        arrival = self._arrivals.pop(mail, None) if mail is not None else None
+        if mail is not None and arrival is None:
             committer.take_mail(mail)
         if kernel is None:
+            self._give_back(arrival)
             return
         ignored = kernel.ignored
         try:
             commands = kernel.handle(event)
         except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
             self._halt(run, error)
+            self._give_back(arrival)
             return
+        if arrival is not None:
+            if kernel.ignored == ignored:
+                committer.take_mail(arrival.number)
+            else:
+                self._give_back(arrival)
         seq = self.seqs[run] + 1
         self.seqs[run] = seq
         if isinstance(event, RunStarted):
@@ -215,6 +237,7 @@ class Engine:
     def _let_go(self, run: str) -> None:
         del self.kernels[run], self.seqs[run]
         self.ledger.abandon(run)
+        self.signals.forget(run)
         self.reuse.forget(run, self.now)
 
     def _granted(self, grants: Iterable[Grant]) -> None:
@@ -320,6 +343,33 @@ class Engine:
         for answer in answers:
             self._looked_up(answer)
 
+    # -------------------------------------------------------------- signals
+
+    def _await(self, run: str, _kernel: Kernel, command: AwaitSignal) -> None:
+        self.signals.wait(run, command.place, command.signal, command.key, command.since_us, command.deadline_us)
+        if self._held_back is None:
+            self._match(command.signal, command.key)
+
+    def _withdraw_signal(self, run: str, _kernel: Kernel, command: WithdrawSignal) -> None:
+        self.signals.withdraw(run, command.place, command.signal, command.key)
+
+    def _match(self, signal: str, key: str) -> None:
+        taken = self.signals.match(signal, key, self.now)
+        while taken is not None:
+            self._take_signal(taken)
+            taken = self.signals.match(signal, key, self.now)
+
+    def _take_signal(self, taken: Taken | None) -> None:
+        if taken is not None:
+            self._arrivals[taken.arrival.number] = taken.arrival
+            event = SignalReceived(self.now, taken.place, taken.arrival.value)
+            self.inbox.append((taken.run, event, taken.arrival.number))
+
+    def _give_back(self, arrival: Arrival | None) -> None:
+        """Whoever should have taken it has stopped waiting: the next one may."""
+        if arrival is not None:
+            self._take_signal(self.signals.arrive(arrival, self.now))
+
     # -------------------------------------------------------------- rows that go with outward commands
 
     def _question(self, run: str, kernel: Kernel, command: AskPerson) -> None:
@@ -366,6 +416,8 @@ class Engine:
 
     _BESIDE: ClassVar[dict[type, Callable[[Engine, str, Kernel, Any], None]]] = {
         AskPerson: _question,
+        AwaitSignal: _await,
+        WithdrawSignal: _withdraw_signal,
         StopTask: _withdraw,
         EndRun: _end,
     }

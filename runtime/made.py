@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
-from orchspec.compiler.plan import Contract, Dist, Effect, Plan, PlanError, Profile, TypeExpr
+from orchspec.compiler.plan import Contract, Dist, Effect, Plan, PlanError, Profile, Signal, TypeExpr
 from orchspec.runtime.building import Builder, Fill
 from orchspec.runtime.constraints import Reader, demands
 from orchspec.runtime.distributions import Data
@@ -21,7 +21,7 @@ from orchspec.runtime.draws import INPUT
 from orchspec.runtime.kernel.arithmetic import TEXT_MAX
 from orchspec.runtime.kernel.codecs import Codec
 from orchspec.runtime.kernel.expressions import Env
-from orchspec.runtime.kernel.values import Codecs, ContractCodec, EffectCodec, InvalidValue, Unverified
+from orchspec.runtime.kernel.values import Codecs, ContractCodec, EffectCodec, InvalidValue, SignalCodec, Unverified
 from orchspec.runtime.makers import Draw
 
 __all__ = ["Breakage", "Draw", "InputMaker", "Maker", "broken", "make_inputs"]
@@ -32,11 +32,11 @@ _TURNS: Final[dict[str, float]] = {"wrong": 0.5, "conflicting": 0.25}
 
 
 class Maker:
-    """Makes outputs of one contract, or receipts of one effect, for one profile.
+    """Makes outputs of one contract, receipts of one effect, or values of one signal, for one profile.
 
     Args:
         plan: the plan.
-        name: of a contract or an effect of the plan.
+        name: of a contract, an effect or a signal of the plan.
         profile: whose `output` says how fields are spread, or None; names that are no fields of this result are not
             for this contract and are passed over; "" is that of a result without fields.
         data: the columns that distributions read, see `orchspec.runtime.distributions`.
@@ -55,13 +55,17 @@ class Maker:
         data: Data | None = None,
         codecs: Codecs | None = None,
     ) -> None:
-        of: Contract | Effect | None = plan.contracts.get(name) or plan.effects.get(name)
-        if of is None:
-            raise PlanError(f"the plan has no contract and no effect called {name}")
-        known = Codecs(plan) if codecs is None else codecs
-        self.codec: ContractCodec | EffectCodec = (
-            known.contract(name) if isinstance(of, Contract) else known.effect(name)
+        of: Contract | Effect | Signal | None = (
+            plan.contracts.get(name) or plan.effects.get(name) or plan.signals.get(name)
         )
+        if of is None:
+            raise PlanError(f"the plan has no contract, effect or signal called {name}")
+        known = Codecs(plan) if codecs is None else codecs
+        self.codec: ContractCodec | EffectCodec | SignalCodec
+        if isinstance(of, Contract):
+            self.codec = known.contract(name)
+        else:
+            self.codec = known.effect(name) if isinstance(of, Effect) else known.signal(name)
         self._encode = None if self.codec.result.identity else self.codec.result.encode
         self._members = _discrete(plan, of.result)
         output: Mapping[str, Dist] = {} if profile is None else profile.output
@@ -150,7 +154,7 @@ def _another(members: list[Any] | None, right: Any, other: Any) -> Any:
 # ------------------------------------------------------------------ outputs that are none
 
 
-def broken(kind: Breakage, value: Any, contract: ContractCodec | EffectCodec) -> Any:
+def broken(kind: Breakage, value: Any, contract: ContractCodec | EffectCodec | SignalCodec) -> Any:
     """What comes instead of a valid output when an agent or its channel fails.
 
     Args:

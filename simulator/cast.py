@@ -28,7 +28,7 @@ class Cast:
     ) -> None:
         self.plan = plan
         self.data = data
-        self.players = {name: AgentSampler(plan, name, data) for name in [*plan.agents, *plan.effects]}
+        self.players = {name: AgentSampler(plan, name, data) for name in [*plan.agents, *plan.effects, *plan.signals]}
         self.tools = {name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in plan.tools}
         self.scarce = frozenset(
             name

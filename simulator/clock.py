@@ -10,7 +10,7 @@ out, and whatever happens at the same time goes round again.
 
 A crash drops the engine and what was not durable; a batch whose commit was under way is durable or not, by a draw.
 Attempts die with the engine, since agents are called from its process. What has left the process goes on: a request on
-its way to a target still lands, a person still answers (into the mailbox), clients send their unacknowledged requests
+its way to a target still lands, a person still answers and a signal still comes (into the mailbox), clients send their unacknowledged requests
 again. After `down` a new engine folds the journals. A run whose journal does not fold, or that meets a mistake of ours,
 is halted and named; the others go on.
 """
@@ -26,7 +26,7 @@ from orchspec.runtime.draws import VALUE, uniform
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import RunRow
-from orchspec.runtime.kernel.commands import AskPerson, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import AskPerson, AwaitSignal, EndRun, RunTask, StopTask, TryEffect, WithdrawSignal
 from orchspec.runtime.kernel.events import (
     EffectConfirmed,
     QuestionAnswered,
@@ -41,6 +41,7 @@ from orchspec.simulator.crashes import Crashed, Crashes
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
+from orchspec.simulator.signals import Signals
 from orchspec.simulator.targets import Targets
 from orchspec.simulator.visits import Visit
 
@@ -114,11 +115,14 @@ class Clock:
         self._wake_at: int | None = None
         self.attempts = Attempts(self)
         self.people = People(self)
+        self.signals = Signals(self)
         self.targets = Targets(self)
         self.tool_granted: Callable[[Grant], None] = self.attempts.tool_granted
         self._acts: dict[type, Callable[[str, Any], None]] = {
             RunTask: self.attempts.begin,
             AskPerson: self.people.ask,
+            AwaitSignal: self.signals.wait,
+            WithdrawSignal: self.signals.withdraw,
             StopTask: self._stop,
             TryEffect: self.targets.send,
             EndRun: self._end,
@@ -174,6 +178,7 @@ class Clock:
             self.engine is None
             or self.attempts.moves(run)
             or self.people.moves(run)
+            or self.signals.moves(run)
             or self.targets.moves(run)
             or any(key[0] == run for key in self._timers)
         )
@@ -407,6 +412,7 @@ class Clock:
         self.engine = engine
         engine.recover(folded, self.epoch, now)
         self.people.deliver(engine)
+        self.signals.deliver(engine)
         for run, visit in self.visits.items():
             # Whoever was not told that the run is durable asks for it again, under the same id.
             if run not in journal.live:

@@ -14,6 +14,7 @@ from orchspec.runtime.journal.records import LIVE_STATUSES
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch, LedgerRow, ReuseRow, RunRow
     from orchspec.runtime.recording import EventRecord
+    from orchspec.runtime.signals import Arrival
 
 __all__ = ["SimulatedJournal"]
 
@@ -30,6 +31,8 @@ class SimulatedJournal:
     Attributes:
         ended: Rows of runs whose client was not told yet.
         mail: Answers that no record has consumed, by number: (run, place, attempt, value, who).
+        signals: Signals that no record has consumed, by number.
+        signalled: Places of live runs whose signal has been put in.
     """
 
     def __init__(self, *, survives: bool, keep_records: bool) -> None:
@@ -41,7 +44,15 @@ class SimulatedJournal:
         self.ledger: dict[tuple[str, str, int], LedgerRow] = {}
         self.reuse: dict[str, ReuseRow] = {}
         self.mail: dict[int, tuple[str, int, int, Any, str]] = {}
+        self.signals: dict[int, Arrival] = {}
+        self.signalled: set[tuple[str, int]] = set()
+        self._numbers = 0
         self._prune_at = _REUSE_LEAST
+
+    def next_mail(self) -> int:
+        """The number of the next mail."""
+        self._numbers += 1
+        return self._numbers
 
     def commit(self, batch: Batch) -> None:
         """All of the batch becomes durable."""
@@ -51,6 +62,7 @@ class SimulatedJournal:
                 records.setdefault(record.run, []).append(record)  # type: ignore[arg-type]
         for number in batch.mail_taken:
             self.mail.pop(number, None)
+            self.signals.pop(number, None)
         if not self.survives:
             return
         for row in batch.runs:
@@ -76,8 +88,14 @@ class SimulatedJournal:
         """Whoever asked for the run was told how it ended: nothing of it is needed any more."""
         self.ended.pop(run, None)
         self.records.pop(run, None)
+        self._settle(run)
 
     def forget(self, run: str) -> None:
         """The run is given up; its records stay for whoever wants to know why."""
         self.live.pop(run, None)
         self.ended.pop(run, None)
+        self._settle(run)
+
+    def _settle(self, run: str) -> None:
+        if self.signalled:
+            self.signalled = {wait for wait in self.signalled if wait[0] != run}

@@ -30,7 +30,6 @@ class People:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._asked: dict[_Question, simpy.Event | None] = {}
-        self._numbers = 0
 
     def moves(self, run: str) -> bool:
         """Whether somebody will answer a question of the run."""
@@ -73,10 +72,10 @@ class People:
         if visit is None:
             return
         visit.answered.add((place, attempt))
-        self._numbers += 1
-        self._clock.journal.mail[self._numbers] = (run, place, attempt, value, who)
+        number = self._clock.journal.next_mail()
+        self._clock.journal.mail[number] = (run, place, attempt, value, who)
         if self._clock.engine is not None:
-            self._hand_over(self._clock.engine, self._numbers)
+            self._hand_over(self._clock.engine, number)
 
     def deliver(self, engine: Engine) -> None:
         """After a crash: hand over whatever lies in the mailbox."""

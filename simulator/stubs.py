@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchspec.compiler.plan import Plan, Profile, Stub
-    from orchspec.runtime.kernel.values import ContractCodec, EffectCodec
+    from orchspec.runtime.kernel.values import ContractCodec, EffectCodec, SignalCodec
 
 __all__ = ["StubbedCast", "without_chance_failures"]
 
@@ -93,14 +93,21 @@ class _StubbedPlayer(AgentSampler):
         stub = self._stubs.get(name)
         if stub is None:
             codecs = program_of(self.plan).codecs
-            codec = codecs.contract(name) if name in self.plan.contracts else codecs.effect(name)
+            codec: ContractCodec | EffectCodec | SignalCodec
+            if name in self.plan.contracts:
+                codec = codecs.contract(name)
+            else:
+                codec = codecs.effect(name) if name in self.plan.effects else codecs.signal(name)
             stub = self._stubs[name] = _StubMaker(self, turns, codec)
         return stub
 
     def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int) -> Sampled:
         """See `AgentSampler.attempt`."""
         self._key = key
-        return super().attempt(contract, inputs, key, attempt)
+        sampled = super().attempt(contract, inputs, key, attempt)
+        # A signal whose stub is none does not come.
+        sampled.never = self.target in self.plan.signals and sampled.output is None
+        return sampled
 
     def receipt(self, args: list[Any], key: int) -> Any:
         """See `AgentSampler.receipt`."""
@@ -116,7 +123,7 @@ class _StubbedPlayer(AgentSampler):
 class _StubMaker(Maker):
     """Stands where outputs are made, and gives those of a stub."""
 
-    def __init__(self, player: _StubbedPlayer, turns: _Turns, codec: ContractCodec | EffectCodec) -> None:
+    def __init__(self, player: _StubbedPlayer, turns: _Turns, codec: ContractCodec | EffectCodec | SignalCodec) -> None:
         # Not that of Maker: nothing is made, so nothing need be makeable.
         self.codec = codec
         self._player = player

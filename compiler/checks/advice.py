@@ -11,7 +11,7 @@ __all__ = ["missing_timeouts"]
 
 
 def missing_timeouts(context: Context) -> None:
-    """Advises a timeout where a person may be waited for without end."""
+    """Advises a timeout where a person or a signal may be waited for without end."""
     for flow in context.checked.flows.values():
         if flow.block is not None and flow.budget.time_us is None:
             _block(context, flow.block)
@@ -30,6 +30,10 @@ def _block(context: Context, block: BlockInfo) -> None:
 
 
 def _step(context: Context, step: StepInfo) -> None:
+    if step.signal is not None and step.policy.timeout_us is None:
+        name, at = step.node.name.text, step.node.work
+        context.report.add(codes.NO_TIMEOUT, at, name=name, who=f"the signal `{step.signal.name}`")
+        return
     if step.node.by is None or (step.budget is not None and step.budget.time_us is not None):
         return
     for candidate in step.candidates:

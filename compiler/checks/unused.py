@@ -26,6 +26,7 @@ def unused_declarations(context: Context) -> None:
         "policy": checked.policies,
         "tool": checked.tools,
         "effect": checked.effects,
+        "signal": checked.signals,
     }
     for kind, table in tables.items():
         for name, info in table.items():  # type: ignore[attr-defined]
@@ -72,5 +73,5 @@ def unused_names(context: Context) -> None:
 
 
 def _acts(context: Context, node: Node, acting: set[FlowInfo]) -> bool:
-    """Whether something is done to the outside world in a statement, or in the flows that it calls."""
-    return any(step.effect is not None or step.flow in acting for step in steps_in(context, node))
+    """Whether something is done to the outside world, or waited for from there, in a statement or the flows it calls."""
+    return any(step.effect is not None or step.signal is not None or step.flow in acting for step in steps_in(context, node))

@@ -134,7 +134,7 @@ NO_TIMEOUT = define(
     "no-timeout",
     "nothing bounds the time that `{name}` waits for {who}",
     severity="advice",
-    explanation="A person may never answer. Without a `timeout` at the step or at the human, and without a time budget "
+    explanation="A person may never answer, a signal may never come. Without a `timeout` at the step or at the human, and without a time budget "
     "around it, the run is parked for good.",
     bad="""orch 1
 contract Judge(text: Text) -> Bool

@@ -77,12 +77,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "hand over what is to be known as a parameter of the contract",
         PRELUDE + "channel news(note: Text) { from = [ann]  to = all }\n",
     ),
-    "signal": (
-        8,
-        "`signal`",
-        "ask a `human` for what comes from outside",
-        PRELUDE + "signal paid(order: Text) -> Text\n",
-    ),
     "send": (
         9,
         "`send`",

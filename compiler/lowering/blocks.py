@@ -24,6 +24,7 @@ from orchspec.compiler.plan import (
     Repeat,
     Rule,
     Scope,
+    SignalStep,
     Statement,
     TaskStep,
     Until,
@@ -73,7 +74,7 @@ class Lowering:
     # steps --------------------------------------------------------------------------------------------------------
 
     def step(self, node: syntax.Step, _: BlockInfo, needs: list[int]) -> Statement:
-        """A step: a task, an effect or a flow."""
+        """A step: a task, an effect, a signal or a flow."""
         info = self.checked.steps[node]
         if info.contract is not None:
             return self._task(info, needs)
@@ -86,7 +87,12 @@ class Lowering:
             return EffectStep(
                 "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure
             )
-        assert info.flow is not None, "a step is a task, an effect or a flow"
+        if info.signal is not None:
+            timeout_us = info.policy.timeout_us
+            return SignalStep(
+                "signal", number, name, slot, needs, info.signal.name, arguments, timeout_us, only_if, on_failure
+            )
+        assert info.flow is not None, "a step is a task, an effect, a signal or a flow"
         return FlowStep("flow", number, name, slot, needs, info.flow.name, arguments, only_if, on_failure, info.budget)
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:

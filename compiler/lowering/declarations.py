@@ -8,8 +8,8 @@ from orchspec.compiler.lowering.blocks import lower_arguments
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.who import lower_policy
 from orchspec.compiler.lowering.wording import written
-from orchspec.compiler.model import AgentInfo, Checked, ContractInfo, EffectInfo, FieldInfo, ToolInfo
-from orchspec.compiler.plan import Agent, Call, Contract, Effect, EnumType, Field, Model, RecordType, Tool
+from orchspec.compiler.model import AgentInfo, Checked, ContractInfo, EffectInfo, FieldInfo, SignalInfo, ToolInfo
+from orchspec.compiler.plan import Agent, Call, Contract, Effect, EnumType, Field, Model, RecordType, Signal, Tool
 from orchspec.compiler.types import as_plan
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "lower_fields",
     "lower_models",
     "lower_records",
+    "lower_signals",
     "lower_tools",
 ]
 
@@ -123,3 +124,12 @@ def _effect(checked: Checked, info: EffectInfo) -> Effect:
         policy=lower_policy(info.policy),
         remembers_us=info.remembers_us,
     )
+
+
+def lower_signals(checked: Checked) -> dict[str, Signal]:
+    """The signals."""
+    return {name: _signal(checked, info) for name, info in checked.signals.items()}
+
+
+def _signal(checked: Checked, info: SignalInfo) -> Signal:
+    return Signal(info.name, lower_fields(checked, info.params), as_plan(info.result))

@@ -43,6 +43,7 @@ from orchspec.compiler.model.declarations import (
     PolicyInfo,
     PolicyValues,
     RecordInfo,
+    SignalInfo,
     ToolInfo,
     UndoInfo,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "RepeatInfo",
     "RuleInfo",
     "ScopeInfo",
+    "SignalInfo",
     "Slot",
     "SlotKind",
     "StepInfo",

@@ -13,6 +13,7 @@ from orchspec.compiler.model.declarations import (
     FlowInfo,
     ModelInfo,
     PolicyValues,
+    SignalInfo,
 )
 from orchspec.compiler.model.frames import Frame, Slot
 from orchspec.compiler.plan import Budget, Need
@@ -96,7 +97,7 @@ class OnFailureInfo:
 class StepInfo:
     """A step with everything resolved.
 
-    Exactly one of `contract`, `effect`, `flow` is set. `arguments` stand in the order of the parameters, none left out;
+    Exactly one of `contract`, `effect`, `flow`, `signal` is set. `arguments` stand in the order of the parameters, none left out;
     with `loop` they are evaluated in the item's frame. `copies` is the N of `N of`. `only_if`, `urgency`, `width` are
     evaluated in the block's frame. `policy` is what the step itself says (effects: merged with the effect's);
     `candidates` hold it merged for each agent. `result` is the type of the step's name.
@@ -106,6 +107,7 @@ class StepInfo:
     contract: ContractInfo | None = None
     effect: EffectInfo | None = None
     flow: FlowInfo | None = None
+    signal: SignalInfo | None = None
     arguments: tuple[Argument, ...] = ()
     pattern: Literal["one", "any", "all", "some", "first"] = "one"
     candidates: tuple[CandidateInfo, ...] = ()

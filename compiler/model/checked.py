@@ -19,6 +19,7 @@ from orchspec.compiler.model.declarations import (
     ParamInfo,
     PolicyInfo,
     RecordInfo,
+    SignalInfo,
     ToolInfo,
 )
 from orchspec.compiler.model.frames import (
@@ -67,6 +68,7 @@ Symbol: TypeAlias = (
     | AgentInfo
     | EffectInfo
     | FlowInfo
+    | SignalInfo
 )
 """What a Name, Path, Field, Index or Call node refers to."""
 
@@ -96,6 +98,7 @@ class Checked:
     agents: dict[str, AgentInfo] = field(default_factory=dict)
     effects: dict[str, EffectInfo] = field(default_factory=dict)
     flows: dict[str, FlowInfo] = field(default_factory=dict)
+    signals: dict[str, SignalInfo] = field(default_factory=dict)
     profiles: list[ProfileDecl] = field(default_factory=list)
     scenarios: list[ScenarioDecl] = field(default_factory=list)
     tests: list[TestDecl] = field(default_factory=list)

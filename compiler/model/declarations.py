@@ -21,6 +21,7 @@ from orchspec.grammar.syntax import (
     ParamDecl,
     Parameter,
     PolicyDecl,
+    SignalDecl,
     ToolDecl,
     TypeDecl,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "PolicyInfo",
     "PolicyValues",
     "RecordInfo",
+    "SignalInfo",
     "ToolInfo",
     "UndoInfo",
 ]
@@ -237,6 +239,17 @@ class EffectInfo:
     undo: UndoInfo | None = None
     policy: PolicyValues = field(default_factory=PolicyValues)
     remembers_us: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class SignalInfo:
+    """A signal. `frame` holds its parameters."""
+
+    name: str
+    node: SignalDecl
+    frame: Frame
+    params: list[FieldInfo] = field(default_factory=list)
+    result: Type = NOTHING
 
 
 @dataclass(slots=True, eq=False)

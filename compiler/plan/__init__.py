@@ -43,7 +43,7 @@ from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
-from orchspec.compiler.plan.parties import Agent, Call, Effect, Tool
+from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Block,
@@ -60,6 +60,7 @@ from orchspec.compiler.plan.statements import (
     Repeat,
     Rule,
     Scope,
+    SignalStep,
     Statement,
     TaskStep,
     Until,
@@ -106,6 +107,8 @@ __all__ = [
     "Rule",
     "Scenario",
     "Scope",
+    "Signal",
+    "SignalStep",
     "Source",
     "Statement",
     "Stub",

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchspec.compiler.plan.forms import Json, PlanError
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Model, RecordType
-from orchspec.compiler.plan.parties import Agent, Effect, Tool
+from orchspec.compiler.plan.parties import Agent, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import Flow
 from orchspec.compiler.plan.studies import Profile, Scenario, Test
 
@@ -51,6 +51,7 @@ class Plan:
     agents: dict[str, Agent] = field(default_factory=dict)
     tools: dict[str, Tool] = field(default_factory=dict)
     effects: dict[str, Effect] = field(default_factory=dict)
+    signals: dict[str, Signal] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
     params: dict[str, Json] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)

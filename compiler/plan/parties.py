@@ -13,6 +13,7 @@ __all__ = [
     "Agent",
     "Call",
     "Effect",
+    "Signal",
     "Tool",
 ]
 
@@ -64,3 +65,12 @@ class Effect:
     undo: Call | None = None
     policy: Policy = field(default_factory=Policy)
     remembers_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something that comes from outside, for whoever waits for it with equal arguments."""
+
+    name: str
+    params: list[Field]
+    result: TypeExpr

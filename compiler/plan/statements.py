@@ -25,6 +25,7 @@ __all__ = [
     "Repeat",
     "Rule",
     "Scope",
+    "SignalStep",
     "Statement",
     "TaskStep",
     "Until",
@@ -120,6 +121,22 @@ class FlowStep:
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
     budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalStep:
+    """`step y = paid(o.id) { timeout = 3d }`: waits for a signal with equal arguments, for at most `timeout_us`."""
+
+    kind: Literal["signal"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    signal: str
+    args: list[Expr]
+    timeout_us: int | None = None
+    only_if: Expr | None = None
+    on_failure: list[OnFailure] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +275,7 @@ class Scope:
 
 
 Statement: TypeAlias = (
-    TaskStep | EffectStep | FlowStep | Arbitrate | Let | Fail | Checkpoint | Until | Give | Repeat | Scope
+    TaskStep | EffectStep | FlowStep | SignalStep | Arbitrate | Let | Fail | Checkpoint | Until | Give | Repeat | Scope
 )
 
 

@@ -11,13 +11,13 @@ from orchspec.compiler.codes.names import UNKNOWN_NAME, WRONG_KIND
 from orchspec.compiler.context import Context
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.lowering.nodes import Nodes
-from orchspec.compiler.model import AgentInfo, Checked, EffectInfo, FlowInfo, ToolInfo
+from orchspec.compiler.model import AgentInfo, Checked, EffectInfo, FlowInfo, SignalInfo, ToolInfo
 from orchspec.compiler.report import Report, did_you_mean
 from orchspec.compiler.types import Type
 from orchspec.grammar import syntax
 from orchspec.grammar.diagnostics import Code, Label
 
-__all__ = ["FAILED", "ORCHESTRATOR", "Constant", "Failed", "Study", "Target"]
+__all__ = ["FAILED", "ORCHESTRATOR", "Constant", "Failed", "Study", "Target", "describe"]
 
 ORCHESTRATOR: Final = "orchestrator"
 """The name by which profiles and faults mean the engine itself."""
@@ -39,7 +39,7 @@ class Constant:
     value: Any
 
 
-Target: TypeAlias = AgentInfo | ToolInfo | EffectInfo | Literal["orchestrator"]
+Target: TypeAlias = AgentInfo | ToolInfo | EffectInfo | SignalInfo | Literal["orchestrator"]
 
 _KINDS = {"agent", "human", "dispatcher", "tool", "effect", "orchestrator"}
 
@@ -57,6 +57,7 @@ class Study:
             **checked.agents,
             **checked.tools,
             **checked.effects,
+            **checked.signals,
             ORCHESTRATOR: ORCHESTRATOR,
         }
         self._checkpoints: dict[FlowInfo, list[str]] = {}
@@ -73,7 +74,7 @@ class Study:
             return found
         if not name or name in self.checked.opaque:
             return None
-        kind = " or ".join(each for each in ("agent", "human", "tool", "effect") if each in allowed) or ORCHESTRATOR
+        kind = " or ".join(each for each in ("agent", "human", "tool", "effect", "signal") if each in allowed) or ORCHESTRATOR
         known = self._targets.get(name) or self.checked.flows.get(name) or self.checked.contracts.get(name)
         if known is not None:
             expected = f"the name of an {kind}"
@@ -101,6 +102,8 @@ class Study:
                 return "tool"
             case EffectInfo():
                 return "effect"
+            case SignalInfo():
+                return "signal"
             case _:
                 return ORCHESTRATOR
 
@@ -133,6 +136,8 @@ def describe(known: Target | FlowInfo | object) -> str:
             return "a tool"
         case EffectInfo():
             return "an effect"
+        case SignalInfo():
+            return "a signal"
         case FlowInfo():
             return "a flow"
         case str():

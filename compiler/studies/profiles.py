@@ -9,7 +9,7 @@ from orchspec.compiler.codes.declarations import ATTRIBUTE_TWICE, UNKNOWN_ATTRIB
 from orchspec.compiler.codes.names import DUPLICATE_DECLARATION
 from orchspec.compiler.codes.studies import NOTHING_TO_SAMPLE, UNTOUCHABLE_TOOL
 from orchspec.compiler.codes.types import DUPLICATE_ENTRY, TYPE_MISMATCH
-from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo
+from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo, SignalInfo
 from orchspec.compiler.plan import Dist, Profile
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.context import FAILED, ORCHESTRATOR, Failed, Study, Target
@@ -43,6 +43,7 @@ FIELDS: Mapping[str, Mapping[str, _FieldKind]] = {
     "human": {name: kind for name, kind in _WORKER.items() if name in _PERSON},
     "tool": {"latency": "time", "cost": "money", "failure": "share"},
     "effect": {"latency": "time", "cost": "money", "failure": "share", "output": "output"},
+    "signal": {"latency": "time", "never": "share", "output": "output"},
     "orchestrator": {"journal_write": "time"},
 }
 """What a profile may say of each kind of target."""
@@ -169,7 +170,7 @@ def _asks(study: Study, entry: syntax.RecordEntry) -> Dist | Failed:
 
 def _results(target: Target) -> list[Type]:
     """The types of what a target gives, each once."""
-    if isinstance(target, EffectInfo):
+    if isinstance(target, EffectInfo | SignalInfo):
         return [target.result]
     assert isinstance(target, AgentInfo)
     results: list[Type] = []

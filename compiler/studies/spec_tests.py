@@ -7,10 +7,10 @@ from typing import Any
 from orchspec.compiler.codes.declarations import AGENT_DOES_NOT_FULFILL
 from orchspec.compiler.codes.names import UNKNOWN_NAME
 from orchspec.compiler.codes.studies import WRONG_STUB
-from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, FlowInfo
+from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, FlowInfo, SignalInfo
 from orchspec.compiler.plan import Expectation, Fault, Stub, Test
 from orchspec.compiler.report import did_you_mean, listed
-from orchspec.compiler.studies.context import FAILED, Failed, Study
+from orchspec.compiler.studies.context import FAILED, Failed, Study, describe
 from orchspec.compiler.studies.facts import check_facts
 from orchspec.compiler.studies.injections import check_fault
 from orchspec.compiler.studies.scenarios import given_parameters, named_once, study_attributes
@@ -90,7 +90,7 @@ def _stubs(study: Study, node: syntax.TestDecl) -> list[Stub]:
 def _stub(study: Study, node: syntax.Stub) -> Stub | None:
     parts = node.target.parts
     name = parts[0].text
-    target = study.target(parts[0], name, ("agent", "human", "dispatcher", "effect"))
+    target = study.target(parts[0], name, ("agent", "human", "dispatcher", "effect", "signal"))
     if target is None:
         return None
     contract: ContractInfo | None = None
@@ -101,7 +101,8 @@ def _stub(study: Study, node: syntax.Stub) -> Stub | None:
     results = _results(target, contract)
     if any(isinstance(result, Unknown) for result in results) or (getattr(target, "open", False) and contract is None):
         return None
-    if any(isinstance(result, Nothing) for result in results):
+    comes = [value for value in node.values if not (isinstance(target, SignalInfo) and isinstance(value, syntax.NoneLit))]
+    if comes and any(isinstance(result, Nothing) for result in results):
         study.report.add(WRONG_STUB, node.target, problem=f"`{name}` gives nothing, so there is nothing to stub")
         return None
     if len(results) > 1:
@@ -110,7 +111,8 @@ def _stub(study: Study, node: syntax.Stub) -> Stub | None:
         problem = f"`{name}` fulfills contracts with different results; stub one of {names}"
         study.report.add(WRONG_STUB, node.target, problem=problem)
         return None
-    values = [_value(study, value, results[0], name) for value in node.values]
+    # A signal that is none does not come.
+    values = [_value(study, value, results[0], name) if value in comes else None for value in node.values]
     if any(isinstance(value, Failed) for value in values):
         return None
     return Stub(name, None if contract is None else contract.name, values)
@@ -120,7 +122,7 @@ def _contract(study: Study, path: syntax.Path, target: object) -> ContractInfo |
     name = ".".join(part.text for part in path.parts[1:])
     at = path.parts[-1]
     if not isinstance(target, AgentInfo):
-        problem = f"`{path.parts[0].text}` is an effect and fulfills no contract"
+        problem = f"`{path.parts[0].text}` is {describe(target)} and fulfills no contract"
         study.report.add(WRONG_STUB, at, problem=problem)
         return None
     found = next((each for each in target.fulfills if each.name == name), None)
@@ -138,7 +140,7 @@ def _contract(study: Study, path: syntax.Path, target: object) -> ContractInfo |
 def _results(target: object, contract: ContractInfo | None) -> list[Type]:
     if contract is not None:
         return [contract.result]
-    if isinstance(target, EffectInfo):
+    if isinstance(target, EffectInfo | SignalInfo):
         return [target.result]
     assert isinstance(target, AgentInfo)
     results: list[Type] = []

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "journal": "Prints the records of a run, one JSON document a line.",
     "inbox": "Shows the questions that wait for people, oldest first.",
     "answer": "Answers a question of the inbox, once.",
+    "signal": "Sends a signal to whichever run waits for it, now or within seven days.",
     "cancel": "Cancels a run: what is under way is stopped, what it did is undone.",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchspec.compiler.plan import Arbitrate, EffectStep, FlowStep, Plan, Repeat, Scope, TaskStep
+from orchspec.compiler.plan import Arbitrate, EffectStep, FlowStep, Plan, Repeat, Scope, SignalStep, TaskStep
 from orchspec.graph.reading import Frames, Reader, crossing
 from orchspec.graph.topology import Edge, FlowGraph, Group, Node, NodeKind, without_implied
 from orchspec.graph.words import budget_words, dispatch, duration, failures, needed, rules
@@ -114,6 +114,12 @@ class _Builder:
             case EffectStep():
                 group.items.append(self._effect(name, statement, frames))
                 self._undo(group, name, statement.effect)
+            case SignalStep():
+                lines = [f"signal {statement.signal}"]
+                if statement.timeout_us is not None:
+                    lines.append(f"timeout {duration(statement.timeout_us)}")
+                lines += self._guards(statement, frames)
+                group.items.append(Node(name, "person", statement.name, tuple(lines)))
             case FlowStep():
                 lines = [f"flow {statement.flow}", *budget_words(statement.budget)]
                 lines += self._guards(statement, frames)

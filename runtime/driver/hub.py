@@ -423,7 +423,7 @@ class Hub:
 
     async def _park(self, loop: EngineLoop) -> None:
         lives = list(loop.lives.values())
-        asked = {run for run, _ in loop.people.open}
+        asked = {run for run, _ in loop.people.open} | loop.engine.signals.waiting
         loop.draining = True
         for live in lives:
             loop.park(live)

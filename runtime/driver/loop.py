@@ -26,7 +26,16 @@ from orchspec.runtime.driver.timers import TimerQueue
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
 from orchspec.runtime.failpoints import ARMED, reached
-from orchspec.runtime.kernel.commands import AskPerson, Command, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import (
+    AskPerson,
+    AwaitSignal,
+    Command,
+    EndRun,
+    RunTask,
+    StopTask,
+    TryEffect,
+    WithdrawSignal,
+)
 from orchspec.runtime.kernel.events import EffectConfirmed, Event, QuestionAnswered, TaskFailed, TimerFired
 
 if TYPE_CHECKING:
@@ -169,7 +178,7 @@ class EngineLoop:
         now = self.clock.now_us()
         engine = self.engine
         due = self._timers.due(now)
-        if due and self.people.open:
+        if due and (self.people.open or self.engine.signals.waiting):
             self.poll()
             if self.closed:
                 return
@@ -208,7 +217,7 @@ class EngineLoop:
         if engine.inbox or not engine.committer.idle or self._timers.active or self._wake_us is not None:
             return False
         # Without a question, a deadline still makes something happen.
-        return bool(self.people.open) or self._timers.next_us() is None
+        return bool(self.people.open or self.engine.signals.waiting) or self._timers.next_us() is None
 
     # -------------------------------------------------------------- commit
 
@@ -293,6 +302,9 @@ class EngineLoop:
         else:
             self._attempts.stop(live.run, command)
 
+    def _await(self, live: LiveRun, command: AwaitSignal | WithdrawSignal) -> None:
+        """Nothing: the engine knows who waits, and the mailbox is looked into anyway."""
+
     def _try(self, live: LiveRun, command: TryEffect) -> None:
         if not self.draining:
             self._sending.send(live, command)
@@ -307,6 +319,7 @@ class EngineLoop:
         self._timers.forget(run)
         for key in [key for key in self.people.open if key[0] == run]:
             del self.people.open[key]
+
 
     def _halt(self, run: str, error: Exception) -> None:
         live = self.lives.get(run)
@@ -411,6 +424,8 @@ def _event(record: Any) -> Any:
 _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
     AskPerson: EngineLoop._ask,  # noqa: SLF001
+    AwaitSignal: EngineLoop._await,  # noqa: SLF001
+    WithdrawSignal: EngineLoop._await,  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._try,  # noqa: SLF001
     EndRun: EngineLoop._end,  # noqa: SLF001

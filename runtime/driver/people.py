@@ -1,4 +1,4 @@
-"""People: questions that wait for them, and the mail that brings answers and cancellations.
+"""People: questions that wait for them, and the mail that brings answers, signals and cancellations.
 
 A question is durable before it is put; whoever answers may do so from another process, into the store's mailbox. Mail
 is drained before timers, so that what was put in by a deadline wins over it; what came later loses.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.events import CancelRequested, QuestionAnswered
 from orchspec.runtime.kernel.values import Unverified
+from orchspec.runtime.signals import Arrival
 
 if TYPE_CHECKING:
     from orchspec.runtime.driver.attempts import Attempts
@@ -85,7 +86,11 @@ class People:
     def poll(self) -> None:
         """Post what the mailbox holds for the runs of this loop."""
         for mail in self._store.pending_mail():
-            if mail.id in self._taken or mail.run is None:
+            if mail.id in self._taken:
+                continue
+            if mail.kind == "signal":
+                self._signal(mail)
+            if mail.run is None:
                 continue
             live = self._loop.lives.get(mail.run)
             kernel = self._loop.engine.kernels.get(mail.run)
@@ -96,6 +101,13 @@ class People:
                 self._loop.post(mail.run, CancelRequested(0, _reason(mail)), mail.id)
             elif mail.kind == "answer":
                 self._answer(mail, mail.run, kernel)
+
+    def _signal(self, mail: Mail) -> None:
+        loop = self._loop
+        self._taken.add(mail.id)
+        arrival = Arrival(mail.id, mail.name or "", mail.key or "", mail.value, mail.posted_us)
+        loop.engine.signal(arrival, loop.clock.now_us())
+        loop.schedule()
 
     def _answer(self, mail: Mail, run: str, kernel: Kernel) -> None:
         loop = self._loop

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 __all__ = [
     "ArmTimer",
     "AskPerson",
+    "AwaitSignal",
     "ClaimEffect",
     "Command",
     "DropTimer",
@@ -28,6 +29,7 @@ __all__ = [
     "SettleEffect",
     "StopTask",
     "TryEffect",
+    "WithdrawSignal",
     "command_text",
 ]
 
@@ -116,6 +118,34 @@ class StopTask:
     dispatch: int
     agent: str
     person: bool = False
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class AwaitSignal:
+    """Wait for a signal; it comes as `SignalReceived`.
+
+    `key` is the hash of signal and arguments, `inputs` are the arguments themselves (inner values). `since_us`: from
+    when on it is waited for, so that the oldest waiter stays the oldest through a crash. What is put in after
+    `deadline_us` is not for this waiter.
+    """
+
+    place: int
+    signal: str
+    key: str
+    inputs: list[Any]
+    since_us: int
+    deadline_us: int | None = None
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class WithdrawSignal:
+    """Nobody at this place waits for the signal any more."""
+
+    place: int
+    signal: str
+    key: str
     outward: ClassVar[bool] = True
 
 
@@ -230,7 +260,9 @@ Command: TypeAlias = (
     | ReleaseGrant
     | RunTask
     | AskPerson
+    | AwaitSignal
     | StopTask
+    | WithdrawSignal
     | ClaimEffect
     | TryEffect
     | SettleEffect
@@ -251,6 +283,8 @@ def command_text(command: Command, place: str) -> str:
     match command:
         case RunTask() | AskPerson() | StopTask():
             return f"{kind} {place} {command.agent} {command.attempt}.{command.dispatch}"
+        case AwaitSignal() | WithdrawSignal():
+            return f"{kind} {place} {command.signal} {command.key[:16]}"
         case TryEffect():
             return f"{kind} {place} {command.effect} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
         case ClaimEffect() | SettleEffect():

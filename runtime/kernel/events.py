@@ -27,6 +27,7 @@ __all__ = [
     "QuestionAnswered",
     "ReuseAnswered",
     "RunStarted",
+    "SignalReceived",
     "TaskEnrolled",
     "TaskFailed",
     "TaskFulfilled",
@@ -87,6 +88,18 @@ class QuestionAnswered:
     value: Any
     by: str
     rank: ClassVar[int] = 3
+    dispatch: int = 0
+
+
+@dataclass(slots=True)
+class SignalReceived:
+    """A signal came that a place waits for: `value` as JSON of the edge."""
+
+    time: int
+    place: int
+    value: Any
+    rank: ClassVar[int] = 3
+    attempt: int = 0
     dispatch: int = 0
 
 
@@ -255,6 +268,7 @@ Event: TypeAlias = (
     | EngineRecovered
     | CancelRequested
     | QuestionAnswered
+    | SignalReceived
     | TaskFulfilled
     | TaskFailed
     | TaskStopped
@@ -275,6 +289,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EngineRecovered,
         CancelRequested,
         QuestionAnswered,
+        SignalReceived,
         TaskFulfilled,
         TaskFailed,
         TaskStopped,

@@ -23,6 +23,7 @@ from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, Compi
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.scopes import Enclosure, Mapping
 from orchspec.runtime.kernel.seeking import Asking
+from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
@@ -60,6 +61,7 @@ _CLASSES: Final[dict[str, type]] = {
         Account,
         Applying,
         Asking,
+        Awaiting,
         Ballot,
         Calling,
         Deciding,

@@ -24,6 +24,7 @@ from orchspec.runtime.kernel.events import (
     QuestionAnswered,
     ReuseAnswered,
     RunStarted,
+    SignalReceived,
     TaskEnrolled,
     TaskFailed,
     TaskFulfilled,
@@ -32,11 +33,13 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.regions import Region
+from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
 from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
     REGION_TABLE,
+    SIGNAL_TABLE,
     STATE_NAMES,
     TASK_TABLE,
     TIMER_OF,
@@ -127,6 +130,8 @@ def _timer_fired(kernel: Kernel, event: TimerFired) -> None:
     elif isinstance(activity, Applying):
         if _is_awaited(kernel, activity, event):
             _task(kernel, activity, event, EFFECT_TABLE, activity.timer)
+    elif isinstance(activity, Awaiting):
+        _task(kernel, activity, event, SIGNAL_TABLE, activity.timer)
     elif isinstance(activity, Region):
         _task(kernel, activity, event, REGION_TABLE, activity.timer)
     else:
@@ -215,6 +220,13 @@ def _question_answered(kernel: Kernel, event: QuestionAnswered) -> None:
     _task(kernel, task, event, TASK_TABLE, task.answered)
 
 
+def _signal_received(kernel: Kernel, event: SignalReceived) -> None:
+    activity = _at(kernel, event)
+    if not isinstance(activity, Awaiting):
+        raise ImpossibleEvent(f"SignalReceived at {activity.path()}, where no signal is waited for")
+    _task(kernel, activity, event, SIGNAL_TABLE, activity.received)
+
+
 def _reuse_answered(kernel: Kernel, event: ReuseAnswered) -> None:
     task = _task_at(kernel, event)
     _task(kernel, task, event, TASK_TABLE, task.reuse_answered)
@@ -290,6 +302,7 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     TaskStopped: _task_stopped,
     CostReported: _cost_reported,
     QuestionAnswered: _question_answered,
+    SignalReceived: _signal_received,
     ReuseAnswered: _reuse_answered,
     EffectClaimed: _effect_claimed,
     EffectConfirmed: _effect_confirmed,

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.kernel import arbitration, calls, repeats, scopes, settling
+from orchspec.runtime.kernel import arbitration, calls, repeats, scopes, settling, signals
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
 from orchspec.runtime.kernel.events import Event
@@ -45,7 +45,7 @@ KERNEL_VERSION: Final = 1
 A journal is folded by the kernel that wrote it, or by one that proves that it folds it the same way.
 """
 
-assert arbitration and calls and repeats and scopes and settling  # importing them registers their statements
+assert arbitration and calls and repeats and scopes and settling and signals  # importing them registers their statements
 
 
 class Kernel:

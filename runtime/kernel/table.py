@@ -19,6 +19,7 @@ from orchspec.runtime.kernel.events import (
     Event,
     QuestionAnswered,
     ReuseAnswered,
+    SignalReceived,
     TaskEnrolled,
     TaskFailed,
     TaskFulfilled,
@@ -37,10 +38,12 @@ __all__ = [
     "RESTING",
     "RUNNING",
     "SENT",
+    "SIGNAL_TABLE",
     "STATE_NAMES",
     "TASK_TABLE",
     "TIMER_OF",
     "UNFUNDED",
+    "WAITING",
     "ImpossibleEvent",
     "Table",
 ]
@@ -67,6 +70,8 @@ DOUBT: Final = 8
 """An effect that may or may not have happened; it will be sent again with the same key."""
 OPEN: Final = 9
 """A region (repeat, scope, flow, fan-out, arbitration) with something under way inside."""
+WAITING: Final = 10
+"""A step that waits for a signal."""
 
 STATE_NAMES: Final = {
     CLOSED: "closed",
@@ -79,6 +84,7 @@ STATE_NAMES: Final = {
     SENT: "sent",
     DOUBT: "in doubt",
     OPEN: "open",
+    WAITING: "waiting",
 }
 
 _AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, CLOSED})
@@ -117,6 +123,12 @@ REGION_TABLE: Final[Table] = {
     (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
 }
 """A region only ever takes its own timers: a deadline, or the period of a repeat."""
+
+SIGNAL_TABLE: Final[Table] = {
+    (WAITING, SignalReceived): frozenset({WAITING, CLOSED}),
+    (WAITING, TimerFired): frozenset({CLOSED}),
+}
+"""A wait for a signal. A value that is not of the signal's type is refused, and the wait goes on."""
 
 TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle"}
 """Which timer a state waits for; any other is late, since a timer may fire twice.

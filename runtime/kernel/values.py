@@ -7,9 +7,10 @@ One `Codecs(plan)` compiles each type and each handoff once; see `codecs` and `s
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-from orchspec.compiler.plan import Contract, Effect, Expr, Field, Flow, Plan, TypeExpr
+from orchspec.compiler.plan import Contract, Effect, Expr, Field, Flow, Plan, Signal, TypeExpr, canonical_json
 from orchspec.runtime.kernel.codecs import (
     ABSENT,
     Codec,
@@ -31,6 +32,7 @@ __all__ = [
     "FlowCodec",
     "InvalidValue",
     "Shape",
+    "SignalCodec",
     "Unverified",
     "codec_of",
 ]
@@ -154,6 +156,20 @@ class EffectCodec(_Handoff):
         super().__init__(codecs, effect.name, effect.params, effect.result)
 
 
+class SignalCodec(_Handoff):
+    """The arguments and the value of a signal."""
+
+    def __init__(self, codecs: TypeCodecs, signal: Signal) -> None:
+        super().__init__(codecs, signal.name, signal.params, signal.result)
+
+    def key(self, values: list[Any]) -> str:
+        """What a signal and a wait for it must have in common: the hash of the signal and of its arguments (inner
+        values in the order of the parameters), 64 hex digits; raises InvalidValue for a `where`.
+        """
+        text = canonical_json([self.name, self.encode_inputs(values)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
 class ContractCodec(_Handoff):
     """The inputs of a contract, and its result, which is verified."""
 
@@ -208,13 +224,14 @@ def _facts(expr: Expr, frame: Env, names: list[str]) -> str:
 
 
 class Codecs(TypeCodecs):
-    """All codecs of one plan: of its types, contracts, flows and effects, each compiled when it is first asked for."""
+    """All codecs of one plan: of its types, contracts, flows, effects and signals, each compiled when it is first asked for."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._contracts: dict[str, ContractCodec] = {}
         self._flows: dict[str, FlowCodec] = {}
         self._effects: dict[str, EffectCodec] = {}
+        self._signals: dict[str, SignalCodec] = {}
 
     def contract(self, name: str) -> ContractCodec:
         """The codec of the contract of that name, which the plan has."""
@@ -235,6 +252,13 @@ class Codecs(TypeCodecs):
         made = self._effects.get(name)
         if made is None:
             made = self._effects[name] = EffectCodec(self, self.plan.effects[name])
+        return made
+
+    def signal(self, name: str) -> SignalCodec:
+        """The codec of the signal of that name, which the plan has."""
+        made = self._signals.get(name)
+        if made is None:
+            made = self._signals[name] = SignalCodec(self, self.plan.signals[name])
         return made
 
 

@@ -1,0 +1,74 @@
+"""Signals in virtual time: what is waited for comes after a while, as its profile says, or never.
+
+Whoever sends a signal stands outside the orchestrator: it comes whatever crashes meanwhile, into the mailbox, which is
+durable, and is taken from there once. One that nobody waits for any more is not sent: the one who would have sent it
+is part of the same story.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.signals import Arrival
+
+if TYPE_CHECKING:
+    import simpy
+
+    from orchspec.runtime.engine import Engine
+    from orchspec.runtime.kernel.commands import AwaitSignal, WithdrawSignal
+    from orchspec.simulator.clock import Clock
+
+__all__ = ["Signals"]
+
+_Wait = tuple[str, int]
+
+
+class Signals:
+    """Signals that are on their way (None: one that never comes), and those that lie in the mailbox."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._coming: dict[_Wait, simpy.Event | None] = {}
+
+    def moves(self, run: str) -> bool:
+        """Whether a signal is on its way for the run."""
+        return any(key[0] == run and event is not None for key, event in self._coming.items())
+
+    def wait(self, run: str, command: AwaitSignal) -> None:
+        """A place waits for a signal: it sets out, unless it has already."""
+        clock = self._clock
+        wait = (run, command.place)
+        if wait in self._coming or wait in clock.journal.signalled:
+            return
+        visit = clock.visits[run]
+        assert visit.kernel is not None
+        key = visit.kernel.draw_key(command.place)
+        sampled = clock.cast.players[command.signal].attempt(command.signal, command.inputs, key, 1)
+        if sampled.never:
+            self._coming[wait] = None
+            return
+        due = (wait, command.signal, command.key, sampled.output)
+        self._coming[wait] = clock.at(clock.now + sampled.latency_us, self._came, due)
+
+    def withdraw(self, run: str, command: WithdrawSignal) -> None:
+        """Nobody waits for it any more."""
+        self._coming.pop((run, command.place), None)
+
+    def _came(self, event: Any) -> None:
+        wait, signal, key, value = event.value
+        if self._coming.get(wait) is not event:
+            return
+        del self._coming[wait]
+        clock = self._clock
+        if wait[0] not in clock.visits:
+            return
+        arrival = Arrival(clock.journal.next_mail(), signal, key, value, clock.now)
+        clock.journal.signals[arrival.number] = arrival
+        clock.journal.signalled.add(wait)
+        if clock.engine is not None:
+            clock.engine.signal(arrival, clock.now)
+
+    def deliver(self, engine: Engine) -> None:
+        """After a crash: hand over whatever lies in the mailbox."""
+        for arrival in self._clock.journal.signals.values():
+            engine.signal(arrival, self._clock.now)
