@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "main"]
 # One line each, held here so that `orch --help` imports none of them; a test compares them with the commands' own.
 COMMANDS: Final = {
     "demo": "Gives a tour: checks, tests, simulates, runs, kills and resumes a spec.",
+    "new": "Makes a working starter: a spec, stand-in agents, a test.",
     "check": "Reports every mistake in spec files.",
     "fmt": "Formats spec files.",
     "explain": "Says what a diagnostic code means, with a bad and a good example.",
