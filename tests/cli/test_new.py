@@ -63,19 +63,8 @@ def test_its_scenario_holds(starter):
 
 
 def test_the_commands_of_its_readme_run_twice_and_deliver_once(starter):
-    command = [
-        "orchspec",
-        "run",
-        SPEC,
-        "--agents",
-        "agents",
-        "--input",
-        "@question.json",
-        "--run-id",
-        "first",
-        "--json",
-    ]
-    first, second = (python(starter, *command) for _ in range(2))
+    command = ["run", SPEC, "--agents", "agents", "--input", "@question.json", "--run-id", "first"]
+    first, second = (python(starter, "orchspec", *command, "--json") for _ in range(2))
     assert (first.returncode, second.returncode) == (WELL, WELL), first.stderr
     assert json.loads(first.stdout)["result"] == json.loads(second.stdout)["result"] == "delivered-q-1"
     assert len((starter / "delivered.jsonl").read_text("utf-8").splitlines()) == 1
