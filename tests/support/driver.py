@@ -190,6 +190,8 @@ class Driver:
         self._chosen: dict[tuple[str, str, str, int], Ending] = {}
         self._used: dict[str, int] = {}
         self._sequence = 0
+        self._sends = 0
+        self._refused: dict[str, int] = {}
         self._heap: list[tuple[int, int, int, Any]] = []
         self._timers: dict[tuple[str, int, str], tuple[int, int]] = {}
         self._live: dict[tuple[str, int, int], Ending] = {}
@@ -426,15 +428,21 @@ class Driver:
             self._push(at_us, ("report", run, TaskStopped(0, command.place, command.attempt)))
 
     def _send(self, run: str, command: TryEffect) -> None:
+        self._sends += 1
         ending = self._choose(run, command.effect, command.place, command.attempt)
         if ending.kind == "refuses" and command.target_key in self.world.applied:
             ending = replace(ending, kind="done")  # a target that has done it gives the first receipt again
         if ending.kind in ("done", "lost reply", "silent"):
-            self._push(self.now + ending.takes, ("effect", run, command, ending))
+            self._push(self.now + ending.takes, ("effect", run, command, ending, self._sends))
         elif ending.kind != "hangs":
+            if ending.kind == "refuses":
+                # A target takes what it gets in order: after it has refused this one, no earlier one lands any more.
+                self._refused[command.target_key] = self._sends
             self._push(self.now + ending.takes, ("report", run, self._effect_event(command, ending, None)))
 
-    def _effect_ends(self, run: str, command: TryEffect, ending: Ending) -> None:
+    def _effect_ends(self, run: str, command: TryEffect, ending: Ending, number: int) -> None:
+        if number < self._refused.get(command.target_key, 0):
+            return
         value = None if ending.value == 1 else ending.value
         receipt = self.world.apply(command.effect, command.target_key, command.args, value)
         self._point()

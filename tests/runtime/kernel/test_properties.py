@@ -22,8 +22,8 @@ from tests.support.invariants import (
 )
 from tests.support.plans import S
 
-# The search profile (`make chaos`) looks at ten times as many.
-SCALE = 10 if os.environ.get("ORCH_HYPOTHESIS") == "search" else 1
+# The search profile (`make chaos`) looks at four times as many.
+SCALE = 4 if os.environ.get("ORCH_HYPOTHESIS") == "search" else 1
 
 
 def examples(number):
