@@ -15,6 +15,7 @@ from orchspec.compiler import codes
 from orchspec.compiler.allow import silence
 from orchspec.compiler.blocks import Blocks
 from orchspec.compiler.checks import CHECKS, LINTS
+from orchspec.compiler.codes.types import SELF_TYPED
 from orchspec.compiler.context import Context
 from orchspec.compiler.declarations import check_bodies, resolve_signatures
 from orchspec.compiler.expressions import Typer
@@ -23,6 +24,7 @@ from orchspec.compiler.names import collect
 from orchspec.compiler.params import check_params
 from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
+from orchspec.compiler.types import is_unknown
 from orchspec.compiler.who import check_who
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
 from orchspec.grammar.parser import parse
@@ -95,5 +97,8 @@ def _passes(context: Context, typer: Typer) -> None:
     blocks = Blocks(typer)
     for flow in context.checked.flows.values():
         blocks.flow(flow)
+    for node in context.self_typed:
+        if is_unknown(context.checked.expr_types[node]):
+            context.report.absent(SELF_TYPED, node.name, name=node.name.text)
     for one in CHECKS:
         one(context)

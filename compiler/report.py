@@ -58,6 +58,13 @@ class Report:
         span = at if isinstance(at, Span) else at.span
         self.diagnostics.append(Diagnostic(code, span, args, tuple(labels), tuple(notes), fix))
 
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Forgets what is reported meanwhile: the same text is read once more."""
+        before = len(self.diagnostics)
+        yield
+        del self.diagnostics[before:]
+
     def absent(
         self,
         code: Code,

@@ -31,7 +31,21 @@ from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import By, ByAgent, ByAll, ByAny, ByCount, ByFirst, Call, Hole, Path, Step, dotted
+from orchspec.grammar.syntax import (
+    By,
+    ByAgent,
+    ByAll,
+    ByAny,
+    ByCount,
+    ByFirst,
+    Call,
+    Hole,
+    Name,
+    Path,
+    Step,
+    dotted,
+    walk,
+)
 
 __all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills"]
 
@@ -69,6 +83,9 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
     typer.checked.steps[node] = info
     target = _target(typer, node)
     settings = _settings(typer, node, target, env)
+    slot = typer.checked.slots.get(node)
+    if slot is not None:
+        slot.type = _foreseen(node, target, settings)
     only_if = settings.expr("only_if")
     if only_if is not None:
         info.only_if = only_if
@@ -158,6 +175,16 @@ def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) ->
         case FlowInfo():
             info.flow = target
     return target.result
+
+
+def _foreseen(node: Step, target: ContractInfo | EffectInfo | FlowInfo | None, settings: Settings) -> Type:
+    """The type of a step's name before its arguments are looked at: by `prev` they may read it of an earlier round."""
+    if target is None:
+        return UNKNOWN
+    kind = ListOf(target.result) if node.loop is not None or isinstance(node.by, ByAll | ByCount) else target.result
+    chain = settings.attributes.get("on_failure")
+    skips = chain is not None and any(isinstance(part, Name) and part.text == "skip" for part in walk(chain.value))
+    return optional(kind) if settings.has("only_if") or (skips and node.loop is None) else kind
 
 
 def _result(info: StepInfo, base: Type, *, skips: bool) -> Type:
