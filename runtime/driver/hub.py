@@ -416,7 +416,7 @@ class Hub:
         if self._parking or self.closed or self._loop is None:
             return
         self._loop.poll()
-        if self._loop.closed or self._loop.engine.inbox:
+        if self._loop.closed or self._loop.engine.inbox or not self._loop.engine.committer.idle:
             return
         self._parking = True
         self._spawn(self._park(self._loop))

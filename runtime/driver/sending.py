@@ -85,6 +85,10 @@ class Sending:
         else:
             event = EffectConfirmed(0, *place, self._receipt(command, receipt))
             reached("after_effect")
+        # Before the event is handled: the loop asks whether anything is under way.
+        current = asyncio.current_task()
+        if current is not None:
+            self._open.discard(current)
         if not loop.closed:
             loop.post(live.run, event)
 
