@@ -27,15 +27,15 @@ _Reader: TypeAlias = Callable[[Span], tuple[Reading, Diagnostic | None]]
 BEFORE = [
     ("BLOCK_COMMENT", r"/\*[\s\S]*?\*/"),
     ("UNCLOSED_COMMENT", r"/\*[\s\S]*"),
-    ("UNCLOSED_LONG", r'"""(?!(?:[^"\\]|\\[\s\S]|"(?!""))*""")[\s\S]*'),
+    ("UNCLOSED_LONG", r'"""(?![^"\\]*(?:(?:\\[\s\S]|"(?!""))[^"\\]*)*""")[\s\S]*'),
     ("OR_SIGN", r"\|\|"),
     ("FAT_ARROW", r"=>"),
 ]
 # Tried where no terminal matches.
 AFTER = [
-    ("UNCLOSED_STRING", r'"(?:[^"\\\r\n]|\\[^\r\n])*\\?'),
+    ("UNCLOSED_STRING", r'"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*\\?'),
     ("CURLY_STRING", r'[“”„«][^“”„«»"\r\n]*[“”»"]'),
-    ("SINGLE_STRING", r"'(?:[^'\\\r\n]|\\[^\r\n])*'"),
+    ("SINGLE_STRING", r"'(?:[^'\\\r\n]|\\[^\r\n]){0,2000}'"),
     ("NUMBER_LIKE", r"[0-9]\w*(?:\.[0-9]\w*)*%?"),
     ("MONEY_LIKE", r"\$[\w.]*"),
     ("DOT_NUMBER", r"\.[0-9][0-9_]*(?:%|[A-Za-z]\w*)?"),
@@ -60,6 +60,7 @@ _UNIT_WORDS = {
     "day": "d", "days": "d", "D": "d",
 }  # fmt: skip
 _DURATION_PARTS = re.compile(r"([0-9][0-9_]*(?:\.[0-9]+)?)([A-Za-z]+)")
+_DURATION_CHARS_MAX = 30
 _LABEL_AHEAD = re.compile(r"\s*:")
 
 
@@ -131,8 +132,6 @@ def _requoted(code: Code) -> _Reader:
     def read(span: Span) -> tuple[Reading, Diagnostic]:
         body = span.text[1:-1]
         written = '"' + re.sub(r'\\.|"', lambda m: '\\"' if m[0] == '"' else "'" if m[0] == "\\'" else m[0], body) + '"'
-        if re.fullmatch(r'"(?:[^"\\]|\\.)*"', written) is None:
-            written = '""'
         diagnostic = Diagnostic(code, span, {"found": f"`{span.text[0]}`"}, fix=_replace(span, written))
         return ("STRING", written, span.end), diagnostic
 
@@ -141,8 +140,10 @@ def _requoted(code: Code) -> _Reader:
 
 def _duration_like(text: str) -> tuple[str, Applicability] | None:
     """What a near miss of a duration means, in one unit, and whether that is certain."""
+    if len(text) > _DURATION_CHARS_MAX:
+        return None
     parts = _DURATION_PARTS.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text or len(text) > 30:
+    if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
     if any(unit not in UNITS_US and unit not in _UNIT_WORDS for _, unit in parts):
         return None

@@ -26,6 +26,7 @@ _OPENING = frozenset({"LBRACE", "LPAR", "LSQB"})
 _CLOSING = frozenset({"RBRACE", "RPAR", "RSQB"})
 _PREFIX = frozenset({"MINUS", "NOT"})
 _CHAINED = frozenset({"MEMBER", "QUESTION", "COALESCE", "PLUS", "TIMES_SIGN", "SLASH", "OR", "AND", "LSQB", "LPAR"})
+_IN_TYPES = frozenset({"NAME", "MEMBER", "COMMA", "QUESTION", "COALESCE"})
 _BREAKS = frozenset({"COMMA", "EQUAL", "RBRACE"})
 
 
@@ -81,7 +82,7 @@ def _unsound(file: File) -> File:
 
 def _too_deep(tokens: Tokens) -> Diagnostic | None:
     """A diagnostic at the first bracket or prefix operator that is nested too deeply."""
-    nested = prefixes = 0
+    nested = prefixes = angles = 0
     for token in tokens.items:
         kind = token.kind
         if kind in _OPENING:
@@ -89,7 +90,14 @@ def _too_deep(tokens: Tokens) -> Diagnostic | None:
         elif kind in _CLOSING:
             nested -= 1
         prefixes = prefixes + 1 if kind in _PREFIX else 0
-        if nested > NESTING_MAX or prefixes > NESTING_MAX:
+        # `List<List<...`: a type holds nothing but names, signs and commas.
+        if kind == "LESS":
+            angles += 1
+        elif kind == "MORE":
+            angles = max(angles - 1, 0)
+        elif kind not in _IN_TYPES:
+            angles = 0
+        if max(nested, prefixes, angles) > NESTING_MAX:
             place = Span(tokens.source, token.start, token.end)
             return Diagnostic(codes.TOO_DEEP, place, {"limit": NESTING_MAX})
     return None

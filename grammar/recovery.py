@@ -33,6 +33,7 @@ ERRORS_MAX = 50
 """After so many syntax errors the rest of a file is left unread."""
 
 _GUESSED_CLOSINGS_MAX = 20
+_STRUCTURAL = (codes.CHAINED_COMPARISON, codes.MISPLACED_STATEMENT, codes.BAD_BY, codes.NOT_A_LIST_OF_NAMES)
 _SYNC = frozenset({
     END, "RBRACE", "IMPORT", "PARAM", "ENUM", "TYPE", "MODEL", "DECISION", "CONTRACT", "AGENT", "HUMAN", "DISPATCHER",
     "TOOL", "EFFECT", "POLICY", "SIGNAL", "CHANNEL", "PROFILE", "FLOW", "MACHINE", "TEST", "SCENARIO", "STUB", "FAULT",
@@ -76,12 +77,12 @@ class _Recovery(Automaton):
         while True:
             file = self._run_remembering()
             if file is not None:
-                return _Reading(file, [*self._found, *self.builder.diagnostics])
+                return _Reading(file, [*self._found, *_apart(self.builder.diagnostics, self._found)])
             errors += 1
             if errors > ERRORS_MAX:
                 self._give_up()
                 continue
-            repair = repairs.best(self.tables, self.items, [snapshot for snapshot, _, _ in self._snapshots])
+            repair = repairs.best(self.tables, self._source, self.items, [snapshot for snapshot, _, _ in self._snapshots])
             if repair is None:
                 self._skip()
             else:
@@ -174,6 +175,12 @@ class _Recovery(Automaton):
                 self._resume(len(self.items) - 1, height)
                 return
         raise AssertionError("an empty stack accepts the end of the file")
+
+
+def _apart(reports: list[Diagnostic], found: list[Diagnostic]) -> list[Diagnostic]:
+    """The builder's reports without those about the structure of what a repair beside them has changed."""
+    lines = {line + offset for item in found for line in (item.span.line,) for offset in (-1, 0, 1)}
+    return [item for item in reports if item.code not in _STRUCTURAL or item.span.line not in lines]
 
 
 def _guessed_closings(tokens: Tokens) -> list[tuple[int, Token]]:
