@@ -4,9 +4,10 @@
     run = driver.run({"x": 1})
     assert run.status == "completed"
 
-Scripts name an agent or an effect and say how its attempts end, one after another, the last one for ever. An attempt that is sent again after a crash
-ends as the script said the first time. Commits take no time; `crashes` are numbers of points (before and after each commit, after each command that
-was carried out, between an effect and its reply) at which the engine is dropped and built again from what the store holds.
+Scripts name an agent or an effect and say how its attempts end, one after another, the last one for ever. An attempt
+that is sent again after a crash ends as the script said the first time. Commits take no time; `crashes` are numbers
+of points (before and after each commit, after each command that was carried out, between an effect and its reply) at
+which the engine is dropped and built again from what the store holds.
 """
 
 from __future__ import annotations
@@ -36,7 +37,20 @@ from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.recording import fold
 from tests.support.plans import S
 
-__all__ = ["Ending", "Driver", "World", "answers", "done", "failing", "hangs", "lost_reply", "lost_send", "never", "refuses", "silent"]
+__all__ = [
+    "Driver",
+    "Ending",
+    "World",
+    "answers",
+    "done",
+    "failing",
+    "hangs",
+    "lost_reply",
+    "lost_send",
+    "never",
+    "refuses",
+    "silent",
+]
 
 STEPS_MAX = 20_000
 """More instants than any test needs: beyond it the run is taken to loop."""
@@ -169,7 +183,9 @@ class Driver:
         **scripts: Any,
     ) -> None:
         self.plan = plan
-        self.scripts = {name: list(script) if isinstance(script, (list, tuple)) else [script] for name, script in scripts.items()}
+        self.scripts = {
+            name: list(script) if isinstance(script, (list, tuple)) else [script] for name, script in scripts.items()
+        }
         self.crashes = crashes
         self.seed = seed
         self.now = start
@@ -296,7 +312,9 @@ class Driver:
         self.now += self.down
         self._timers.clear()
         self._live.clear()
-        self.epoch = self.store.acquire(Owner(1, "here", f"then {self.recoveries}"), self.now + (1 << 60) * self.recoveries, 1 << 60)
+        self.epoch = self.store.acquire(
+            Owner(1, "here", f"then {self.recoveries}"), self.now + (1 << 60) * self.recoveries, 1 << 60
+        )
         self.engine = engine = Engine(
             self.plan, self, ledger=self.store.ledger(), reuse=self.store.reuse(self.now), observer=self.observer
         )

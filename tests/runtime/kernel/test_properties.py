@@ -106,7 +106,7 @@ def test_nothing_starts_before_what_it_needs_has_settled(a_plan, scripts):
     for record in driver.records():
         if record.type in ("TaskFulfilled", "TaskFailed", "EffectConfirmed") and "place" in record.body:
             top = record.body["place"].replace("?", "[").replace("/", "[").replace("#", "[").split("[")[0]
-            if not record.body.get("decided") == [["ignored", None]]:
+            if record.body.get("decided") != [["ignored", None]]:
                 settled_at[top] = max(settled_at.get(top, 0), record.time_us)
     statements = a_plan.flows["main"].body.statements
     for statement in statements:

@@ -25,7 +25,23 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.table import EFFECT_TABLE, REGION_TABLE, STATE_NAMES, TASK_TABLE, ImpossibleEvent
 from tests.support.driver import Driver, done, failing, hangs, lost_send, never, refuses
-from tests.support.plans import S, ask, budget, candidate, effect, fail, give, plan, repeat, scope, skip, task, until, use, v
+from tests.support.plans import (
+    S,
+    ask,
+    budget,
+    candidate,
+    effect,
+    fail,
+    give,
+    plan,
+    repeat,
+    scope,
+    skip,
+    task,
+    until,
+    use,
+    v,
+)
 
 TABLES = {"task": TASK_TABLE, "effect": EFFECT_TABLE, "region": REGION_TABLE}
 CHAIN = Backoff(5 * S, 5 * S)
@@ -63,17 +79,26 @@ def drive_rows():
             holds = task("b", of="bob", cost=0)
             for one in (step, rests):
                 caps = None if limit is None else budget(cost=limit + 2)
-                tasks.append(Driver(plan(one, holds, give(v("a")), budget=caps), ann=[outcome, done()], bob=done(takes=60 * S)))
+                tasks.append(
+                    Driver(plan(one, holds, give(v("a")), budget=caps), ann=[outcome, done()], bob=done(takes=60 * S))
+                )
     for cap in (5, 9):
         tasks.append(  # a rest that ends without room, with something open and without
             Driver(
-                plan(task("a", cost=5, attempts=2, backoff=CHAIN), task("b", of="bob", cost=cap - 5), give(v("a")), budget=budget(cost=cap)),
+                plan(
+                    task("a", cost=5, attempts=2, backoff=CHAIN),
+                    task("b", of="bob", cost=cap - 5),
+                    give(v("a")),
+                    budget=budget(cost=cap),
+                ),
                 ann=[failing(cost=5), done()],
                 bob=done(1, cost=4, takes=30 * S),
             )
         )
     tasks.append(
-        Driver(plan(task("a", cost=5, attempts=2, backoff=CHAIN, budget=budget(cost=5)), give(v("a"))), ann=failing(cost=5))
+        Driver(
+            plan(task("a", cost=5, attempts=2, backoff=CHAIN, budget=budget(cost=5)), give(v("a"))), ann=failing(cost=5)
+        )
     )
     asked = task("a", on_failure=(ask("eve", within=30 * S, attempts=2), use(1)))
     for eve in (done(3), done("junk"), never()):
@@ -113,7 +138,9 @@ def drive_effects():
 def drive_regions():
     body = (task("a"), until(["const", False]), give(v("a")))
     Driver(plan(repeat("r", 2, *body, every=3 * S), give(v("r")))).run()
-    Driver(plan(scope("s", task("a"), give(v("a")), timeout=3 * S, on_failure=(skip,)), give(v("s"))), ann=hangs()).run()
+    Driver(
+        plan(scope("s", task("a"), give(v("a")), timeout=3 * S, on_failure=(skip,)), give(v("s"))), ann=hangs()
+    ).run()
     Driver(plan(repeat("r", 2, fail("no"), until(["const", True])), give(v("r")))).run()
     hurried = scope("s", effect("u", 1), task("a", after=("u",)), give(v("a")), timeout=3 * S, on_failure=(skip,))
     Driver(plan(hurried, give(v("s"))), ann=hangs(), retract=done(takes=9 * S)).run()
