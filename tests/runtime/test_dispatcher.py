@@ -113,7 +113,9 @@ def test_releasing_twice_frees_once():
     assert pools.pools["ann"].busy == 0
 
 
-@pytest.mark.parametrize(("prefer", "chosen"), [("in_order", "ann"), ("least_busy", "bob"), ("round_robin", "bob"), ("fastest", "bob")])
+@pytest.mark.parametrize(
+    ("prefer", "chosen"), [("in_order", "ann"), ("least_busy", "bob"), ("round_robin", "bob"), ("fastest", "bob")]
+)
 def test_preferences_choose_among_those_who_are_free(prefer, chosen):
     pools = dispatcher(agent("ann", slots=4), agent("bob", slots=4))
     pools.request("r", 1, 1, ("ann",), 0)
@@ -377,7 +379,7 @@ def test_limits_hold_nothing_free_is_kept_and_everybody_is_served(steps):
 
     def check():
         for pool in pools.pools.values():
-            assert 0 <= pool.busy
+            assert pool.busy >= 0
             assert pool.slots is None or pool.busy <= pool.slots
             if pool.waiting and pool.head(pools._requests) is not None and pool.blocked_by(now) == "":
                 assert pools.next_wake_us(now) == now, "free, wanted, and nobody will be woken"
