@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from orchspec.compiler.plan import Plan
 from orchspec.runtime.crew import Crew, Relay
 from orchspec.runtime.driver.clock import Clock
-from orchspec.runtime.driver.hub import Heard, Request, Tell, hub_for
-from orchspec.runtime.driver.live import Watch
+from orchspec.runtime.driver.hubs import hub_for
+from orchspec.runtime.driver.live import Heard, Request, Tell, Watch
 from orchspec.runtime.driver.values import as_json
 from orchspec.runtime.errors import BadInput, BadOutput, OrchError, UnknownRun
 from orchspec.runtime.handlers import Handlers, require

@@ -84,7 +84,7 @@ async def _resume(
     terminal: Terminal, rows: Sequence[RunRow], store: str, settings: dict[str, Any]
 ) -> list[RunResult | OrchError]:
     from orchspec.cli.running import Narrator
-    from orchspec.runtime.driver.hub import hub_for
+    from orchspec.runtime.driver.hubs import hub_for
 
     narrator = Narrator(terminal, several=len(rows) > 1)
     speed = settings["speed"] or max(_number(row.options.get("speed")) for row in rows)
@@ -102,7 +102,7 @@ async def _resume(
 def _request(terminal: Terminal, row: RunRow, narrator: Any, settings: dict[str, Any]) -> Any:
     from orchspec.cli.running import handlers_of
     from orchspec.runtime.app import crew_of
-    from orchspec.runtime.driver.hub import Request
+    from orchspec.runtime.driver.live import Request
 
     options = row.options
     named = settings["agents"] is not None or settings["stand_ins"]

@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchspec.runtime.driver.clock import Clock
 from orchspec.runtime.driver.lease import Lease
-from orchspec.runtime.driver.live import LiveRun, Watch
+from orchspec.runtime.driver.live import Heard, LiveRun, Request, Tell
 from orchspec.runtime.driver.loop import EngineLoop
 from orchspec.runtime.driver.stored import check_inputs, check_same, folded, has_ended, pinned_plan, stored_result
 from orchspec.runtime.errors import (
@@ -33,25 +31,18 @@ from orchspec.runtime.errors import (
     StoreError,
     UnknownRun,
 )
-from orchspec.runtime.journal import MemoryStore, SQLiteStore
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import RunRow
 from orchspec.runtime.result import RunResult, result_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.crew import Crew
     from orchspec.runtime.journal.records import RunStatus
-    from orchspec.runtime.journal.schema import Durability
     from orchspec.runtime.journal.store import Store
     from orchspec.runtime.kernel.commands import EndRun
     from orchspec.runtime.recording import Folded
 
-__all__ = ["Heard", "Hub", "Request", "Tell", "hub_for", "interrupt_all"]
-
-Tell = Callable[[str], None]
-Heard = Callable[[str, str, float, str], None]
-"""Told of a heartbeat: run, step, share that is done, note."""
+__all__ = ["Hub"]
 
 _log = logging.getLogger("orchspec")
 _POLL_S: Final = 0.2
@@ -60,71 +51,6 @@ _GRACE_S: Final = 2.0
 _LOSSES_MAX: Final = 5
 """A store that fails so often, one time after another, is given up."""
 _CALM_S: Final = 30.0
-_HUBS: Final[dict[tuple[int, str], Hub]] = {}
-"""The open hubs of this process, by event loop and store."""
-
-
-def hub_for(
-    store: Store | str | Path | None,
-    *,
-    durability: Durability = "full",
-    create: bool = True,
-    speed: float = 1.0,
-    tell: Tell | None = None,
-    heard: Heard | None = None,
-) -> Hub:
-    """The hub of a store in this event loop, opened if there is none; whoever asks first decides how.
-
-    Args:
-        store: the path of an SQLite file, a store, or None for one in memory that goes with its hub.
-        durability: of a store that is opened by its path.
-        create: whether to make a missing file.
-        speed: of the clock.
-        tell: see `Hub`.
-        heard: see `Hub`.
-
-    Raises:
-        StoreError: the store cannot be opened.
-    """
-    loop_id = id(asyncio.get_running_loop())
-    if store is None:
-        return Hub(MemoryStore(), speed=speed, tell=tell, heard=heard)
-    owned = isinstance(store, (str, Path))
-    key = (loop_id, os.path.realpath(store) if isinstance(store, (str, Path)) else f"store {id(store)}")
-    hub = _HUBS.get(key)
-    if hub is None:
-        opened = SQLiteStore(store, durability, create=create) if isinstance(store, (str, Path)) else store
-        hub = Hub(opened, speed=speed, owned=owned, left=lambda: _leave(key), tell=tell, heard=heard)
-        _HUBS[key] = hub
-    return hub
-
-
-def _leave(key: tuple[int, str]) -> None:
-    _HUBS.pop(key, None)
-
-
-async def interrupt_all() -> None:
-    """Interrupt every hub of this event loop."""
-    loop_id = id(asyncio.get_running_loop())
-    for hub in [hub for key, hub in _HUBS.items() if key[0] == loop_id]:
-        await hub.interrupt()
-
-
-@dataclass(slots=True)
-class Request:
-    """A run that is asked for.
-
-    `crew` is called with the plan that the run is pinned to and the engine's clock; it raises MissingHandlers.
-    """
-
-    run: str
-    crew: Callable[[Plan, Clock], Crew]
-    watch: Watch | None = None
-    plan: Plan | None = None
-    flow: str = ""
-    inputs: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Hub:

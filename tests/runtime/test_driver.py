@@ -11,7 +11,8 @@ import orchspec
 from orchspec.compiler import compile_text
 from orchspec.runtime.driver import hub as hubs
 from orchspec.runtime.driver.clock import wall_us
-from orchspec.runtime.driver.hub import hub_for, interrupt_all
+from orchspec.runtime.driver.hubs import hub_for, interrupt_all
+from orchspec.runtime.driver.live import Request
 from orchspec.runtime.errors import (
     CorruptStore,
     Fenced,
@@ -334,7 +335,7 @@ def test_a_journal_that_does_not_fold_stops_its_run_and_no_other(app, store):
     async def both():
         hub = hub_for(store)
         crew = lambda plan, clock: app.handlers  # noqa: E731
-        return await hub.resume([hubs.Request(name, crew) for name in ("a", "b")])
+        return await hub.resume([Request(name, crew) for name in ("a", "b")])
 
     broken, fine = asyncio.run(both())
     assert isinstance(broken, (ReplayMismatch, CorruptStore))

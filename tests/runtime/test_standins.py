@@ -106,7 +106,7 @@ def test_a_person_answers_at_their_hour_however_often_they_are_asked_again(plan)
     app = orchspec.App(plan)
 
     async def interrupted_while_asked():
-        from orchspec.runtime.driver.hub import interrupt_all
+        from orchspec.runtime.driver.hubs import interrupt_all
 
         asked = asyncio.Event()
         watch = lambda record: store.questions() and asked.set()  # noqa: E731
