@@ -80,7 +80,7 @@ class Sending:
             event = EffectUnknown(0, *place, error_text(error))
         except asyncio.CancelledError:
             event = EffectUnknown(0, *place, f"{command.effect} was cancelled while it was under way")
-        except Exception as error:  # noqa: BLE001 - a handler that raises says that it was not done
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler that raises says that it was not done
             event = EffectRefused(0, *place, error_text(error))
         else:
             event = EffectConfirmed(0, *place, self._receipt(command, receipt))

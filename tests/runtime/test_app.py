@@ -218,6 +218,27 @@ def test_an_exception_fails_the_attempt_with_its_type_and_a_clipped_message(app)
     assert len(result.error["message"]) < 600
 
 
+@pytest.mark.parametrize("ending", [SystemExit(3), StopIteration(), KeyError()])
+def test_an_agent_that_wants_to_end_the_process_ends_its_attempt(app, ending):
+    @app.contract("Write")
+    def write(task, topic):
+        raise ending
+
+    @app.agent("poet")
+    async def poet(task, topic):
+        raise ending
+
+    for flow, code in (("write", "agent_error"), ("two", "need")):
+        result = run(app, flow)
+        assert (result.status, result.error["code"]) == ("failed", code)
+
+
+def test_no_store_is_made_for_a_run_that_cannot_start(app, tmp_path):
+    with pytest.raises(MissingHandlers):
+        run(app, store=tmp_path / "runs.db")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_no_spec_declares_is_refused_with_what_to_do(app):
     refused = []
 
@@ -340,7 +361,7 @@ def test_an_effect_that_raises_was_not_done_and_the_run_fails(app):
     assert "closed" in result.error["message"]
 
 
-@pytest.mark.parametrize("doubt", [orchspec.InDoubt("who knows"), TimeoutError("late")])
+@pytest.mark.parametrize("doubt", [orchspec.InDoubt("who knows"), orchspec.InDoubt, TimeoutError("late")])
 def test_an_effect_in_doubt_is_sent_again_with_the_same_key(app, doubt):
     keys = []
     app.agent("writer")(lambda task, topic: GOOD)

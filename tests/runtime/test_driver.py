@@ -10,7 +10,7 @@ import pytest
 import orchspec
 from orchspec.compiler import compile_text
 from orchspec.runtime.driver import hub as hubs
-from orchspec.runtime.driver.clock import wall_us
+from orchspec.runtime.driver.clock import Clock, wall_us
 from orchspec.runtime.driver.hubs import hub_for, interrupt_all
 from orchspec.runtime.driver.live import Request
 from orchspec.runtime.errors import (
@@ -167,6 +167,14 @@ def test_an_answer_that_came_by_the_deadline_wins_over_it_and_a_later_one_loses(
     assert result.status == "parked"
     assert "after its deadline" in told[0]
     assert late.pending_mail() == []
+
+
+def test_a_deadline_that_passed_while_a_run_was_parked_fires_when_it_is_resumed(app, store, monkeypatch):
+    app.run_sync("judged", GIVEN, store=store, run_id="r")
+    monkeypatch.setattr(hubs, "Clock", lambda speed: Clock(speed, lambda: wall_us() + 2 * 3_600_000_000))
+    result = resume(app, store)
+    assert (result.status, result.error["code"]) == ("failed", "timeout")
+    assert store.questions() == []
 
 
 def test_an_answer_that_the_contract_refuses_is_not_used_and_another_may_come(app, store):
