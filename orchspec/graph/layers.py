@@ -152,6 +152,38 @@ class _Drawing:
             rows = self.rows if down else self.rows[::-1]
             for row in rows:
                 self._pull(row, both=sweep >= self.sweeps, near=self.above if down else self.below)
+        self._straighten()
+
+    def _straighten(self) -> None:
+        """Put what stands alone above one another on one vertical line, where its neighbours leave room for that."""
+        at = {vertex: (row, place) for row in self.rows for place, vertex in enumerate(row)}
+        done: set[int] = set()
+        for vertex in range(len(self.rank)):
+            if vertex in done or self._only(vertex, self.above, self.below) is not None:
+                continue
+            line = [vertex]
+            while (lower := self._only(line[-1], self.below, self.above)) is not None:
+                line.append(lower)
+            done.update(line)
+            least, most = float("-inf"), float("inf")
+            for each in line:
+                row, place = at[each]
+                if place:
+                    least = max(least, self.x[row[place - 1]] + self._apart(row[place - 1], each))
+                if place + 1 < len(row):
+                    most = min(most, self.x[row[place + 1]] - self._apart(each, row[place + 1]))
+            if least <= most:
+                middle = min(max(_mean([self.x[each] for each in line], 0.0), least), most)
+                for each in line:
+                    self.x[each] = middle
+
+    @staticmethod
+    def _only(vertex: int, near: list[list[int]], back: list[list[int]]) -> int | None:
+        """The one neighbour that has no other on this side either."""
+        return near[vertex][0] if len(near[vertex]) == 1 and len(back[near[vertex][0]]) == 1 else None
+
+    def _apart(self, left: int, right: int) -> float:
+        return (self.sizes[left][0] + self.sizes[right][0]) / 2 + _GAP
 
     def _pull(self, row: list[int], *, both: bool, near: list[list[int]]) -> None:
         wanted, weights = [], []
@@ -160,7 +192,7 @@ class _Drawing:
             wanted.append(_mean([self.x[other] for other in others], self.x[vertex]))
             # A link that is bent is worse than a box that is off its middle.
             weights.append(4.0 if vertex >= len(self.names) and others else 1.0 if others else 0.1)
-        apart = [(self.sizes[left][0] + self.sizes[right][0]) / 2 + _GAP for left, right in pairwise(row)]
+        apart = [self._apart(left, right) for left, right in pairwise(row)]
         for vertex, x in zip(row, _kept_apart(wanted, weights, apart), strict=True):
             self.x[vertex] = x
 
