@@ -77,7 +77,7 @@ class TreeBuilder(StatementBuilder):
             fix = Fix("begin with the edition", (Edit(Span(self.source, 0, 0), "orch 1\n\n"),), "always")
             self.diagnostics.append(Diagnostic(codes.MISSING_EDITION, place, fix=fix))
         whole = Span(self.source, 0, len(self.source.text))
-        return File(edition, tuple(declarations), tuple(self._comments), True, whole)  # noqa: FBT003
+        return File(edition, tuple(declarations), tuple(self._comments), sound=True, whole=True, span=whole)
 
     def _reported_at_start(self) -> bool:
         return any(item.code is codes.MISSING_EDITION for item in self.diagnostics)

@@ -6,12 +6,12 @@ most `DEPTH_MAX` nodes deep (so that later passes may use recursion), and a boun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchspec.grammar import codes
 from orchspec.grammar.automaton import Automaton
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
-from orchspec.grammar.lexer import Token, Tokens, scan
+from orchspec.grammar.lexer import Tokens, scan
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.syntax import File, deep
 from orchspec.grammar.tables import load_tables
@@ -67,17 +67,13 @@ def parse(source: Source) -> ParseResult:
         file, found = recover(tables, tokens)
         diagnostics = [*tokens.diagnostics, *found]
     elif diagnostics:
-        file = _unsound(file)
+        file = replace(file, sound=False)
     deepest = deep(file, DEPTH_MAX) if _has_long_chain(tokens) else None
     if deepest is not None:
         place = Span(source, deepest.span.start, deepest.span.start)
         diagnostics.append(Diagnostic(codes.TOO_DEEP, place, {"limit": DEPTH_MAX}))
         return ParseResult(None, tuple(sorted_diagnostics(diagnostics)))
     return ParseResult(file, tuple(sorted_diagnostics(diagnostics)))
-
-
-def _unsound(file: File) -> File:
-    return File(file.edition, file.declarations, file.comments, sound=False, span=file.span)
 
 
 def _too_deep(tokens: Tokens) -> Diagnostic | None:

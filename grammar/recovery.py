@@ -47,6 +47,7 @@ _SYNC = frozenset({
 class _Reading:
     file: File
     diagnostics: list[Diagnostic]
+    whole: bool
 
 
 def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
@@ -58,8 +59,8 @@ def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
         other = _Recovery(tables, closed).read()
         found = [*reports, *other.diagnostics]
         if len(found) <= len(reading.diagnostics):
-            reading = _Reading(other.file, found)
-    return replace(reading.file, sound=False), reading.diagnostics
+            reading = _Reading(other.file, found, other.whole)
+    return replace(reading.file, sound=False, whole=reading.whole), reading.diagnostics
 
 
 class _Recovery(Automaton):
@@ -70,6 +71,7 @@ class _Recovery(Automaton):
         self._source = tokens.source
         self._snapshots: deque[tuple[Snapshot, list[Any], list[int]]] = deque(maxlen=LOOK_BACK + 1)
         self._found: list[Diagnostic] = []
+        self._whole = True
 
     def read(self) -> _Reading:
         """The whole file, repaired where needed."""
@@ -77,7 +79,7 @@ class _Recovery(Automaton):
         while True:
             file = self._run_remembering()
             if file is not None:
-                return _Reading(file, [*self._found, *_apart(self.builder.diagnostics, self._found)])
+                return _Reading(file, [*self._found, *_apart(self.builder.diagnostics, self._found)], self._whole)
             errors += 1
             if errors > ERRORS_MAX:
                 self._give_up()
@@ -139,10 +141,14 @@ class _Recovery(Automaton):
         snapshot, values, lengths = self._snapshots.pop()
         self._found.append(repairs.diagnostic(self.tables, self._source, self.items, repair))
         self._restore(snapshot, values, lengths)
+        # Only a word that is certainly misspelt leaves everything else where it was; an insertion may be a wrong guess.
+        if repair.code is not codes.MISSPELT_KEYWORD:
+            self._whole = False
         self.items[repair.position : repair.position + repair.deleted] = repair.inserted
 
     def _skip(self) -> None:
         """Drops tokens, and symbols from the stack, until a keyword or brace fits; reports what was skipped."""
+        self._whole = False
         start = self.position
         token = self.items[start]
         fitting = [kind for kind in self.tables.actions[self.states[-1]] if feed(self.tables, list(self.states), [kind])]
@@ -168,6 +174,7 @@ class _Recovery(Automaton):
 
     def _give_up(self) -> None:
         """Closes the file after the last declaration that was read."""
+        self._whole = False
         token = self.items[self.position]
         self._found.append(Diagnostic(codes.TOO_MANY_ERRORS, Span(self._source, token.start, token.end)))
         for height in range(len(self.states), 0, -1):
