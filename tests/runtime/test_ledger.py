@@ -61,15 +61,20 @@ def test_undoing_raises_the_generation():
     assert claim(ledger, "s")[0].generation == 1
 
 
-def test_a_claim_is_withdrawn_whatever_generation_it_got():
+def test_a_claim_that_waits_is_withdrawn_and_told_so():
     ledger = Ledger()
     claim(ledger)
-    settle(ledger, "confirmed", receipt="x")
-    settle(ledger, "undone")
     claim(ledger, "s")
-    _, (row,) = settle(ledger, "not_done", "s")
-    assert (row.generation, row.state) == (1, "not_done")
-    assert claim(ledger, "t")[0].standing == "own"
+    (answer,), rows = settle(ledger, "withdrawn", "s")
+    assert (answer.run, answer.standing, rows) == ("s", "withdrawn", [])
+    assert settle(ledger, "confirmed", receipt="x")[0] == []
+
+
+def test_a_claim_that_was_answered_is_not_withdrawn():
+    ledger = Ledger()
+    claim(ledger)
+    assert settle(ledger, "withdrawn") == ([], [])
+    assert claim(ledger)[0].standing == "own"
 
 
 def test_what_has_happened_cannot_be_withdrawn():

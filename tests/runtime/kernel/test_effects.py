@@ -469,3 +469,14 @@ def test_a_second_cancel_is_late():
 def test_use_after_a_failed_effect_needs_no_undo():
     driver = Driver(plan(effect("u", 1, on_failure=(use("x"),)), give(v("u"))), publish=refuses())
     assert run(driver).result == "x"
+
+
+def test_who_joined_in_the_instant_in_which_it_was_stopped_keeps_nothing_standing():
+    twice = plan(effect("u", 1), effect("w", 1), fail("no", when=["eq", v("u"), v("u")]), give(v("u")))
+    driver = Driver(twice)
+    driver.begin(run="r")
+    driver.begin(run="s")
+    driver.drain()
+    assert driver.world.standing() == []
+    assert driver.world.count("retract") == 1
+    settled(driver)
