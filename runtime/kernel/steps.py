@@ -279,7 +279,8 @@ class FanOutStep(Activity):
         assert isinstance(op, TaskOp)
         last = self.failure
         reason = f"; the last failure: {last.message}" if last is not None else ""
-        message = f"{self.path()} needs {floor} of {self.asked} results; {len(self.lost)} failed, {self.skipped} were skipped{reason}"
+        lost = f"{len(self.lost)} failed, {self.skipped} were skipped"
+        message = f"{self.path()} needs {floor} of {self.asked} results; {lost}{reason}"
         code = last.code if last is not None and self.asked == 1 else "need"
         self._stop_rest()
         self.state = CLOSED

@@ -82,27 +82,26 @@ def drive_rows():
                 tasks.append(
                     Driver(plan(one, holds, give(v("a")), budget=caps), ann=[outcome, done()], bob=done(takes=60 * S))
                 )
-    for cap in (5, 9):
-        tasks.append(  # a rest that ends without room, with something open and without
-            Driver(
-                plan(
-                    task("a", cost=5, attempts=2, backoff=CHAIN),
-                    task("b", of="bob", cost=cap - 5),
-                    give(v("a")),
-                    budget=budget(cost=cap),
-                ),
-                ann=[failing(cost=5), done()],
-                bob=done(1, cost=4, takes=30 * S),
-            )
+    tasks += [  # a rest that ends without room, with something open and without
+        Driver(
+            plan(
+                task("a", cost=5, attempts=2, backoff=CHAIN),
+                task("b", of="bob", cost=cap - 5),
+                give(v("a")),
+                budget=budget(cost=cap),
+            ),
+            ann=[failing(cost=5), done()],
+            bob=done(1, cost=4, takes=30 * S),
         )
+        for cap in (5, 9)
+    ]
     tasks.append(
         Driver(
             plan(task("a", cost=5, attempts=2, backoff=CHAIN, budget=budget(cost=5)), give(v("a"))), ann=failing(cost=5)
         )
     )
     asked = task("a", on_failure=(ask("eve", within=30 * S, attempts=2), use(1)))
-    for eve in (done(3), done("junk"), never()):
-        tasks.append(Driver(plan(asked, give(v("a"))), ann=failing(), eve=eve))
+    tasks += [Driver(plan(asked, give(v("a"))), ann=failing(), eve=eve) for eve in (done(3), done("junk"), never())]
     tasks.append(Driver(busy_eve(asked, give(v("a"))), ann=failing(), eve=[done(takes=3600 * S), never()]))
     poor = task("a", on_failure=(lambda _s: OnFailure("ask", who=candidate("bob", cost=5), within_us=5 * S), use(1)))
     holder = task("hold", of="cy", cost=5)
