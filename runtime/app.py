@@ -140,7 +140,11 @@ class App:
 
     def run_sync(self, flow: str, inputs: dict[str, Any], **settings: Any) -> RunResult:
         """`run`, for callers without an event loop; the same settings and errors."""
-        return asyncio.run(self.run(flow, inputs, **settings))
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run(flow, inputs, **settings))
+        raise RuntimeError("run_sync was called where an event loop runs; write: await app.run(…)")
 
     async def resume(
         self,

@@ -75,7 +75,7 @@ class Hub:
         tell: Tell | None = None,
         heard: Heard | None = None,
     ) -> None:
-        self._asyncio = asyncio.get_running_loop()
+        self.asyncio_loop = asyncio.get_running_loop()
         self._store = store
         self._owned = owned
         self._left = left
@@ -83,7 +83,7 @@ class Hub:
         self._heard = heard
         self._clock = Clock(speed)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="orch-writer")
-        self._lease = Lease(store, this_process(str(id(self._asyncio))), self._writer, self.lost)
+        self._lease = Lease(store, this_process(str(id(self.asyncio_loop))), self._writer, self.lost)
         self._loop: EngineLoop | None = None
         self._runs: dict[str, LiveRun] = {}
         self._asked: dict[tuple[str, str], int] = {}
@@ -168,7 +168,7 @@ class Hub:
             seed=request.seed,
             options=request.options,
         )
-        live = LiveRun(row, plan, crew, self._asyncio.create_future(), request.watch)
+        live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
         self._runs[live.run] = live
         loop.start(live)
         return live
@@ -178,7 +178,7 @@ class Hub:
         for row, request in found:
             plan = pinned_plan(self._store, row, request.plan)
             crew = request.crew(plan, self._clock)
-            lives.append(LiveRun(row, plan, crew, self._asyncio.create_future(), request.watch))
+            lives.append(LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch))
         if lives:
             loop = self._open(lives[0].plan)
             self._runs.update({live.run: live for live in lives})
@@ -294,7 +294,7 @@ class Hub:
             return
         if self._loop is not None and not self._loop.closed and not self._parking:
             self._loop.poll()
-        self._poll = self._asyncio.call_later(_POLL_S, self._look)
+        self._poll = self.asyncio_loop.call_later(_POLL_S, self._look)
 
     # -------------------------------------------------------------- what the loop tells
 
@@ -327,15 +327,22 @@ class Hub:
 
     def tell(self, message: str) -> None:
         """See `House`."""
-        if self._tell is not None:
-            self._tell(message)
-        else:
+        if self._tell is None:
             _log.warning("%s", message)
+            return
+        try:
+            self._tell(message)
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            _log.exception("whoever is told what happens failed; it was: %s", message)
 
     def note_progress(self, run: str, step: str, share: float, note: str) -> None:
         """See `House`."""
         if self._heard is not None:
-            self._heard(run, step, share, note)
+            try:
+                self._heard(run, step, share, note)
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                _log.exception("whoever hears heartbeats failed; it hears no more")
+                self._heard = None
 
     def quiet(self) -> None:
         """See `House`: park what waits for people."""
@@ -375,7 +382,7 @@ class Hub:
         if isinstance(error, (Fenced, LeaseHeld)):
             self._give_up(error)
             return
-        now_s = self._asyncio.time()
+        now_s = self.asyncio_loop.time()
         self._losses = self._losses + 1 if now_s - self._lost_at_s < _CALM_S else 1
         self._lost_at_s = now_s
         if self._losses > _LOSSES_MAX:
@@ -407,6 +414,6 @@ class Hub:
         self._shut(known)
 
     def _spawn(self, work: Any) -> None:
-        task = self._asyncio.create_task(work)
+        task = self.asyncio_loop.create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)

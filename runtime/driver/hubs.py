@@ -43,13 +43,13 @@ def hub_for(
     Raises:
         StoreError: the store cannot be opened.
     """
-    loop_id = id(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
     if store is None:
         return Hub(MemoryStore(), speed=speed, tell=tell, heard=heard)
     owned = isinstance(store, (str, Path))
-    key = (loop_id, os.path.realpath(store) if isinstance(store, (str, Path)) else f"store {id(store)}")
+    key = (id(loop), os.path.realpath(store) if isinstance(store, (str, Path)) else f"store {id(store)}")
     hub = _HUBS.get(key)
-    if hub is None:
+    if hub is None or hub.asyncio_loop is not loop:  # a loop that died may have left its hub, and its number
         opened = SQLiteStore(store, durability, create=create) if isinstance(store, (str, Path)) else store
         hub = Hub(opened, speed=speed, owned=owned, left=lambda: _leave(key), tell=tell, heard=heard)
         _HUBS[key] = hub

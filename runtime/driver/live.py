@@ -82,9 +82,6 @@ class Loop(Protocol):
     def tell(self, message: str) -> None:
         """Something that a person should know and that changes no decision."""
 
-    def fenced(self, error: Exception) -> None:
-        """Another engine owns the store: stop acting at once."""
-
     def owns(self) -> bool:
         """Whether the store still has our epoch, read now."""
 

@@ -45,11 +45,12 @@ class Sending:
             message = f"nobody does the effect {command.effect}: give a handler with @app.effect({command.effect!r})"
             loop.post(live.run, EffectRefused(0, command.place, command.attempt, command.dispatch, message))
             return
+        kernel = live.kernel
+        assert kernel is not None
+        arguments = kernel.program.effects[command.effect].codec.encode_inputs(command.args)
         reached("before_effect")
         if not loop.owns():
             return
-        kernel = live.kernel
-        assert kernel is not None
         call = EffectCall(
             key=command.target_key,
             effect=command.effect,
@@ -60,7 +61,6 @@ class Sending:
             inner=command.args,
             draw_key=kernel.draw_key(command.place),
         )
-        arguments = kernel.program.effects[command.effect].codec.encode_inputs(command.args)
         handle = loop.spawn(self._send(live, command, sender, call, arguments))
         self._open.add(handle)
         handle.add_done_callback(self._open.discard)
