@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchspec.compiler import codes
 from orchspec.compiler.allow import silence
+from orchspec.compiler.beside import apart_from_syntax
 from orchspec.compiler.blocks import Blocks
 from orchspec.compiler.checks import CHECKS, LINTS
 from orchspec.compiler.codes.types import SELF_TYPED
@@ -73,7 +74,7 @@ def check(subject: Source | File, settings: Mapping[str, str] | None = None, fol
 def _check(
     file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None
 ) -> CheckResult:
-    report = Report(sound=file.sound)
+    report = Report(whole=file.whole)
     checked = Checked(file, dict(settings))
     context = Context(checked, report)
     typer = Typer(context)
@@ -84,7 +85,7 @@ def _check(
         for lint in LINTS:
             lint(context)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
-    found = silence(file, [*syntax_errors, *told])
+    found = silence(file, [*syntax_errors, *apart_from_syntax(file, syntax_errors, told)])
     return CheckResult(checked, sorted_diagnostics(found), studies)
 
 

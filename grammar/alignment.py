@@ -106,7 +106,10 @@ def _align_run(run: Sequence[Line]) -> None:
             last = first
             while last + 1 < len(run) and column in places[last + 1]:
                 last += 1
-            members = [(line, place[column]) for line, place in zip(run[first : last + 1], places[first : last + 1], strict=True)]
+            members = [
+                (line, place[column])
+                for line, place in zip(run[first : last + 1], places[first : last + 1], strict=True)
+            ]
             if len(members) > 1 and any(_padded(line, position) for line, position in members):
                 target = max(line.starts()[position] for line, position in members)
                 for line, position in members:

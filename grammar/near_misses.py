@@ -33,7 +33,7 @@ BEFORE = [
 ]
 # Tried where no terminal matches.
 AFTER = [
-    ("UNCLOSED_STRING", r'"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*\\?'),
+    ("UNCLOSED_STRING", r'"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*+\\?'),
     ("CURLY_STRING", r'[“”„«][^“”„«»"\r\n]*[“”»"]'),
     ("SINGLE_STRING", r"'(?:[^'\\\r\n]|\\[^\r\n]){0,2000}'"),
     ("NUMBER_LIKE", r"[0-9]\w*(?:\.[0-9]\w*)*%?"),
@@ -105,7 +105,9 @@ def _unclosed_comment(span: Span) -> tuple[Reading, Diagnostic]:
     # The rest of the line is the comment that was meant; what stands below is read.
     line_end = re.search(r"[\r\n]|\Z", span.text)
     assert line_end is not None
-    return ("", "", span.start + line_end.start()), Diagnostic(codes.UNCLOSED_COMMENT, opening, fix=_replace(opening, "//"))
+    return ("", "", span.start + line_end.start()), Diagnostic(
+        codes.UNCLOSED_COMMENT, opening, fix=_replace(opening, "//")
+    )
 
 
 def _unclosed_string(span: Span) -> tuple[Reading, Diagnostic]:
@@ -148,7 +150,9 @@ def _duration_like(text: str) -> tuple[str, Applicability] | None:
     if any(unit not in UNITS_US and unit not in _UNIT_WORDS for _, unit in parts):
         return None
     units = [unit if unit in UNITS_US else _UNIT_WORDS[unit] for _, unit in parts]
-    total = sum(Decimal(number.replace("_", "")) * UNITS_US[unit] for (number, _), unit in zip(parts, units, strict=True))
+    total = sum(
+        Decimal(number.replace("_", "")) * UNITS_US[unit] for (number, _), unit in zip(parts, units, strict=True)
+    )
     unit = min(units, key=UNITS_US.__getitem__)
     amount = f"{total / UNITS_US[unit]:f}"
     return amount + unit, "maybe" if any(word == "m" for _, word in parts) else "always"
@@ -180,7 +184,11 @@ def _money_like(span: Span) -> tuple[Reading, Diagnostic]:
     if match is not None:
         amount = Decimal(match[1]) * (1_000 if match[2] in "kK" else 1_000_000)
         whole = amount == amount.to_integral_value()
-        fix = _replace(span, f"${int(amount):_}" if whole else f"${amount:f}", applicability="maybe" if match[2] == "m" else "always")
+        fix = _replace(
+            span,
+            f"${int(amount):_}" if whole else f"${amount:f}",
+            applicability="maybe" if match[2] == "m" else "always",
+        )
     reading = ("MONEY", "$0" if fix is None else fix.edits[0].replacement, span.end)
     return reading, Diagnostic(codes.BAD_MONEY, span, {"found": _clipped(text)}, fix=fix)
 
@@ -226,7 +234,7 @@ def _operator(kind: str, expected: str) -> _Reader:
     return read
 
 
-def _nothing(span: Span) -> tuple[Reading, Diagnostic | None]:
+def _nothing(_span: Span) -> tuple[Reading, Diagnostic | None]:
     return None, None
 
 

@@ -84,7 +84,9 @@ class _Recovery(Automaton):
             if errors > ERRORS_MAX:
                 self._give_up()
                 continue
-            repair = repairs.best(self.tables, self._source, self.items, [snapshot for snapshot, _, _ in self._snapshots])
+            repair = repairs.best(
+                self.tables, self._source, self.items, [snapshot for snapshot, _, _ in self._snapshots]
+            )
             if repair is None:
                 self._skip()
             else:
@@ -151,7 +153,9 @@ class _Recovery(Automaton):
         self._whole = False
         start = self.position
         token = self.items[start]
-        fitting = [kind for kind in self.tables.actions[self.states[-1]] if feed(self.tables, list(self.states), [kind])]
+        fitting = [
+            kind for kind in self.tables.actions[self.states[-1]] if feed(self.tables, list(self.states), [kind])
+        ]
         args = {"expected": expected_at(self.tables, fitting), "found": found_text(token)}
         span = Span(self._source, token.start, token.end)
         self._found.append(Diagnostic(codes.UNREADABLE, span, args))

@@ -28,7 +28,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def safe(text: str) -> str:
-    """The text with tabs as spaces, and control and invisible characters written `\\u{...}`."""
+    r"""The text with tabs as spaces, and control and invisible characters written `\u{...}`."""
     return "".join(_shown(character) for character in text)
 
 

@@ -33,6 +33,7 @@ _SIGNS = frozenset({
     "LBRACE", "RBRACE", "LPAR", "RPAR", "LSQB", "RSQB", "COMMA", "COLON", "EQUAL", "ARROW", "AT_MOST", "LESS", "MORE",
     "TO", "VBAR", "EQUALS",
 })  # fmt: skip
+_PAIRS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _ALIKE = (
     frozenset({"LBRACE", "LPAR", "LSQB", "LESS"}),
     frozenset({"RBRACE", "RPAR", "RSQB", "MORE"}),
@@ -123,7 +124,9 @@ def _candidates(tables: Tables, place: _Place) -> Iterator[Repair]:
         weight = _weight(kind, token)
         if place.starts_line and not (made.text.isalpha() or kind in _AT_LINE_ENDS):
             weight += 3  # lines are broken between statements more often than inside of an expression
-        yield Repair(position, 0, (made,), codes.MISSING_TOKEN, weight + far)
+        # `a )` lacks no `(`: the `)` is one too many.
+        empty = 3 if _PAIRS.get(kind) == token.kind else 0
+        yield Repair(position, 0, (made,), codes.MISSING_TOKEN, weight + empty + far)
         if token.kind not in (END, kind):
             kept = 1 if any(kind in alike and token.kind in alike for alike in _ALIKE) else 3.5
             read = Token(kind, made.text, token.start, token.end, made=True)
@@ -155,7 +158,7 @@ def _substitutions(tables: Tables, row: Mapping[str, int], place: _Place) -> Ite
         meant = nearest(token.text, keywords)
         if meant is not None:
             read = _as(token, tables.keywords[meant], meant)
-            yield Repair(position, 1, (read,), codes.MISSPELT_KEYWORD, 1 + far)
+            yield Repair(position, 1, (read,), codes.MISSPELT_KEYWORD, 0.5 + far / 4)
         if token.kind != "NAME" and "NAME" in row:
             yield Repair(position, 1, (_as(token, "NAME"),), codes.RESERVED_WORD, 1 + far)
         if "LABEL" in row and following.kind == "EQUAL":
@@ -230,4 +233,6 @@ def _missing(tables: Tables, source: Source, before: Token | None, token: Token,
         text = made.text if made.text in (",", ":", ")", "]", "(", "[") else f" {made.text}"
     place = Span(source, offset, offset)
     insertion = Fix(f"insert `{made.text}`", (Edit(place, text),)) if made.text else None
-    return Diagnostic(codes.MISSING_TOKEN, place, {"expected": called(tables, made.kind), "where": where}, fix=insertion)
+    return Diagnostic(
+        codes.MISSING_TOKEN, place, {"expected": called(tables, made.kind), "where": where}, fix=insertion
+    )
