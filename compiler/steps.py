@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.attributes import LIMITS, WORK_LIMITS, Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import flows as codes
@@ -149,7 +149,9 @@ def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
                 typer, "a step with a flow", node.settings, known, unbuilt=_FLOW_UNBUILT, env=env, budget=LIMITS
             )
         case _:
-            settings = Settings(typer, "a step", node.settings, _TASK, unbuilt=EFFECT_LIMITS, env=env, budget=LIMITS)
+            settings = Settings(
+                typer, "a step", node.settings, _TASK, unbuilt=EFFECT_LIMITS, env=env, budget=WORK_LIMITS
+            )
     if isinstance(target, EffectInfo | FlowInfo) and node.loop is None:
         kind = "an effect" if isinstance(target, EffectInfo) else "a flow"
         for name, meaning in _FAN_OUT_ONLY.items():
@@ -213,8 +215,8 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
     info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
     if isinstance(by, ByCount):
         info.copies = settings.count_of("N of", by.count) or 1
-    if node.loop is not None and info.pattern in ("all", "some"):
-        pattern = "all of" if info.pattern == "all" else "N of"
+    if node.loop is not None and info.pattern in ("all", "some", "first"):
+        pattern = {"all": "all of", "some": "N of", "first": "first of"}[info.pattern]
         label = Label(node.loop.span, "the items")
         typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
     step = read_policy(settings, limits=False)

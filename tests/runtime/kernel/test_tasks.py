@@ -1,5 +1,6 @@
 """Tasks: attempts, retries, deadlines, late words, sessions, reuse."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -395,3 +396,14 @@ def test_a_step_that_is_stopped_names_its_agent():
 
 def test_a_policy_of_one_attempt_is_the_default():
     assert Policy().attempts == 1
+
+
+def test_a_decision_is_taken_anew_however_often_it_is_asked_for():
+    owned = plan(task("a", 1, contract="Once"), give(v("a")))
+    contract = dataclasses.replace(owned.contracts["Once"], owns="fate")
+    owned = dataclasses.replace(owned, contracts={**owned.contracts, "Once": contract}).sealed()
+    driver = Driver(owned, ann=done(8))
+    for run in ("r", "s"):
+        driver.begin(run=run)
+        driver.drain()
+    assert len(driver.tried(RunTask)) == 2
