@@ -153,13 +153,13 @@ REUSED_DECISION = define(
     severity="warning",
     explanation="`reuse` hands on the value of identical work. A decision has one owner, who takes it each time it is "
     "asked for: handing on an old one would be a decision that nobody took.",
-    bad="orch 1\n"
-    + (
+    bad=(
+        "orch 1\n"
         "decision fate\ncontract Judge(t: Text) -> Bool { owns = fate  reuse = 1d }\nagent cy fulfills Judge\n"
         "flow f(t: Text) -> Bool { step j = Judge(t) by cy  return j }"
     ),
-    good="orch 1\n"
-    + (
+    good=(
+        "orch 1\n"
         "decision fate\ncontract Judge(t: Text) -> Bool { owns = fate }\nagent cy fulfills Judge\n"
         "flow f(t: Text) -> Bool { step j = Judge(t) by cy  return j }"
     ),
