@@ -57,6 +57,10 @@ def check_arbitrate(typer: Typer, node: Arbitrate, env: Env) -> ArbitrateInfo:
     settings = Settings(typer, "an arbitration", node.settings, ("decide", "group", "early", "after"), env=env)
     inner = env.within(frame)
     group = settings.expr("group")
+    info.result = ListOf(info.item) if group is not None else info.item
+    slot = typer.checked.slots.get(node)
+    if slot is not None:
+        slot.type = info.result  # its rules may read it, by `prev`, of an earlier round
     if group is not None:
         typer.root(group, inner)
         info.group = group
@@ -68,7 +72,6 @@ def check_arbitrate(typer: Typer, node: Arbitrate, env: Env) -> ArbitrateInfo:
         _rules(_Deciding(typer, info, settings, env, inner, givers), decide)
     elif not settings.has("decide"):
         typer.report.absent(codes.NO_DECIDE, node.name, name=node.name.text)
-    info.result = ListOf(info.item) if group is not None else info.item
     return info
 
 

@@ -34,13 +34,16 @@ from orchspec.grammar.syntax import (
     Budget as BudgetNode,
 )
 
-__all__ = ["CAPS", "LIMITS", "Settings", "read_budget"]
+__all__ = ["CAPS", "LIMITS", "WORK_LIMITS", "Settings", "read_budget"]
 
 CAPS = ("cost", "tokens")
 """The limits of an agent's budget, which caps one attempt."""
 
-LIMITS = ("cost", "tokens", "time", "retries", "attempts", "depth")
-"""The limits of the budgets of flows, scopes and steps."""
+LIMITS = ("cost", "tokens", "time", "retries", "attempts")
+"""The limits of the budgets of flows, of scopes and of steps with a flow."""
+
+WORK_LIMITS = ("cost", "tokens", "retries", "attempts")
+"""The limits of the budget of a step by agents: its time is that of its attempts."""
 
 _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "cost": (MONEY, "cost_pico"),
@@ -48,7 +51,6 @@ _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "time": (DURATION, "time_us"),
     "retries": (INT, "retries"),
     "attempts": (INT, "attempts"),
-    "depth": (INT, "depth"),
 }
 
 
@@ -289,7 +291,7 @@ def read_budget(settings: Settings, node: BudgetNode, allowed: Sequence[str], pl
         name = limit.name.text
         if not name:
             continue
-        if name == "transitions" and "depth" in allowed:
+        if name not in allowed and "retries" in allowed and name in ("transitions", "depth", "time"):
             settings.context.unbuilt("limit", limit.name, name=name)
             continue
         if name not in allowed:

@@ -54,6 +54,7 @@ from orchspec.grammar.syntax import (
     Ident,
     Int,
     Let,
+    Name,
     Node,
     Peers,
     Repeat,
@@ -67,6 +68,7 @@ from orchspec.grammar.syntax import (
     Supervise,
     Until,
     Wait,
+    walk,
 )
 
 __all__ = ["Blocks"]
@@ -96,7 +98,7 @@ class Blocks:
         self._rules: Mapping[type[Node], Callable[[Any, BlockInfo, Env], Type]] = {
             Step: lambda node, _block, env: check_step(typer, node, env).result,
             Arbitrate: lambda node, _block, env: check_arbitrate(typer, node, env).result,
-            Let: lambda node, _block, env: typer.root(node.value, env),
+            Let: self._let,
             Scope: self._scope,
             Repeat: self._repeat,
             Fail: self._fail,
@@ -197,11 +199,22 @@ class Blocks:
         rule = self._rules.get(type(statement))
         if rule is None:
             return
-        found = rule(statement, block, env)
-        if slot is not None:
-            slot.type = found
+        if slot is None:
+            rule(statement, block, env)
+            return
+        self.context.under_way.add(slot)
+        slot.type = rule(statement, block, env)
+        self.context.under_way.discard(slot)
 
     # -------------------------------------------------------------- statements
+
+    def _let(self, node: Let, _block: BlockInfo, env: Env) -> Type:
+        slot = self.checked.slots[node]
+        if any(isinstance(part, Name) and part.text in ("past", "prev") for part in walk(node.value)):
+            # It may read itself in an earlier round: what the rest of it says of its type is found out first.
+            with self.report.held_back():
+                slot.type = self.typer.root(node.value, env)
+        return self.typer.root(node.value, env)
 
     def _fail(self, node: Fail, _block: BlockInfo, env: Env) -> Type:
         known = self.typer.condition(node.when, env, "the condition of `fail`") if node.when is not None else set()

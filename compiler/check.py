@@ -13,8 +13,10 @@ from pathlib import Path
 
 from orchspec.compiler import codes
 from orchspec.compiler.allow import silence
+from orchspec.compiler.beside import apart_from_syntax
 from orchspec.compiler.blocks import Blocks
 from orchspec.compiler.checks import CHECKS, LINTS
+from orchspec.compiler.codes.types import SELF_TYPED
 from orchspec.compiler.context import Context
 from orchspec.compiler.declarations import check_bodies, resolve_signatures
 from orchspec.compiler.expressions import Typer
@@ -23,6 +25,7 @@ from orchspec.compiler.names import collect
 from orchspec.compiler.params import check_params
 from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
+from orchspec.compiler.types import is_unknown
 from orchspec.compiler.who import check_who
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
 from orchspec.grammar.parser import parse
@@ -71,7 +74,7 @@ def check(subject: Source | File, settings: Mapping[str, str] | None = None, fol
 def _check(
     file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None
 ) -> CheckResult:
-    report = Report(sound=file.sound)
+    report = Report(whole=file.whole)
     checked = Checked(file, dict(settings))
     context = Context(checked, report)
     typer = Typer(context)
@@ -82,7 +85,7 @@ def _check(
         for lint in LINTS:
             lint(context)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
-    found = silence(file, [*syntax_errors, *told])
+    found = silence(file, [*syntax_errors, *apart_from_syntax(file, syntax_errors, told)])
     return CheckResult(checked, sorted_diagnostics(found), studies)
 
 
@@ -95,5 +98,8 @@ def _passes(context: Context, typer: Typer) -> None:
     blocks = Blocks(typer)
     for flow in context.checked.flows.values():
         blocks.flow(flow)
+    for node in context.self_typed:
+        if is_unknown(context.checked.expr_types[node]):
+            context.report.absent(SELF_TYPED, node.name, name=node.name.text)
     for one in CHECKS:
         one(context)

@@ -12,7 +12,7 @@ from orchspec.compiler.model import BlockInfo, Checked, Frame, Slot
 from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Node, Statement
+from orchspec.grammar.syntax import Field, Node, Statement
 
 __all__ = ["DEMAND_DEPTH_MAX", "Context", "Env", "Fact", "Read"]
 
@@ -65,6 +65,10 @@ class Context:
         self.reads: dict[Frame, list[Read]] = {}
         self.pending: dict[Slot, Callable[[], None]] = {}
         """How to find the type of a block's name that was not reached yet."""
+        self.under_way: set[Slot] = set()
+        """Names whose statement is being checked just now, so that their type may not be known yet."""
+        self.self_typed: list[Field] = []
+        """Fields of earlier rounds whose type was not known when they were read; a second look may have found it."""
         self.ambiguous: set[Slot] = set()
         """Names that shadow another or stand twice, which was reported: what they mean is anybody's guess."""
         self.used: set[object] = set()

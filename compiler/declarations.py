@@ -305,6 +305,9 @@ def _contract(typer: Typer, info: ContractInfo, owners: dict[DecisionInfo, Contr
     info.owns = find(typer.context, owns, DecisionInfo)
     if info.owns is None:
         return
+    if reuse is not None:
+        label = Label(settings.attributes["owns"].name.span, "the decision is taken here, each time anew")
+        typer.report.add(codes.REUSED_DECISION, settings.attributes["reuse"].name, name=info.name, labels=[label])
     first = owners.setdefault(info.owns, info)
     if first is not info:
         typer.report.add(

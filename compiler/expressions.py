@@ -307,18 +307,22 @@ class Typer:
                 fix=did_you_mean(name, node.name, fields),
             )
             return UNKNOWN
-        found = self._round_field(base.repeat, name) if isinstance(base, Round) else fields[name]
+        found = self._round_field(node, base.repeat) if isinstance(base, Round) else fields[name]
         if isinstance(found, Nothing):
             self.report.add(codes.NO_RESULT, node.name, name=name)
             return UNKNOWN
         return found
 
-    def _round_field(self, repeat: Repeat, name: str) -> Type:
+    def _round_field(self, node: Field, repeat: Repeat) -> Type:
         """The type of a name of an earlier round, which this round may give further down."""
+        name = node.name.text
         slot = self.checked.blocks[repeat].frame.find(name)
         assert slot is not None, "the name was found among the slots of this frame"
         slot.read = True
-        return self.context.type_of(slot)
+        found = self.context.type_of(slot)
+        if is_unknown(found) and slot in self.context.under_way:
+            self.context.self_typed.append(node)
+        return found
 
     def _fields(self, base: Type) -> Mapping[str, Type] | None:
         if isinstance(base, RecordOf):

@@ -136,7 +136,7 @@ def _set(typer: Typer, param: ParamInfo, text: str) -> None:
         problem = f"`{text}` is no value as a spec writes it"
     else:
         # What is wrong inside of the setting is told with its own report, and handed on as one problem.
-        context = Context(typer.checked, Report(sound=True))
+        context = Context(typer.checked, Report(whole=True))
         inner = Typer(context)
         value = _value(inner, param, expr)
         if value is not None:

@@ -36,12 +36,12 @@ def bounded_suggestions() -> Iterator[None]:
 class Report:
     """Collects diagnostics.
 
-    `sound` is that of the file: what is missing from a tree that recovery patched may stand in the text, so `absent`
+    `whole` is that of the file: what is missing from a tree that recovery patched may stand in the text, so `absent`
     stays silent about such a tree.
     """
 
-    def __init__(self, *, sound: bool) -> None:
-        self.sound = sound
+    def __init__(self, *, whole: bool) -> None:
+        self.whole = whole
         self.diagnostics: list[Diagnostic] = []
 
     def add(
@@ -58,6 +58,13 @@ class Report:
         span = at if isinstance(at, Span) else at.span
         self.diagnostics.append(Diagnostic(code, span, args, tuple(labels), tuple(notes), fix))
 
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Forgets what is reported meanwhile: the same text is read once more."""
+        before = len(self.diagnostics)
+        yield
+        del self.diagnostics[before:]
+
     def absent(
         self,
         code: Code,
@@ -69,7 +76,7 @@ class Report:
         **args: Any,
     ) -> None:
         """Reports what is missing from the text, unless recovery may have dropped it."""
-        if self.sound:
+        if self.whole:
             self.add(code, at, labels=labels, notes=notes, fix=fix, **args)
 
 

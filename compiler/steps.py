@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.attributes import LIMITS, WORK_LIMITS, Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import flows as codes
@@ -32,7 +32,21 @@ from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import By, ByAgent, ByAll, ByAny, ByCount, ByFirst, Call, Hole, Path, Step, dotted
+from orchspec.grammar.syntax import (
+    By,
+    ByAgent,
+    ByAll,
+    ByAny,
+    ByCount,
+    ByFirst,
+    Call,
+    Hole,
+    Name,
+    Path,
+    Step,
+    dotted,
+    walk,
+)
 
 __all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills"]
 
@@ -70,6 +84,9 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
     typer.checked.steps[node] = info
     target = _target(typer, node)
     settings = _settings(typer, node, target, env)
+    slot = typer.checked.slots.get(node)
+    if slot is not None:
+        slot.type = _foreseen(node, target, settings)
     only_if = settings.expr("only_if")
     if only_if is not None:
         info.only_if = only_if
@@ -138,7 +155,9 @@ def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
             known = ("timeout", "only_if", "after", "on_failure", *_FAN_OUT_ONLY)
             settings = Settings(typer, "a step with a signal", node.settings, known, env=env)
         case _:
-            settings = Settings(typer, "a step", node.settings, _TASK, unbuilt=EFFECT_LIMITS, env=env, budget=LIMITS)
+            settings = Settings(
+                typer, "a step", node.settings, _TASK, unbuilt=EFFECT_LIMITS, env=env, budget=WORK_LIMITS
+            )
     if isinstance(target, EffectInfo | FlowInfo | SignalInfo) and node.loop is None:
         kind = describe(target)
         for name, meaning in _FAN_OUT_ONLY.items():
@@ -168,6 +187,16 @@ def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) ->
     return target.result
 
 
+def _foreseen(node: Step, target: ContractInfo | EffectInfo | FlowInfo | None, settings: Settings) -> Type:
+    """The type of a step's name before its arguments are looked at: by `prev` they may read it of an earlier round."""
+    if target is None:
+        return UNKNOWN
+    kind = ListOf(target.result) if node.loop is not None or isinstance(node.by, ByAll | ByCount) else target.result
+    chain = settings.attributes.get("on_failure")
+    skips = chain is not None and any(isinstance(part, Name) and part.text == "skip" for part in walk(chain.value))
+    return optional(kind) if settings.has("only_if") or (skips and node.loop is None) else kind
+
+
 def _result(info: StepInfo, base: Type, *, skips: bool) -> Type:
     kind = ListOf(base) if info.loop is not None or info.pattern in ("all", "some") else base
     # With `for`, a skipped item is left out of the list; only the whole step can be missing.
@@ -194,8 +223,8 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
     info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
     if isinstance(by, ByCount):
         info.copies = settings.count_of("N of", by.count) or 1
-    if node.loop is not None and info.pattern in ("all", "some"):
-        pattern = "all of" if info.pattern == "all" else "N of"
+    if node.loop is not None and info.pattern in ("all", "some", "first"):
+        pattern = {"all": "all of", "some": "N of", "first": "first of"}[info.pattern]
         label = Label(node.loop.span, "the items")
         typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
     step = read_policy(settings, limits=False)

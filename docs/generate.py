@@ -359,6 +359,63 @@ def _mermaid(rows: dict[tuple[int, type], frozenset[int]], names: dict[int, str]
     return "\n".join(lines)
 
 
+# ------------------------------------------------------------------ Python
+
+
+def python() -> Iterator[tuple[str, str]]:
+    """What the package offers, with its docstrings."""
+    import orchspec
+
+    parts = [_PYTHON]
+    for name in sorted(set(orchspec.__all__) - {"__version__"}, key=str.lower):
+        thing = getattr(orchspec, name)
+        parts.append(f"## {name}\n\n{_signed(name, thing)}")
+        if inspect.isclass(thing) and not issubclass(thing, BaseException):
+            methods = {key: value for key, value in vars(thing).items() if not key.startswith("_")}
+            parts += [
+                f"### {name}.{key}\n\n{_signed(key, value)}"
+                for key, value in methods.items()
+                if inspect.isfunction(value)
+            ]
+    yield "reference/python.md", _page("Python", "the docstrings of `orchspec`", *parts)
+
+
+_PYTHON = """
+Everything here is imported from `orchspec`, and loaded when it is first asked for. Errors of the world are `OrchError`,
+with a stable `code` for programs and a `message` for people.
+"""
+
+
+class _Bare:
+    """An annotation as it was written, without the quotes of a text."""
+
+    def __init__(self, text: object) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return str(self.text)
+
+
+def _bare(signature: inspect.Signature) -> inspect.Signature:
+    """A signature with its annotations as they were written, those of `self` and of no result left out."""
+    kept = [each for each in signature.parameters.values() if each.name != "self"]
+    kept = [
+        each.replace(annotation=_Bare(each.annotation)) if isinstance(each.annotation, str) else each for each in kept
+    ]
+    result = signature.return_annotation
+    result = (
+        inspect.Signature.empty if result in ("None", None) else _Bare(result) if isinstance(result, str) else result
+    )
+    return signature.replace(parameters=kept, return_annotation=result)
+
+
+def _signed(name: str, thing: Any) -> str:
+    code = f"code: {thing.code}" if inspect.isclass(thing) and issubclass(thing, BaseException) else ""
+    mark = "async " if inspect.iscoroutinefunction(thing) else ""
+    head = code or f"{mark}{name}{_bare(inspect.signature(thing))}"
+    return _fenced(f"{head}\n\n{inspect.getdoc(thing) or ''}")
+
+
 # ------------------------------------------------------------------ all of them
 
 PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (
@@ -370,6 +427,7 @@ PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (
     vocabulary,
     journal,
     state_machines,
+    python,
 )
 
 

@@ -77,7 +77,7 @@ class TreeBuilder(StatementBuilder):
             fix = Fix("begin with the edition", (Edit(Span(self.source, 0, 0), "orch 1\n\n"),), "always")
             self.diagnostics.append(Diagnostic(codes.MISSING_EDITION, place, fix=fix))
         whole = Span(self.source, 0, len(self.source.text))
-        return File(edition, tuple(declarations), tuple(self._comments), True, whole)  # noqa: FBT003
+        return File(edition, tuple(declarations), tuple(self._comments), sound=True, whole=True, span=whole)
 
     def _reported_at_start(self) -> bool:
         return any(item.code is codes.MISSING_EDITION for item in self.diagnostics)
@@ -116,9 +116,7 @@ class TreeBuilder(StatementBuilder):
     ) -> Parameter:
         return Parameter(self.ident(label), kind, default, where, self.doc(label.start), self.span_from(label.start))
 
-    def field(
-        self, label: Token, _colon: Token, kind: TypeExpr, default: Expr | None, where: Expr | None
-    ) -> FieldDecl:
+    def field(self, label: Token, _colon: Token, kind: TypeExpr, default: Expr | None, where: Expr | None) -> FieldDecl:
         return FieldDecl(self.ident(label), kind, default, where, self.doc(label.start), self.span_from(label.start))
 
     def enum_member(self, word: Token) -> EnumMember:
@@ -162,7 +160,13 @@ class TreeBuilder(StatementBuilder):
         return AgentDecl(kind, self.ident(name), tuple(contracts), tuple(settings), doc, span)
 
     def contract_decl(
-        self, word: Token, name: Token, params: list[Parameter], _arrow: Token, result: TypeExpr, settings: list[Setting]
+        self,
+        word: Token,
+        name: Token,
+        params: list[Parameter],
+        _arrow: Token,
+        result: TypeExpr,
+        settings: list[Setting],
     ) -> ContractDecl:
         doc, span = self.doc(word.start), self.span_from(word.start)
         return ContractDecl(self.ident(name), tuple(params), result, tuple(settings), doc, span)
@@ -225,11 +229,25 @@ class TreeBuilder(StatementBuilder):
         return Expect(condition, self.doc(word.start), self.span_from(word.start))
 
     def test_decl(
-        self, word: Token, title: Text, _for: Token, target: Path, _opening: Token, body: list[TestItem], _closing: Token
+        self,
+        word: Token,
+        title: Text,
+        _for: Token,
+        target: Path,
+        _opening: Token,
+        body: list[TestItem],
+        _closing: Token,
     ) -> TestDecl:
         return TestDecl(title, target, tuple(body), self.doc(word.start), self.span_from(word.start))
 
     def scenario_decl(
-        self, word: Token, title: Text, _for: Token, target: Path, _opening: Token, body: list[TestItem], _closing: Token
+        self,
+        word: Token,
+        title: Text,
+        _for: Token,
+        target: Path,
+        _opening: Token,
+        body: list[TestItem],
+        _closing: Token,
     ) -> ScenarioDecl:
         return ScenarioDecl(title, target, tuple(body), self.doc(word.start), self.span_from(word.start))

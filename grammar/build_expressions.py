@@ -120,7 +120,9 @@ class ExpressionBuilder:
         return Ident("" if token.made else token.text, self._token_span(token))
 
     def _member(self, token: Token) -> Ident:
-        return Ident("" if token.made else token.text[1:], Span(self.source, min(token.start + 1, token.end), token.end))
+        return Ident(
+            "" if token.made else token.text[1:], Span(self.source, min(token.start + 1, token.end), token.end)
+        )
 
     def path(self, name: Token) -> Path:
         ident = self.ident(name)
@@ -178,10 +180,10 @@ class ExpressionBuilder:
         return Hole(self._token_span(token)) if value is None else PercentLit(value, self._token_span(token))
 
     def true(self, token: Token) -> Bool:
-        return Bool(True, self._token_span(token))  # noqa: FBT003 - the field is the value
+        return Bool(True, self._token_span(token))
 
     def false(self, token: Token) -> Bool:
-        return Bool(False, self._token_span(token))  # noqa: FBT003
+        return Bool(False, self._token_span(token))
 
     def none(self, token: Token) -> NoneLit:
         return NoneLit(self._token_span(token))
@@ -217,11 +219,11 @@ class ExpressionBuilder:
         return RecordLit(tuple(entries), self.span_from(opening.start))
 
     def entry(self, label: Token, _colon: Token, value: Expr) -> RecordEntry:
-        return RecordEntry(self.ident(label), value, False, self.span_from(label.start))  # noqa: FBT003
+        return RecordEntry(self.ident(label), value, False, self.span_from(label.start))
 
     def quoted_entry(self, key: Text, _colon: Token, value: Expr) -> RecordEntry:
         name = Ident(key.value, key.span)
-        return RecordEntry(name, value, True, self.span_from(key.span.start))  # noqa: FBT003
+        return RecordEntry(name, value, True, self.span_from(key.span.start))
 
     def field_of(self, base: Expr, member: Token) -> Field:
         return Field(base, self._member(member), self.span_from(self._start(base)))

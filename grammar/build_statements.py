@@ -115,7 +115,9 @@ class StatementBuilder(ExpressionBuilder):
         if kind == "first":
             return ByFirst(self._agents(who, "`first of`"), span)
         agent = self._name_path(who)
-        if agent is None:
+        if agent is None or isinstance(how, Hole):
+            if isinstance(how, Hole):
+                return None
             self.report(codes.BAD_BY, who.span, found="a count `of` something that is not one agent")
             return None
         return ByCount(how, agent, span)

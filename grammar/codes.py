@@ -46,8 +46,8 @@ UNEXPECTED_CHARACTER = define(
     "unexpected-character",
     "the character {found} has no meaning here",
     explanation="Outside of strings and comments, Orch uses letters, digits, `_`, quotes and a few signs.",
-    bad='orch 1\nflow f(a: Text) -> Text { return a @ }',
-    good='orch 1\nflow f(a: Text) -> Text { return a }',
+    bad="orch 1\nflow f(a: Text) -> Text { return a @ }",
+    good="orch 1\nflow f(a: Text) -> Text { return a }",
 )
 CONTROL_CHARACTER = define(
     "E0002",
@@ -134,7 +134,7 @@ BAD_MONEY = define(
     "E0011",
     "bad-money",
     "`{found}` is not an amount of money",
-    explanation="Money is `$` and a number in US dollars, such as `$4`, `$0.25` or `$1_000`; `k` and `M` are for counts.",
+    explanation="Money is `$` and a number in US dollars, such as `$4`, `$0.25`, `$1_000`; `k` and `M` are for counts.",
     bad="orch 1\nprofile p { cost = $1k }",
     good="orch 1\nprofile p { cost = $1_000 }",
 )
@@ -150,7 +150,7 @@ BAD_NUMBER = define(
     "E0013",
     "bad-number",
     "`{found}` is not a number",
-    explanation="Numbers are `400`, `400_000`, `400k`, `1.5M`, `0.25`; there is no exponent. A name starts with a letter.",
+    explanation="Numbers are `400`, `400_000`, `400k`, `1.5M`; there is no exponent. Names begin with letters.",
     bad="orch 1\ntool t { slots = 4x }",
     good="orch 1\ntool t { slots = 4 }",
 )
@@ -186,8 +186,8 @@ FOREIGN_NAME = define(
 Names become columns, metrics and Python identifiers, and letters that look alike must not be different names. Texts
 and comments may hold any character.
 """,
-    bad="orch 1\ndecision décision",
-    good="orch 1\ndecision decision",
+    bad="orch 1\ndecision café",
+    good="orch 1\ndecision cafe",
 )
 TOO_LARGE = define(
     "E0018",
@@ -265,7 +265,7 @@ UNREADABLE = define(
 What stands here fits nothing that the language knows, and no small repair makes it fit. It was skipped, up to the
 next statement or declaration, to look for further mistakes.
 """,
-    bad="orch 1\nflow f(a: Text) -> Text { step ] ) . x of 3 return a }",
+    bad="orch 1\nflow f(a: Text) -> Text { step ] ) x of 3 return a }",
     good="orch 1\nflow f(a: Text) -> Text { return a }",
 )
 WRONG_EQUALS = define(
@@ -273,8 +273,8 @@ WRONG_EQUALS = define(
     "wrong-equals",
     "`{found}` stands where `{expected}` is meant",
     explanation="`=` gives a name or an attribute its value; `==` compares.",
-    bad="orch 1\nflow f(a: Int) -> Int { fail \"no\" when a = 1  return a }",
-    good="orch 1\nflow f(a: Int) -> Int { fail \"no\" when a == 1  return a }",
+    bad='orch 1\nflow f(a: Int) -> Int { fail "no" when a = 1  return a }',
+    good='orch 1\nflow f(a: Int) -> Int { fail "no" when a == 1  return a }',
 )
 RESERVED_WORD = define(
     "E0108",
@@ -333,7 +333,7 @@ TOO_MANY_ERRORS = define(
     "E0114",
     "too-many-errors",
     "too many syntax errors: the rest of the file was not read",
-    explanation="With so many syntax errors the file is not likely to be a spec, and the time to read it must be bounded.",
+    explanation="With so many syntax errors the file is hardly a spec, and the time to read it must be bounded.",
     bad="@ " * 120,
     good="orch 1",
 )

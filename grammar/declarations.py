@@ -369,12 +369,14 @@ class Comment(Node):
 class File(Node):
     """A whole spec file.
 
-    `sound` is false when recovery had to skip or make up something: what is missing from such a tree may stand in the
-    text, so whoever reads it should not report names as unknown or unused on its evidence alone.
+    `sound` is false when there was any syntax error: the tree says more, or less, than the text. `whole` is false when
+    recovery had to skip something, or to guess: what is missing from such a tree may stand in the text, so whoever
+    reads it should not report names as unknown on its evidence alone.
     """
 
     edition: Edition | None
     declarations: tuple[Declaration, ...]
     comments: tuple[Comment, ...]
     sound: bool
+    whole: bool
     span: Span

@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-__all__ = ["DIGITS_MAX", "UNITS_US", "digits_in", "duration_us", "int_or_float", "money_pico_usd", "percent_share", "unquote"]
+__all__ = [
+    "DIGITS_MAX",
+    "UNITS_US",
+    "digits_in",
+    "duration_us",
+    "int_or_float",
+    "money_pico_usd",
+    "percent_share",
+    "unquote",
+]
 
 DIGITS_MAX = 40
 """Literals of more digits are refused unread: Python's own limits and quadratic conversions are never met."""

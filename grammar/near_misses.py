@@ -27,15 +27,15 @@ _Reader: TypeAlias = Callable[[Span], tuple[Reading, Diagnostic | None]]
 BEFORE = [
     ("BLOCK_COMMENT", r"/\*[\s\S]*?\*/"),
     ("UNCLOSED_COMMENT", r"/\*[\s\S]*"),
-    ("UNCLOSED_LONG", r'"""(?!(?:[^"\\]|\\[\s\S]|"(?!""))*""")[\s\S]*'),
+    ("UNCLOSED_LONG", r'"""(?![^"\\]*(?:(?:\\[\s\S]|"(?!""))[^"\\]*)*""")[\s\S]*'),
     ("OR_SIGN", r"\|\|"),
     ("FAT_ARROW", r"=>"),
 ]
 # Tried where no terminal matches.
 AFTER = [
-    ("UNCLOSED_STRING", r'"(?:[^"\\\r\n]|\\[^\r\n])*\\?'),
+    ("UNCLOSED_STRING", r'"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*+\\?'),
     ("CURLY_STRING", r'[“”„«][^“”„«»"\r\n]*[“”»"]'),
-    ("SINGLE_STRING", r"'(?:[^'\\\r\n]|\\[^\r\n])*'"),
+    ("SINGLE_STRING", r"'(?:[^'\\\r\n]|\\[^\r\n]){0,2000}'"),
     ("NUMBER_LIKE", r"[0-9]\w*(?:\.[0-9]\w*)*%?"),
     ("MONEY_LIKE", r"\$[\w.]*"),
     ("DOT_NUMBER", r"\.[0-9][0-9_]*(?:%|[A-Za-z]\w*)?"),
@@ -60,6 +60,7 @@ _UNIT_WORDS = {
     "day": "d", "days": "d", "D": "d",
 }  # fmt: skip
 _DURATION_PARTS = re.compile(r"([0-9][0-9_]*(?:\.[0-9]+)?)([A-Za-z]+)")
+_DURATION_CHARS_MAX = 30
 _LABEL_AHEAD = re.compile(r"\s*:")
 
 
@@ -104,7 +105,9 @@ def _unclosed_comment(span: Span) -> tuple[Reading, Diagnostic]:
     # The rest of the line is the comment that was meant; what stands below is read.
     line_end = re.search(r"[\r\n]|\Z", span.text)
     assert line_end is not None
-    return ("", "", span.start + line_end.start()), Diagnostic(codes.UNCLOSED_COMMENT, opening, fix=_replace(opening, "//"))
+    return ("", "", span.start + line_end.start()), Diagnostic(
+        codes.UNCLOSED_COMMENT, opening, fix=_replace(opening, "//")
+    )
 
 
 def _unclosed_string(span: Span) -> tuple[Reading, Diagnostic]:
@@ -131,8 +134,6 @@ def _requoted(code: Code) -> _Reader:
     def read(span: Span) -> tuple[Reading, Diagnostic]:
         body = span.text[1:-1]
         written = '"' + re.sub(r'\\.|"', lambda m: '\\"' if m[0] == '"' else "'" if m[0] == "\\'" else m[0], body) + '"'
-        if re.fullmatch(r'"(?:[^"\\]|\\.)*"', written) is None:
-            written = '""'
         diagnostic = Diagnostic(code, span, {"found": f"`{span.text[0]}`"}, fix=_replace(span, written))
         return ("STRING", written, span.end), diagnostic
 
@@ -141,13 +142,17 @@ def _requoted(code: Code) -> _Reader:
 
 def _duration_like(text: str) -> tuple[str, Applicability] | None:
     """What a near miss of a duration means, in one unit, and whether that is certain."""
+    if len(text) > _DURATION_CHARS_MAX:
+        return None
     parts = _DURATION_PARTS.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text or len(text) > 30:
+    if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
     if any(unit not in UNITS_US and unit not in _UNIT_WORDS for _, unit in parts):
         return None
     units = [unit if unit in UNITS_US else _UNIT_WORDS[unit] for _, unit in parts]
-    total = sum(Decimal(number.replace("_", "")) * UNITS_US[unit] for (number, _), unit in zip(parts, units, strict=True))
+    total = sum(
+        Decimal(number.replace("_", "")) * UNITS_US[unit] for (number, _), unit in zip(parts, units, strict=True)
+    )
     unit = min(units, key=UNITS_US.__getitem__)
     amount = f"{total / UNITS_US[unit]:f}"
     return amount + unit, "maybe" if any(word == "m" for _, word in parts) else "always"
@@ -179,7 +184,11 @@ def _money_like(span: Span) -> tuple[Reading, Diagnostic]:
     if match is not None:
         amount = Decimal(match[1]) * (1_000 if match[2] in "kK" else 1_000_000)
         whole = amount == amount.to_integral_value()
-        fix = _replace(span, f"${int(amount):_}" if whole else f"${amount:f}", applicability="maybe" if match[2] == "m" else "always")
+        fix = _replace(
+            span,
+            f"${int(amount):_}" if whole else f"${amount:f}",
+            applicability="maybe" if match[2] == "m" else "always",
+        )
     reading = ("MONEY", "$0" if fix is None else fix.edits[0].replacement, span.end)
     return reading, Diagnostic(codes.BAD_MONEY, span, {"found": _clipped(text)}, fix=fix)
 
@@ -225,7 +234,7 @@ def _operator(kind: str, expected: str) -> _Reader:
     return read
 
 
-def _nothing(span: Span) -> tuple[Reading, Diagnostic | None]:
+def _nothing(_span: Span) -> tuple[Reading, Diagnostic | None]:
     return None, None
 
 

@@ -6,12 +6,12 @@ most `DEPTH_MAX` nodes deep (so that later passes may use recursion), and a boun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchspec.grammar import codes
 from orchspec.grammar.automaton import Automaton
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
-from orchspec.grammar.lexer import Token, Tokens, scan
+from orchspec.grammar.lexer import Tokens, scan
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.syntax import File, deep
 from orchspec.grammar.tables import load_tables
@@ -26,6 +26,7 @@ _OPENING = frozenset({"LBRACE", "LPAR", "LSQB"})
 _CLOSING = frozenset({"RBRACE", "RPAR", "RSQB"})
 _PREFIX = frozenset({"MINUS", "NOT"})
 _CHAINED = frozenset({"MEMBER", "QUESTION", "COALESCE", "PLUS", "TIMES_SIGN", "SLASH", "OR", "AND", "LSQB", "LPAR"})
+_IN_TYPES = frozenset({"NAME", "MEMBER", "COMMA", "QUESTION", "COALESCE"})
 _BREAKS = frozenset({"COMMA", "EQUAL", "RBRACE"})
 
 
@@ -66,7 +67,7 @@ def parse(source: Source) -> ParseResult:
         file, found = recover(tables, tokens)
         diagnostics = [*tokens.diagnostics, *found]
     elif diagnostics:
-        file = _unsound(file)
+        file = replace(file, sound=False)
     deepest = deep(file, DEPTH_MAX) if _has_long_chain(tokens) else None
     if deepest is not None:
         place = Span(source, deepest.span.start, deepest.span.start)
@@ -75,13 +76,9 @@ def parse(source: Source) -> ParseResult:
     return ParseResult(file, tuple(sorted_diagnostics(diagnostics)))
 
 
-def _unsound(file: File) -> File:
-    return File(file.edition, file.declarations, file.comments, sound=False, span=file.span)
-
-
 def _too_deep(tokens: Tokens) -> Diagnostic | None:
     """A diagnostic at the first bracket or prefix operator that is nested too deeply."""
-    nested = prefixes = 0
+    nested = prefixes = angles = 0
     for token in tokens.items:
         kind = token.kind
         if kind in _OPENING:
@@ -89,7 +86,14 @@ def _too_deep(tokens: Tokens) -> Diagnostic | None:
         elif kind in _CLOSING:
             nested -= 1
         prefixes = prefixes + 1 if kind in _PREFIX else 0
-        if nested > NESTING_MAX or prefixes > NESTING_MAX:
+        # `List<List<...`: a type holds nothing but names, signs and commas.
+        if kind == "LESS":
+            angles += 1
+        elif kind == "MORE":
+            angles = max(angles - 1, 0)
+        elif kind not in _IN_TYPES:
+            angles = 0
+        if max(nested, prefixes, angles) > NESTING_MAX:
             place = Span(tokens.source, token.start, token.end)
             return Diagnostic(codes.TOO_DEEP, place, {"limit": NESTING_MAX})
     return None

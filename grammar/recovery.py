@@ -33,6 +33,7 @@ ERRORS_MAX = 50
 """After so many syntax errors the rest of a file is left unread."""
 
 _GUESSED_CLOSINGS_MAX = 20
+_STRUCTURAL = (codes.CHAINED_COMPARISON, codes.MISPLACED_STATEMENT, codes.BAD_BY, codes.NOT_A_LIST_OF_NAMES)
 _SYNC = frozenset({
     END, "RBRACE", "IMPORT", "PARAM", "ENUM", "TYPE", "MODEL", "DECISION", "CONTRACT", "AGENT", "HUMAN", "DISPATCHER",
     "TOOL", "EFFECT", "POLICY", "SIGNAL", "CHANNEL", "PROFILE", "FLOW", "MACHINE", "TEST", "SCENARIO", "STUB", "FAULT",
@@ -46,6 +47,7 @@ _SYNC = frozenset({
 class _Reading:
     file: File
     diagnostics: list[Diagnostic]
+    whole: bool
 
 
 def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
@@ -57,8 +59,8 @@ def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
         other = _Recovery(tables, closed).read()
         found = [*reports, *other.diagnostics]
         if len(found) <= len(reading.diagnostics):
-            reading = _Reading(other.file, found)
-    return replace(reading.file, sound=False), reading.diagnostics
+            reading = _Reading(other.file, found, other.whole)
+    return replace(reading.file, sound=False, whole=reading.whole), reading.diagnostics
 
 
 class _Recovery(Automaton):
@@ -69,6 +71,7 @@ class _Recovery(Automaton):
         self._source = tokens.source
         self._snapshots: deque[tuple[Snapshot, list[Any], list[int]]] = deque(maxlen=LOOK_BACK + 1)
         self._found: list[Diagnostic] = []
+        self._whole = True
 
     def read(self) -> _Reading:
         """The whole file, repaired where needed."""
@@ -76,12 +79,14 @@ class _Recovery(Automaton):
         while True:
             file = self._run_remembering()
             if file is not None:
-                return _Reading(file, [*self._found, *self.builder.diagnostics])
+                return _Reading(file, [*self._found, *_apart(self.builder.diagnostics, self._found)], self._whole)
             errors += 1
             if errors > ERRORS_MAX:
                 self._give_up()
                 continue
-            repair = repairs.best(self.tables, self.items, [snapshot for snapshot, _, _ in self._snapshots])
+            repair = repairs.best(
+                self.tables, self._source, self.items, [snapshot for snapshot, _, _ in self._snapshots]
+            )
             if repair is None:
                 self._skip()
             else:
@@ -138,13 +143,19 @@ class _Recovery(Automaton):
         snapshot, values, lengths = self._snapshots.pop()
         self._found.append(repairs.diagnostic(self.tables, self._source, self.items, repair))
         self._restore(snapshot, values, lengths)
+        # Only a word that is certainly misspelt leaves everything else where it was; an insertion may be a wrong guess.
+        if repair.code is not codes.MISSPELT_KEYWORD:
+            self._whole = False
         self.items[repair.position : repair.position + repair.deleted] = repair.inserted
 
     def _skip(self) -> None:
         """Drops tokens, and symbols from the stack, until a keyword or brace fits; reports what was skipped."""
+        self._whole = False
         start = self.position
         token = self.items[start]
-        fitting = [kind for kind in self.tables.actions[self.states[-1]] if feed(self.tables, list(self.states), [kind])]
+        fitting = [
+            kind for kind in self.tables.actions[self.states[-1]] if feed(self.tables, list(self.states), [kind])
+        ]
         args = {"expected": expected_at(self.tables, fitting), "found": found_text(token)}
         span = Span(self._source, token.start, token.end)
         self._found.append(Diagnostic(codes.UNREADABLE, span, args))
@@ -167,6 +178,7 @@ class _Recovery(Automaton):
 
     def _give_up(self) -> None:
         """Closes the file after the last declaration that was read."""
+        self._whole = False
         token = self.items[self.position]
         self._found.append(Diagnostic(codes.TOO_MANY_ERRORS, Span(self._source, token.start, token.end)))
         for height in range(len(self.states), 0, -1):
@@ -174,6 +186,12 @@ class _Recovery(Automaton):
                 self._resume(len(self.items) - 1, height)
                 return
         raise AssertionError("an empty stack accepts the end of the file")
+
+
+def _apart(reports: list[Diagnostic], found: list[Diagnostic]) -> list[Diagnostic]:
+    """The builder's reports without those about the structure of what a repair beside them has changed."""
+    lines = {line + offset for item in found for line in (item.span.line,) for offset in (-1, 0, 1)}
+    return [item for item in reports if item.code not in _STRUCTURAL or item.span.line not in lines]
 
 
 def _guessed_closings(tokens: Tokens) -> list[tuple[int, Token]]:

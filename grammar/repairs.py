@@ -5,9 +5,8 @@ Adding a kind of repair is one more line in `_candidates`, and a case in `diagno
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from orchspec.grammar import codes
 from orchspec.grammar.automaton import feed
@@ -30,11 +29,17 @@ LOOK_BACK = 24
 _NEAR = 2  # how many tokens before the error other repairs are tried
 _READ_ON_MIN = 2  # a repair that reads no further than this is luck
 
-_OPENERS = {"{": "LBRACE", "(": "LPAR", "[": "LSQB"}
 _SIGNS = frozenset({
     "LBRACE", "RBRACE", "LPAR", "RPAR", "LSQB", "RSQB", "COMMA", "COLON", "EQUAL", "ARROW", "AT_MOST", "LESS", "MORE",
     "TO", "VBAR", "EQUALS",
 })  # fmt: skip
+_PAIRS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+_ALIKE = (
+    frozenset({"LBRACE", "LPAR", "LSQB", "LESS"}),
+    frozenset({"RBRACE", "RPAR", "RSQB", "MORE"}),
+    frozenset({"COMMA", "COLON", "EQUAL", "ARROW", "AT_MOST", "LESS", "EQUALS", "VBAR", "OR", "AND"}),
+)  # fmt: skip
+_AT_LINE_ENDS = frozenset({"LBRACE", "RBRACE", "RPAR", "RSQB", "COMMA", "NAME", "LABEL"})
 _HEADS = ("STEP", "ARBITRATE", "LET", "EVAL", "SUPERVISE", "PEERS", "CONTRACT", "EFFECT", "AGENT", "FLOW")
 
 
@@ -50,17 +55,16 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """At `position`, `deleted` tokens make way for `inserted`; `reach` is how far that reads, `cost` how unlikely."""
+    """At `position`, `deleted` tokens make way for `inserted`; `cost` is how unlikely that is."""
 
     position: int
     deleted: int
     inserted: tuple[Token, ...]
     code: Code
     cost: float
-    reach: int = 0
 
 
-def best(tables: Tables, items: Sequence[Token], snapshots: Sequence[Snapshot]) -> Repair | None:
+def best(tables: Tables, source: Source, items: Sequence[Token], snapshots: Sequence[Snapshot]) -> Repair | None:
     """The repair of the error at the last snapshot that reads farthest for its cost, or none that is worth it."""
     error = snapshots[-1].position
     end = min(error + LOOK_AHEAD, len(items))
@@ -68,7 +72,7 @@ def best(tables: Tables, items: Sequence[Token], snapshots: Sequence[Snapshot]) 
     needed = min(error + _READ_ON_MIN, len(items))
     chosen: tuple[float, Repair] | None = None
     for snapshot in reversed(snapshots):
-        for repair in _candidates(tables, items, snapshot, error):
+        for repair in _candidates(tables, _Place(source, items, snapshot, error)):
             kinds = [token.kind for token in repair.inserted]
             resume = repair.position + repair.deleted
             kinds += [token.kind for token in items[resume:end]]
@@ -77,7 +81,7 @@ def best(tables: Tables, items: Sequence[Token], snapshots: Sequence[Snapshot]) 
                 continue
             score = reach - repair.cost
             if chosen is None or score > chosen[0]:
-                chosen = score, Repair(*(repair.position, repair.deleted, repair.inserted), repair.code, repair.cost, reach)
+                chosen = score, repair
     return None if chosen is None else chosen[1]
 
 
@@ -85,85 +89,97 @@ def _made(kind: str, text: str, offset: int) -> Token:
     return Token(kind, text, offset, offset, made=True)
 
 
-def _as(token: Token, kind: str, text: str | None = None) -> Token:
-    return Token(kind, token.text if text is None else text, token.start, token.end)
+class _Place:
+    """A token at or before the error, with what the choice of repairs looks at."""
+
+    __slots__ = ("before", "distance", "end", "following", "position", "starts_line", "states", "token")
+
+    def __init__(self, source: Source, items: Sequence[Token], snapshot: Snapshot, error: int) -> None:
+        self.position = snapshot.position
+        self.states = snapshot.states
+        self.end = snapshot.end
+        self.distance = error - snapshot.position
+        self.token = items[self.position]
+        self.following = items[self.position + 1] if self.position + 1 < len(items) else self.token
+        self.before = items[self.position - 1] if self.position else None
+        line_start = self.before is None or "\n" in source.text[self.before.end : self.token.start]
+        self.starts_line = line_start or self.token.kind == END
 
 
-def _candidates(tables: Tables, items: Sequence[Token], snapshot: Snapshot, error: int) -> Iterator[Repair]:
-    position = snapshot.position
-    distance = error - position
-    row = tables.actions[snapshot.states[-1]]
-    token = items[position]
-    following = items[position + 1] if position + 1 < len(items) else token
-    if distance > _NEAR:
+def _candidates(tables: Tables, place: _Place) -> Iterator[Repair]:
+    row = tables.actions[place.states[-1]]
+    token, position, far = place.token, place.position, 1.5 * place.distance
+    if place.distance > _NEAR:
         if token.kind in ("NAME", "MEMBER"):
             for kind in _HEADS:
                 if kind in row:
                     head = _made(kind, tables.spellings[kind], token.start)
-                    yield Repair(position, 0, (head,), codes.MISSING_TOKEN, 4 + distance / 4)
+                    yield Repair(position, 0, (head,), codes.MISSING_TOKEN, 4 + place.distance / 4)
         return
-    yield from _substitutions(tables, row, position, token, following, distance)
+    yield from _substitutions(tables, row, place)
     for kind in row:
         if kind not in tables.spellings and kind not in ("NAME", "LABEL"):
             continue
-        if kind in ("LABEL", "MEMBER") or not kind.isupper():
-            continue
-        made = _made(kind, tables.spellings.get(kind, ""), snapshot.end)
+        made = _made(kind, tables.spellings.get(kind, ""), place.end)
         weight = _weight(kind, token)
-        yield Repair(position, 0, (made,), codes.MISSING_TOKEN, weight + 1.5 * distance)
-        if token.kind != END and token.kind != kind:
-            yield Repair(position, 1, (_replacing(made, token),), codes.WRONG_TOKEN, weight + 1 + 1.5 * distance)
-    if "LABEL" in row:
-        yield Repair(position, 0, (_made("LABEL", "", snapshot.end),), codes.MISSING_TOKEN, 3 + 1.5 * distance)
+        if place.starts_line and not (made.text.isalpha() or kind in _AT_LINE_ENDS):
+            weight += 3  # lines are broken between statements more often than inside of an expression
+        # `a )` lacks no `(`: the `)` is one too many.
+        empty = 3 if _PAIRS.get(kind) == token.kind else 0
+        yield Repair(position, 0, (made,), codes.MISSING_TOKEN, weight + empty + far)
+        if token.kind not in (END, kind):
+            kept = 1 if any(kind in alike and token.kind in alike for alike in _ALIKE) else 3.5
+            read = Token(kind, made.text, token.start, token.end, made=True)
+            yield Repair(position, 1, (read,), codes.WRONG_TOKEN, weight + kept + far)
     if token.kind != END:
-        yield Repair(position, 1, (), codes.UNEXPECTED_TOKEN, 3 + 1.5 * distance)
+        yield Repair(position, 1, (), codes.UNEXPECTED_TOKEN, 3 + far)
 
 
 def _weight(kind: str, token: Token) -> float:
     if kind in _SIGNS:
         # A missing separator is more common than a missing bracket, and that than a missing comparison.
         return 1.5 if kind in ("COMMA", "COLON", "EQUAL", "RPAR", "RBRACE", "RSQB") else 2
-    if kind == "NAME":
+    if kind in ("NAME", "LABEL"):
         return 2.5
+    if kind == "ORCH" and token.kind == "INT":
+        return 0.5
     return 3 if kind in _HEADS or token.kind == "NAME" else 3.5
 
 
-def _replacing(made: Token, token: Token) -> Token:
-    """The made-up token in the place of one that is there, so that spans still cover it."""
-    return Token(made.kind, made.text, token.start, token.end, made=True)
+def _as(token: Token, kind: str, text: str | None = None) -> Token:
+    return Token(kind, token.text if text is None else text, token.start, token.end)
 
 
-def _substitutions(
-    tables: Tables, row: Any, position: int, token: Token, following: Token, distance: int
-) -> Iterator[Repair]:
+def _substitutions(tables: Tables, row: Mapping[str, int], place: _Place) -> Iterator[Repair]:
     """Repairs that keep what a token says and only read it as another kind."""
-    far = 1.5 * distance
-    word = token.kind == "NAME" or token.text in tables.keywords
-    if word and token.kind != "LABEL":
+    position, token, following, far = place.position, place.token, place.following, 1.5 * place.distance
+    if token.kind == "NAME" or token.kind in tables.keywords.values():
         keywords = [text for text, kind in tables.keywords.items() if kind in row]
         meant = nearest(token.text, keywords)
         if meant is not None:
             read = _as(token, tables.keywords[meant], meant)
-            yield Repair(position, 1, (read,), codes.MISSPELT_KEYWORD, 1 + far)
+            yield Repair(position, 1, (read,), codes.MISSPELT_KEYWORD, 0.5 + far / 4)
         if token.kind != "NAME" and "NAME" in row:
             yield Repair(position, 1, (_as(token, "NAME"),), codes.RESERVED_WORD, 1 + far)
-        if "LABEL" in row:
-            if following.kind == "EQUAL":
-                read = (_as(token, "LABEL"), _as(following, "COLON", ":"))
-                yield Repair(position, 2, read, codes.WRONG_TOKEN, 0.5 + far)
-            else:
-                read = (_as(token, "LABEL"), _made("COLON", ":", token.end))
-                yield Repair(position, 1, read, codes.MISSING_TOKEN, 1.5 + far)
+        if "LABEL" in row and following.kind == "EQUAL":
+            pair = (_as(token, "LABEL"), _as(following, "COLON", ":"))
+            yield Repair(position, 2, pair, codes.WRONG_TOKEN, far - 1)
+        elif "LABEL" in row:
+            pair = (_as(token, "LABEL"), _made("COLON", ":", token.end))
+            yield Repair(position, 1, pair, codes.MISSING_TOKEN, 1.5 + far)
     if token.kind == "LABEL" and following.kind == "COLON":
-        kind = tables.keywords.get(token.text, "NAME")
-        yield Repair(position, 2, (_as(token, kind), _as(following, "EQUAL", "=")), codes.WRONG_TOKEN, 1 + far)
-        yield Repair(position, 2, (_as(token, kind),), codes.UNEXPECTED_TOKEN, 3 + far)
+        name = _as(token, tables.keywords.get(token.text, "NAME"))
+        yield Repair(position, 2, (name, _as(following, "EQUAL", "=")), codes.WRONG_TOKEN, 1 + far)
+        yield Repair(position, 2, (name,), codes.UNEXPECTED_TOKEN, 3 + far)
+        # `f(a: Int)` without its parenthesis can read `fa: Int)`.
+        opened = (name, _made("LPAR", "(", token.end), _made("LABEL", "", token.end))
+        yield Repair(position, 1, opened, codes.MISSING_TOKEN, 2.5 + far)
     if token.kind in ("EQUAL", "EQUALS"):
         kind, text = ("EQUALS", "==") if token.kind == "EQUAL" else ("EQUAL", "=")
         yield Repair(position, 1, (_as(token, kind, text),), codes.WRONG_EQUALS, 1 + far)
     if token.kind in ("INT", "FLOAT") and following.kind == "NAME" and following.text in UNITS_US:
-        read = (Token("DURATION", token.text.rstrip("kM") + following.text, token.start, following.end),)
-        yield Repair(position, 2, read, codes.BAD_DURATION, 0.5 + far / 2)
+        written = Token("DURATION", token.text.rstrip("kM") + following.text, token.start, following.end)
+        yield Repair(position, 2, (written,), codes.BAD_DURATION, 0.5 + far / 2)
 
 
 def diagnostic(tables: Tables, source: Source, items: Sequence[Token], repair: Repair) -> Diagnostic:
@@ -185,7 +201,9 @@ def diagnostic(tables: Tables, source: Source, items: Sequence[Token], repair: R
         return Diagnostic(code, span, {"found": span.text}, fix=fix)
     wrong, meant = removed[-1], repair.inserted[-1]
     place = Span(source, wrong.start, wrong.end)
-    edit = Fix(f"write `{meant.text}`", (Edit(place, meant.text),)) if meant.text else None
+    edit: Fix | None = None
+    if meant.text:
+        edit = Fix(f"write `{meant.text}`", (Edit(place, meant.text),))
     if code is codes.WRONG_TOKEN:
         args = {"expected": called(tables, meant.kind), "found": found_text(wrong)}
         return Diagnostic(code, place, args, fix=edit)
@@ -214,5 +232,7 @@ def _missing(tables: Tables, source: Source, before: Token | None, token: Token,
         where = f"after {found_text(named)}"
         text = made.text if made.text in (",", ":", ")", "]", "(", "[") else f" {made.text}"
     place = Span(source, offset, offset)
-    fix = Fix(f"insert `{made.text}`", (Edit(place, text),)) if made.text else None
-    return Diagnostic(codes.MISSING_TOKEN, place, {"expected": called(tables, made.kind), "where": where}, fix=fix)
+    insertion = Fix(f"insert `{made.text}`", (Edit(place, text),)) if made.text else None
+    return Diagnostic(
+        codes.MISSING_TOKEN, place, {"expected": called(tables, made.kind), "where": where}, fix=insertion
+    )

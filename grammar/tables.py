@@ -27,7 +27,7 @@ __all__ = ["END", "Tables", "cache_directory", "grammar_text", "load_tables"]
 END = "$END"
 """The terminal after the last token."""
 
-_FORMAT = 1
+_FORMAT = 2
 _CACHE_BYTES_MAX = 8_000_000
 
 
@@ -36,8 +36,8 @@ class Tables:
     """What the parser and the scanner run on.
 
     `actions[state]` maps a terminal to what to do: a state (>= 0) to shift to, or `-1 - rule` to reduce by; and a
-    nonterminal to the state to go to. `rules[i]` is (nonterminal, number of symbols, name of the alternative, empty when it
-    passes its one symbol on).
+    nonterminal to the state to go to. `rules[i]` is (nonterminal, number of symbols, name of the alternative, empty
+    when it passes its one symbol on).
     `accept` is the state in which the whole file has been read. `patterns` are the terminals in the order in which the
     scanner tries them, `keywords` the reserved words.
     """
@@ -60,7 +60,7 @@ def grammar_text() -> str:
 def cache_directory() -> Path | None:
     """`$XDG_CACHE_HOME/orch`, else `~/.cache/orch`; none when neither can be told."""
     root = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(root):
+    if Path(root).is_absolute():
         return Path(root) / "orch"
     try:
         return Path.home() / ".cache" / "orch"
@@ -141,14 +141,43 @@ def _build(grammar: str) -> dict[str, Any]:
 
     lark = Lark(grammar, parser="lalr", lexer="basic", maybe_placeholders=False)
     table = lark.parser.parser._parse_table  # noqa: SLF001 - lark's own `save` reads it so
+    actions, rules, states = _numbered(table, Shift)
+    keywords = {t.pattern.value: t.name for t in lark.terminals if t.pattern.value.isalpha()}
+    # The order of lark's basic lexer (lark/lexer.py, BasicLexer.__init__).
+    ordered = sorted(lark.terminals, key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name))
+    patterns = [(t.name, t.pattern.to_regexp()) for t in ordered if t.name not in keywords.values()]
+    spellings = {t.name: t.pattern.value for t in lark.terminals if isinstance(t.pattern, PatternStr)}
+    return {
+        "actions": actions,
+        "rules": rules,
+        "start": states[table.start_states["start"]],
+        "accept": states[table.end_states["start"]],
+        "patterns": patterns,
+        "ignored": sorted(lark.ignore_tokens),
+        "keywords": keywords,
+        "spellings": spellings,
+    }
+
+
+def _numbered(table: Any, shift: object) -> tuple[list[dict[str, int]], list[tuple[str, int, str]], dict[int, int]]:
+    """Actions and rules with numbers of our own: lark's follow the hash seed, ours the grammar.
+
+    Repairs of equal cost are tried in the order of the table, so the same text must meet the same table everywhere.
+    States are numbered as they are reached from the start, rules as they are met.
+    """
+    states = {table.start_states["start"]: 0}
+    queue = [table.start_states["start"]]
     rules: list[tuple[str, int, str]] = []
     numbers: dict[Any, int] = {}
     actions: list[dict[str, int]] = []
-    for state in range(len(table.states)):
+    for state in queue:
         row: dict[str, int] = {}
         for symbol, (action, argument) in sorted(table.states[state].items()):
-            if action is Shift:
-                row[symbol] = argument
+            if action is shift:
+                if argument not in states:
+                    states[argument] = len(states)
+                    queue.append(argument)
+                row[symbol] = states[argument]
                 continue
             if argument not in numbers:
                 numbers[argument] = len(rules)
@@ -158,23 +187,7 @@ def _build(grammar: str) -> dict[str, Any]:
                 rules.append((str(argument.origin.name), len(argument.expansion), str(name)))
             row[symbol] = -1 - numbers[argument]
         actions.append(row)
-    keywords = {t.pattern.value: t.name for t in lark.terminals if t.pattern.value.isalpha()}
-    # The order of lark's basic lexer (lark/lexer.py, BasicLexer.__init__).
-    ordered = sorted(
-        lark.terminals, key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name)
-    )
-    patterns = [(t.name, t.pattern.to_regexp()) for t in ordered if t.name not in keywords.values()]
-    spellings = {t.name: t.pattern.value for t in lark.terminals if isinstance(t.pattern, PatternStr)}
-    return {
-        "actions": actions,
-        "rules": rules,
-        "start": table.start_states["start"],
-        "accept": table.end_states["start"],
-        "patterns": patterns,
-        "ignored": sorted(lark.ignore_tokens),
-        "keywords": keywords,
-        "spellings": spellings,
-    }
+    return actions, rules, states
 
 
 def _restore(data: Any) -> Tables:

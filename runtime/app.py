@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from orchspec.compiler.plan import Plan
 from orchspec.runtime.crew import Crew, Relay
 from orchspec.runtime.driver.clock import Clock
-from orchspec.runtime.driver.hub import Heard, Request, Tell, hub_for
-from orchspec.runtime.driver.live import Watch
+from orchspec.runtime.driver.hubs import hub_for
+from orchspec.runtime.driver.live import Heard, Request, Tell, Watch
+from orchspec.runtime.driver.stored import check_inputs
 from orchspec.runtime.driver.values import as_json
 from orchspec.runtime.errors import BadInput, BadOutput, OrchError, UnknownRun
 from orchspec.runtime.handlers import Handlers, require
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.schema import Durability
     from orchspec.runtime.journal.store import Store
 
-__all__ = ["App", "crew_of", "new_run_id"]
+__all__ = ["App", "crew_of", "new_run_id", "speed_of"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+SPEED_MAX: Final = 100_000
 _RUN_ID: Final = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
 
 
@@ -129,12 +131,20 @@ class App:
             seed=secrets.randbits(62) if seed is None else seed,
             options=as_json(kept, "options"),
         )
+        if _is_new(store):
+            # Before a store is made for a run that cannot start.
+            check_inputs(self.plan, flow, request.inputs)
+            self._crew(self.plan, flow, Clock(), stand_ins=stand_ins)
         hub = hub_for(store, durability=durability, speed=speed, tell=tell, heard=heard)
         return await hub.run(request)
 
     def run_sync(self, flow: str, inputs: dict[str, Any], **settings: Any) -> RunResult:
         """`run`, for callers without an event loop; the same settings and errors."""
-        return asyncio.run(self.run(flow, inputs, **settings))
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run(flow, inputs, **settings))
+        raise RuntimeError("run_sync was called where an event loop runs; write: await app.run(…)")
 
     async def resume(
         self,
@@ -168,7 +178,7 @@ class App:
         """
         rows = _unfinished(store, run)
         if speed is None:
-            speed = max((float(row.options.get("speed", 1.0)) for row in rows), default=1.0)
+            speed = max((speed_of(row) for row in rows), default=1.0)
         hub = hub_for(store, durability=durability, create=False, speed=speed, tell=tell, heard=heard)
         requests = [
             Request(row.run, self._crew_for(row, stand_ins=stand_ins), watch=watch, plan=self.plan) for row in rows
@@ -220,6 +230,16 @@ def crew_of(
 def new_run_id(flow: str) -> str:
     """A name for a run that nobody named."""
     return f"{flow}-{secrets.token_hex(4)}"
+
+
+def speed_of(row: RunRow) -> float:
+    """How fast the clock of a run went when it was started."""
+    speed = row.options.get("speed")
+    return float(speed) if isinstance(speed, (int, float)) and 0.01 <= speed <= SPEED_MAX else 1.0
+
+
+def _is_new(store: Store | str | Path | None) -> bool:
+    return store is None or (isinstance(store, (str, Path)) and not Path(store).exists())
 
 
 def _run_id(name: str) -> str:

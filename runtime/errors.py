@@ -168,3 +168,6 @@ class InDoubt(OrchError):
     """Raised by the handler of an effect that cannot say whether it was done: it is sent again, with the same key."""
 
     code = "in_doubt"
+
+    def __init__(self, message: str = "nobody knows whether it was done") -> None:
+        super().__init__(message)  # a bare `raise InDoubt` must not become another error, which would say: not done

@@ -142,17 +142,19 @@ class Ledger:
     ) -> tuple[list[Answer], list[LedgerRow]]:
         """The owner says how it ended; returns the answers to those who waited, and the rows that must become durable.
 
-        A claim that waits is withdrawn by settling it `not_done`.
+        A claim that waits is `withdrawn`, and answered so; one that was answered already is not waiting.
         """
         entry = self._entries.get(key)
         if entry is None:
             return [], []
+        if state == "withdrawn":
+            gone = [waiter for waiter in entry.waiters if (waiter[0], waiter[2]) == (run, path)]
+            entry.waiters = [waiter for waiter in entry.waiters if waiter not in gone]
+            return [Answer(run, waiter[1], "withdrawn") for waiter in gone], []
         if entry.owner_run != run or (entry.owner_path != path and state != "undone"):
-            entry.waiters = [waiter for waiter in entry.waiters if (waiter[0], waiter[2]) != (run, path)]
             return [], []
-        # Who withdraws a claim may not have heard yet which generation it got; what has happened is not withdrawn.
-        withdrawn = state == "not_done"
-        if entry.state == state or (entry.state != "intended" if withdrawn else entry.generation != generation):
+        happened = state == "not_done" and entry.state != "intended"
+        if entry.generation != generation or entry.state == state or happened:
             return [], []
         entry.state = state
         if state == "confirmed":

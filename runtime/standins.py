@@ -85,9 +85,12 @@ class World:
         os.lseek(file, 0, os.SEEK_SET)
         with os.fdopen(os.dup(file), "rb") as lines:
             for line in lines:
-                if line.endswith(b"\n"):  # else a crash tore it, and nothing was applied
-                    said = json.loads(line)
-                    self._known.setdefault(said["key"], said["receipt"])
+                if not line.endswith(b"\n"):
+                    # A crash tore it: nothing was applied, and the next delivery begins a line of its own.
+                    os.ftruncate(file, os.fstat(file).st_size - len(line))
+                    break
+                said = json.loads(line)
+                self._known.setdefault(said["key"], said["receipt"])
 
 
 class StandIns:

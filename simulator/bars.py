@@ -82,7 +82,10 @@ class _Reader:
                     if path in {bar.place for bar in self.bars if bar.kind == "effect"}:
                         self._effects[event.place] = (path, now)
             case EngineRecovered():
+                # Attempts died with the engine and begin anew; a question lies with its person all the while.
                 for (place, attempt), (path, agent, _) in list(self._attempts.items()):
+                    if self.plan.agents[agent].kind == "human":
+                        continue
                     self._end_attempt(place, attempt, now, ok=False)
                     self._attempts[place, attempt] = (path, agent, now)
         for command in record.commands:

@@ -314,5 +314,7 @@ class Replication:
     effects: list[EffectObservation] = field(default_factory=list)
     faults: list[FaultMark] = field(default_factory=list)
     sample_gantt: list[Bar] | None = None
+    #: when the run of that Gantt arrived
+    sample_arrived_s: float = 0.0
     #: runs that were halted by a mistake of ours, each with the error
     halted: list[str] = field(default_factory=list)

@@ -71,7 +71,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .6r
   font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 figure { margin: 1.25rem 0; }
 figure svg { display: block; width: 100%; min-width: 38rem; height: auto; }
-figure.drawing svg { width: auto; min-width: 24rem; max-width: 100%; margin: 0 auto; }
+figure.drawing svg { width: auto; min-width: 20rem; max-width: 100%; margin: 0 auto; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; color: var(--muted); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .85rem;

@@ -23,7 +23,7 @@ from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.faults import Faults
 from orchspec.simulator.meter import Meter
-from orchspec.simulator.observe import Bar, EffectObservation, FaultMark, Replication, RunObservation
+from orchspec.simulator.observe import EffectObservation, FaultMark, Replication, RunObservation
 from orchspec.simulator.world import World
 
 if TYPE_CHECKING:
@@ -235,7 +235,9 @@ class _Load:
         marks = self.faults.windows(end_us)
         effects = self.world.observe(clock.ledger())
         halted = _told(clock.halted)
-        return Replication(self.index, self.stage.seed, window, self.runs, pools, effects, marks, self._gantt(), halted)
+        left = Replication(self.index, self.stage.seed, window, self.runs, pools, effects, marks, halted=halted)
+        self._draw(left)
+        return left
 
     def _is_over(self) -> bool:
         if self.until_us is None:
@@ -300,13 +302,14 @@ class _Load:
             at_us = self.users.after(number, count, self.clock.now)
             self.clock.at(at_us, self._user_comes, (number, count + 1))
 
-    def _gantt(self) -> list[Bar] | None:
+    def _draw(self, left: Replication) -> None:
         """The run of middling length among those watched; where something crashed, among those that it met."""
         watched = self.clock.watched
         seen = {f"r{self.index}.{run.ordinal:08d}": run for run in self.runs}
         drawn = sorted((seen[run].latency_s, run) for run in watched if run in seen and watched[run])
         if not drawn:
-            return None
+            return
         met = [each for each in drawn if seen[each[1]].in_flight_at_crash] or drawn
         run = met[len(met) // 2][1]
-        return bars_of(self.stage.plan, watched[run], int(seen[run].arrived_s * SECOND))
+        left.sample_arrived_s = seen[run].arrived_s
+        left.sample_gantt = bars_of(self.stage.plan, watched[run], int(left.sample_arrived_s * SECOND))

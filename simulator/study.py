@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -38,6 +40,9 @@ LOOKS: Final = 4
 REPLICATIONS_MAX: Final = 100_000
 ISOLATED_RUNS: Final = 1_000
 """How many runs an isolated scenario makes that does not say."""
+
+WORTH_S: Final = 4.0
+"""Processes are started once so much work is left, since starting one takes the better part of a second."""
 
 Progress = Callable[[int, int], None]
 
@@ -99,7 +104,7 @@ def simulate(
     *,
     runs: int | None = None,
     seed: int = 1,
-    jobs: int = 1,
+    jobs: int | None = 1,
     folder: Path | None = None,
     parameters: dict[str, Any] | None = None,
     progress: Progress | None = None,
@@ -112,7 +117,7 @@ def simulate(
         runs: Measure at least so many runs, and look once; None: as the scenario says, until its expectations are
             decided or the cap is reached.
         seed: Same seed, same bytes.
-        jobs: How many processes.
+        jobs: How many processes; None: all cores, once a replication is seen to take long enough for that to pay.
         folder: Where the spec stands, for files that it reads.
         parameters: What was set for this simulation, for the document.
         progress: Called with (replications done, replications planned so far).
@@ -222,7 +227,9 @@ def _fault_text(fault: Any) -> str:
 class _Workers:
     """Replications by number, from this process or from several; always handed on in order."""
 
-    def __init__(self, plan: Plan, scenario: Scenario, seed: int, folder: Path | None, size: int, jobs: int) -> None:
+    def __init__(
+        self, plan: Plan, scenario: Scenario, seed: int, folder: Path | None, size: int, jobs: int | None
+    ) -> None:
         self._arguments = (plan, scenario, seed, folder, size)
         self._stage: Stage | None = None
         self._jobs = jobs
@@ -232,16 +239,19 @@ class _Workers:
     def __enter__(self) -> Self:
         # Made here as well, so that a file that cannot be read is an error of this process.
         self._stage = Stage(*self._arguments)
-        if self._jobs > 1:
-            plan, scenario, seed, folder, size = self._arguments
-            position = plan.scenarios.index(scenario)
-            self._pool = ProcessPoolExecutor(
-                self._jobs,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_begin,
-                initargs=(plan.as_json(), position, seed, folder, size),
-            )
+        if self._jobs is not None and self._jobs > 1:
+            self._spawn(self._jobs)
         return self
+
+    def _spawn(self, jobs: int) -> None:
+        plan, scenario, seed, folder, size = self._arguments
+        position = plan.scenarios.index(scenario)
+        self._pool = ProcessPoolExecutor(
+            jobs,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(plan.as_json(), position, seed, folder, size),
+        )
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         pool = self._pool
@@ -255,9 +265,17 @@ class _Workers:
     def replicate(self, start: int, stop: int) -> Iterator[Twinned]:
         """Replications `start` to `stop` (left out), in order."""
         assert self._stage is not None
-        if self._pool is None:
-            for index in range(start, stop):
-                yield self._stage.replicate(index)
+        while self._pool is None and start < stop:
+            began = time.perf_counter()
+            one = self._stage.replicate(start)
+            start += 1
+            left_s = (time.perf_counter() - began) * (stop - start)
+            yield one
+            if self._jobs is None and left_s > WORTH_S:
+                cores = os.cpu_count() or 1
+                if cores > 1:
+                    self._spawn(cores)
+        if self._pool is None or start >= stop:
             return
         try:
             yield from self._pool.map(_replicate, range(start, stop))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchspec.simulator.document import outcome_of
 from orchspec.simulator.kpis import KPIS, STATISTICS
 from orchspec.simulator.report import written, written_interval
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["print_document"]
+__all__ = ["print_document", "print_sweep"]
 
 _VERDICTS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "undecided": ("?", "yellow")}
 #: Statistics that fit on a line of 80 characters.
@@ -47,6 +48,23 @@ def print_document(document: Mapping[str, Any], console: Console) -> None:
         _line(console, f"warm-up: {document['warmup']['note']}", "dim")
     for note in document["notes"]:
         _line(console, f"note: {note}", "yellow")
+
+
+def print_sweep(documents: Sequence[tuple[str, Mapping[str, Any]]], console: Console) -> None:
+    """Print a line for each document of a sweep, named by what was set for it."""
+    first = documents[0][1]
+    _line(console, f"{first['scenario'] or first['flow']}", "bold")
+    _line(console, f"{first['flow']}, {len(documents)} values, seed {first['seed']}", "dim")
+    kpis = (("latency", "p50"), ("latency", "p95"), ("cost", "mean"), ("completion", None), ("throughput", None))
+    titles = [" ".join(part for part in (statistic, name) if part) for name, statistic in kpis]
+    table = _table("", *titles, "expected")
+    for label, document in documents:
+        found = [document["kpis"][name] if part is None else document["kpis"][name][part] for name, part in kpis]
+        cells = [_cell(estimate, KPIS[name].unit) for estimate, (name, _) in zip(found, kpis, strict=True)]
+        verdict = outcome_of(document) if document["expectations"] else "–"
+        sign, colour = _VERDICTS.get(verdict, ("", ""))
+        table.add_row(_text(label), *cells, _text(f"{sign} {verdict}".strip(), colour))
+    console.print(table)
 
 
 def _run_table(document: Mapping[str, Any]) -> Table:

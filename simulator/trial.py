@@ -47,8 +47,8 @@ _RUN: Final = "test"
 class TestResult:
     """What became of one test.
 
-    `file` and `line` are where the test stands, `problem` says why there was nothing to judge, `journal` is the end of
-    the run's journal in short lines; `expectations` stand in the order of the text.
+    `file` and `line` are where the test stands, `problem` says why there was nothing to judge, `error` why the run did
+    not complete, `journal` is the end of its journal in short lines; `expectations` stand in the order of the text.
     """
 
     __test__: ClassVar[bool] = False  # pytest: no class of tests
@@ -62,6 +62,7 @@ class TestResult:
     status: str
     latency_s: float
     problem: str | None
+    error: str | None
     journal: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -174,8 +175,8 @@ class _Trial:
         facts.status = command.status
         facts.latency_us = ended_us
         if command.error is not None:
-            where = f" at {command.error['step']}" if command.error.get("step") else ""
-            facts.error = f"{command.error['message']}{where}"
+            step, message = command.error.get("step"), str(command.error["message"])
+            facts.error = f"{message} at {step}" if step and not message.startswith(f"{step}:") else message
         if command.status == "completed":
             facts.result = program_of(self.plan).flows[self.test.flow].codec.decode_result(command.result)
 
@@ -202,7 +203,8 @@ class _Trial:
             ),
             status=facts.status,
             latency_s=facts.latency_us / SECOND,
-            problem=problem if problem is not None else None,
+            problem=problem,
+            error=facts.error,
             journal=tuple(tail_of(self.records)),
         )
 

@@ -15,6 +15,7 @@ __all__ = [
     "NO_TIMEOUT",
     "OUT_OF_RANGE",
     "REPEATED_IN_LIST",
+    "REUSED_DECISION",
     "SECOND_OWNER",
     "TOO_MANY_CANDIDATES",
     "UNKNOWN_ATTRIBUTE",
@@ -144,4 +145,22 @@ flow f(text: Text) -> Bool { step ok = Judge(text) by editor  return ok }""",
 contract Judge(text: Text) -> Bool
 human editor fulfills Judge { timeout = 4h }
 flow f(text: Text) -> Bool { step ok = Judge(text) by editor  return ok }""",
+)
+REUSED_DECISION = define(
+    "W0415",
+    "reused-decision",
+    "`{name}` takes a decision, so it is done anew each time and its `reuse` does nothing",
+    severity="warning",
+    explanation="`reuse` hands on the value of identical work. A decision has one owner, who takes it each time it is "
+    "asked for: handing on an old one would be a decision that nobody took.",
+    bad=(
+        "orch 1\n"
+        "decision fate\ncontract Judge(t: Text) -> Bool { owns = fate  reuse = 1d }\nagent cy fulfills Judge\n"
+        "flow f(t: Text) -> Bool { step j = Judge(t) by cy  return j }"
+    ),
+    good=(
+        "orch 1\n"
+        "decision fate\ncontract Judge(t: Text) -> Bool { owns = fate }\nagent cy fulfills Judge\n"
+        "flow f(t: Text) -> Bool { step j = Judge(t) by cy  return j }"
+    ),
 )

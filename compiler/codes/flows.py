@@ -164,8 +164,8 @@ WRONG_LOOP = define(
     "E0515",
     "wrong-loop",
     "`for` does not go with `by {pattern}`",
-    explanation="`for` gives each item to one agent; `all of`, `all` and `N of` give the same work to several. Put the "
-    "fan-out into a `scope … for`, which has several steps for each item.",
+    explanation="`for` gives each item to one agent; `all of`, `all`, `N of` and `first of` give the same work to "
+    "several. Put the fan-out into a `scope … for`, which has several steps for each item.",
     bad="orch 1\ncontract Draft(topic: Text) -> Text\nagent ann fulfills Draft\nagent bob fulfills Draft\n"
     "flow f(ts: List<Text>) -> Int {\n  step ds = Draft(t) by all of [ann, bob] for t in ts\n  return len(ds)\n}",
     good="orch 1\ncontract Draft(topic: Text) -> Text\nagent ann fulfills Draft\nagent bob fulfills Draft\n"

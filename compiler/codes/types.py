@@ -25,6 +25,7 @@ __all__ = [
     "OPTIONAL_OPERAND",
     "POSITIONAL_AFTER_NAMED",
     "RECURSIVE_TYPE",
+    "SELF_TYPED",
     "TOO_MANY_ARGUMENTS",
     "TYPE_MISMATCH",
     "UNKNOWN_ARGUMENT",
@@ -257,5 +258,22 @@ POSITIONAL_AFTER_NAMED = define(
     good=spec(
         "contract Pair(a: Text, b: Text) -> Text\nagent cy fulfills Pair\n"
         "flow f(t: Text) -> Text { step p = Pair(t, b: t) by cy  return p }"
+    ),
+)
+SELF_TYPED = define(
+    "E0327",
+    "self-typed",
+    "the type of `{name}` depends on itself",
+    explanation="In a round, `prev.x` and `past.x` have the type of `x`, which is given in the same block. What gives "
+    "`x` may read it, as long as something else says what it is: the contract of a step, the other side of `??`.",
+    bad=spec(
+        "contract W(t: Text) -> Text\nagent cy fulfills W\nflow f(t: Text) -> Text {\n"
+        "  repeat r 3 times {\n    let a = prev.b\n    let b = prev.a\n    step w = W(t) by cy\n"
+        "    until len(w) > 3 or a == none or b == none\n    give w\n  }\n  return r\n}"
+    ),
+    good=spec(
+        "contract W(t: Text) -> Text\nagent cy fulfills W\nflow f(t: Text) -> Text {\n"
+        "  repeat r 3 times {\n    let a = (prev.a ?? 0) + 1\n    step w = W(prev.w ?? t) by cy\n"
+        "    until len(w) > a\n    give w\n  }\n  return r\n}"
     ),
 )

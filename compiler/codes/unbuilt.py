@@ -183,7 +183,7 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
     "limit": (
         26,
         "the limit `{name}` of a budget",
-        "limit `cost tokens time retries attempts`",
+        "limit `cost tokens retries attempts`, and `time` of flows and scopes; `timeout` is for each attempt",
         "orch 1\nflow f(a: Int) -> Int {\n  budget { transitions <= 3 }\n  return a\n}\n",
     ),
     "loop-types": (

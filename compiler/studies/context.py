@@ -79,7 +79,7 @@ class Study:
         if known is not None:
             expected = f"the name of an {kind}"
             self.report.add(WRONG_KIND, expr, name=name, found=describe(known), expected=expected)
-        elif self.report.sound:
+        elif self.report.whole:
             near = (each for each, target in self._targets.items() if self.kind_of(target) in allowed)
             fix = did_you_mean(name, expr, near)
             self.report.absent(UNKNOWN_NAME, expr, kind=kind, name=name, fix=fix)

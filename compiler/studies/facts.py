@@ -46,7 +46,7 @@ def check_facts(study: Study, node: syntax.Expect, flow: FlowInfo) -> Expectatio
     before = len(study.report.diagnostics)
     typer = _FactTyper(study, flow)
     found = typer.root(node.condition, Env(Frame(node)))
-    if len(study.report.diagnostics) > before or not study.report.sound or unclear(study, node.condition):
+    if len(study.report.diagnostics) > before or not study.report.whole or unclear(study, node.condition):
         return None
     if found != BOOL:
         problem = f"{show(found)} is no expectation; compare it with a value"

@@ -21,10 +21,14 @@ __all__ = ["COMMANDS", "main"]
 
 # One line each, held here so that `orch --help` imports none of them; a test compares them with the commands' own.
 COMMANDS: Final = {
+    "demo": "Gives a tour: checks, tests, simulates, runs, kills and resumes a spec.",
+    "new": "Makes a working starter: a spec, stand-in agents, a test.",
     "check": "Reports every mistake in spec files.",
     "fmt": "Formats spec files.",
     "explain": "Says what a diagnostic code means, with a bad and a good example.",
     "compile": "Compiles a spec to its plan.",
+    "graph": "Draws the flows of a spec.",
+    "simulate": "Simulates a scenario of a spec, and judges what it expects.",
     "test": "Runs the tests written in spec files.",
     "run": "Runs a flow durably and prints its result.",
     "resume": "Carries on with runs that have not ended: all of the store, unless some are named.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,6 @@ def _conclude(terminal: Terminal, tour: Tour) -> None:
     terminal.out("")
     terminal.out(f"Look at  {click.style(str((tour.folder.path / 'report.html').resolve()), bold=True)}")
     terminal.out("         and beside it at the charts, the graph, the plan, a journal")
-    terminal.out(f"Then     cd {tour.folder.path}")
+    terminal.out(f"Then     cd {shlex.quote(str(tour.folder.path))}")
     for line in commands():
         terminal.out(f"         {line}")

@@ -84,10 +84,11 @@ async def _resume(
     terminal: Terminal, rows: Sequence[RunRow], store: str, settings: dict[str, Any]
 ) -> list[RunResult | OrchError]:
     from orchspec.cli.running import Narrator
-    from orchspec.runtime.driver.hub import hub_for
+    from orchspec.runtime.app import speed_of
+    from orchspec.runtime.driver.hubs import hub_for
 
     narrator = Narrator(terminal, several=len(rows) > 1)
-    speed = settings["speed"] or max(_number(row.options.get("speed")) for row in rows)
+    speed = settings["speed"] or max(speed_of(row) for row in rows)
     hub = hub_for(
         store,
         durability=settings["durability"],
@@ -102,7 +103,7 @@ async def _resume(
 def _request(terminal: Terminal, row: RunRow, narrator: Any, settings: dict[str, Any]) -> Any:
     from orchspec.cli.running import handlers_of
     from orchspec.runtime.app import crew_of
-    from orchspec.runtime.driver.hub import Request
+    from orchspec.runtime.driver.live import Request
 
     options = row.options
     named = settings["agents"] is not None or settings["stand_ins"]
@@ -120,7 +121,3 @@ def _request(terminal: Terminal, row: RunRow, narrator: Any, settings: dict[str,
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and 0.01 <= value <= 100_000 else 1.0

@@ -67,7 +67,7 @@ def under_signals(work: Callable[[], Coroutine[Any, Any, Given]]) -> Given:
         def stop() -> None:
             if asked:
                 os._exit(INTERRUPTED)
-            from orchspec.runtime.driver.hub import interrupt_all
+            from orchspec.runtime.driver.hubs import interrupt_all
 
             asked.append(loop.create_task(interrupt_all()))
 

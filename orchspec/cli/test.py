@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_STATUSES = {"unended": "had not ended", "budget_exhausted": "ran out of its budget", "cancelled": "was cancelled"}
+
 
 @dataclass(slots=True)
 class _File:
@@ -103,20 +105,29 @@ def _report(terminal: Terminal, file: _File) -> None:
 
 
 def _told(result: TestResult) -> Iterable[str]:
-    from orchspec.simulator.units import format_quantity
+    from orchspec.grammar.render import safe
 
+    name = safe(result.name)
     if result.verdict == "passed":
-        yield f"  {click.style('passed', fg='green')}  {result.name}"
+        yield f"  {click.style('passed', fg='green')}  {name}"
         return
-    yield f"  {click.style('failed', fg='red', bold=True)}  {result.name}"
+    yield f"  {click.style('failed', fg='red', bold=True)}  {name}"
     if result.problem is not None:
-        yield f"          {result.file}:{result.line}: {result.problem}"
+        yield safe(f"          {result.file}:{result.line}: {result.problem}")
     for expectation in result.expectations:
         if expectation.verdict == "failed":
-            yield f"          {result.file}:{expectation.line}: {expectation.found}"
+            yield safe(f"          {result.file}:{expectation.line}: {expectation.found}")
     if result.journal:
-        yield f"          the run ({result.status} after {format_quantity(result.latency_s, 's')}) ended with"
-        yield from (f"            {line}" for line in result.journal)
+        why = f": {result.error}" if result.error is not None else ""
+        ended = _STATUSES.get(result.status, result.status)
+        yield safe(f"          the run {ended} after {_time(result)}{why}; its last records:")
+        yield from (safe(f"            {line}") for line in result.journal)
+
+
+def _time(result: TestResult) -> str:
+    from orchspec.simulator.units import format_quantity
+
+    return format_quantity(result.latency_s, "s")
 
 
 def _summary(files: Iterable[_File]) -> str:

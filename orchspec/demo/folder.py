@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from orchspec.cli.files import write_text
 from orchspec.runtime.errors import OrchError
 
 __all__ = ["MANIFEST", "DemoFolder", "TakenFolder"]
@@ -76,8 +77,8 @@ class DemoFolder:
             raise TakenFolder(f"{path} was changed since the tour made it, and is kept; {other}")
 
     def _save(self) -> None:
-        text = json.dumps({"made": self._made}, indent=2, sort_keys=True)
-        (self.path / MANIFEST).write_text(f"{text}\n", "utf-8")
+        # In one step: a tour that is interrupted must not lose the right to its own files.
+        write_text(str(self.path / MANIFEST), json.dumps({"made": self._made}, indent=2, sort_keys=True) + "\n")
 
 
 def _read(path: Path) -> Iterator[tuple[str, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -122,8 +123,7 @@ def _crash(tour: Tour, crash: CrashStory) -> str:
 
 
 def _next(tour: Tour) -> str:
-    folder = tour.folder.path
-    return pages.preformatted("\n".join([f"cd {folder}", *commands()]))
+    return pages.preformatted("\n".join([f"cd {shlex.quote(str(tour.folder.path))}", *commands()]))
 
 
 def commands() -> list[str]:

@@ -8,6 +8,7 @@ does, so that a label is the dummy of its edge and is given room like a box.
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,6 +19,8 @@ __all__ = ["Layout", "Link", "Size", "arrange"]
 Size = tuple[float, float]
 _SWEEPS: Final = 12
 _GAP: Final = 26.0
+_VERTICES_MAX: Final = 30_000
+"""Beyond so many boxes and dummies, the longest links go straight, without a label: a picture of that size is a map."""
 _RANK_GAP: Final = 15.0
 
 
@@ -63,6 +66,7 @@ class _Drawing:
         ranks = _ranks(len(self.names), [(number[link.source], number[link.target]) for link in links])
         self.rank: list[int] = [2 * rank for rank in ranks]
         self.chains: list[list[int]] = []
+        self.farthest = _farthest([2 * (ranks[number[link.target]] - ranks[number[link.source]]) for link in links])
         self.below: list[list[int]] = [[] for _ in self.names]
         self.above: list[list[int]] = [[] for _ in self.names]
         for link in links:
@@ -71,11 +75,15 @@ class _Drawing:
         for vertex, rank in enumerate(self.rank):
             self.rows[rank].append(vertex)
         self.x = [0.0] * len(self.rank)
+        # Large graphs are swept less often: time stays bounded, and nobody sees the difference.
+        self.sweeps = max(2, min(_SWEEPS, 3 * _VERTICES_MAX // len(self.rank)))
 
     def _chain(self, source: int, target: int, label: Size) -> list[int]:
         """The vertices of a link: a dummy in each rank between, the one in the middle as large as the label."""
         chain = [source]
         first, last = self.rank[source] + 1, self.rank[target]
+        if last - first >= self.farthest:
+            return [source, target]
         # A label stands near its source, where it is read first, on a rank of labels.
         at = first if first % 2 else first + 1
         for rank in range(first, last):
@@ -95,7 +103,7 @@ class _Drawing:
     def order(self) -> None:
         """Sweep down and up by barycentres; the order with the fewest crossings is kept."""
         best, fewest = [list(row) for row in self.rows], self._crossings()
-        for sweep in range(_SWEEPS):
+        for sweep in range(self.sweeps):
             if not fewest:
                 break
             down = sweep % 2 == 0
@@ -120,9 +128,13 @@ class _Drawing:
         places = self._places()
         count = 0
         for row in self.rows:
-            ends = [(places[upper], places[lower]) for upper in row for lower in self.below[upper]]
-            for at, (left, right) in enumerate(ends):
-                count += sum((left - a) * (right - b) < 0 for a, b in ends[:at])
+            # Sorted by their upper ends, links cross where their lower ends stand the other way round.
+            lowers: list[float] = []
+            for upper in row:
+                ends = sorted(places[lower] for lower in self.below[upper])
+                count += sum(len(lowers) - bisect_right(lowers, end) for end in ends)
+                for end in ends:
+                    insort(lowers, end)
         return count
 
     # -------------------------------------------------------------- places
@@ -135,11 +147,43 @@ class _Drawing:
                 width = self.sizes[vertex][0]
                 self.x[vertex] = at + width / 2
                 at += width + _GAP
-        for sweep in range(6 * _SWEEPS):
+        for sweep in range(6 * self.sweeps):
             down = sweep % 2 == 0
             rows = self.rows if down else self.rows[::-1]
             for row in rows:
-                self._pull(row, both=sweep >= _SWEEPS, near=self.above if down else self.below)
+                self._pull(row, both=sweep >= self.sweeps, near=self.above if down else self.below)
+        self._straighten()
+
+    def _straighten(self) -> None:
+        """Put what stands alone above one another on one vertical line, where its neighbours leave room for that."""
+        at = {vertex: (row, place) for row in self.rows for place, vertex in enumerate(row)}
+        done: set[int] = set()
+        for vertex in range(len(self.rank)):
+            if vertex in done or self._only(vertex, self.above, self.below) is not None:
+                continue
+            line = [vertex]
+            while (lower := self._only(line[-1], self.below, self.above)) is not None:
+                line.append(lower)
+            done.update(line)
+            least, most = float("-inf"), float("inf")
+            for each in line:
+                row, place = at[each]
+                if place:
+                    least = max(least, self.x[row[place - 1]] + self._apart(row[place - 1], each))
+                if place + 1 < len(row):
+                    most = min(most, self.x[row[place + 1]] - self._apart(each, row[place + 1]))
+            if least <= most:
+                middle = min(max(_mean([self.x[each] for each in line], 0.0), least), most)
+                for each in line:
+                    self.x[each] = middle
+
+    @staticmethod
+    def _only(vertex: int, near: list[list[int]], back: list[list[int]]) -> int | None:
+        """The one neighbour that has no other on this side either."""
+        return near[vertex][0] if len(near[vertex]) == 1 and len(back[near[vertex][0]]) == 1 else None
+
+    def _apart(self, left: int, right: int) -> float:
+        return (self.sizes[left][0] + self.sizes[right][0]) / 2 + _GAP
 
     def _pull(self, row: list[int], *, both: bool, near: list[list[int]]) -> None:
         wanted, weights = [], []
@@ -148,7 +192,7 @@ class _Drawing:
             wanted.append(_mean([self.x[other] for other in others], self.x[vertex]))
             # A link that is bent is worse than a box that is off its middle.
             weights.append(4.0 if vertex >= len(self.names) and others else 1.0 if others else 0.1)
-        apart = [(self.sizes[left][0] + self.sizes[right][0]) / 2 + _GAP for left, right in pairwise(row)]
+        apart = [self._apart(left, right) for left, right in pairwise(row)]
         for vertex, x in zip(row, _kept_apart(wanted, weights, apart), strict=True):
             self.x[vertex] = x
 
@@ -177,21 +221,36 @@ class _Drawing:
 
 def _ranks(count: int, ends: Sequence[tuple[int, int]]) -> list[int]:
     """The longest path to each vertex; a vertex without predecessors stands just above its first successor."""
+    below: list[list[int]] = [[] for _ in range(count)]
+    waiting = [0] * count
+    for source, target in ends:
+        below[source].append(target)
+        waiting[target] += 1
+    first = [vertex for vertex in range(count) if not waiting[vertex]]
     ranks = [0] * count
-    for _ in range(count):
-        changed = False
-        for source, target in ends:
-            if ranks[target] < ranks[source] + 1:
-                ranks[target] = ranks[source] + 1
-                changed = True
-        if not changed:
-            break
-    entered = {target for _, target in ends}
-    for vertex in range(count):
-        successors = [ranks[target] for source, target in ends if source == vertex]
-        if vertex not in entered and successors:
-            ranks[vertex] = min(successors) - 1
+    ready = list(first)
+    while ready:
+        vertex = ready.pop()
+        for target in below[vertex]:
+            ranks[target] = max(ranks[target], ranks[vertex] + 1)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    for vertex in first:
+        if below[vertex]:
+            ranks[vertex] = min(ranks[target] for target in below[vertex]) - 1
     return ranks
+
+
+def _farthest(spans: Sequence[int]) -> int:
+    """Over how many ranks a link may be broken up by dummies, so that there are not too many of them."""
+    total, farthest = 0, 0
+    for span in sorted(spans):
+        total += span
+        if total > _VERTICES_MAX:
+            return max(farthest, 2)
+        farthest = span
+    return farthest + 1
 
 
 def _mean(values: Sequence[float], otherwise: float) -> float:

@@ -79,6 +79,8 @@ def _escaped(text: str) -> str:
     """Text that is text inside a quoted label: Mermaid reads `#` as the beginning of an entity."""
     clean = "".join(c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in text)
     marked = html.escape(clean.replace("#", "\0"), quote=True).replace("&#x27;", "'")
+    # %%{…}%% would be a directive, in quotes too.
+    marked = marked.replace("%%", "#37;#37;")
     entities = {"&amp;": "#amp;", "&lt;": "#lt;", "&gt;": "#gt;", "&quot;": "#quot;", "\0": "#35;", "`": "#96;"}
     for known, entity in entities.items():
         marked = marked.replace(known, entity)

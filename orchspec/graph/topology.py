@@ -67,23 +67,36 @@ FlowGraph: TypeAlias = Group
 
 
 def without_implied(edges: list[Edge]) -> list[Edge]:
-    """The edges but those of order that a longer path implies."""
-    after: dict[str, set[str]] = {}
+    """The edges but those of order that a longer path implies. Edges of data and order have no cycle."""
+    after: dict[str, dict[str, None]] = {}
     for edge in edges:
         if edge.kind in ("data", "order"):
-            after.setdefault(edge.source, set()).add(edge.target)
-    return [edge for edge in edges if edge.kind != "order" or not _other_way(after, edge.source, edge.target)]
+            after.setdefault(edge.source, {})[edge.target] = None
+            after.setdefault(edge.target, {})
+    # What is reached from a node, as bits of an integer: flows may be large, and every effect may follow every other.
+    bit = {name: 1 << number for number, name in enumerate(after)}
+    reached: dict[str, int] = {}
+    beyond: dict[str, int] = {}
+    for name in _last_first(after):
+        beyond[name] = reached[name] = 0
+        for successor in after[name]:
+            beyond[name] |= reached[successor]
+            reached[name] |= reached[successor] | bit[successor]
+    return [edge for edge in edges if edge.kind != "order" or not beyond[edge.source] & bit[edge.target]]
 
 
-def _other_way(after: dict[str, set[str]], source: str, target: str) -> bool:
-    """Whether the target is reached from the source by more than one step. The edges have no cycle."""
-    pending = [each for each in after.get(source, ()) if each != target]
+def _last_first(after: dict[str, dict[str, None]]) -> list[str]:
+    """The nodes in an order in which each stands behind all that it leads to."""
+    order: list[str] = []
     seen: set[str] = set()
-    while pending:
-        here = pending.pop()
-        if here == target:
-            return True
-        if here not in seen:
-            seen.add(here)
-            pending.extend(after.get(here, ()))
-    return False
+    for root in after:
+        pending = [(root, False)]
+        while pending:
+            name, left = pending.pop()
+            if left:
+                order.append(name)
+            elif name not in seen:
+                seen.add(name)
+                pending.append((name, True))
+                pending.extend((each, False) for each in after[name] if each not in seen)
+    return order

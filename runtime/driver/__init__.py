@@ -7,5 +7,7 @@
 | `people`, `attempts`, `sending` | who carries out commands: questions and mail, agents and tools, effects |
 | `loop` | one engine: drain, step, commit, act |
 | `lease` | the store's ownership, renewed in time |
-| `hub` | all runs of one process on one store: starting, resuming, parking, ending |
+| `live` | what these share: runs, requests, what they may ask of the loop |
+| `stored` | what a store says of a run |
+| `hub`, `hubs` | all runs of one process on one store: starting, resuming, parking, ending |
 """

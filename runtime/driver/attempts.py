@@ -206,7 +206,7 @@ class Attempts:
             failure = (error.code, error.message)
         except AttemptStopped as error:
             failure = (error.code, error.message)
-        except Exception as error:  # noqa: BLE001 - whatever an agent raises is a failed attempt
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an agent raises is a failed attempt
             failure = ("agent_error", error_text(error))
         finally:
             if self._open.get(key) is attempt:

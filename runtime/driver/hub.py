@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchspec.runtime.driver.clock import Clock
 from orchspec.runtime.driver.lease import Lease
-from orchspec.runtime.driver.live import LiveRun, Watch
+from orchspec.runtime.driver.live import Heard, LiveRun, Request, Tell
 from orchspec.runtime.driver.loop import EngineLoop
 from orchspec.runtime.driver.stored import check_inputs, check_same, folded, has_ended, pinned_plan, stored_result
 from orchspec.runtime.errors import (
@@ -33,25 +31,18 @@ from orchspec.runtime.errors import (
     StoreError,
     UnknownRun,
 )
-from orchspec.runtime.journal import MemoryStore, SQLiteStore
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import RunRow
 from orchspec.runtime.result import RunResult, result_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.crew import Crew
     from orchspec.runtime.journal.records import RunStatus
-    from orchspec.runtime.journal.schema import Durability
     from orchspec.runtime.journal.store import Store
     from orchspec.runtime.kernel.commands import EndRun
     from orchspec.runtime.recording import Folded
 
-__all__ = ["Heard", "Hub", "Request", "Tell", "hub_for", "interrupt_all"]
-
-Tell = Callable[[str], None]
-Heard = Callable[[str, str, float, str], None]
-"""Told of a heartbeat: run, step, share that is done, note."""
+__all__ = ["Hub"]
 
 _log = logging.getLogger("orchspec")
 _POLL_S: Final = 0.2
@@ -60,71 +51,6 @@ _GRACE_S: Final = 2.0
 _LOSSES_MAX: Final = 5
 """A store that fails so often, one time after another, is given up."""
 _CALM_S: Final = 30.0
-_HUBS: Final[dict[tuple[int, str], Hub]] = {}
-"""The open hubs of this process, by event loop and store."""
-
-
-def hub_for(
-    store: Store | str | Path | None,
-    *,
-    durability: Durability = "full",
-    create: bool = True,
-    speed: float = 1.0,
-    tell: Tell | None = None,
-    heard: Heard | None = None,
-) -> Hub:
-    """The hub of a store in this event loop, opened if there is none; whoever asks first decides how.
-
-    Args:
-        store: the path of an SQLite file, a store, or None for one in memory that goes with its hub.
-        durability: of a store that is opened by its path.
-        create: whether to make a missing file.
-        speed: of the clock.
-        tell: see `Hub`.
-        heard: see `Hub`.
-
-    Raises:
-        StoreError: the store cannot be opened.
-    """
-    loop_id = id(asyncio.get_running_loop())
-    if store is None:
-        return Hub(MemoryStore(), speed=speed, tell=tell, heard=heard)
-    owned = isinstance(store, (str, Path))
-    key = (loop_id, os.path.realpath(store) if isinstance(store, (str, Path)) else f"store {id(store)}")
-    hub = _HUBS.get(key)
-    if hub is None:
-        opened = SQLiteStore(store, durability, create=create) if isinstance(store, (str, Path)) else store
-        hub = Hub(opened, speed=speed, owned=owned, left=lambda: _leave(key), tell=tell, heard=heard)
-        _HUBS[key] = hub
-    return hub
-
-
-def _leave(key: tuple[int, str]) -> None:
-    _HUBS.pop(key, None)
-
-
-async def interrupt_all() -> None:
-    """Interrupt every hub of this event loop."""
-    loop_id = id(asyncio.get_running_loop())
-    for hub in [hub for key, hub in _HUBS.items() if key[0] == loop_id]:
-        await hub.interrupt()
-
-
-@dataclass(slots=True)
-class Request:
-    """A run that is asked for.
-
-    `crew` is called with the plan that the run is pinned to and the engine's clock; it raises MissingHandlers.
-    """
-
-    run: str
-    crew: Callable[[Plan, Clock], Crew]
-    watch: Watch | None = None
-    plan: Plan | None = None
-    flow: str = ""
-    inputs: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Hub:
@@ -149,7 +75,7 @@ class Hub:
         tell: Tell | None = None,
         heard: Heard | None = None,
     ) -> None:
-        self._asyncio = asyncio.get_running_loop()
+        self.asyncio_loop = asyncio.get_running_loop()
         self._store = store
         self._owned = owned
         self._left = left
@@ -157,7 +83,7 @@ class Hub:
         self._heard = heard
         self._clock = Clock(speed)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="orch-writer")
-        self._lease = Lease(store, this_process(str(id(self._asyncio))), self._writer, self.lost)
+        self._lease = Lease(store, this_process(str(id(self.asyncio_loop))), self._writer, self.lost)
         self._loop: EngineLoop | None = None
         self._runs: dict[str, LiveRun] = {}
         self._asked: dict[tuple[str, str], int] = {}
@@ -242,7 +168,7 @@ class Hub:
             seed=request.seed,
             options=request.options,
         )
-        live = LiveRun(row, plan, crew, self._asyncio.create_future(), request.watch)
+        live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
         self._runs[live.run] = live
         loop.start(live)
         return live
@@ -252,7 +178,7 @@ class Hub:
         for row, request in found:
             plan = pinned_plan(self._store, row, request.plan)
             crew = request.crew(plan, self._clock)
-            lives.append(LiveRun(row, plan, crew, self._asyncio.create_future(), request.watch))
+            lives.append(LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch))
         if lives:
             loop = self._open(lives[0].plan)
             self._runs.update({live.run: live for live in lives})
@@ -368,7 +294,7 @@ class Hub:
             return
         if self._loop is not None and not self._loop.closed and not self._parking:
             self._loop.poll()
-        self._poll = self._asyncio.call_later(_POLL_S, self._look)
+        self._poll = self.asyncio_loop.call_later(_POLL_S, self._look)
 
     # -------------------------------------------------------------- what the loop tells
 
@@ -401,22 +327,29 @@ class Hub:
 
     def tell(self, message: str) -> None:
         """See `House`."""
-        if self._tell is not None:
-            self._tell(message)
-        else:
+        if self._tell is None:
             _log.warning("%s", message)
+            return
+        try:
+            self._tell(message)
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            _log.exception("whoever is told what happens failed; it was: %s", message)
 
     def note_progress(self, run: str, step: str, share: float, note: str) -> None:
         """See `House`."""
         if self._heard is not None:
-            self._heard(run, step, share, note)
+            try:
+                self._heard(run, step, share, note)
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                _log.exception("whoever hears heartbeats failed; it hears no more")
+                self._heard = None
 
     def quiet(self) -> None:
         """See `House`: park what waits for people."""
         if self._parking or self.closed or self._loop is None:
             return
         self._loop.poll()
-        if self._loop.closed or self._loop.engine.inbox:
+        if self._loop.closed or self._loop.engine.inbox or not self._loop.engine.committer.idle:
             return
         self._parking = True
         self._spawn(self._park(self._loop))
@@ -449,7 +382,7 @@ class Hub:
         if isinstance(error, (Fenced, LeaseHeld)):
             self._give_up(error)
             return
-        now_s = self._asyncio.time()
+        now_s = self.asyncio_loop.time()
         self._losses = self._losses + 1 if now_s - self._lost_at_s < _CALM_S else 1
         self._lost_at_s = now_s
         if self._losses > _LOSSES_MAX:
@@ -481,6 +414,6 @@ class Hub:
         self._shut(known)
 
     def _spawn(self, work: Any) -> None:
-        task = self._asyncio.create_task(work)
+        task = self.asyncio_loop.create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)

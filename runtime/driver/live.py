@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,10 +18,31 @@ if TYPE_CHECKING:
     from orchspec.runtime.recording import EventRecord
     from orchspec.runtime.result import RunResult
 
-__all__ = ["LiveRun", "Loop", "Watch"]
+__all__ = ["Heard", "LiveRun", "Loop", "Request", "Tell", "Watch"]
 
 Watch = Callable[["EventRecord"], None]
 """Told of each record of a run once it is durable."""
+Tell = Callable[[str], None]
+"""Told what a person should know."""
+Heard = Callable[[str, str, float, str], None]
+"""Told of a heartbeat: run, step, share that is done, note."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A run that is asked for.
+
+    `crew` is called with the plan that the run is pinned to and the engine's clock; it raises MissingHandlers.
+    """
+
+    run: str
+    crew: Callable[[Plan, Clock], Crew]
+    watch: Watch | None = None
+    plan: Plan | None = None
+    flow: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -60,9 +81,6 @@ class Loop(Protocol):
 
     def tell(self, message: str) -> None:
         """Something that a person should know and that changes no decision."""
-
-    def fenced(self, error: Exception) -> None:
-        """Another engine owns the store: stop acting at once."""
 
     def owns(self) -> bool:
         """Whether the store still has our epoch, read now."""

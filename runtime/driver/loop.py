@@ -36,7 +36,7 @@ from orchspec.runtime.kernel.commands import (
     TryEffect,
     WithdrawSignal,
 )
-from orchspec.runtime.kernel.events import EffectConfirmed, Event, QuestionAnswered, TaskFailed, TimerFired
+from orchspec.runtime.kernel.events import Event, QuestionAnswered, TaskFailed, TimerFired
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -269,12 +269,12 @@ class EngineLoop:
         self._busy_s = _BUSY_S
         gated = self.engine.committed()
         reached("after_commit")
-        if ARMED and any(isinstance(_event(record), EffectConfirmed) for record in batch.records):
+        if ARMED and any(record.type == "EffectConfirmed" for record in batch.records):
             reached("before_acknowledge")
         for record in batch.records:
             live = self.lives.get(record.run)
             if live is not None and live.watch is not None:
-                live.watch(record)  # type: ignore[arg-type]
+                self._show(live, record)
         for index, (run, command) in enumerate(gated):
             if self.closed:
                 return
@@ -282,8 +282,19 @@ class EngineLoop:
                 reached("partly_acted")
             live = self.lives.get(run)
             if live is not None:
-                _ACTS[type(command)](self, live, command)
+                try:
+                    _ACTS[type(command)](self, live, command)
+                except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
+                    self._halt(run, error)
         self._flush()
+
+    def _show(self, live: LiveRun, record: Any) -> None:
+        assert live.watch is not None
+        try:
+            live.watch(record)
+        except Exception as error:  # noqa: BLE001 - who only looks on must not stop the run
+            live.watch = None
+            self.tell(f"whoever watches run {live.run} failed and watches no more: {type(error).__name__}: {error}")
 
     # -------------------------------------------------------------- act
 
@@ -350,13 +361,9 @@ class EngineLoop:
             self._lose(error)
             return False
         if newest != self.epoch:
-            self.fenced(Fenced(f"epoch {self.epoch} no longer owns the store: another engine took over"))
+            self._lose(Fenced(f"epoch {self.epoch} no longer owns the store: another engine took over"))
             return False
         return True
-
-    def fenced(self, error: Exception) -> None:
-        """See `live.Loop`."""
-        self._lose(error)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """See `live.Loop`."""
@@ -415,10 +422,6 @@ class EngineLoop:
         pending = [task for task in self._beside if task is not current]
         if pending:
             await asyncio.wait(pending, timeout=1.0)
-
-
-def _event(record: Any) -> Any:
-    return getattr(record, "event", None)
 
 
 _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {

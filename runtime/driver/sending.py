@@ -45,11 +45,12 @@ class Sending:
             message = f"nobody does the effect {command.effect}: give a handler with @app.effect({command.effect!r})"
             loop.post(live.run, EffectRefused(0, command.place, command.attempt, command.dispatch, message))
             return
+        kernel = live.kernel
+        assert kernel is not None
+        arguments = kernel.program.effects[command.effect].codec.encode_inputs(command.args)
         reached("before_effect")
         if not loop.owns():
             return
-        kernel = live.kernel
-        assert kernel is not None
         call = EffectCall(
             key=command.target_key,
             effect=command.effect,
@@ -60,7 +61,6 @@ class Sending:
             inner=command.args,
             draw_key=kernel.draw_key(command.place),
         )
-        arguments = kernel.program.effects[command.effect].codec.encode_inputs(command.args)
         handle = loop.spawn(self._send(live, command, sender, call, arguments))
         self._open.add(handle)
         handle.add_done_callback(self._open.discard)
@@ -80,11 +80,15 @@ class Sending:
             event = EffectUnknown(0, *place, error_text(error))
         except asyncio.CancelledError:
             event = EffectUnknown(0, *place, f"{command.effect} was cancelled while it was under way")
-        except Exception as error:  # noqa: BLE001 - a handler that raises says that it was not done
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler that raises says that it was not done
             event = EffectRefused(0, *place, error_text(error))
         else:
             event = EffectConfirmed(0, *place, self._receipt(command, receipt))
             reached("after_effect")
+        # Before the event is handled: the loop asks whether anything is under way.
+        current = asyncio.current_task()
+        if current is not None:
+            self._open.discard(current)
         if not loop.closed:
             loop.post(live.run, event)
 

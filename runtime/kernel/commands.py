@@ -184,7 +184,7 @@ class TryEffect:
 
 @dataclass(slots=True)
 class SettleEffect:
-    """Tell the ledger how a claim ended: `confirmed` (with the receipt), `not_done`, or `undone`."""
+    """Tell the ledger how a claim ended: `confirmed` (with the receipt), `not_done`, `undone`, or `withdrawn`."""
 
     place: int
     effect: str

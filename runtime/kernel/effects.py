@@ -153,6 +153,10 @@ class Applying(Activity):
         kernel.decide("claimed", event.standing)
         if event.standing == "own":
             self.generation = event.generation
+            if self.discarded:
+                self._settle("not_done", None)
+                self._withdraw()
+                return
             self._send()
             return
         if event.standing == "confirmed":
@@ -166,7 +170,13 @@ class Applying(Activity):
             if self.undoes is None:
                 # Who joins needs the effect as much as its owner does: the ledger sees to it that the last undoes it.
                 self.frame.effects.append(Done(self, receipt))
-            self.owner.child_done(self, receipt)
+            if self.discarded:
+                self.owner.child_stopped(self)
+            else:
+                self.owner.child_done(self, receipt)
+            return
+        if event.standing == "withdrawn":
+            self._withdraw()
             return
         if event.standing == "passed":
             self.state = CLOSED
@@ -282,21 +292,30 @@ class Applying(Activity):
             follow(self, failure, tuple(link for link in self.links if link.kind != "ask"))
 
     def stop(self) -> None:
-        """Give up what was not sent; wait for what was, since it may have landed."""
-        if self.state in (CLAIMING, RESTING):
-            if self.state == RESTING:
-                self.kernel.out.append(DropTimer(self.place, "backoff"))
+        """Give up what was not sent; wait for what was, since it may have landed.
+
+        A claim is withdrawn, and the ledger's answer waited for: it may be on its way, and may make us the owner.
+        """
+        if self.state == RESTING:
+            self.kernel.out.append(DropTimer(self.place, "backoff"))
             self._settle("not_done", None)
-            self.state = CLOSED
-            self.owner.child_stopped(self)
-        else:
-            self.discarded = True
+            self._withdraw()
+            return
+        if self.state == CLAIMING:
+            self._settle("withdrawn", None)
+        self.discarded = True
+
+    def _withdraw(self) -> None:
+        self.state = CLOSED
+        self.owner.child_stopped(self)
 
     def reissue(self) -> None:
         """After a crash: whatever was sent is in doubt, and is sent again at once with the same key."""
         kernel = self.kernel
         if self.state == CLAIMING:
             self._claim()
+            if self.discarded:
+                self._settle("withdrawn", None)
         elif self.state == SENT:
             self.dispatch += 1
             if self.deadline_us is not None:

@@ -171,7 +171,8 @@ class EffectClaimed:
     """The ledger's answer to a claim.
 
     `standing`: `own` (send it), `confirmed` (done: `receipt`), `conflict` (the key stands for other arguments), or,
-    to the claim of an undo, `passed` (others still need what would be undone, and own it now).
+    to the claim of an undo, `passed` (others still need what would be undone, and own it now); `withdrawn` if it
+    was given up while it waited.
     """
 
     time: int

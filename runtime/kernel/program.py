@@ -197,7 +197,11 @@ class Program:
         self.plan = plan
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}
-        self.ttl: dict[str, int | str | None] = {name: contract.reuse for name, contract in plan.contracts.items()}
+        self.ttl: dict[str, int | str | None] = {
+            # A decision is taken each time it is asked for: an old one is nobody's.
+            name: contract.reuse if contract.owns is None else None
+            for name, contract in plan.contracts.items()
+        }
         self.effects = {name: CompiledEffect(self, effect) for name, effect in plan.effects.items()}
         self.flows = {name: CompiledFlow(self, flow) for name, flow in plan.flows.items()}
         for effect in self.effects.values():

@@ -169,8 +169,11 @@ class Seeking(Activity):
         if self.state == UNFUNDED:
             self.kernel.unfunded.remove(self)
         self.offers = tuple(offers)
-        self.pico = max(offer[2] for offer in offers)
-        self.tokens = max(offer[3] for offer in offers)
+        if len(offers) == 1:
+            _, _, self.pico, self.tokens = offers[0]
+        else:
+            self.pico = max([offer[2] for offer in offers])
+            self.tokens = max([offer[3] for offer in offers])
         account.reserve(self.pico, self.tokens)
         self._request()
 

@@ -275,12 +275,12 @@ class FanOutStep(Activity):
         self.owner.child_done(self, value)
 
     def _fall_short(self, floor: int) -> None:
-        assert self.failure is not None or not self.asked
         op = self.op
         assert isinstance(op, TaskOp)
         last = self.failure
         reason = f"; the last failure: {last.message}" if last is not None else ""
-        message = f"{self.path()} needs {floor} of {self.asked} results and {len(self.lost)} failed{reason}"
+        lost = f"{len(self.lost)} failed, {self.skipped} were skipped"
+        message = f"{self.path()} needs {floor} of {self.asked} results; {lost}{reason}"
         code = last.code if last is not None and self.asked == 1 else "need"
         self._stop_rest()
         self.state = CLOSED

@@ -97,11 +97,10 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
     (RUNNING, TimerFired): _AFTER_FAILURE,
     (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, CLOSED}),
-    (LOOKING, TimerFired): frozenset({CLOSED}),
     (UNFUNDED, TimerFired): frozenset({CLOSED}),
     (QUEUED, TimerFired): frozenset({CLOSED}),
 }
-"""A task: one asking of one agent. The last three rows are the `within` of a question that nobody took up in time."""
+"""A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
     (CLAIMING, EffectClaimed): frozenset({SENT, CLOSED}),

@@ -43,7 +43,7 @@ def test_a_failed_test_says_the_line_what_it_was_and_how_the_run_ended():
         "  passed  it answers\n"
         "  failed  it asks twice\n"
         "          a.orch:10: calls(clerk) == 2: it was 1\n"
-        "          the run (completed after 1 s) ended with\n"
+        "          the run completed after 1 s; its last records:\n"
         "            0.0s  run started\n"
         "            1.0s  answer  task fulfilled → completed\n"
     )
@@ -100,3 +100,9 @@ def test_a_file_without_tests_is_said_to_have_none():
 def test_standard_input_is_a_spec_too():
     result = run("-", input=PASSING)
     assert (result.exit_code, result.stdout.splitlines()[0]) == (WELL, "<stdin>")
+
+
+def test_what_agents_say_cannot_write_to_the_terminal():
+    text = SPEC.replace('stub clerk = "yes"', 'stub clerk = "\x1b[2Jno"')
+    Path("a.orch").write_text(text, "utf-8")
+    assert "\x1b" not in run("a.orch").stdout

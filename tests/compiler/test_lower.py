@@ -454,3 +454,17 @@ def test_settings_are_constants_of_the_plan():
     plan = compile_text(text, "spec.orch", settings={"width": "8"}).plan
     assert plan.params == {"width": 8}
     assert plan.flows["f"].body.statements[0].value == ["lt", ["ref", 0, 0], ["const", 8]]
+
+
+def test_a_step_may_read_itself_of_an_earlier_round_through_optionals():
+    spec = compiled(
+        "type Job { id: Text  n: Int }\ncontract W(job: Job, hint: Text? = none) -> Job\nagent a fulfills W\n"
+        "flow f(job: Job) -> Job {\n  repeat best 3 times {\n    step w = W(job, prev.w.id) by a\n"
+        "    let total = (prev.total ?? 0) + w.n\n    until total > 9\n    give w\n  }\n  return best\n}"
+    )
+    body = spec.flows["f"].body.statements[0].body
+    step, total = body.statements[0], body.statements[1]
+    assert step.args[1] == ["field?", ["field?", ["ref", 0, 1], "w"], "id"]
+    assert total.value == [
+        "add", "Int", ["default", ["field?", ["ref", 0, 1], "total"], ["const", 0]], ["field", ["ref", 0, 2], "n"]
+    ]  # fmt: skip

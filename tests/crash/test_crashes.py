@@ -6,13 +6,14 @@ attempts are all far from their timeouts, so that a crash changes no choice.
 
 import json
 import random
+import signal
 
 import pytest
 
 # How often a run of the briefing passes each point; a test holds that this is so.
 PASSES = {
-    "before_commit": 12,
-    "after_commit": 12,
+    "before_commit": 16,
+    "after_commit": 16,
     "partly_acted": 5,
     "before_effect": 1,
     "after_effect": 1,
@@ -28,12 +29,23 @@ def test_every_point_that_a_run_passes_is_one_of_the_trials(twin):
     assert missed == {}, f"add trials: PASSES does not cover {missed}"
 
 
+def test_every_failpoint_is_one_of_the_trials():
+    from orchspec.runtime.failpoints import POINTS as ALL
+
+    assert {*PASSES, "recovering"} == set(ALL), "recovering is passed by a resume: see the trial of many crashes"
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_point_it_ends_as_if_undisturbed(rig, twin, hold, point):
     name, _, nth = point.partition(":")
     if int(nth) > twin.counts[name]:
         pytest.skip(f"this run passes {name} {twin.counts[name]} times")
-    rig.crash(point=point)
+    code, out, err = rig.finish(rig.asked, point=point)
+    if code == 0:
+        # How many events share a commit is a matter of microseconds: this time there were fewer.
+        hold(rig.world(), json.loads(out))
+        pytest.skip(f"this time it passed {name} fewer than {nth} times")
+    assert code == -signal.SIGKILL, (out, err)
     result = rig.go_on()
     hold(rig.world(), result)
 
@@ -47,7 +59,7 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(rig, hold, run_seconds, 
 
 def test_killed_again_and_again_it_ends_as_if_undisturbed(rig, hold):
     rig.crash(point="after_commit:3")
-    for point in ("before_commit:4", "recovering", "after_commit:3", "before_effect", "after_effect"):
+    for point in ("before_commit:3", "recovering", "after_commit:2", "before_effect", "after_effect"):
         rig.crash(rig.resumed, point=point)
     result = rig.go_on()
     hold(rig.world(), result)

@@ -25,15 +25,9 @@ profile retract { latency = fixed(1s) }
 """
 
 
-def before(points, name, landmark, nth=1):
-    """How often a point is passed before a landmark is passed for the nth time."""
-    places = [place for place, point in enumerate(points) if point == landmark]
-    return points[: places[nth - 1]].count(name)
-
-
-def test_before_or_in_the_commit_of_the_intent_nothing_is_in_the_world_and_the_same_key_is_derived(rig, twin, hold):
-    commit = before(twin.points, "before_commit", "before_effect")
-    rig.crash(point=f"before_commit:{commit}")
+@pytest.mark.parametrize("plant", ["before_intended", "in_intended"])
+def test_before_or_in_the_commit_of_the_intent_nothing_is_in_the_world_and_the_same_key_is_derived(rig, hold, plant):
+    rig.crash(plant=plant)
     assert rig.world().deliveries == []
     result = rig.go_on()
     assert len(rig.world().deliveries) == 1
@@ -65,10 +59,11 @@ def test_applied_without_a_reply_is_sent_again_and_the_target_returns_the_first_
     hold(rig.world(), result)
 
 
-@pytest.mark.parametrize("point", ["after_effect", "the commit of the outcome"])
-def test_applied_and_its_reply_not_committed_is_sent_again_with_the_same_key(rig, twin, hold, point):
-    commit = before(twin.points, "before_commit", "before_acknowledge")
-    rig.crash(point=point if point == "after_effect" else f"before_commit:{commit}")
+@pytest.mark.parametrize(
+    "settings", [{"point": "after_effect"}, {"plant": "before_confirmed"}, {"plant": "in_confirmed"}]
+)
+def test_applied_and_its_reply_not_committed_is_sent_again_with_the_same_key(rig, hold, settings):
+    rig.crash(**settings)
     assert rig.world().count("publish") == 1
     result = rig.go_on()
     assert (len(rig.world().deliveries), rig.world().count("publish")) == (2, 1)

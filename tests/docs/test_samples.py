@@ -38,4 +38,14 @@ def test_a_sample_shows_the_codes_it_names_and_no_other(fence):
 
 
 def test_there_are_samples():
-    assert len(SAMPLES) > 20
+    assert len(SAMPLES) > 15
+
+
+@pytest.mark.parametrize(
+    "fence", [fence for fence in SAMPLES if fence.text.startswith("orch 1")], ids=lambda fence: fence.name
+)
+def test_a_whole_sample_is_formatted(fence):
+    from orchspec.grammar.format import format_source
+
+    after, _ = format_source(Source("sample.orch", fence.text))
+    assert after in {None, fence.text}

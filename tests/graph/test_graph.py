@@ -123,7 +123,7 @@ def test_hostile_names_stay_text_in_mermaid():
         if "classDef" not in line:
             assert line.count('"') % 2 == 0
             for quoted in re.findall('"([^"]*)"', line):
-                assert not re.search(r"<(?!br>|/?b>)|`|#(?!quot;|lt;|gt;|amp;|35;|96;)", quoted)
+                assert not re.search(r"<(?!br>|/?b>)|`|%%|#(?!quot;|lt;|gt;|amp;|35;|37;|96;)", quoted)
 
 
 def test_hostile_names_stay_text_in_dot():

@@ -218,6 +218,27 @@ def test_an_exception_fails_the_attempt_with_its_type_and_a_clipped_message(app)
     assert len(result.error["message"]) < 600
 
 
+@pytest.mark.parametrize("ending", [SystemExit(3), StopIteration(), KeyError()])
+def test_an_agent_that_wants_to_end_the_process_ends_its_attempt(app, ending):
+    @app.contract("Write")
+    def write(task, topic):
+        raise ending
+
+    @app.agent("poet")
+    async def poet(task, topic):
+        raise ending
+
+    for flow, code in (("write", "agent_error"), ("two", "need")):
+        result = run(app, flow)
+        assert (result.status, result.error["code"]) == ("failed", code)
+
+
+def test_no_store_is_made_for_a_run_that_cannot_start(app, tmp_path):
+    with pytest.raises(MissingHandlers):
+        run(app, store=tmp_path / "runs.db")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_no_spec_declares_is_refused_with_what_to_do(app):
     refused = []
 
@@ -340,7 +361,7 @@ def test_an_effect_that_raises_was_not_done_and_the_run_fails(app):
     assert "closed" in result.error["message"]
 
 
-@pytest.mark.parametrize("doubt", [orchspec.InDoubt("who knows"), TimeoutError("late")])
+@pytest.mark.parametrize("doubt", [orchspec.InDoubt("who knows"), orchspec.InDoubt, TimeoutError("late")])
 def test_an_effect_in_doubt_is_sent_again_with_the_same_key(app, doubt):
     keys = []
     app.agent("writer")(lambda task, topic: GOOD)
@@ -355,6 +376,18 @@ def test_an_effect_in_doubt_is_sent_again_with_the_same_key(app, doubt):
     assert run(app, "post", speed=100).status == "completed"
     assert len(keys) == 2
     assert len(set(keys)) == 1
+
+
+def test_arguments_that_an_effect_does_not_take_are_not_sent(plan):
+    text = SPEC.replace("effect publish(draft: Draft)", "effect publish(draft: Draft where draft.score > 2.0)")
+    compiled = compile_text(text, "spec.orch")
+    assert compiled.plan is not None, compiled.errors
+    app = orchspec.App(compiled.plan)
+    sent = []
+    app.agent("writer")(lambda task, topic: GOOD)
+    app.effect("publish")(lambda call, draft: sent.append(draft))
+    result = run(app, "post")
+    assert (result.status, result.error["code"], sent) == ("failed", "bad_input", [])
 
 
 def test_a_receipt_that_is_none_fails_the_step_though_it_was_done(app):
@@ -416,6 +449,27 @@ def test_concurrent_runs_on_one_store_share_an_engine(app, tmp_path):
     store = SQLiteStore(tmp_path / "runs.db")
     assert store.epoch() == 1
     store.close()
+
+
+def test_who_looks_on_and_fails_does_not_stop_the_run(app):
+    def fail(*said):
+        raise RuntimeError("blind")
+
+    @app.agent("writer")
+    def writer(task, topic):
+        task.progress(0.1)
+        task.progress(0.2)
+        return GOOD
+
+    assert run(app, watch=fail, tell=fail, heard=fail).status == "completed"
+
+
+def test_run_sync_within_a_loop_says_what_to_write(app):
+    async def inside():
+        run(app)
+
+    with pytest.raises(RuntimeError, match=r"await app\.run"):
+        asyncio.run(inside())
 
 
 def test_app_takes_what_load_gives_and_nothing_else(tmp_path):

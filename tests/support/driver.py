@@ -4,9 +4,10 @@
     run = driver.run({"x": 1})
     assert run.status == "completed"
 
-Scripts name an agent or an effect and say how its attempts end, one after another, the last one for ever. An attempt that is sent again after a crash
-ends as the script said the first time. Commits take no time; `crashes` are numbers of points (before and after each commit, after each command that
-was carried out, between an effect and its reply) at which the engine is dropped and built again from what the store holds.
+Scripts name an agent or an effect and say how its attempts end, one after another, the last one for ever. An attempt
+that is sent again after a crash ends as the script said the first time. Commits take no time; `crashes` are numbers
+of points (before and after each commit, after each command that was carried out, between an effect and its reply) at
+which the engine is dropped and built again from what the store holds.
 """
 
 from __future__ import annotations
@@ -36,7 +37,20 @@ from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.recording import fold
 from tests.support.plans import S
 
-__all__ = ["Ending", "Driver", "World", "answers", "done", "failing", "hangs", "lost_reply", "lost_send", "never", "refuses", "silent"]
+__all__ = [
+    "Driver",
+    "Ending",
+    "World",
+    "answers",
+    "done",
+    "failing",
+    "hangs",
+    "lost_reply",
+    "lost_send",
+    "never",
+    "refuses",
+    "silent",
+]
 
 STEPS_MAX = 20_000
 """More instants than any test needs: beyond it the run is taken to loop."""
@@ -169,7 +183,9 @@ class Driver:
         **scripts: Any,
     ) -> None:
         self.plan = plan
-        self.scripts = {name: list(script) if isinstance(script, (list, tuple)) else [script] for name, script in scripts.items()}
+        self.scripts = {
+            name: list(script) if isinstance(script, (list, tuple)) else [script] for name, script in scripts.items()
+        }
         self.crashes = crashes
         self.seed = seed
         self.now = start
@@ -190,6 +206,8 @@ class Driver:
         self._chosen: dict[tuple[str, str, str, int], Ending] = {}
         self._used: dict[str, int] = {}
         self._sequence = 0
+        self._sends = 0
+        self._refused: dict[str, int] = {}
         self._heap: list[tuple[int, int, int, Any]] = []
         self._timers: dict[tuple[str, int, str], tuple[int, int]] = {}
         self._live: dict[tuple[str, int, int], Ending] = {}
@@ -294,7 +312,9 @@ class Driver:
         self.now += self.down
         self._timers.clear()
         self._live.clear()
-        self.epoch = self.store.acquire(Owner(1, "here", f"then {self.recoveries}"), self.now + (1 << 60) * self.recoveries, 1 << 60)
+        self.epoch = self.store.acquire(
+            Owner(1, "here", f"then {self.recoveries}"), self.now + (1 << 60) * self.recoveries, 1 << 60
+        )
         self.engine = engine = Engine(
             self.plan, self, ledger=self.store.ledger(), reuse=self.store.reuse(self.now), observer=self.observer
         )
@@ -426,15 +446,21 @@ class Driver:
             self._push(at_us, ("report", run, TaskStopped(0, command.place, command.attempt)))
 
     def _send(self, run: str, command: TryEffect) -> None:
+        self._sends += 1
         ending = self._choose(run, command.effect, command.place, command.attempt)
         if ending.kind == "refuses" and command.target_key in self.world.applied:
             ending = replace(ending, kind="done")  # a target that has done it gives the first receipt again
         if ending.kind in ("done", "lost reply", "silent"):
-            self._push(self.now + ending.takes, ("effect", run, command, ending))
+            self._push(self.now + ending.takes, ("effect", run, command, ending, self._sends))
         elif ending.kind != "hangs":
+            if ending.kind == "refuses":
+                # A target takes what it gets in order: after it has refused this one, no earlier one lands any more.
+                self._refused[command.target_key] = self._sends
             self._push(self.now + ending.takes, ("report", run, self._effect_event(command, ending, None)))
 
-    def _effect_ends(self, run: str, command: TryEffect, ending: Ending) -> None:
+    def _effect_ends(self, run: str, command: TryEffect, ending: Ending, number: int) -> None:
+        if number < self._refused.get(command.target_key, 0):
+            return
         value = None if ending.value == 1 else ending.value
         receipt = self.world.apply(command.effect, command.target_key, command.args, value)
         self._point()

@@ -64,7 +64,9 @@ def tasks(draw: Any, name: str, known: list[str]) -> Any:
         backoff=draw(BACKOFFS),
         cost=draw(st.sampled_from([0, 5, 10])),
         tokens=draw(st.sampled_from([0, 10])),
-        need=draw(st.sampled_from([None, Need(count=1), Need(share=0.5)])) if by not in ("one", "any", "first") else None,
+        need=draw(st.sampled_from([None, Need(count=1), Need(share=0.5)]))
+        if by not in ("one", "any", "first")
+        else None,
         prefer=draw(st.sampled_from(["least_busy", "fastest", "round_robin", "cheapest"])),
         urgency=draw(st.sampled_from([None, 0, 3])),
         only_if=draw(st.sampled_from([None, None, ["const", True], ["const", False]])),
@@ -103,7 +105,9 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
         links = draw(st.sampled_from([(), (skip,), (use("x"),)]))
         return effect(name, draw(st.integers(0, 3)), policy=draw(POLICIES), only_if=only_if, on_failure=links)
     if kind == "let":
-        return let(name, draw(st.sampled_from([1, ["const", [1, 2]], ["index", ["const", [1]], 5]] if depth else [1, 2])))
+        return let(
+            name, draw(st.sampled_from([1, ["const", [1, 2]], ["index", ["const", [1]], 5]] if depth else [1, 2]))
+        )
     if kind == "fail":
         return fail("told to", when=draw(st.sampled_from([["const", False], ["const", False], ["const", True]])))
     if kind == "checkpoint":
@@ -114,13 +118,19 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
                 [
                     (rule("first"),),
                     (rule("highest", v("it")), rule("first")),
-                    (rule("majority", v("it")), rule("ask", who=candidate("eve"), contract="Pick", within_us=15 * S), rule("first")),
+                    (
+                        rule("majority", v("it")),
+                        rule("ask", who=candidate("eve"), contract="Pick", within_us=15 * S),
+                        rule("first"),
+                    ),
                     (rule("unanimous", v("it")), rule("stop")),
                 ]
             )
         )
         group = draw(st.sampled_from([None, None, v("it")]))
-        return arbitrate(name, ["const", draw(st.lists(st.integers(0, 2), min_size=1, max_size=3))], *decide, group=group)
+        return arbitrate(
+            name, ["const", draw(st.lists(st.integers(0, 2), min_size=1, max_size=3))], *decide, group=group
+        )
     body = draw(blocks(depth + 1, known, f"{name}_"))
     links = draw(st.sampled_from([(), (skip,), (use(3),)]))
     limit = draw(st.sampled_from([None, None, budget(cost=20), budget(retries=1), budget(attempts=4)]))
@@ -129,7 +139,15 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
     if kind == "mapping":
         items = ("i", ["const", draw(st.lists(st.integers(0, 3), max_size=3))], draw(st.integers(1, 3)))
         need = draw(st.sampled_from([None, Need(count=1), Need(share=0.5)]))
-        return scope(name, *body, over=items, need=need, budget=limit, timeout=draw(st.sampled_from([None, 9 * S])), on_failure=links)
+        return scope(
+            name,
+            *body,
+            over=items,
+            need=need,
+            budget=limit,
+            timeout=draw(st.sampled_from([None, 9 * S])),
+            on_failure=links,
+        )
     if kind == "repeat":
         stops = draw(st.sampled_from([["const", True], ["const", False], ["ge", ["call", "len", [v("past")]], 1]]))
         otherwise = draw(st.sampled_from([None, (give(5),), (fail("exhausted"),)]))
@@ -151,11 +169,20 @@ def plans(draw: Any) -> Any:
         )
         for name in AGENTS
     )
-    sub = flow("sub", *draw(blocks(2, [], "f")), budget=draw(st.sampled_from([None, budget(cost=25), budget(time=30 * S)])))
+    sub = flow(
+        "sub", *draw(blocks(2, [], "f")), budget=draw(st.sampled_from([None, budget(cost=25), budget(time=30 * S)]))
+    )
     main = draw(blocks(0, [], "s"))
     limit = draw(
         st.sampled_from(
-            [None, budget(cost=60), budget(cost=30, retries=3), budget(tokens=60), budget(time=60 * S), budget(attempts=9)]
+            [
+                None,
+                budget(cost=60),
+                budget(cost=30, retries=3),
+                budget(tokens=60),
+                budget(time=60 * S),
+                budget(attempts=9),
+            ]
         )
     )
     return plan(*main, agents=everybody, flows=(sub,), budget=limit, economy=draw(st.sampled_from([None, 0.5])))
@@ -202,9 +229,7 @@ ANSWERS = st.builds(
 def schedules(draw: Any) -> dict[str, Any]:
     """Scripts for a driver: the last ending of each is one that ends, and effects are confirmed or refused at last."""
     last = Ending("done", 1, S)
-    scripts: dict[str, Any] = {
-        name: [*draw(st.lists(endings(), max_size=6)), last] for name in AGENTS
-    }
+    scripts: dict[str, Any] = {name: [*draw(st.lists(endings(), max_size=6)), last] for name in AGENTS}
     scripts["eve"] = [*draw(st.lists(ANSWERS, max_size=3)), Ending("done", 2, S)]
     scripts["publish"] = [*draw(st.lists(EFFECT_ENDINGS, max_size=5)), last]
     scripts["retract"] = [*draw(st.lists(UNDO_ENDINGS, max_size=3)), last]

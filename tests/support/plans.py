@@ -1,7 +1,8 @@
 """Small plans by hand: statements in the order in which they would be written, names instead of slots.
 
-`plan(task("a"), let("b", ["add", "Int", v("a"), 1]), give(v("b")))` is a whole plan. In expressions `v("name")` is the value of a name, a bare Python
-number, text or list of numbers a constant. A statement needs what it reads; `after` adds what it does not.
+`plan(task("a"), let("b", ["add", "Int", v("a"), 1]), give(v("b")))` is a whole plan. In expressions `v("name")` is the
+value of a name, a bare Python number, text or list of numbers a constant. A statement needs what it reads; `after`
+adds what it does not.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def field_of(expr: Any, name: str) -> list[Any]:
 
 @dataclass
 class Draft:
-    """A statement whose names are not slots yet; `expressions` are resolved in its block, `inner` in a frame above it."""
+    """A statement whose names are not slots yet: `make` resolves them in its block."""
 
     kind: str
     name: str = ""
@@ -106,7 +107,36 @@ class Scoping:
 
 
 _OPERATIONS = frozenset(
-    "const field field? project index lookup record list range not neg and or default eq ne lt le gt ge in add sub mul div concat call float".split()
+    [
+        "const",
+        "field",
+        "field?",
+        "project",
+        "index",
+        "lookup",
+        "record",
+        "list",
+        "range",
+        "not",
+        "neg",
+        "and",
+        "or",
+        "default",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "in",
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "concat",
+        "call",
+        "float",
+    ]
 )
 
 _NODES = itertools.count(1)
@@ -126,7 +156,9 @@ def candidate(
 ) -> p.Candidate:
     """A candidate; `cost` and `tokens` are what each attempt reserves."""
     return p.Candidate(
-        agent, p.Policy(attempts, timeout, backoff), tiers or [p.Tier(None, reserve_cost_pico=cost, reserve_tokens=tokens)]
+        agent,
+        p.Policy(attempts, timeout, backoff),
+        tiers or [p.Tier(None, reserve_cost_pico=cost, reserve_tokens=tokens)],
     )
 
 
@@ -378,7 +410,10 @@ def _within(s: Scoping, body: tuple[Draft, ...], given: list[str]) -> p.Block:
 
 
 def _refs(part: Any, depth: int) -> list[tuple[int, int]]:
-    """Slots that a nested block reads, as (levels above that block, slot); frames of items and candidates count as levels inside."""
+    """Slots that a nested block reads, as (levels above that block, slot).
+
+    Frames of items and of candidates count as levels inside.
+    """
     found: list[tuple[int, int]] = []
     for statement in part.statements:
         for name in statement.__dataclass_fields__:
@@ -431,14 +466,14 @@ def flow(
     name: str,
     *body: Draft,
     given: tuple[str, ...] = (),
-    type: Any = "Json",
+    of: Any = "Json",
     result: Any = "Json",
     budget: p.Budget | None = None,
     economy: float | None = None,
     where: Any = None,
 ) -> p.Flow:
-    """A flow; its parameters `given` are all of one type. `where` holds for the first of them."""
-    params = [p.Field(param, type, where=where if index == 0 else None) for index, param in enumerate(given)]
+    """A flow; its parameters `given` are all `of` one type. `where` holds for the first of them."""
+    params = [p.Field(param, of, where=where if index == 0 else None) for index, param in enumerate(given)]
     return p.Flow(name, params, result, block(body, list(given)), budget or p.Budget(), economy)
 
 
@@ -470,7 +505,10 @@ def plan(
     effects: tuple[p.Effect, ...] = (),
     **rest: Any,
 ) -> p.Plan:
-    """A sealed plan whose flow `main` is the body; `rest` as of `flow`. Agents ann, bob, cy and the person eve are there unless given."""
+    """A sealed plan whose flow `main` is the body; `rest` as of `flow`.
+
+    The agents ann, bob and cy and the person eve are there unless given.
+    """
     everybody = {name: agent(name) for name in ("ann", "bob", "cy")}
     everybody["eve"] = agent("eve", kind="human")
     everybody.update({one.name: one for one in agents})

@@ -34,7 +34,10 @@ def run(driver):
 def decide(*rules, votes, need=None, group=None, asks=None, **scripts):
     """Three judges vote, then the rules decide; a vote of None fails. They arrive in the reverse of their order."""
     scripts.update(
-        {name: failing() if vote is None else done(vote, takes=(9 - i) * S) for i, (name, vote) in enumerate(zip(GIVERS, votes, strict=True))}
+        {
+            name: failing() if vote is None else done(vote, takes=(9 - i) * S)
+            for i, (name, vote) in enumerate(zip(GIVERS, votes, strict=True))
+        }
     )
     steps = plan(
         task("votes", by="all", of=GIVERS, contract="Judge", need=need or Need(count=0)),
@@ -97,7 +100,9 @@ def test_where_candidates_agree_the_first_in_list_order_is_the_value():
     assert run(driver).result == review("x", 1)
 
 
-@pytest.mark.parametrize(("votes", "decided"), [(["x", "x", "x"], True), (["x", "x", "y"], False), (["x", "x", None], False)])
+@pytest.mark.parametrize(
+    ("votes", "decided"), [(["x", "x", "x"], True), (["x", "x", "y"], False), (["x", "x", None], False)]
+)
 def test_unanimous_means_everybody_who_was_asked(votes, decided):
     end = run(decide(rule("unanimous", VERDICT), rule("stop"), votes=[vote and review(vote) for vote in votes]))
     assert (end.status == "completed") is decided
@@ -153,7 +158,9 @@ def test_in_groups_the_size_of_the_group_counts():
 
 
 def test_ask_decides_by_a_contract_over_the_candidates():
-    driver = decide(ask(contract="Pick"), votes=[review("a"), review("b"), review("c")], eve=answers("b it is", takes=60 * S))
+    driver = decide(
+        ask(contract="Pick"), votes=[review("a"), review("b"), review("c")], eve=answers("b it is", takes=60 * S)
+    )
     assert run(driver).result == "b it is"
     (question,) = driver.tried(AskPerson)
     assert question.inputs == [[review("a"), review("b"), review("c")]]
@@ -161,20 +168,27 @@ def test_ask_decides_by_a_contract_over_the_candidates():
 
 def test_ask_without_a_contract_does_the_work_again():
     driver = decide(
-        ask(), votes=[review("a"), review("b"), review("c")], asks=("Judge", [5]), eve=answers(review("mine"), takes=60 * S)
+        ask(),
+        votes=[review("a"), review("b"), review("c")],
+        asks=("Judge", [5]),
+        eve=answers(review("mine"), takes=60 * S),
     )
     assert run(driver).result == review("mine")
     assert driver.tried(AskPerson)[0].inputs == [5]
 
 
 def test_nobody_answers_in_time_and_the_next_rule_decides():
-    driver = decide(ask(contract="Pick", within_us=60 * S), FIRST, votes=[review("a"), review("b"), review("c")], eve=never())
+    driver = decide(
+        ask(contract="Pick", within_us=60 * S), FIRST, votes=[review("a"), review("b"), review("c")], eve=never()
+    )
     end = run(driver)
     assert (end.result, end.ended_us) == (review("c"), 1_069 * S)
 
 
 def test_an_answer_that_is_none_of_the_contract_hands_on():
-    driver = decide(ask(), FIRST, votes=[review("a"), review("b"), review("c")], asks=("Judge", [5]), eve=answers("junk"))
+    driver = decide(
+        ask(), FIRST, votes=[review("a"), review("b"), review("c")], asks=("Judge", [5]), eve=answers("junk")
+    )
     assert run(driver).result == review("c")
 
 

@@ -1,4 +1,4 @@
-"""Budgets: reserved before, settled after; what has no room waits while something is open, and only then is exhausted."""
+"""Budgets: reserved before, settled after; what has no room waits while something is open, else it is exhausted."""
 
 import pytest
 
@@ -23,7 +23,8 @@ def sent_at(driver):
 
 def test_what_has_no_room_waits_until_a_reservation_is_settled():
     driver = Driver(
-        plan(task("a", cost=10), task("b", cost=10), give(v("b")), budget=budget(cost=15)), ann=done(1, cost=3, takes=4 * S)
+        plan(task("a", cost=10), task("b", cost=10), give(v("b")), budget=budget(cost=15)),
+        ann=done(1, cost=3, takes=4 * S),
     )
     end = run(driver)
     assert end.status == "completed"
@@ -33,7 +34,13 @@ def test_what_has_no_room_waits_until_a_reservation_is_settled():
 
 def test_what_has_no_room_when_nothing_is_open_exhausts_the_run():
     driver = Driver(
-        plan(effect("u", 1), task("a", cost=10, after=("u",)), task("b", v("a"), cost=10), give(v("b")), budget=budget(cost=15)),
+        plan(
+            effect("u", 1),
+            task("a", cost=10, after=("u",)),
+            task("b", v("a"), cost=10),
+            give(v("b")),
+            budget=budget(cost=15),
+        ),
         ann=done(1, cost=8),
     )
     end = run(driver)
@@ -104,7 +111,13 @@ def test_attempts_are_a_cap_over_the_tree():
 def test_retries_are_a_cap_over_the_tree_and_exhaust_the_step_not_the_run():
     sub = flow("sub", task("x", attempts=3, on_failure=(use(0),)), give(v("x")))
     driver = Driver(
-        plan(task("a", attempts=3, on_failure=(use(0),)), call("f", "sub"), give(v("f")), budget=budget(retries=3), flows=(sub,)),
+        plan(
+            task("a", attempts=3, on_failure=(use(0),)),
+            call("f", "sub"),
+            give(v("f")),
+            budget=budget(retries=3),
+            flows=(sub,),
+        ),
         ann=failing(),
     )
     end = run(driver)
@@ -122,7 +135,9 @@ def test_costs_above_the_reservation_are_charged_and_nothing_more_starts():
 
 
 def test_an_attempt_that_tells_no_costs_is_charged_its_reservation_and_flagged():
-    driver = Driver(plan(task("a", cost=10, tokens=5), give(v("a"))), ann=done(1, cost=None, tokens_in=None, tokens_out=None))
+    driver = Driver(
+        plan(task("a", cost=10, tokens=5), give(v("a"))), ann=done(1, cost=None, tokens_in=None, tokens_out=None)
+    )
     account = run(driver).kernel.account
     assert (account.charged_pico, account.charged_tokens, account.estimated_pico) == (10, 5, 10)
 
@@ -149,7 +164,8 @@ def test_past_the_share_of_economy_cheaper_models_are_used(spent, model):
 def test_a_retry_takes_the_model_that_the_budget_then_allows():
     tiers = [Tier("large"), Tier("small")]
     driver = Driver(
-        plan(task("x", tiers=tiers, attempts=2), give(v("x")), budget=budget(cost=100), economy=0.5), ann=[failing(cost=60), done()]
+        plan(task("x", tiers=tiers, attempts=2), give(v("x")), budget=budget(cost=100), economy=0.5),
+        ann=[failing(cost=60), done()],
     )
     run(driver)
     assert [command.model for command in driver.tried(RunTask)] == ["large", "small"]
@@ -158,7 +174,14 @@ def test_a_retry_takes_the_model_that_the_budget_then_allows():
 def test_a_scope_that_is_exhausted_fails_and_its_chain_decides():
     driver = Driver(
         plan(
-            scope("s", task("a", cost=10), task("b", v("a"), cost=10), give(v("b")), budget=budget(cost=15), on_failure=(use(5),)),
+            scope(
+                "s",
+                task("a", cost=10),
+                task("b", v("a"), cost=10),
+                give(v("b")),
+                budget=budget(cost=15),
+                on_failure=(use(5),),
+            ),
             give(v("s")),
         ),
         ann=done(1, cost=9),
@@ -170,7 +193,8 @@ def test_a_scope_that_is_exhausted_fails_and_its_chain_decides():
 
 def test_the_budget_of_a_step_bounds_its_attempts_together_and_fails_the_step():
     driver = Driver(
-        plan(task("a", cost=10, attempts=9, budget=budget(cost=25), on_failure=(use(0),)), give(v("a"))), ann=failing(cost=10)
+        plan(task("a", cost=10, attempts=9, budget=budget(cost=25), on_failure=(use(0),)), give(v("a"))),
+        ann=failing(cost=10),
     )
     end = run(driver)
     assert end.status == "completed"
@@ -179,7 +203,9 @@ def test_the_budget_of_a_step_bounds_its_attempts_together_and_fails_the_step():
 
 def test_the_budget_of_a_fan_out_bounds_its_tasks_together():
     driver = Driver(
-        plan(task("a", v("i"), over=("i", [1, 2, 3]), cost=10, budget=budget(cost=20), on_failure=(skip,)), give(v("a"))),
+        plan(
+            task("a", v("i"), over=("i", [1, 2, 3]), cost=10, budget=budget(cost=20), on_failure=(skip,)), give(v("a"))
+        ),
         ann=done(1, cost=10),
     )
     end = run(driver)
@@ -196,13 +222,19 @@ def test_what_is_waiting_for_room_when_the_run_is_cancelled_leaves_quietly():
 
 
 def test_people_cost_nothing():
-    driver = Driver(plan(task("a", cost=10, on_failure=(ask("eve"),)), give(v("a")), budget=budget(cost=10)), ann=failing(cost=10), eve=done(4))
+    driver = Driver(
+        plan(task("a", cost=10, on_failure=(ask("eve"),)), give(v("a")), budget=budget(cost=10)),
+        ann=failing(cost=10),
+        eve=done(4),
+    )
     end = run(driver)
     assert (end.result, end.kernel.account.charged_pico) == (4, 10)
 
 
 def test_what_was_spent_on_attempts_that_were_not_used_is_counted_as_wasted():
-    driver = Driver(plan(task("a", cost=10, attempts=3), give(v("a"))), ann=[failing(cost=2), done("junk", cost=3), done(1, cost=4)])
+    driver = Driver(
+        plan(task("a", cost=10, attempts=3), give(v("a"))), ann=[failing(cost=2), done("junk", cost=3), done(1, cost=4)]
+    )
     account = run(driver).kernel.account
     assert (account.charged_pico, account.wasted_pico) == (9, 5)
 

@@ -1,10 +1,10 @@
 """on_failure: stop, skip, use, ask, and chains of them."""
 
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, StopTask
+from tests.support import driver as scripts
 from tests.support.driver import Driver, answers, done, failing, never
 from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import S, agent, ask, call, effect, flow, give, plan, skip, stop, task, use, v
-from tests.support import driver as scripts
 
 
 def run(driver):
@@ -38,7 +38,9 @@ def test_a_use_that_fails_hands_on_to_the_next_link():
 
 
 def test_ask_gives_the_same_contract_and_arguments_to_a_person():
-    driver = Driver(plan(task("a", 5, on_failure=(ask("eve"),)), give(v("a"))), ann=failing(), eve=answers(7, takes=60 * S))
+    driver = Driver(
+        plan(task("a", 5, on_failure=(ask("eve"),)), give(v("a"))), ann=failing(), eve=answers(7, takes=60 * S)
+    )
     end = run(driver)
     assert end.result == 7
     (question,) = driver.tried(AskPerson)
@@ -112,7 +114,11 @@ def test_effects_and_flows_skip_or_use_too():
 
 def test_nobody_can_be_asked_to_do_a_flow():
     driver = Driver(
-        plan(call("f", "sub", on_failure=(ask("eve"), use(1))), give(v("f")), flows=(flow("sub", task("x"), give(v("x"))),)),
+        plan(
+            call("f", "sub", on_failure=(ask("eve"), use(1))),
+            give(v("f")),
+            flows=(flow("sub", task("x"), give(v("x"))),),
+        ),
         ann=failing(),
     )
     assert run(driver).result == 1

@@ -35,7 +35,10 @@ def test_an_effect_happens_once_and_gives_its_receipt():
 
 
 def test_the_key_at_the_target_holds_no_run_place_or_attempt():
-    first, second = Driver(published(), seed=1), Driver(plan(task("t"), effect("w", 1, after=("t",)), give(v("w"))), seed=2)
+    first, second = (
+        Driver(published(), seed=1),
+        Driver(plan(task("t"), effect("w", 1, after=("t",)), give(v("w"))), seed=2),
+    )
     first.run()
     second.run()
     assert list(first.world.applied) == list(second.world.applied)
@@ -85,7 +88,9 @@ def test_a_confirmation_that_comes_while_in_doubt_settles_it():
 
 
 def test_a_confirmation_that_comes_after_the_refusal_of_a_later_send_settles_it():
-    driver = Driver(published(policy=Policy(3, 3 * S, Backoff(S, S))), publish=[done(takes=6 * S), refuses(), done(takes=50 * S)])
+    driver = Driver(
+        published(policy=Policy(3, 3 * S, Backoff(S, S))), publish=[done(takes=6 * S), refuses(), done(takes=50 * S)]
+    )
     driver.scripts["publish"][1].takes = S // 2
     driver.begin()
     place = 1
@@ -143,7 +148,9 @@ def test_equal_arguments_of_another_run_join_too():
 
 
 def test_different_arguments_under_one_key_are_a_conflict():
-    driver = Driver(plan(effect("a", 1, "x", effect="log"), effect("b", 1, "y", effect="log", after=("a",)), give(v("b"))))
+    driver = Driver(
+        plan(effect("a", 1, "x", effect="log"), effect("b", 1, "y", effect="log", after=("a",)), give(v("b")))
+    )
     end = run(driver)
     assert end.error["code"] == "effect_conflict"
     assert driver.world.count("log") == 1
@@ -257,14 +264,18 @@ def test_what_was_sent_when_its_scope_is_discarded_is_waited_for_and_then_undone
 
 
 def test_what_was_sent_and_is_refused_after_its_scope_was_discarded_needs_no_undo():
-    driver = Driver(plan(effect("u", 1, policy=PATIENT), task("t"), give(v("t"))), publish=refuses(takes=8 * S), ann=failing())
+    driver = Driver(
+        plan(effect("u", 1, policy=PATIENT), task("t"), give(v("t"))), publish=refuses(takes=8 * S), ann=failing()
+    )
     run(driver)
     assert driver.tried(TryEffect)[-1].effect == "publish"
     assert len(driver.tried(TryEffect)) == 1
 
 
 def test_what_is_in_doubt_when_its_scope_is_discarded_is_settled_first():
-    driver = Driver(plan(effect("u", 1), task("t"), give(v("t"))), publish=[lost_reply(takes=5 * S), done()], ann=failing())
+    driver = Driver(
+        plan(effect("u", 1), task("t"), give(v("t"))), publish=[lost_reply(takes=5 * S), done()], ann=failing()
+    )
     run(driver)
     assert [command.effect for command in driver.tried(TryEffect)] == ["publish", "publish", "retract"]
     assert driver.world.standing() == []
@@ -300,7 +311,9 @@ def test_an_undo_that_is_refused_for_good_is_named_and_blocks_no_other():
 def test_an_undo_is_exempt_from_the_retries_of_its_run():
     from tests.support.plans import budget
 
-    driver = Driver(plan(effect("u", 1), fail("no", after=("u",)), budget=budget(retries=0)), retract=[refuses(), refuses(), done()])
+    driver = Driver(
+        plan(effect("u", 1), fail("no", after=("u",)), budget=budget(retries=0)), retract=[refuses(), refuses(), done()]
+    )
     run(driver)
     assert driver.world.standing() == []
 
@@ -386,7 +399,8 @@ def test_what_others_joined_is_not_undone_under_them():
 
 def test_the_last_of_those_who_joined_undoes_it():
     driver = Driver(
-        plan(effect("u", 1), task("t", after=("u",)), fail("no", after=("t",))), ann=[done(takes=5 * S), done(takes=9 * S)]
+        plan(effect("u", 1), task("t", after=("u",)), fail("no", after=("t",))),
+        ann=[done(takes=5 * S), done(takes=9 * S)],
     )
     driver.begin(run="r")
     driver.begin(run="s")
@@ -413,14 +427,22 @@ def test_a_receipt_that_is_none_fails_the_step_and_names_what_cannot_be_undone()
 def test_what_an_undo_gives_back_does_not_matter():
     odd = Effect("odd", [Field("receipt", "Text")], "Int", ["ref", 0, 0])
     made = Effect("made", [Field("x", "Json")], "Text", ["ref", 0, 0], undo=Call("odd", [["ref", 0, 1]]))
-    driver = Driver(plan(effect("u", 1, effect="made"), fail("no", after=("u",)), effects=(odd, made)), odd=done("no number"))
+    driver = Driver(
+        plan(effect("u", 1, effect="made"), fail("no", after=("u",)), effects=(odd, made)), odd=done("no number")
+    )
     end = run(driver)
     assert end.decided("undone") == ["u"]
     assert end.kernel.stuck == []
 
 
 def test_an_undo_that_cannot_be_computed_is_named():
-    made = Effect("made", [Field("x", "Json")], "Json", ["ref", 0, 0], undo=Call("retract", [["index", ["list", []], ["const", 1]]]))
+    made = Effect(
+        "made",
+        [Field("x", "Json")],
+        "Json",
+        ["ref", 0, 0],
+        undo=Call("retract", [["index", ["list", []], ["const", 1]]]),
+    )
     driver = Driver(plan(effect("u", 1, effect="made"), fail("no", after=("u",)), effects=(made,)))
     assert [path for path, _ in run(driver).kernel.stuck] == ["u"]
 
@@ -447,3 +469,14 @@ def test_a_second_cancel_is_late():
 def test_use_after_a_failed_effect_needs_no_undo():
     driver = Driver(plan(effect("u", 1, on_failure=(use("x"),)), give(v("u"))), publish=refuses())
     assert run(driver).result == "x"
+
+
+def test_who_joined_in_the_instant_in_which_it_was_stopped_keeps_nothing_standing():
+    twice = plan(effect("u", 1), effect("w", 1), fail("no", when=["eq", v("u"), v("u")]), give(v("u")))
+    driver = Driver(twice)
+    driver.begin(run="r")
+    driver.begin(run="s")
+    driver.drain()
+    assert driver.world.standing() == []
+    assert driver.world.count("retract") == 1
+    settled(driver)

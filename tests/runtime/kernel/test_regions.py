@@ -118,12 +118,16 @@ def test_a_condition_that_fails_fails_the_round():
 
 
 def test_a_scope_gives_its_value_and_sees_the_names_around_it():
-    driver = Driver(plan(let("k", 4), scope("s", task("a", v("k")), give(["add", "Int", v("a"), v("k")])), give(v("s"))))
+    driver = Driver(
+        plan(let("k", 4), scope("s", task("a", v("k")), give(["add", "Int", v("a"), v("k")])), give(v("s")))
+    )
     assert run(driver).result == 5
 
 
 def test_a_scope_that_takes_too_long_is_stopped():
-    driver = Driver(plan(scope("s", task("a"), give(v("a")), timeout=3 * S, on_failure=(use(7),)), give(v("s"))), ann=hangs())
+    driver = Driver(
+        plan(scope("s", task("a"), give(v("a")), timeout=3 * S, on_failure=(use(7),)), give(v("s"))), ann=hangs()
+    )
     end = run(driver)
     assert (end.result, end.ended_us) == (7, 1_003 * S)
 
@@ -133,7 +137,8 @@ def test_a_deadline_that_fires_while_the_scope_unwinds_is_late():
 
     driver = Driver(
         plan(
-            scope("s", effect("u", 1), task("a", after=("u",)), give(v("a")), timeout=4 * S, on_failure=(skip,)), give(v("s"))
+            scope("s", effect("u", 1), task("a", after=("u",)), give(v("a")), timeout=4 * S, on_failure=(skip,)),
+            give(v("s")),
         ),
         ann=failing(),
         retract=done(takes=9 * S),
@@ -145,7 +150,9 @@ def test_a_deadline_that_fires_while_the_scope_unwinds_is_late():
 
 def test_scopes_nest():
     inner = scope("b", task("a", v("k")), give(v("a")))
-    driver = Driver(plan(let("k", 3), scope("s", inner, give(["add", "Int", v("b"), v("k")])), give(v("s"))), ann=done(5))
+    driver = Driver(
+        plan(let("k", 3), scope("s", inner, give(["add", "Int", v("b"), v("k")])), give(v("s"))), ann=done(5)
+    )
     assert run(driver).result == 8
     assert driver.kernels["r"].path(driver.tried(RunTask)[0].place) == "s/b/a"
 
@@ -197,7 +204,8 @@ def test_items_follow_their_own_chain():
 
 def test_each_item_has_the_timeout_and_the_budget_of_its_own():
     driver = Driver(
-        mapping(1, 2, 3, width=1, timeout=3 * S, on_failure=(skip,)), ann=by_item([done(0), done(1, takes=2 * S), done(2)])
+        mapping(1, 2, 3, width=1, timeout=3 * S, on_failure=(skip,)),
+        ann=by_item([done(0), done(1, takes=2 * S), done(2)]),
     )
     assert run(driver).result == [100, 102]
     three = plan(
@@ -220,7 +228,9 @@ def test_maps_nest():
 
 def test_missing_items_of_a_mapping_can_be_read():
     driver = Driver(
-        plan(scope("s", task("a", v("i")), give(v("a")), over=("i", [7, 8]), need=Need(count=1)), give(["$missing", "s"])),
+        plan(
+            scope("s", task("a", v("i")), give(v("a")), over=("i", [7, 8]), need=Need(count=1)), give(["$missing", "s"])
+        ),
         ann=by_item([failing(), done()]),
     )
     assert run(driver).result == [7]
@@ -237,13 +247,15 @@ def test_a_flow_as_a_step_sees_its_arguments_and_gives_its_result():
 
 
 def test_arguments_of_a_flow_are_checked():
-    sub = flow("sub", give(v("n")), given=("n",), type="Int", where=["lt", ["ref", 0, 0], ["const", 3]])
+    sub = flow("sub", give(v("n")), given=("n",), of="Int", where=["lt", ["ref", 0, 0], ["const", 3]])
     assert run(Driver(plan(call("f", "sub", 5), give(v("f")), flows=(sub,)))).error["code"] == "bad_input"
 
 
 def test_a_called_flow_has_the_time_of_its_budget_and_of_its_call():
     sub = flow("sub", task("a"), give(v("a")), budget=budget(time=9 * S))
-    driver = Driver(plan(call("f", "sub", budget=budget(time=4 * S), on_failure=(skip,)), give(v("f")), flows=(sub,)), ann=hangs())
+    driver = Driver(
+        plan(call("f", "sub", budget=budget(time=4 * S), on_failure=(skip,)), give(v("f")), flows=(sub,)), ann=hangs()
+    )
     assert run(driver).ended_us == 1_004 * S
 
 
@@ -253,14 +265,14 @@ def test_a_run_has_the_time_of_its_budget():
 
 
 def test_inputs_that_do_not_fit_end_the_run_in_its_first_record():
-    driver = Driver(plan(give(v("x")), given=("x",), type="Int"))
+    driver = Driver(plan(give(v("x")), given=("x",), of="Int"))
     end = run(driver, {"x": "no number"})
     assert (end.status, end.error["code"]) == ("failed", "bad_input")
     assert len(driver.records()) == 1
 
 
 def test_a_run_without_steps_ends_in_its_first_record():
-    driver = Driver(plan(give(["add", "Int", v("x"), 1]), given=("x",), type="Int"))
+    driver = Driver(plan(give(["add", "Int", v("x"), 1]), given=("x",), of="Int"))
     assert run(driver, {"x": 1}).result == 2
     assert driver.store.run("r").status == "completed"
 
@@ -269,7 +281,14 @@ def test_a_run_without_steps_ends_in_its_first_record():
 
 
 def test_a_guard_fails_its_block_with_its_message():
-    driver = Driver(plan(task("a"), fail(["concat", ["const", "got "], ["call", "text", [v("a")]]], when=["gt", v("a"), 3]), give(v("a"))), ann=done(5))
+    driver = Driver(
+        plan(
+            task("a"),
+            fail(["concat", ["const", "got "], ["call", "text", [v("a")]]], when=["gt", v("a"), 3]),
+            give(v("a")),
+        ),
+        ann=done(5),
+    )
     assert run(driver).error == {"code": "failed", "message": "got 5", "step": None}
     assert run(Driver(plan(task("a"), fail("no", when=["gt", v("a"), 3]), give(v("a"))), ann=done(1))).result == 1
 
@@ -301,5 +320,7 @@ def test_a_cancel_that_comes_after_the_result_changes_nothing():
 
 
 def test_names_of_a_record_are_read():
-    driver = Driver(plan(task("a", contract="Judge"), give(field_of(v("a"), "score"))), ann=done({"verdict": "ok", "score": 3}))
+    driver = Driver(
+        plan(task("a", contract="Judge"), give(field_of(v("a"), "score"))), ann=done({"verdict": "ok", "score": 3})
+    )
     assert run(driver).result == 3

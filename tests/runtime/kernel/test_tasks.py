@@ -1,5 +1,8 @@
 """Tasks: attempts, retries, deadlines, late words, sessions, reuse."""
 
+import dataclasses
+import itertools
+
 import pytest
 
 from orchspec.compiler.plan import Backoff, Policy
@@ -26,7 +29,9 @@ def test_a_step_gives_the_verified_output_of_its_agent():
 def test_a_step_starts_after_what_it_reads_and_beside_what_it_does_not():
     driver = Driver(plan(task("a"), task("b"), task("c", v("a")), give([v("c")])), ann=done())
     driver.run()
-    sent = {driver.kernels["r"].path(command.place): now for now, _, command in driver.told if isinstance(command, RunTask)}
+    sent = {
+        driver.kernels["r"].path(command.place): now for now, _, command in driver.told if isinstance(command, RunTask)
+    }
     assert sent["a"] == sent["b"]
     assert sent["c"] == sent["a"] + S
 
@@ -79,7 +84,10 @@ def test_only_if_false_makes_the_value_none():
 
 def test_a_deadline_counts_from_the_grant_not_from_the_request():
     one_slot = plan(
-        task("a", timeout=3 * S, of="solo"), task("b", timeout=3 * S, of="solo"), give([v("a")]), agents=(agent("solo", slots=1),)
+        task("a", timeout=3 * S, of="solo"),
+        task("b", timeout=3 * S, of="solo"),
+        give([v("a")]),
+        agents=(agent("solo", slots=1),),
     )
     driver = Driver(one_slot, solo=done(takes=2 * S))
     assert driver.run().status == "completed"
@@ -98,7 +106,9 @@ def test_an_attempt_that_is_late_is_stopped_and_the_next_one_may_begin_at_once()
 
 
 def test_what_does_not_stop_within_the_grace_is_a_zombie_and_its_grant_closes():
-    driver = Driver(plan(task("a", timeout=2 * S), give(v("a")), agents=(agent("ann", slots=1),)), ann=hangs(stops=None))
+    driver = Driver(
+        plan(task("a", timeout=2 * S), give(v("a")), agents=(agent("ann", slots=1),)), ann=hangs(stops=None)
+    )
     stop = driver.run()
     assert stop.error["code"] == "timeout"
     assert stop.kernel.zombies == 1
@@ -117,7 +127,12 @@ def test_a_stopped_attempt_keeps_its_slot_until_it_has_stopped():
 def test_a_timer_that_fires_twice_changes_nothing_the_second_time():
     backoff = Backoff(2 * S, 2 * S)
     driver = Driver(
-        plan(task("a", attempts=2, backoff=backoff, of="solo"), task("b", of="solo"), give(v("a")), agents=(agent("solo", slots=1),)),
+        plan(
+            task("a", attempts=2, backoff=backoff, of="solo"),
+            task("b", of="solo"),
+            give(v("a")),
+            agents=(agent("solo", slots=1),),
+        ),
         solo=[failing(), done(takes=9 * S), done(5)],
     )
     run = driver.begin()
@@ -137,7 +152,7 @@ def test_the_rest_between_attempts_doubles_up_to_its_bound():
     driver = Driver(plan(task("a", attempts=5, backoff=backoff), give(v("a"))), ann=failing(takes=0))
     driver.run()
     sent = [now for now, _, command in driver.told if isinstance(command, RunTask)]
-    assert [after - before for before, after in zip(sent, sent[1:], strict=False)] == [S, 2 * S, 3 * S, 3 * S]
+    assert [after - before for before, after in itertools.pairwise(sent)] == [S, 2 * S, 3 * S, 3 * S]
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -160,7 +175,10 @@ def test_jitter_differs_between_seeds():
 
 
 def test_a_retry_waits_at_least_as_long_as_the_other_side_asked():
-    driver = Driver(plan(task("a", attempts=2, backoff=Backoff(S, S)), give(v("a"))), ann=[failing(takes=0, retry_after=7 * S), done()])
+    driver = Driver(
+        plan(task("a", attempts=2, backoff=Backoff(S, S)), give(v("a"))),
+        ann=[failing(takes=0, retry_after=7 * S), done()],
+    )
     driver.run()
     first, second = [now for now, _, command in driver.told if isinstance(command, RunTask)]
     assert second - first == 7 * S
@@ -210,9 +228,7 @@ def test_costs_that_a_stopped_attempt_reports_are_charged_instead_of_its_reserva
 
 
 def test_after_a_stop_only_the_costs_of_an_outcome_count():
-    driver = Driver(
-        plan(task("a", cost=10, timeout=2 * S), give(v("a"))), ann=done(5, takes=2 * S + 1, cost=4)
-    )
+    driver = Driver(plan(task("a", cost=10, timeout=2 * S), give(v("a"))), ann=done(5, takes=2 * S + 1, cost=4))
     driver._stop = lambda run, command: driver._live.pop((run, command.place, command.attempt))
     stop = driver.run()
     assert stop.error["code"] == "timeout"
@@ -220,7 +236,9 @@ def test_after_a_stop_only_the_costs_of_an_outcome_count():
 
 
 def test_an_attempt_that_was_stopped_before_it_was_sent_costs_nothing():
-    driver = Driver(plan(task("a", cost=10, timeout=2 * S), give(v("a"))), ann=failing(takes=2 * S + 1, sent=False, cost=None))
+    driver = Driver(
+        plan(task("a", cost=10, timeout=2 * S), give(v("a"))), ann=failing(takes=2 * S + 1, sent=False, cost=None)
+    )
     driver._stop = lambda run, command: driver._live.pop((run, command.place, command.attempt))
     assert driver.run().kernel.account.charged_pico == 0
 
@@ -238,7 +256,13 @@ def test_by_any_takes_whoever_is_free():
 def test_only_one_task_at_a_time_has_the_session_of_an_agent_in_a_run_and_it_sees_the_verified_turns():
     minds = (agent("ann", session="per_run"),)
     driver = Driver(
-        plan(task("a", 1), task("b", 2, attempts=2), task("c", ["add", "Int", v("a"), v("b")]), give(v("c")), agents=minds),
+        plan(
+            task("a", 1),
+            task("b", 2, attempts=2),
+            task("c", ["add", "Int", v("a"), v("b")]),
+            give(v("c")),
+            agents=minds,
+        ),
         ann=[done(1), done("junk"), done(2), done(3)],
     )
     assert driver.run().result == 3
@@ -372,3 +396,14 @@ def test_a_step_that_is_stopped_names_its_agent():
 
 def test_a_policy_of_one_attempt_is_the_default():
     assert Policy().attempts == 1
+
+
+def test_a_decision_is_taken_anew_however_often_it_is_asked_for():
+    owned = plan(task("a", 1, contract="Once"), give(v("a")))
+    contract = dataclasses.replace(owned.contracts["Once"], owns="fate")
+    owned = dataclasses.replace(owned, contracts={**owned.contracts, "Once": contract}).sealed()
+    driver = Driver(owned, ann=done(8))
+    for run in ("r", "s"):
+        driver.begin(run=run)
+        driver.drain()
+    assert len(driver.tried(RunTask)) == 2

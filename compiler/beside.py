@@ -1,0 +1,83 @@
+"""One root cause, one diagnostic: what is said of the surroundings of a syntax error is said of a guess.
+
+Recovery reads on as if a token had been inserted, dropped or taken for another. Whatever the checks then find in the
+same declaration, or say about it elsewhere (in a flow, a test or a scenario: in the same statement), is as likely to
+come from the guess as from the text, so it waits until the syntax is mended. A word that is certainly misspelt, and a
+literal that is nearly one, are no guesses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from orchspec.grammar import codes
+from orchspec.grammar.diagnostics import Diagnostic
+from orchspec.grammar.source import Span
+from orchspec.grammar.syntax import (
+    Attribute,
+    Declaration,
+    File,
+    FlowDecl,
+    Ident,
+    Node,
+    ScenarioDecl,
+    Statement,
+    TestDecl,
+    walk,
+)
+
+__all__ = ["apart_from_syntax"]
+
+_GUESSES = "E01"
+"""The family of codes about structure; E00 is about characters and literals, which are read for what they must be."""
+
+_BODIES = (FlowDecl, TestDecl, ScenarioDecl)
+
+
+def apart_from_syntax(file: File, syntax_errors: Sequence[Diagnostic], told: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Those of `told` that stand apart from every guess of the parser."""
+    guesses = [
+        error.span
+        for error in syntax_errors
+        if error.code.id.startswith(_GUESSES) and error.code is not codes.MISSPELT_KEYWORD
+    ]
+    if not guesses:
+        return list(told)
+    spoilt = [_surroundings(file, guess) for guess in guesses]
+    names = {name for guess in guesses if (name := _declared(file, guess))}
+    return [
+        item
+        for item in told
+        if not any(first <= item.span.line <= last for first, last in spoilt)
+        and not names.intersection(re.findall(r"\w+", item.message))
+    ]
+
+
+def _declared(file: File, guess: Span) -> str:
+    """The name of the declaration that a guess may have spoilt, if it is one that others build upon."""
+    around = _around(file.declarations, guess)
+    name = None if around is None or isinstance(around, _BODIES) else getattr(around, "name", None)
+    return name.text if isinstance(name, Ident) else ""
+
+
+def _surroundings(file: File, guess: Span) -> tuple[int, int]:
+    """The first and the last line of what a guess may have spoilt."""
+    first, last = guess.line - 1, guess.line + 1
+    around = _around(file.declarations, guess)
+    if around is None:
+        return first, last
+    if isinstance(around, _BODIES):
+        inner = [
+            node
+            for node in walk(around)
+            if isinstance(node, Statement | Attribute) and node.span.start <= guess.start <= node.span.end
+        ]
+        if not inner:
+            return first, last
+        around = min(inner, key=lambda node: node.span.end - node.span.start)
+    return around.span.line, around.span.end_line
+
+
+def _around(declarations: Sequence[Declaration], guess: Span) -> Node | None:
+    return next((node for node in declarations if node.span.start <= guess.start <= node.span.end), None)

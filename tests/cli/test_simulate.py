@@ -1,0 +1,166 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from orchspec.cli import main
+from orchspec.cli.common import MISUSE, NOT_WELL, UNDECIDED, WELL, Misuse
+from orchspec.cli.sweeps import VALUES_MAX, parse_sweep
+from orchspec.simulator.replicate import Stage
+
+SPEC = """
+orch 1
+param seats: Int = 3 where seats in 1..50
+contract Answer(question: Text) -> Text
+agent clerk fulfills Answer { slots = seats }
+flow desk(question: Text) -> Text {
+  step answer = Answer(question) by clerk
+  return answer
+}
+profile clerk { latency = exponential(mean: 10s) }
+scenario "a day" for desk {
+  arrivals = poisson(2 / 10s)
+  duration = 20min  warmup = 5min
+  expect completion >= 99%
+}
+"""
+
+
+@pytest.fixture
+def orch(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.orch").write_text(SPEC, encoding="utf-8")
+    return lambda *arguments: CliRunner().invoke(main, ["simulate", *arguments])
+
+
+def test_json_holds_the_document_alone_and_the_same_bytes_twice(orch):
+    first, again = (orch("a.orch", "--seed", "7", "--json") for _ in range(2))
+    assert first.exit_code == WELL
+    assert first.stdout == again.stdout
+    document = json.loads(first.stdout)
+    assert (document["scenario"], document["flow"], document["seed"]) == ("a day", "desk", 7)
+    assert document["expectations"][0]["verdict"] == "passed"
+    assert json.loads(orch("a.orch", "--seed", "8", "--json").stdout)["kpis"] != document["kpis"]
+
+
+def test_the_table_is_for_people(orch):
+    result = orch("a.orch", "a day")
+    assert result.exit_code == WELL
+    assert "latency" in result.stdout
+    assert "passed  completion >= 99%" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("expected", "code"),
+    [("wait(clerk) <= 1ms", NOT_WELL), ("wait(clerk) <= 4.45s", UNDECIDED), ("wait(clerk) <= 1h", WELL)],
+)
+def test_the_exit_code_says_what_became_of_the_expectations(orch, expected, code):
+    Path("a.orch").write_text(SPEC.replace("completion >= 99%", expected), encoding="utf-8")
+    assert orch("a.orch").exit_code == code
+
+
+def test_without_a_name_the_only_scenario_else_all_are_listed(orch):
+    Path("b.orch").write_text(SPEC + SPEC[SPEC.index("scenario") :].replace("a day", "a night"), encoding="utf-8")
+    result = orch("b.orch")
+    assert result.exit_code == MISUSE
+    assert '"a day", "a night"' in result.stderr
+    result = orch("b.orch", "noon", "--json")
+    assert result.exit_code == MISUSE
+    assert json.loads(result.stdout)["error"]["code"] == "no_scenario"
+
+
+def test_a_spec_with_errors_is_reported_as_check_does(orch):
+    Path("a.orch").write_text(SPEC.replace("by clerk", "by clrk"), encoding="utf-8")
+    result = orch("a.orch", "--json")
+    assert result.exit_code == NOT_WELL
+    assert json.loads(result.stdout)["error"]["code"] == "spec_errors"
+    assert orch("missing.orch").exit_code == MISUSE
+
+
+def test_params_can_be_set_and_swept(orch):
+    one = json.loads(orch("a.orch", "--set", "seats=4", "--json").stdout)
+    assert one["parameters"] == {"seats": "4"}
+    assert one["pools"]["clerk"]["slots"] == 4
+    swept = json.loads(orch("a.orch", "--sweep", "seats=3..5", "--json").stdout)
+    assert [document["parameters"]["seats"] for document in swept] == ["3", "4", "5"]
+    waits = [document["resources"]["clerk"]["wait_s"]["value"] for document in swept]
+    assert waits == sorted(waits, reverse=True)
+    assert swept[1]["kpis"] == one["kpis"]
+    assert isinstance(json.loads(orch("a.orch", "--sweep", "seats=3", "--json").stdout), list)
+    table = orch("a.orch", "--sweep", "seats=3,4")
+    assert "seats=3" in table.stdout
+    assert "seats=4" in table.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--sweep", "seats"],
+        ["--sweep", "seats=5..3"],
+        ["--sweep", f"seats=1..{VALUES_MAX + 1}"],
+        ["--sweep", "seats=1.5..3"],
+        ["--sweep", "seats=1,,3"],
+        ["--sweep", "seats=3..4", "--set", "seats=2"],
+        ["--runs", "0"],
+        ["--seed", "x"],
+        ["--jobs", "-1"],
+    ],
+)
+def test_misuse_is_told(orch, arguments):
+    result = orch("a.orch", *arguments)
+    assert result.exit_code == MISUSE
+    assert result.stderr.startswith("error: ")
+
+
+def test_a_value_that_its_param_refuses_is_an_error_of_the_spec(orch):
+    assert orch("a.orch", "--sweep", "seats=50..51").exit_code == NOT_WELL
+
+
+def test_values_of_a_sweep_are_written_as_in_a_spec():
+    assert parse_sweep("width=-1..1") == ("width", ["-1", "0", "1"])
+    assert parse_sweep("rest = 30s, 1min ,30s") == ("rest", ["30s", "1min"])
+    with pytest.raises(Misuse, match="whole numbers"):
+        parse_sweep("rest=30s..1min")
+
+
+def test_a_report_and_charts_can_be_kept(orch):
+    result = orch("a.orch", "--report", "out.html", "--charts", "pictures")
+    assert result.exit_code == WELL
+    page = Path("out.html").read_text(encoding="utf-8")
+    assert "arrivals = poisson(2 / 10s)" in page
+    assert "<svg" in page
+    assert "src=" not in page
+    names = {"latency", "timeline", "utilization", "gantt"}
+    assert {path.name for path in Path("pictures").iterdir()} == {
+        f"{name}.{kind}" for name in names for kind in ("png", "svg")
+    }
+    assert Path("pictures/gantt.png").read_bytes().startswith(b"\x89PNG")
+    assert orch("a.orch", "--sweep", "seats=3..4", "--report", "swept.html", "--charts", "swept").exit_code == WELL
+    assert Path("swept/seats=4/latency.svg").exists()
+    assert "seats=4" in Path("swept.html").read_text(encoding="utf-8")
+
+
+def test_an_interrupt_keeps_what_is_done(orch, monkeypatch):
+    replicate = Stage.replicate
+
+    def interrupted(self, index):
+        if index == 3:
+            raise KeyboardInterrupt
+        return replicate(self, index)
+
+    monkeypatch.setattr(Stage, "replicate", interrupted)
+    document = json.loads(orch("a.orch", "--json").stdout)
+    assert document["replications"] == 3
+    result = orch("a.orch", "--sweep", "seats=3..5", "--json")
+    assert len(json.loads(result.stdout)) == 1
+    assert "1 of 3 values were simulated" in result.stderr
+
+
+def test_a_bar_is_shown_on_a_terminal_only(orch, monkeypatch):
+    assert "simulating" not in orch("a.orch").stderr
+    shown = []
+    monkeypatch.setattr("rich.progress.Progress.update", lambda self, task, **said: shown.append(said))
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+    orch("a.orch", "--color", "never")
+    assert shown[-1] == {"completed": 10, "total": 10}

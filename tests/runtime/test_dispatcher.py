@@ -1,0 +1,423 @@
+"""The dispatcher: slots, rates, breakers, sessions, fairness; nobody starves, nothing free is kept."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchspec.compiler.plan import Breaker, Rate, Tool
+from orchspec.runtime.dispatcher import AGE_US, Dispatcher
+from tests.support.plans import S, agent, give, plan
+
+
+def dispatcher(*agents, tools=()):
+    return Dispatcher(plan(give(1), agents=tuple(agents), tools=tuple(tools)))
+
+
+def places(grants):
+    return [(grant.run, grant.place) for grant in grants]
+
+
+def drain_one_by_one(pools, held, now=0):
+    """Release one after another and note who is served."""
+    served = []
+    while held:
+        run, place = held.pop(0)
+        grants = pools.release(run, place, 1, "ok", now)
+        served += places(grants)
+        held += places(grants)
+    return served
+
+
+def test_a_free_slot_is_granted_at_once():
+    grant = dispatcher(agent("ann", slots=1)).request("r", 1, 1, ("ann",), 5)
+    assert (grant.pool, grant.waited_us, grant.waited_for) == ("ann", 0, "")
+
+
+def test_what_waits_for_a_slot_is_granted_with_its_release_and_told_what_for():
+    pools = dispatcher(agent("ann", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0)
+    assert pools.request("r", 2, 1, ("ann",), 3) is None
+    (grant,) = pools.release("r", 1, 1, "ok", 10)
+    assert (grant.place, grant.waited_us, grant.waited_for) == (2, 7, "slot")
+
+
+def test_within_a_run_equals_are_served_in_the_order_of_their_asking():
+    pools = dispatcher(agent("ann", slots=1))
+    for place in range(1, 7):
+        pools.request("r", place, 1, ("ann",), 0)
+    assert drain_one_by_one(pools, [("r", 1)]) == [("r", place) for place in range(2, 7)]
+
+
+def test_runs_take_turns_however_much_one_of_them_asks_for():
+    pools = dispatcher(agent("ann", slots=1))
+    for place in range(1, 8):
+        pools.request("greedy", place, 1, ("ann",), 0)
+    for place in (1, 2):
+        pools.request("modest", place, 1, ("ann",), 1)
+    served = [run for run, _ in drain_one_by_one(pools, [("greedy", 1)], 2)]
+    assert served[:4].count("modest") == 2
+    assert len(served) == 8
+
+
+def test_a_run_that_keeps_asking_does_not_overtake_one_that_waits():
+    pools = dispatcher(agent("ann", slots=1))
+    pools.request("a", 1, 1, ("ann",), 0)
+    pools.request("b", 1, 1, ("ann",), 0)
+    pools.request("a", 2, 1, ("ann",), 0)
+    holder, order = ("a", 1), []
+    for place in range(3, 12):
+        (grant,) = pools.release(*holder, 1, "ok", place)
+        order.append(grant.run)
+        pools.request("a", place, 1, ("ann",), place)
+        holder = (grant.run, grant.place)
+    assert "b" in order[:2]
+
+
+def test_the_urgent_come_first_within_a_run_and_the_others_age():
+    pools = dispatcher(agent("ann", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0)
+    pools.request("r", 2, 1, ("ann",), 0)
+    pools.request("r", 3, 1, ("ann",), 10, urgency=1)
+    pools.request("r", 4, 1, ("ann",), AGE_US + 1, urgency=1)
+    assert drain_one_by_one(pools, [("r", 1)]) == [("r", 3), ("r", 2), ("r", 4)]
+
+
+def test_a_request_of_several_leaves_all_queues_with_its_grant():
+    pools = dispatcher(agent("ann", slots=1), agent("bob", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0)
+    pools.request("r", 2, 1, ("bob",), 0)
+    pools.request("r", 3, 1, ("ann", "bob"), 0)
+    pools.request("r", 4, 1, ("ann",), 0)
+    assert [(grant.place, grant.pool) for grant in pools.release("r", 2, 1, "ok", 1)] == [(3, "bob")]
+    assert [(grant.place, grant.pool) for grant in pools.release("r", 1, 1, "ok", 2)] == [(4, "ann")]
+    assert [pool.waiting for pool in pools.pools.values() if pool.name in ("ann", "bob")] == [0, 0]
+
+
+def test_a_withdrawn_request_is_never_served():
+    pools = dispatcher(agent("ann", slots=1), agent("bob", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0)
+    pools.request("r", 2, 1, ("bob",), 0)
+    pools.request("r", 3, 1, ("ann", "bob"), 0)
+    assert pools.release("r", 3, 1, "stopped", 1) == []
+    assert pools.release("r", 1, 1, "ok", 1) == []
+    assert pools.release("r", 2, 1, "ok", 1) == []
+
+
+def test_releasing_twice_frees_once():
+    pools = dispatcher(agent("ann", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0)
+    pools.release("r", 1, 1, "ok", 1)
+    pools.release("r", 1, 1, "ok", 1)
+    assert pools.pools["ann"].busy == 0
+
+
+@pytest.mark.parametrize(
+    ("prefer", "chosen"), [("in_order", "ann"), ("least_busy", "bob"), ("round_robin", "bob"), ("fastest", "bob")]
+)
+def test_preferences_choose_among_those_who_are_free(prefer, chosen):
+    pools = dispatcher(agent("ann", slots=4), agent("bob", slots=4))
+    pools.request("r", 1, 1, ("ann",), 0)
+    pools.request("r", 2, 1, ("ann",), 0)
+    pools.request("r", 3, 1, ("bob",), 0)
+    pools.release("r", 1, 1, "ok", 9)
+    pools.release("r", 3, 1, "ok", 2)
+    if prefer == "round_robin":
+        pools.request("r", 5, 1, ("ann",), 9)
+    assert pools.request("r", 4, 1, ("ann", "bob"), 9, prefer=prefer).pool == chosen
+
+
+def test_one_agents_trouble_takes_nobody_elses_slots():
+    pools = dispatcher(agent("ann", slots=1), agent("bob", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0)
+    for place in range(2, 50):
+        pools.request("r", place, 1, ("ann",), 0)
+    assert pools.request("s", 1, 1, ("bob",), 0) is not None
+
+
+# ------------------------------------------------------------------ rates
+
+
+def test_a_bucket_starts_full_and_refills_to_the_microsecond():
+    pools = dispatcher(tools=(Tool("search", rate=Rate(2, S)),))
+    now = 1_000 * S
+    assert [pools.request("r", place, 1, ("search",), now) is not None for place in (1, 2, 3)] == [True, True, False]
+    assert pools.next_wake_us(now) == now + S // 2
+    assert pools.wake(now + S // 2 - 1) == []
+    (grant,) = pools.wake(now + S // 2)
+    assert (grant.place, grant.waited_for) == (3, "rate")
+
+
+def test_what_time_has_freed_is_announced_until_it_is_served():
+    pools = dispatcher(tools=(Tool("search", rate=Rate(1, S)),))
+    for place in (1, 2, 3):
+        pools.request("r", place, 1, ("search",), 0)
+    assert pools.next_wake_us(S) == S, "possible now and nobody was served yet"
+    assert pools.request("r", 4, 1, ("search",), S) is None, "who comes now stands behind"
+    assert places(pools.wake(S)) == [("r", 2)]
+
+
+def test_a_clock_that_is_set_back_gains_no_tokens():
+    pools = dispatcher(tools=(Tool("search", rate=Rate(1, S)),))
+    assert pools.request("r", 1, 1, ("search",), 100 * S) is not None
+    assert pools.request("r", 2, 1, ("search",), 50 * S) is None
+    assert pools.wake(100 * S) == []
+    assert places(pools.wake(101 * S)) == [("r", 2)]
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(1, 4),
+    st.integers(1, 7),
+    st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=40),
+)
+def test_in_any_window_no_more_is_granted_than_burst_and_rate_allow(count, per, steps):
+    pools = dispatcher(tools=(Tool("search", rate=Rate(count, per)),))
+    now, granted = 1_000, []
+    for place, (wait, ask) in enumerate(steps):
+        now += wait
+        if ask and pools.request("r", place, 1, ("search",), now) is not None:
+            granted.append(now)
+        granted += [now] * len(pools.wake(now))
+    for first in range(len(granted)):
+        for last in range(first, len(granted)):
+            assert (last - first + 1 - count) * per <= count * (granted[last] - granted[first])
+
+
+def test_after_a_crash_buckets_start_empty():
+    pools = dispatcher(tools=(Tool("search", rate=Rate(1, S)),))
+    pools.recover([], 100 * S)
+    assert pools.request("r", 1, 1, ("search",), 100 * S) is None
+    assert pools.next_wake_us(100 * S) == 101 * S
+
+
+# ------------------------------------------------------------------ breakers
+
+
+def broken(failures=2, slots=None):
+    """An agent whose breaker has just opened, at time 2, until 12."""
+    pools = dispatcher(agent("ann", slots=slots, breaker=Breaker(failures, 5, 10)))
+    for place in range(1, failures + 1):
+        pools.request("r", place, 1, ("ann",), 1)
+    for place in range(1, failures + 1):
+        pools.release("r", place, 1, "failed", 2)
+    return pools
+
+
+def test_so_many_failures_within_the_time_open_the_breaker_and_hold_tasks():
+    pools = broken()
+    assert pools.request("r", 9, 1, ("ann",), 3) is None
+    assert pools.next_wake_us(3) == 12
+
+
+def test_failures_further_apart_do_not():
+    pools = dispatcher(agent("ann", breaker=Breaker(2, 5, 10)))
+    for now in (0, 5, 10, 15):
+        assert pools.request("r", now, 1, ("ann",), now) is not None
+        pools.release("r", now, 1, "failed", now)
+
+
+def test_what_was_stopped_counts_for_nothing():
+    pools = dispatcher(agent("ann", breaker=Breaker(1, 5, 10)))
+    pools.request("r", 1, 1, ("ann",), 0)
+    pools.release("r", 1, 1, "stopped", 0)
+    assert pools.request("r", 2, 1, ("ann",), 0) is not None
+
+
+def test_after_its_rest_one_probe_goes_through_and_its_success_closes_the_breaker():
+    pools = broken()
+    for place in (5, 6, 7):
+        pools.request("r", place, 1, ("ann",), 3)
+    (probe,) = pools.wake(12)
+    assert probe.waited_for == "breaker"
+    assert pools.next_wake_us(13) is None, "while the probe is out nothing happens by time"
+    assert len(pools.release("r", probe.place, 1, "ok", 14)) == 2
+
+
+def test_a_probe_that_fails_opens_it_again():
+    pools = broken()
+    pools.request("r", 5, 1, ("ann",), 3)
+    pools.request("r", 6, 1, ("ann",), 3)
+    (probe,) = pools.wake(12)
+    assert pools.release("r", probe.place, 1, "failed", 14) == []
+    assert pools.next_wake_us(14) == 24
+
+
+def test_a_probe_that_is_stopped_lets_another_one_through():
+    pools = broken()
+    pools.request("r", 5, 1, ("ann",), 3)
+    pools.request("r", 6, 1, ("ann",), 3)
+    (probe,) = pools.wake(12)
+    assert [grant.place for grant in pools.release("r", probe.place, 1, "stopped", 14)] == [6]
+
+
+@pytest.mark.parametrize("outcome", ["ok", "failed", "stopped"])
+def test_tasks_from_before_it_opened_say_nothing_about_the_probe(outcome):
+    pools = dispatcher(agent("ann", breaker=Breaker(2, 5, 10)))
+    for place in (1, 2, 3):
+        pools.request("r", place, 1, ("ann",), 1)
+    pools.release("r", 1, 1, "failed", 2)
+    pools.release("r", 2, 1, "failed", 2)
+    pools.request("r", 5, 1, ("ann",), 3)
+    pools.request("r", 6, 1, ("ann",), 3)
+    (probe,) = pools.wake(12)
+    assert pools.release("r", 3, 1, outcome, 13) == [], "one probe at a time"
+    assert [grant.place for grant in pools.release("r", probe.place, 1, "ok", 14)] == [6]
+
+
+def test_after_a_crash_breakers_fold_recent_outcomes():
+    pools = dispatcher(agent("ann", breaker=Breaker(2, 5, 10)))
+    pools.recover([(2, "ann", "failed"), (1, "ann", "failed")], 3)
+    assert pools.request("r", 1, 1, ("ann",), 3) is None
+    pools = dispatcher(agent("ann", breaker=Breaker(2, 5, 10)))
+    pools.recover([(1, "ann", "failed"), (2, "ann", "failed"), (13, "ann", "ok")], 14)
+    assert pools.request("r", 1, 1, ("ann",), 14) is not None
+
+
+# ------------------------------------------------------------------ sessions
+
+
+def minds(slots=None):
+    return dispatcher(agent("ann", slots=slots, session="per_run"))
+
+
+def test_a_session_is_taken_together_with_its_slot():
+    pools = minds()
+    assert pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",)) is not None
+    assert pools.request("r", 2, 1, ("ann",), 0, sessions=("ann",)) is None
+    assert pools.request("s", 1, 1, ("ann",), 0, sessions=("ann",)) is not None
+    (grant,) = pools.release("r", 1, 1, "ok", 4)
+    assert (grant.place, grant.waited_for) == (2, "session")
+
+
+def test_who_waits_for_a_session_does_not_stand_in_the_way_of_other_runs():
+    pools = minds(slots=2)
+    pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",))
+    pools.request("r", 2, 1, ("ann",), 0, sessions=("ann",))
+    assert pools.request("s", 1, 1, ("ann",), 0, sessions=("ann",)) is not None
+
+
+def test_requests_that_queue_together_for_one_session_get_it_one_after_another():
+    pools = minds(slots=1)
+    pools.request("x", 1, 1, ("ann",), 0, sessions=("ann",))
+    for place in (1, 2, 3):
+        pools.request("r", place, 1, ("ann",), 0, sessions=("ann",))
+    order = drain_one_by_one(pools, [("x", 1)])
+    assert order == [("r", 1), ("r", 2), ("r", 3)]
+    assert not pools._sessions
+
+
+def test_a_request_with_another_candidate_does_not_wait_for_the_session():
+    pools = dispatcher(agent("ann", session="per_run"), agent("bob", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",))
+    pools.request("r", 2, 1, ("bob",), 0)
+    assert pools.request("r", 3, 1, ("ann", "bob"), 0, sessions=("ann",)) is None
+    assert [grant.pool for grant in pools.release("r", 2, 1, "ok", 1)] == ["bob"]
+    assert pools.release("r", 1, 1, "ok", 1) == []
+    assert pools.pools["ann"].waiting == 0
+
+
+def test_a_parked_request_can_be_withdrawn():
+    pools = minds()
+    pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",))
+    pools.request("r", 2, 1, ("ann",), 0, sessions=("ann",))
+    pools.release("r", 2, 1, "stopped", 1)
+    assert pools.release("r", 1, 1, "ok", 2) == []
+
+
+# ------------------------------------------------------------------ crashes
+
+
+def test_a_grant_that_the_journal_says_is_open_is_held_before_anybody_is_served():
+    pools = dispatcher(agent("ann", slots=1, session="per_run"))
+    pools.hold("r", 1, 1, "ann", 100, session=True)
+    assert pools.request("s", 1, 1, ("ann",), 100, sessions=("ann",)) is None
+    assert places(pools.release("r", 1, 1, "ok", 105)) == [("s", 1)]
+
+
+def test_a_run_that_was_halted_gives_back_what_it_held_to_those_who_wait():
+    pools = dispatcher(agent("ann", slots=1), agent("bob", slots=1))
+    pools.request("r", 1, 1, ("ann",), 0)
+    pools.request("s", 1, 1, ("ann",), 0)
+    pools.request("x", 1, 1, ("bob",), 0)
+    pools.request("r", 2, 1, ("bob",), 0)
+    assert places(pools.forget("r", 5)) == [("s", 1)]
+    assert pools.release("x", 1, 1, "ok", 6) == []
+
+
+# ------------------------------------------------------------------ any history
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["ask", "ask", "ask", "end", "wait", "withdraw"]),
+        st.integers(0, 3),
+        st.integers(0, 6),
+        st.sampled_from([("ann",), ("bob",), ("ann", "bob"), ("bob", "cy"), ("cy",)]),
+        st.sampled_from(["ok", "ok", "failed", "stopped"]),
+        st.sampled_from(["in_order", "least_busy", "fastest", "round_robin"]),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300)
+@given(STEPS)
+def test_limits_hold_nothing_free_is_kept_and_everybody_is_served(steps):
+    pools = dispatcher(
+        agent("ann", slots=2, session="per_run"),
+        agent("bob", slots=1, rate=Rate(2, 5)),
+        agent("cy", slots=3, breaker=Breaker(2, 6, 4)),
+    )
+    now, held, waiting, place = 10, [], [], 0
+
+    def got(grants):
+        for grant in grants:
+            waiting.remove((grant.run, grant.place))
+            held.append((grant.run, grant.place))
+
+    def check():
+        for pool in pools.pools.values():
+            assert pool.busy >= 0
+            assert pool.slots is None or pool.busy <= pool.slots
+            if pool.waiting and pool.head(pools._requests) is not None and pool.blocked_by(now) == "":
+                assert pools.next_wake_us(now) == now, "free, wanted, and nobody will be woken"
+
+    for kind, run, wait, candidates, outcome, prefer in steps:
+        now += wait
+        if kind == "ask":
+            place += 1
+            sessions = tuple(name for name in candidates if name == "ann")
+            key = (f"r{run}", place)
+            grant = pools.request(*key, 1, candidates, now, prefer=prefer, urgency=wait % 2, sessions=sessions)
+            (held if grant is not None else waiting).append(key)
+        elif kind == "end" and held:
+            key = held.pop(run % len(held))
+            got(pools.release(*key, 1, outcome, now))
+        elif kind == "withdraw" and waiting:
+            key = waiting.pop(run % len(waiting))
+            assert pools.release(*key, 1, "stopped", now) == []
+        got(pools.wake(now))
+        check()
+    for _ in range(1_000):
+        if not held and not waiting:
+            break
+        if held:
+            got(pools.release(*held.pop(0), 1, "ok", now))
+        else:
+            at_us = pools.next_wake_us(now)
+            assert at_us is not None, f"{waiting} would wait for ever"
+            now = max(now, at_us)
+        got(pools.wake(now))
+    assert not waiting
+    assert not pools._sessions
+    assert not pools._requests
+    assert all(pool.busy == 0 and pool.waiting == 0 for pool in pools.pools.values())
+
+
+def test_a_pool_of_a_second_plan_keeps_the_limits_it_has():
+    pools = dispatcher(agent("ann", slots=1))
+    pools.admit(dataclasses.replace(plan(give(1), agents=(agent("ann", slots=9), agent("dora", slots=2)))))
+    assert pools.pools["ann"].slots == 1
+    assert pools.pools["dora"].slots == 2
