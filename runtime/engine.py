@@ -45,13 +45,12 @@ from orchspec.runtime.kernel.events import (
     QuestionAnswered,
     ReuseAnswered,
     RunStarted,
-    SignalReceived,
     TaskEnrolled,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.ledger import Answer, Ledger, ReuseTable
 from orchspec.runtime.recording import EventRecord, Folded
-from orchspec.runtime.signals import Arrival, SignalTable, Taken
+from orchspec.runtime.signals import Arrival, SignalTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,8 +100,7 @@ class Engine:
         self.ledger = Ledger(ledger)
         self.reuse = ReuseTable(reuse)
         self.committer = GroupCommitter()
-        self.signals = SignalTable(self.committer.take_mail)
-        self._arrivals: dict[int, Arrival] = {}
+        self.signals = SignalTable(self.committer.take_mail, self.post)
         self.kernels: dict[str, Kernel] = {}
         self.rows: dict[str, RunRow] = {}
         self.seqs: dict[str, int] = {}
@@ -140,7 +138,7 @@ class Engine:
             self._INNER[type(command)](self, run, kernel, seq, command)
         # Only now is it known who of all runs has waited longest.
         for signal, key in self.signals.waited_for():
-            self._match(signal, key)
+            self.signals.match(signal, key, now)
 
     def post(self, run: str, event: Event, mail: int | None = None) -> None:
         """Something happened; `mail` is the number of the mail that brought it, consumed with its record."""
@@ -149,7 +147,7 @@ class Engine:
     def signal(self, arrival: Arrival, now: int) -> None:
         """A signal is in the mailbox; its mail is consumed with the record of whoever takes it."""
         self.now = now
-        self._take_signal(self.signals.arrive(arrival, now))
+        self.signals.arrive(arrival, now)
 
     def step(self, now: int) -> None:
         """Handle all that has happened at this instant, and all that follows from it."""
@@ -191,24 +189,20 @@ class Engine:
     def _handle(self, run: str, event: Event, mail: int | None) -> None:
         kernel = self.kernels.get(run)
         committer = self.committer
-        arrival = self._arrivals.pop(mail, None) if mail is not None else None
-        if mail is not None and arrival is None:
+        signal = self.signals.handed(mail)
+        if mail is not None and signal is None:
             committer.take_mail(mail)
         if kernel is None:
-            self._give_back(arrival)
+            self.signals.settle(signal, self.now, used=False)
             return
         ignored = kernel.ignored
         try:
             commands = kernel.handle(event)
         except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
             self._halt(run, error)
-            self._give_back(arrival)
+            self.signals.settle(signal, self.now, used=False)
             return
-        if arrival is not None:
-            if kernel.ignored == ignored:
-                committer.take_mail(arrival.number)
-            else:
-                self._give_back(arrival)
+        self.signals.settle(signal, self.now, used=kernel.ignored == ignored)
         seq = self.seqs[run] + 1
         self.seqs[run] = seq
         if isinstance(event, RunStarted):
@@ -348,27 +342,10 @@ class Engine:
     def _await(self, run: str, _kernel: Kernel, command: AwaitSignal) -> None:
         self.signals.wait(run, command.place, command.signal, command.key, command.since_us, command.deadline_us)
         if self._held_back is None:
-            self._match(command.signal, command.key)
+            self.signals.match(command.signal, command.key, self.now)
 
     def _withdraw_signal(self, run: str, _kernel: Kernel, command: WithdrawSignal) -> None:
         self.signals.withdraw(run, command.place, command.signal, command.key)
-
-    def _match(self, signal: str, key: str) -> None:
-        taken = self.signals.match(signal, key, self.now)
-        while taken is not None:
-            self._take_signal(taken)
-            taken = self.signals.match(signal, key, self.now)
-
-    def _take_signal(self, taken: Taken | None) -> None:
-        if taken is not None:
-            self._arrivals[taken.arrival.number] = taken.arrival
-            event = SignalReceived(self.now, taken.place, taken.arrival.value)
-            self.inbox.append((taken.run, event, taken.arrival.number))
-
-    def _give_back(self, arrival: Arrival | None) -> None:
-        """Whoever should have taken it has stopped waiting: the next one may."""
-        if arrival is not None:
-            self._take_signal(self.signals.arrive(arrival, self.now))
 
     # -------------------------------------------------------------- rows that go with outward commands
 

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["KEPT_US", "Arrival", "SignalTable", "Taken"]
+from orchspec.runtime.kernel.events import SignalReceived
+
+if TYPE_CHECKING:
+    from orchspec.runtime.kernel.events import Event
+
+__all__ = ["KEPT_US", "Arrival", "SignalTable"]
 
 KEPT_US: Final = 7 * 24 * 3600 * 1_000_000
 """How long a signal is kept that nobody waits for."""
@@ -28,15 +33,6 @@ class Arrival:
     posted_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A signal and whose it is."""
-
-    run: str
-    place: int
-    arrival: Arrival
-
-
 @dataclass(slots=True)
 class _Waiter:
     since_us: int
@@ -47,24 +43,44 @@ class _Waiter:
     def order(self) -> tuple[int, str, int]:
         return (self.since_us, self.run, self.place)
 
+    def may_take(self, arrival: Arrival) -> bool:
+        return self.deadline_us is None or arrival.posted_us <= self.deadline_us
+
 
 class SignalTable:
     """Signals that nobody took, and who waits for which."""
 
-    __slots__ = ("_arrived", "_tell", "_waiters")
+    __slots__ = ("_arrived", "_consume", "_handed", "_post", "_waiters")
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        """`tell` is told the number of mail that nobody will take any more."""
-        self._tell = tell
+    def __init__(self, consume: Callable[[int], None], post: Callable[[str, Event, int], None]) -> None:
+        """`consume` is told the number of mail that is taken, or that nobody will take any more; `post` gets what
+        happens to a run.
+        """
+        self._consume = consume
+        self._post = post
         self._arrived: dict[tuple[str, str], list[Arrival]] = {}
+        self._handed: dict[int, Arrival] = {}
         self._waiters: dict[tuple[str, str], list[_Waiter]] = {}
 
-    def arrive(self, arrival: Arrival, now_us: int) -> Taken | None:
-        """A signal is in the mailbox: who takes it now, if anybody does; else it is kept, in the order of its mail."""
+    def arrive(self, arrival: Arrival, now_us: int) -> None:
+        """A signal is in the mailbox: handed to whoever waits for it, else kept, in the order of its mail."""
         kept = self._arrived.setdefault((arrival.signal, arrival.key), [])
         kept.append(arrival)
         kept.sort(key=lambda each: each.number)
-        return self.match(arrival.signal, arrival.key, now_us)
+        self.match(arrival.signal, arrival.key, now_us)
+
+    def handed(self, number: int | None) -> Arrival | None:
+        """The signal of this mail, if that is what it is and it was handed to a run."""
+        return self._handed.pop(number, None) if number is not None else None
+
+    def settle(self, arrival: Arrival | None, now_us: int, *, used: bool) -> None:
+        """A signal that was handed to a run is used; or it has stopped waiting, and the next one may."""
+        if arrival is None:
+            return
+        if used:
+            self._consume(arrival.number)
+        else:
+            self.arrive(arrival, now_us)
 
     def wait(self, run: str, place: int, signal: str, key: str, since_us: int, deadline_us: int | None) -> None:
         """A place waits; `match` says whether there is something for it."""
@@ -82,28 +98,25 @@ class SignalTable:
         for at in list(self._waiters):
             self._keep_waiters(at, lambda each: each.run != run)
 
-    def match(self, signal: str, key: str, now_us: int) -> Taken | None:
-        """The first signal of this key that somebody may take, and the oldest who may; both are gone from here."""
+    def match(self, signal: str, key: str, now_us: int) -> None:
+        """Hand signals of this key to those who wait, the oldest first."""
         at = (signal, key)
         arrived = self._arrived.get(at, [])
-        for stale in [each for each in arrived if each.posted_us + KEPT_US < now_us]:
-            arrived.remove(stale)
-            self._tell(stale.number)
-        found: Taken | None = None
-        for arrival in arrived:
-            for waiter in self._waiters.get(at, ()):
-                # What came after a deadline is too late for it, even if both are seen only now.
-                if waiter.deadline_us is None or arrival.posted_us <= waiter.deadline_us:
-                    found = Taken(waiter.run, waiter.place, arrival)
-                    break
-            if found is not None:
-                break
-        if found is not None:
-            arrived.remove(found.arrival)
-            self.withdraw(found.run, found.place, signal, key)
+        for arrival in list(arrived):
+            if arrival.posted_us + KEPT_US < now_us:
+                arrived.remove(arrival)
+                self._consume(arrival.number)
+                continue
+            # What came after a deadline is too late for it, even if both are seen only now.
+            able = (each for each in self._waiters.get(at, ()) if each.may_take(arrival))
+            waiter = next(able, None)
+            if waiter is not None:
+                arrived.remove(arrival)
+                self.withdraw(waiter.run, waiter.place, signal, key)
+                self._handed[arrival.number] = arrival
+                self._post(waiter.run, SignalReceived(now_us, waiter.place, arrival.value), arrival.number)
         if not arrived:
             self._arrived.pop(at, None)
-        return found
 
     @property
     def waiting(self) -> set[str]:

@@ -32,6 +32,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchspec.runtime.made",
         "orchspec.runtime.recording",
         "orchspec.runtime.sampling",
+        "orchspec.runtime.signals",
         "orchspec.runtime.tables",
     ),
 }

@@ -41,7 +41,7 @@ class Constant:
 
 Target: TypeAlias = AgentInfo | ToolInfo | EffectInfo | SignalInfo | Literal["orchestrator"]
 
-_KINDS = {"agent", "human", "dispatcher", "tool", "effect", "orchestrator"}
+_KINDS = {"agent", "human", "dispatcher", "tool", "effect", "signal", "orchestrator"}
 
 
 class Study:

@@ -26,16 +26,7 @@ from orchspec.runtime.driver.timers import TimerQueue
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
 from orchspec.runtime.failpoints import ARMED, reached
-from orchspec.runtime.kernel.commands import (
-    AskPerson,
-    AwaitSignal,
-    Command,
-    EndRun,
-    RunTask,
-    StopTask,
-    TryEffect,
-    WithdrawSignal,
-)
+from orchspec.runtime.kernel.commands import AskPerson, Command, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import Event, QuestionAnswered, TaskFailed, TimerFired
 
 if TYPE_CHECKING:
@@ -281,7 +272,7 @@ class EngineLoop:
             if index:
                 reached("partly_acted")
             live = self.lives.get(run)
-            if live is not None:
+            if live is not None and type(command) in _ACTS:  # not signals: mail is looked for anyway
                 try:
                     _ACTS[type(command)](self, live, command)
                 except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
@@ -313,9 +304,6 @@ class EngineLoop:
         else:
             self._attempts.stop(live.run, command)
 
-    def _await(self, live: LiveRun, command: AwaitSignal | WithdrawSignal) -> None:
-        """Nothing: the engine knows who waits, and the mailbox is looked into anyway."""
-
     def _try(self, live: LiveRun, command: TryEffect) -> None:
         if not self.draining:
             self._sending.send(live, command)
@@ -330,7 +318,6 @@ class EngineLoop:
         self._timers.forget(run)
         for key in [key for key in self.people.open if key[0] == run]:
             del self.people.open[key]
-
 
     def _halt(self, run: str, error: Exception) -> None:
         live = self.lives.get(run)
@@ -427,8 +414,6 @@ class EngineLoop:
 _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
     AskPerson: EngineLoop._ask,  # noqa: SLF001
-    AwaitSignal: EngineLoop._await,  # noqa: SLF001
-    WithdrawSignal: EngineLoop._await,  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._try,  # noqa: SLF001
     EndRun: EngineLoop._end,  # noqa: SLF001

@@ -591,8 +591,16 @@ def test_a_test_gives_only_its_inputs():
 
 
 def test_names_of_constructs_not_built_yet_are_left_alone():
-    text = "signal paid(order: Text) -> Text\nprofile paid { latency = 1s  never = 30% }\n"
-    assert [code for code, _ in found(text)] == ["E1008"]
+    text = "channel paid(order: Text) { from = [ann]  to = all }\nprofile paid { latency = 1s }\n"
+    assert [code for code, _ in found(text)] == ["E1007"]
+
+
+def test_a_signal_has_a_profile_and_a_stub_of_its_own_type():
+    head = "signal paid(order: Text) -> Int\nprofile paid { latency = 1s  never = 30%  output = uniform(1, 3) }\n"
+    flow = "flow g(o: Text) -> Int {\n  step n = paid(o) { timeout = 1h }\n  return n\n}\n"
+    assert found(head + flow + 'test "t" for g { stub paid = none then 3  expect status == completed }') == []
+    assert [code for code, _ in found(head + flow + 'test "t" for g { stub paid = "x"  expect cost == $0 }')] == ["E0301"]
+    assert [code for code, _ in found(head.replace("never = 30%", "tokens_in = 3") + flow)] == ["E0401"]
 
 
 def test_mistakes_of_several_studies_are_told_in_one_go():
