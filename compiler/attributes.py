@@ -51,6 +51,7 @@ _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "time": (DURATION, "time_us"),
     "retries": (INT, "retries"),
     "attempts": (INT, "attempts"),
+    "transitions": (INT, "transitions"),
 }
 
 

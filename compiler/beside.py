@@ -20,6 +20,7 @@ from orchspec.grammar.syntax import (
     File,
     FlowDecl,
     Ident,
+    MachineDecl,
     Node,
     ScenarioDecl,
     Statement,
@@ -32,7 +33,7 @@ __all__ = ["apart_from_syntax"]
 _GUESSES = "E01"
 """The family of codes about structure; E00 is about characters and literals, which are read for what they must be."""
 
-_BODIES = (FlowDecl, TestDecl, ScenarioDecl)
+_BODIES = (FlowDecl, MachineDecl, TestDecl, ScenarioDecl)
 
 
 def apart_from_syntax(file: File, syntax_errors: Sequence[Diagnostic], told: Iterable[Diagnostic]) -> list[Diagnostic]:

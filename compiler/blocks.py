@@ -15,11 +15,12 @@ from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate
-from orchspec.compiler.context import Context, Env
+from orchspec.compiler.context import Context, Env, Fact
 from orchspec.compiler.dependencies import settle_order
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.failures import read_on_failure
 from orchspec.compiler.loops import items_type, refuse_shadow, width_of
+from orchspec.compiler.machines import check_machine
 from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, LoopInfo, RepeatInfo, ScopeInfo, SlotKind
 from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.shape import RUNNING, check_shape, is_inner, line_end
@@ -54,6 +55,7 @@ from orchspec.grammar.syntax import (
     Ident,
     Int,
     Let,
+    MachineDecl,
     Name,
     Node,
     Peers,
@@ -110,10 +112,13 @@ class Blocks:
     def flow(self, info: FlowInfo) -> None:
         """Checks the body of a flow."""
         node = info.node
+        if isinstance(node, MachineDecl):
+            check_machine(self, info, node)
+            return
         given: list[_Given] = [(param.name, "parameter", param.node, param.type) for param in info.params]
         for param in info.params:
             refuse_shadow(self.typer, param.node.name, None)
-        block = self._block(node, node.body, None, given, (), None if isinstance(info.result, Nothing) else info.result)
+        block = self.block(node, node.body, None, given, (), None if isinstance(info.result, Nothing) else info.result)
         info.block = block
         items = [item for item in node.body if isinstance(item, Attribute | Budget)]
         settings = Settings(self.typer, "a flow", items, ("economy",), budget=LIMITS)
@@ -130,7 +135,7 @@ class Blocks:
 
     # -------------------------------------------------------------- a block
 
-    def _block(
+    def block(
         self,
         node: Node,
         body: Sequence[Statement],
@@ -139,6 +144,25 @@ class Blocks:
         at: tuple[tuple[Frame, Statement], ...],
         wanted: Type | None,
     ) -> BlockInfo:
+        """Checks a block: the names it gives, then its statements, then their order."""
+        block, work = self.open_block(node, body, parent, given, at, wanted)
+        work()
+        return block
+
+    def open_block(
+        self,
+        node: Node,
+        body: Sequence[Statement],
+        parent: Frame | None,
+        given: Iterable[_Given],
+        at: tuple[tuple[Frame, Statement], ...],
+        wanted: Type | None,
+        known: Callable[[], frozenset[Fact]] = frozenset,
+    ) -> tuple[BlockInfo, Callable[[], None]]:
+        """A block with the names that it gives, and what checks the rest of it.
+
+        `known` says, once that is asked for, what is known to be something all over the block.
+        """
         frame = Frame(node, parent)
         for name, kind, declared, type_ in given:
             frame.add(name, kind, declared, type_)
@@ -151,14 +175,16 @@ class Blocks:
         def work(statement: Statement) -> None:
             if statement not in done:
                 done.add(statement)
-                self._statement(statement, block, Env(frame, (*at, (frame, statement))))
+                self._statement(statement, block, Env(frame, (*at, (frame, statement)), known()))
+
+        def check() -> None:
+            for statement in body:
+                work(statement)
+            check_shape(self.report, block, body)
+            settle_order(self.context, block, body)
 
         self._take_names(block, body, work)
-        for statement in body:
-            work(statement)
-        check_shape(self.report, block, body)
-        settle_order(self.context, block, body)
-        return block
+        return block, check
 
     def _take_names(self, block: BlockInfo, body: Sequence[Statement], work: Callable[[Statement], None]) -> None:
         frame = block.frame
@@ -272,7 +298,7 @@ class Blocks:
             if shadows:
                 kind = UNKNOWN
         width = width_of(self.typer, settings, env)
-        body = self._block(node, node.body, env.frame, given, env.at, None)
+        body = self.block(node, node.body, env.frame, given, env.at, None)
         info = ScopeInfo(node, body, budget=settings.budget, timeout_us=settings.duration("timeout"))
         self.checked.scopes[node] = info
         if node.loop is not None:
@@ -293,7 +319,7 @@ class Blocks:
         self._bound(node, env)
         round_ = Round(node)
         given: list[_Given] = [("past", "past", node, ListOf(round_)), ("prev", "prev", node, Optional(round_))]
-        body = self._block(node, node.body, env.frame, given, env.at, None)
+        body = self.block(node, node.body, env.frame, given, env.at, None)
         self._settings_of(body, "a repeat")
         info = RepeatInfo(node, body, result=body.result)
         self.checked.repeats[node] = info
@@ -312,7 +338,7 @@ class Blocks:
     def _otherwise(self, info: RepeatInfo, node: Block, env: Env) -> Type:
         value = info.body.result
         wanted = None if isinstance(value, Nothing) or is_unknown(value) else value
-        block = self._block(node, node.body, env.frame, (), env.at, wanted)
+        block = self.block(node, node.body, env.frame, (), env.at, wanted)
         self._settings_of(block, "an `else`")
         info.otherwise = block
         fails = any(isinstance(item, Fail) and item.when is None for item in block.statements)

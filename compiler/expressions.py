@@ -69,6 +69,7 @@ from orchspec.grammar.syntax import (
     Range,
     RecordLit,
     Repeat,
+    State,
     Step,
     Text,
     Unary,
@@ -313,7 +314,7 @@ class Typer:
             return UNKNOWN
         return found
 
-    def _round_field(self, node: Field, repeat: Repeat) -> Type:
+    def _round_field(self, node: Field, repeat: Repeat | State) -> Type:
         """The type of a name of an earlier round, which this round may give further down."""
         name = node.name.text
         slot = self.checked.blocks[repeat].frame.find(name)

@@ -60,11 +60,12 @@ def lower(checked: Checked, studies: Studies) -> Plan:
 
 def _flow(blocks: Lowering, info: FlowInfo) -> Flow:
     assert info.block is not None, "a flow without a body has errors"
+    body = blocks.block(info.block) if info.machine is None else blocks.machine(info, info.machine)
     return Flow(
         name=info.name,
         params=lower_fields(blocks.checked, info.params),
         result=as_plan(info.result),
-        body=blocks.block(info.block),
+        body=body,
         budget=info.budget,
         economy=info.economy,
     )

@@ -63,8 +63,8 @@ LOOP_TYPES = ("Delegation", "Ask", "Done", "Turn")
 """The types that `supervise` and `peers` bring along."""
 
 _BUILTIN_TYPES = frozenset((*SCALARS, "List", "Map", *LOOP_TYPES))
-_UNBUILT = {Import: "import", MachineDecl: "machine", ChannelDecl: "channel"}
-_HEADS = {Import: "alias", MachineDecl: "name", ChannelDecl: "name"}
+_UNBUILT = {Import: "import", ChannelDecl: "channel"}
+_HEADS = {Import: "alias", ChannelDecl: "name"}
 _KIND_WORDS = {
     RecordInfo: "a type",
     EnumInfo: "an enum",
@@ -97,7 +97,7 @@ def collect(context: Context) -> None:
     for declaration in context.checked.file.declarations:
         kind = type(declaration)
         match declaration:
-            case Import() | MachineDecl() | ChannelDecl():
+            case Import() | ChannelDecl():
                 head: Ident = getattr(declaration, _HEADS[kind])
                 context.unbuilt(_UNBUILT[kind], _head(declaration, head))
                 context.checked.opaque.add(head.text)
@@ -176,6 +176,7 @@ _MAKERS: Mapping[type[Node], tuple[Callable[[Context, Any], object], str, str]] 
     AgentDecl: (lambda _, node: AgentInfo(node.name.text, node, node.kind), "agents", "actor"),
     EffectDecl: (lambda _, node: EffectInfo(node.name.text, node, Frame(node)), "effects", "actor"),
     FlowDecl: (lambda _, node: FlowInfo(node.name.text, node, Frame(node)), "flows", "actor"),
+    MachineDecl: (lambda _, node: FlowInfo(node.name.text, node, Frame(node)), "flows", "actor"),
     SignalDecl: (lambda _, node: SignalInfo(node.name.text, node, Frame(node)), "signals", "actor"),
 }
 _TABLES: Mapping[type[object], tuple[str, str]] = {

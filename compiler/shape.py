@@ -22,6 +22,7 @@ from orchspec.grammar.syntax import (
     Repeat,
     Return,
     Scope,
+    State,
     Statement,
     Step,
     Until,
@@ -68,7 +69,7 @@ def _misplaced(statement: Statement, node: Node) -> bool:
         case Return():
             return is_inner(node)
         case Give():
-            return not is_inner(node)
+            return not isinstance(node, Scope | Repeat | Block)
         case _:
             return False
 
@@ -82,8 +83,8 @@ def _second(report: Report, statement: Statement, first: Statement, word: str, p
 
 
 def is_inner(node: Node) -> bool:
-    """Whether a block is inside of a flow: it gives, and does not return."""
-    return isinstance(node, Scope | Repeat | Block)
+    """Whether a block is inside of a flow or a machine, so that it does not return."""
+    return isinstance(node, Scope | Repeat | Block) or (isinstance(node, State) and node.kind != "final")
 
 
 def _place(node: Node) -> str:
@@ -94,6 +95,8 @@ def _place(node: Node) -> str:
             return f"the rounds of `{node.name.text}`"
         case Block():
             return "an `else`"
+        case State():
+            return f"the state `{node.name.text}`"
         case _:
             return "a flow"
 

@@ -135,7 +135,8 @@ def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | 
         return None
     known = chain(checked.contracts, checked.effects, checked.flows, checked.signals)
     fix = did_you_mean(text, work.callee, known)
-    typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind="contract, effect, flow or signal", name=text, fix=fix)
+    kind = "contract, effect, flow or signal"
+    typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind=kind, name=text, fix=fix)
     return None
 
 
@@ -187,7 +188,7 @@ def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) ->
     return target.result
 
 
-def _foreseen(node: Step, target: ContractInfo | EffectInfo | FlowInfo | None, settings: Settings) -> Type:
+def _foreseen(node: Step, target: ContractInfo | EffectInfo | FlowInfo | SignalInfo | None, settings: Settings) -> Type:
     """The type of a step's name before its arguments are looked at: by `prev` they may read it of an earlier round."""
     if target is None:
         return UNKNOWN

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from orchspec.grammar.syntax import Repeat
+from orchspec.grammar.syntax import Repeat, State
 
 __all__ = [
     "BOOL",
@@ -93,9 +93,9 @@ class EnumOf:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The record of the names of one round of a `repeat`, by its node."""
+    """The record of the names of one round of a `repeat`, or of one visit of a state, by its node."""
 
-    repeat: Repeat
+    repeat: Repeat | State
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def show(kind: Type) -> str:
         case Optional(inner):
             return f"{show(inner)}?"
         case Round(repeat):
-            return f"a round of {repeat.name.text}"
+            return f"a {'visit' if isinstance(repeat, State) else 'round'} of {repeat.name.text}"
         case Nothing():
             return "nothing"
         case Unknown():

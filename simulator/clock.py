@@ -26,7 +26,7 @@ from orchspec.runtime.draws import VALUE, uniform
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import RunRow
-from orchspec.runtime.kernel.commands import AskPerson, AwaitSignal, EndRun, RunTask, StopTask, TryEffect, WithdrawSignal
+from orchspec.runtime.kernel.commands import AskPerson, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import (
     EffectConfirmed,
     QuestionAnswered,
@@ -121,8 +121,7 @@ class Clock:
         self._acts: dict[type, Callable[[str, Any], None]] = {
             RunTask: self.attempts.begin,
             AskPerson: self.people.ask,
-            AwaitSignal: self.signals.wait,
-            WithdrawSignal: self.signals.withdraw,
+            **self.signals.acts,
             StopTask: self._stop,
             TryEffect: self.targets.send,
             EndRun: self._end,

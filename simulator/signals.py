@@ -7,15 +7,16 @@ is part of the same story.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.kernel.commands import AwaitSignal, WithdrawSignal
 from orchspec.runtime.signals import Arrival
 
 if TYPE_CHECKING:
     import simpy
 
     from orchspec.runtime.engine import Engine
-    from orchspec.runtime.kernel.commands import AwaitSignal, WithdrawSignal
     from orchspec.simulator.clock import Clock
 
 __all__ = ["Signals"]
@@ -24,11 +25,12 @@ _Wait = tuple[str, int]
 
 
 class Signals:
-    """Signals that are on their way (None: one that never comes), and those that lie in the mailbox."""
+    """Signals that are on their way (None: one that never comes). `acts`: what carries out their commands."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._coming: dict[_Wait, simpy.Event | None] = {}
+        self.acts: dict[type, Callable[[str, Any], None]] = {AwaitSignal: self.wait, WithdrawSignal: self.withdraw}
 
     def moves(self, run: str) -> bool:
         """Whether a signal is on its way for the run."""

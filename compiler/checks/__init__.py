@@ -12,6 +12,7 @@ from orchspec.compiler.checks.advice import missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.effects import keys_in_loops
+from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
@@ -21,6 +22,7 @@ __all__ = ["CHECKS", "LINTS"]
 CHECKS: Sequence[Callable[[Context], None]] = (
     flow_cycles,
     required_and_skipped,
+    machines,
     owned_twice,
     keys_in_loops,
     reservations,

@@ -15,7 +15,7 @@ from orchspec.compiler.report import word
 from orchspec.compiler.types import MONEY
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Attribute, Node, Repeat, Scope, Step, budgets
+from orchspec.grammar.syntax import Attribute, Node, Repeat, Scope, State, Step, budgets
 
 __all__ = ["best_case", "reservations"]
 
@@ -87,6 +87,8 @@ def _steps(context: Context, block: BlockInfo, caps: _Caps) -> Iterator[tuple[St
             if info is not None:
                 around = _within(caps, info.budget, statement, f"`{statement.name.text}`")
                 yield from _steps(context, info.body, around)
+        elif isinstance(statement, State):
+            yield from _steps(context, context.checked.blocks[statement], caps)
         elif isinstance(statement, Repeat):
             for node in (statement, statement.otherwise):
                 inner = context.checked.blocks.get(node) if node is not None else None
@@ -206,7 +208,9 @@ def _least_tasks(context: Context, block: BlockInfo, flows: Mapping[FlowInfo, in
     for statement in block.statements:
         if isinstance(statement, Step):
             total += _tasks(context.checked.steps[statement], flows)
-        elif isinstance(statement, Repeat) or (isinstance(statement, Scope) and statement.loop is None):
+        elif isinstance(statement, State) and statement.kind != "initial":
+            continue  # no run need come there
+        elif isinstance(statement, Repeat | State) or (isinstance(statement, Scope) and statement.loop is None):
             inner = context.checked.blocks.get(statement)
             total += 0 if inner is None else _least_tasks(context, inner, flows)
     return min(total, _TASKS_MAX)

@@ -7,7 +7,19 @@ from orchspec.compiler.context import Context
 from orchspec.compiler.model import BlockInfo, Reference, StepInfo
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Arbitrate, Block, FlowDecl, ListLit, Name, Repeat, Scope, Step, walk
+from orchspec.grammar.syntax import (
+    Arbitrate,
+    Block,
+    FlowDecl,
+    ListLit,
+    MachineDecl,
+    Name,
+    Repeat,
+    Scope,
+    State,
+    Step,
+    walk,
+)
 
 __all__ = ["owned_twice"]
 
@@ -22,7 +34,7 @@ def owned_twice(context: Context) -> None:
         _block(context, flow.block, taken, _arbitrated(context, flow.node))
 
 
-def _arbitrated(context: Context, flow: FlowDecl) -> set[Step]:
+def _arbitrated(context: Context, flow: FlowDecl | MachineDecl) -> set[Step]:
     """The steps whose results an arbitration reduces, also as items of a list."""
     found: set[Step] = set()
     for node in walk(flow):
@@ -40,7 +52,7 @@ def _block(context: Context, block: BlockInfo, taken: dict[str, StepInfo], arbit
     for statement in block.statements:
         if isinstance(statement, Step):
             _step(context, context.checked.steps[statement], taken, arbitrated)
-        elif isinstance(statement, Scope | Repeat):
+        elif isinstance(statement, Scope | Repeat | State):
             inner = context.checked.blocks.get(statement)
             if inner is not None:
                 _block(context, inner, {}, arbitrated)  # a decision is taken once in each scope instance

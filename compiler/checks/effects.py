@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import TypeAlias
 
 from orchspec.compiler.codes import effects as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import BlockInfo, EffectInfo, Frame, GiverRef, MissingRef, Reference, Slot, StepInfo
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import Block, Expr, Repeat, Scope, Step, walk
+from orchspec.grammar.syntax import Block, Expr, Repeat, Scope, State, Step, walk
 
 __all__ = ["keys_in_loops"]
 
 
 def keys_in_loops(context: Context) -> None:
-    """Reports effect steps in a `repeat` or `for` whose key reads nothing that is bound there."""
+    """Reports effect steps in a `repeat`, a `for` or a state on a circle whose key reads nothing bound there."""
     for flow in context.checked.flows.values():
         if flow.block is not None:
-            _block(context, flow.block, ())
+            cycling = flow.machine.cycling if flow.machine is not None else set()
+            _block(context, flow.block, (), cycling)
 
 
-def _block(context: Context, block: BlockInfo, loops: tuple[tuple[Repeat | Scope, Frame], ...]) -> None:
+_Loop: TypeAlias = Repeat | Scope | State
+
+
+def _block(
+    context: Context, block: BlockInfo, loops: tuple[tuple[_Loop, Frame], ...], cycling: Collection[State] = ()
+) -> None:
     for statement in block.statements:
         if isinstance(statement, Step):
             step = context.checked.steps[statement]
             if step.effect is not None:
                 _step(context, step, step.effect, loops)
-        elif isinstance(statement, Scope | Repeat):
+        elif isinstance(statement, Scope | Repeat | State):
             inner = context.checked.blocks.get(statement)
             if inner is None:
                 continue
-            turns = isinstance(statement, Repeat) or statement.loop is not None
+            if isinstance(statement, State):
+                turns = statement in cycling
+            else:
+                turns = isinstance(statement, Repeat) or statement.loop is not None
             _block(context, inner, (*loops, (statement, inner.frame)) if turns else loops)
             otherwise = statement.otherwise if isinstance(statement, Repeat) else None
             if isinstance(otherwise, Block):
                 _block(context, context.checked.blocks[otherwise], loops)
 
 
-def _step(
-    context: Context, step: StepInfo, effect: EffectInfo, loops: tuple[tuple[Repeat | Scope, Frame], ...]
-) -> None:
+def _step(context: Context, step: StepInfo, effect: EffectInfo, loops: tuple[tuple[_Loop, Frame], ...]) -> None:
     if effect.key is None or not loops:
         return
     read = list(_frames_read(context, step, effect))
     for loop, frame in reversed(loops):
         if any(_inside(found, frame) for found in read):
             continue
-        turn = "round" if isinstance(loop, Repeat) else "item"
+        turn = {Repeat: "round", State: "visit"}.get(type(loop), "item")
         context.report.add(
             codes.SAME_KEY_IN_LOOP,
             step.node.work,

@@ -73,5 +73,5 @@ def unused_names(context: Context) -> None:
 
 
 def _acts(context: Context, node: Node, acting: set[FlowInfo]) -> bool:
-    """Whether something is done to the outside world, or waited for from there, in a statement or the flows it calls."""
-    return any(step.effect is not None or step.signal is not None or step.flow in acting for step in steps_in(context, node))
+    """Whether something is done to the outside world, or waited for from there, in a statement or flows it calls."""
+    return any(step.effect or step.signal or step.flow in acting for step in steps_in(context, node))

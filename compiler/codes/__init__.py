@@ -1,7 +1,7 @@
 """The codes of everything the compiler finds, a module for each family; importing this registers them all.
 
-E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows, E06xx arbitration and
-decisions, E07xx effects, E08xx budgets, E09xx profiles, scenarios and tests,
+E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows (from E0531 on: of
+machines), E06xx arbitration and decisions, E07xx effects, E08xx budgets, E09xx profiles, scenarios and tests,
 E10xx what this release does not build yet. Warnings (W) and advice (A) share
 the hundreds. To add a code: `define` it in its family, with samples; the samples are tests.
 """
@@ -12,10 +12,22 @@ from orchspec.compiler.codes import (
     declarations,
     effects,
     flows,
+    machines,
     names,
     studies,
     types,
     unbuilt,
 )
 
-__all__ = ["arbitration", "budgets", "declarations", "effects", "flows", "names", "studies", "types", "unbuilt"]
+__all__ = [
+    "arbitration",
+    "budgets",
+    "declarations",
+    "effects",
+    "flows",
+    "machines",
+    "names",
+    "studies",
+    "types",
+    "unbuilt",
+]

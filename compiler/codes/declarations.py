@@ -135,8 +135,8 @@ NO_TIMEOUT = define(
     "no-timeout",
     "nothing bounds the time that `{name}` waits for {who}",
     severity="advice",
-    explanation="A person may never answer, a signal may never come. Without a `timeout` at the step or at the human, and without a time budget "
-    "around it, the run is parked for good.",
+    explanation="A person may never answer, a signal may never come. Without a `timeout` at the step or at the "
+    "human, and without a time budget around it, the run is parked for good.",
     bad="""orch 1
 contract Judge(text: Text) -> Bool
 human editor fulfills Judge

@@ -29,13 +29,14 @@ _LOOSE = "contract Lead(goal: Text) -> Note\nagent boss fulfills Lead\n"
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
     "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
-    "machine": (
-        2,
-        "`machine`",
-        "write a flow with `repeat`",
+    "machine-signal": (
+        29,
+        "a transition on a signal",
+        "wait for the signal in a state of its own, and go on when it is done",
         spec(
-            "machine m(topic: Text) -> Note {\n  initial state s { step d = Draft(topic) by ann  "
-            "on done -> e }\n  final state e { return s.d }\n}"
+            "signal stop(topic: Text) -> Text\nmachine m(topic: Text) -> Note {\n  initial state s {\n"
+            "    step d = Draft(topic) by ann\n    on done -> e\n    on failed -> g\n    on stop(topic) -> g\n  }\n"
+            "  final state e { return s.d }\n  final state g { return { text: topic, score: 0.5 } }\n}"
         ),
     ),
     "route": (

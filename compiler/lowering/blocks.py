@@ -8,7 +8,17 @@ from typing import Any, TypeAlias
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.nodes import Nodes
 from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_on_failure, lower_policy
-from orchspec.compiler.model import Argument, BlockInfo, Checked, LoopInfo, RuleInfo, StepInfo
+from orchspec.compiler.model import (
+    Argument,
+    BlockInfo,
+    Checked,
+    FlowInfo,
+    LoopInfo,
+    MachineInfo,
+    RuleInfo,
+    StateInfo,
+    StepInfo,
+)
 from orchspec.compiler.plan import (
     Arbitrate,
     Block,
@@ -19,14 +29,17 @@ from orchspec.compiler.plan import (
     FlowStep,
     Give,
     Let,
+    Machine,
     Over,
     Profile,
     Repeat,
     Rule,
     Scope,
     SignalStep,
+    State,
     Statement,
     TaskStep,
+    Transition,
     Until,
 )
 from orchspec.grammar import syntax
@@ -156,6 +169,37 @@ class Lowering:
             every_us=info.every_us,
             otherwise=None if info.otherwise is None else self.block(info.otherwise),
         )
+
+    def machine(self, info: FlowInfo, machine: MachineInfo) -> Block:
+        """The body of a machine: its states in one statement, whose value it returns."""
+        assert info.block is not None
+        assert machine.initial is not None, "a machine without an initial state has errors"
+        states = list(machine.states.values())
+        places = {state: place for place, state in enumerate(states)}
+        slots = [*info.block.frame.names(), info.name]
+        number = self.nodes[info.node]
+        statement = Machine(
+            kind="machine",
+            node=number,
+            name=info.name,
+            slot=len(slots) - 1,
+            needs=[],
+            states=[self._state(state, places) for state in states],
+            initial=places[machine.initial],
+            transitions=info.budget.transitions,
+        )
+        value = Give("give", number, [0], ["ref", 0, len(slots) - 1])
+        return Block([statement, value], slots, info.block.frame.given)
+
+    def _state(self, info: StateInfo, places: Mapping[StateInfo, int]) -> State:
+        frame = info.body.frame
+        ways = [
+            Transition(on.event.text, places[target], lower_optional(self.checked, on.when))  # type: ignore[arg-type]
+            for on, target in info.ways
+        ]
+        kept = [slot.name for slot in frame.slots[frame.given :]]
+        final = info.node.kind == "final"
+        return State(info.node.name.text, info.slot.index, self.block(info.body), kept, info.visits, final, ways)
 
     # values -------------------------------------------------------------------------------------------------------
 

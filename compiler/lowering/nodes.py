@@ -21,6 +21,8 @@ _NUMBERED = (
     syntax.Return,
     syntax.Repeat,
     syntax.Scope,
+    syntax.MachineDecl,
+    syntax.State,
     syntax.ScenarioDecl,
     syntax.TestDecl,
     syntax.Fault,

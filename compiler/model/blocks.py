@@ -18,17 +18,32 @@ from orchspec.compiler.model.declarations import (
 from orchspec.compiler.model.frames import Frame, Slot
 from orchspec.compiler.plan import Budget, Need
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
-from orchspec.grammar.syntax import Arbitrate, Expr, Give, Node, Repeat, Return, Scope, Statement, Step, Until
+from orchspec.grammar.syntax import (
+    Arbitrate,
+    Expr,
+    Give,
+    Node,
+    On,
+    Repeat,
+    Return,
+    Scope,
+    State,
+    Statement,
+    Step,
+    Until,
+)
 
 __all__ = [
     "ArbitrateInfo",
     "BlockInfo",
     "CandidateInfo",
     "LoopInfo",
+    "MachineInfo",
     "OnFailureInfo",
     "RepeatInfo",
     "RuleInfo",
     "ScopeInfo",
+    "StateInfo",
     "StepInfo",
     "TierInfo",
 ]
@@ -97,9 +112,9 @@ class OnFailureInfo:
 class StepInfo:
     """A step with everything resolved.
 
-    Exactly one of `contract`, `effect`, `flow`, `signal` is set. `arguments` stand in the order of the parameters, none left out;
-    with `loop` they are evaluated in the item's frame. `copies` is the N of `N of`. `only_if`, `urgency`, `width` are
-    evaluated in the block's frame. `policy` is what the step itself says (effects: merged with the effect's);
+    Exactly one of `contract`, `effect`, `flow`, `signal` is set. `arguments` stand in the order of the parameters, none
+    left out; with `loop` they are evaluated in the item's frame. `copies` is the N of `N of`. `only_if`, `urgency`,
+    `width` are evaluated in the block's frame. `policy` is what the step itself says (effects: merged with theirs);
     `candidates` hold it merged for each agent. `result` is the type of the step's name.
     """
 
@@ -180,3 +195,26 @@ class ScopeInfo:
     timeout_us: int | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
     result: Type = UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class StateInfo:
+    """A state of a machine; `slot` of the machine's frame is the record of its latest visit.
+
+    `ways` are its transitions in order with their targets, those left out that were refused.
+    """
+
+    node: State
+    slot: Slot
+    body: BlockInfo
+    visits: int | None = None
+    ways: list[tuple[On, StateInfo]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class MachineInfo:
+    """The states of a machine by name; `cycling` are those that may be visited more than once."""
+
+    states: dict[str, StateInfo] = field(default_factory=dict)
+    initial: StateInfo | None = None
+    cycling: set[State] = field(default_factory=set)

@@ -17,6 +17,7 @@ from orchspec.grammar.syntax import (
     Expr,
     FieldDecl,
     FlowDecl,
+    MachineDecl,
     ModelDecl,
     ParamDecl,
     Parameter,
@@ -27,7 +28,7 @@ from orchspec.grammar.syntax import (
 )
 
 if TYPE_CHECKING:
-    from orchspec.compiler.model.blocks import BlockInfo
+    from orchspec.compiler.model.blocks import BlockInfo, MachineInfo
 
 __all__ = [
     "AgentInfo",
@@ -254,16 +255,19 @@ class SignalInfo:
 
 @dataclass(slots=True, eq=False)
 class FlowInfo:
-    """A flow. `block` is the table of its body, whose frame holds the parameters first.
+    """A flow, or a machine. `block` is the table of its body, whose frame holds the parameters first.
+
+    The statements of a machine's block are its states, and each has a block of its own.
 
     The `where` of parameters are evaluated in `frame`, which holds the parameters alone.
     """
 
     name: str
-    node: FlowDecl
+    node: FlowDecl | MachineDecl
     frame: Frame
     params: list[FieldInfo] = field(default_factory=list)
     result: Type = NOTHING
     budget: Budget = field(default_factory=Budget)
     economy: float | None = None
     block: BlockInfo | None = None
+    machine: MachineInfo | None = None

@@ -19,6 +19,7 @@ __all__ = [
     "FlowStep",
     "Give",
     "Let",
+    "Machine",
     "Need",
     "OnFailure",
     "Over",
@@ -26,8 +27,10 @@ __all__ = [
     "Rule",
     "Scope",
     "SignalStep",
+    "State",
     "Statement",
     "TaskStep",
+    "Transition",
     "Until",
 ]
 
@@ -274,8 +277,66 @@ class Scope:
     on_failure: list[OnFailure] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """`on event when e -> target`: `when` is evaluated in the state's frame for `done`, else in the machine's.
+
+    `target` is an index of the machine's states.
+    """
+
+    event: Literal["done", "failed", "timeout", "exhausted"]
+    target: int
+    when: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state of a machine: its `body` (slot 0 `past`, slot 1 `prev`), and where it goes on, tried in order.
+
+    `slot` of the machine's frame holds the record of its latest visit that ended well, of the names in `kept`; none
+    before the first and after one that failed. `visits` bounds how often it is entered (None: only by the machine).
+    """
+
+    name: str
+    slot: int
+    body: Block
+    kept: list[str] = field(default_factory=list)
+    visits: int | None = None
+    final: bool = False
+    transitions: list[Transition] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The states of a `machine`, which is a flow with this statement alone: `initial` is entered first.
+
+    `transitions` bounds how often it goes from state to state. Its value is that of the final state it ends in.
+    """
+
+    kind: Literal["machine"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    states: list[State]
+    initial: int
+    transitions: int | None = None
+
+
 Statement: TypeAlias = (
-    TaskStep | EffectStep | FlowStep | SignalStep | Arbitrate | Let | Fail | Checkpoint | Until | Give | Repeat | Scope
+    TaskStep
+    | EffectStep
+    | FlowStep
+    | SignalStep
+    | Arbitrate
+    | Let
+    | Fail
+    | Checkpoint
+    | Until
+    | Give
+    | Repeat
+    | Scope
+    | Machine
 )
 
 

@@ -96,8 +96,8 @@ class Scenario:
 class Stub:
     """`stub target = a then b`.
 
-    The values that `target` (for `contract`, or for all) gives in turn, the last one for ever; JSON of the edge. A signal
-    that is null does not come.
+    The values that `target` (for `contract`, or for all) gives in turn, the last one for ever; JSON of the edge. A
+    signal that is null does not come.
     """
 
     target: str

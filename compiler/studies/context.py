@@ -74,7 +74,8 @@ class Study:
             return found
         if not name or name in self.checked.opaque:
             return None
-        kind = " or ".join(each for each in ("agent", "human", "tool", "effect", "signal") if each in allowed) or ORCHESTRATOR
+        kinds_told = [each for each in ("agent", "human", "tool", "effect", "signal") if each in allowed]
+        kind = " or ".join(kinds_told) or ORCHESTRATOR
         known = self._targets.get(name) or self.checked.flows.get(name) or self.checked.contracts.get(name)
         if known is not None:
             expected = f"the name of an {kind}"

@@ -101,7 +101,8 @@ def _stub(study: Study, node: syntax.Stub) -> Stub | None:
     results = _results(target, contract)
     if any(isinstance(result, Unknown) for result in results) or (getattr(target, "open", False) and contract is None):
         return None
-    comes = [value for value in node.values if not (isinstance(target, SignalInfo) and isinstance(value, syntax.NoneLit))]
+    signal = isinstance(target, SignalInfo)
+    comes = [value for value in node.values if not (signal and isinstance(value, syntax.NoneLit))]
     if comes and any(isinstance(result, Nothing) for result in results):
         study.report.add(WRONG_STUB, node.target, problem=f"`{name}` gives nothing, so there is nothing to stub")
         return None

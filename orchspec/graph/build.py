@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchspec.compiler.plan import Arbitrate, EffectStep, FlowStep, Plan, Repeat, Scope, SignalStep, TaskStep
+from orchspec.compiler.plan import Arbitrate, EffectStep, FlowStep, Machine, Plan, Repeat, Scope, SignalStep, TaskStep
 from orchspec.graph.reading import Frames, Reader, crossing
 from orchspec.graph.topology import Edge, FlowGraph, Group, Node, NodeKind, without_implied
 from orchspec.graph.words import budget_words, dispatch, duration, failures, needed, rules
@@ -109,6 +109,8 @@ class _Builder:
                 inner = Group(name, "scope", f"scope {statement.name}", tuple(lines))
                 self.fill(inner, statement.body, frames, None)
                 group.items.append(inner)
+            case Machine():
+                self._machine(group, name, statement, frames)
             case TaskStep():
                 group.items.append(self._task(name, statement, frames))
             case EffectStep():
@@ -127,6 +129,22 @@ class _Builder:
             case _:
                 group.items.append(self._small(name, statement, frames))
         return name
+
+    def _machine(self, group: Group, name: str, statement: Machine, frames: Frames) -> None:
+        """States as groups, transitions as edges between them."""
+        inner = Group(name, "machine", f"machine {statement.name}")
+        group.items.append(inner)
+        ids = [self._id() for _ in statement.states]
+        for place, (state, own) in enumerate(zip(statement.states, ids, strict=True)):
+            kind = "initial " if place == statement.initial else "final " if state.final else ""
+            lines = () if state.visits is None else (f"at most {state.visits} visits",)
+            visit = Group(own, "state", f"{kind}state {state.name}", lines)
+            self.fill(visit, state.body, frames, None)
+            inner.items.append(visit)
+            for way in state.transitions:
+                there = [state.body.slots, *frames] if way.event == "done" else frames
+                when = "" if way.when is None else f" when {self.reader.text(way.when, there)}"
+                inner.edges.append(Edge(own, ids[way.target], "again", f"{way.event}{when}"))
 
     def _task(self, name: str, step: TaskStep, frames: Frames) -> Node:
         people = [each.agent for each in step.candidates if self.plan.agents[each.agent].kind == "human"]
@@ -215,6 +233,9 @@ def _expressions(statement: Any) -> Iterator[tuple[Expr, list[list[str]]]]:
                 yield from _inside(statement.otherwise, [])
         case Scope():
             yield from _inside(statement.body, [])
+        case Machine():
+            for state in statement.states:
+                yield from _inside(state.body, [])
         case Arbitrate():
             yield statement.source, []
             for expr in [statement.group, *(rule.expr for rule in statement.rules)]:

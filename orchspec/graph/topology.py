@@ -47,7 +47,7 @@ class Group:
     """A block with a border: a loop, a scope, or what is done when a loop is exhausted."""
 
     id: str
-    kind: Literal["flow", "repeat", "scope", "else"]
+    kind: Literal["flow", "repeat", "scope", "else", "machine", "state"]
     title: str
     lines: tuple[str, ...] = ()
     items: list[Node | Group] = field(default_factory=list)

@@ -19,6 +19,7 @@ from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.effects import Applying, Done
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
+from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.scopes import Enclosure, Mapping
@@ -77,6 +78,7 @@ _CLASSES: Final[dict[str, type]] = {
         Repeating,
         Stopping,
         Task,
+        Traversing,
         Undoing,
         Unwinding,
         _Gone,

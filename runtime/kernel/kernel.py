@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.kernel import arbitration, calls, repeats, scopes, settling, signals
+from orchspec.runtime.kernel import arbitration, calls, machines, repeats, scopes, settling, signals
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
 from orchspec.runtime.kernel.events import Event
@@ -45,7 +45,8 @@ KERNEL_VERSION: Final = 1
 A journal is folded by the kernel that wrote it, or by one that proves that it folds it the same way.
 """
 
-assert arbitration and calls and repeats and scopes and settling and signals  # importing them registers their statements
+# Importing them registers their statements.
+assert arbitration and calls and machines and repeats and scopes and settling and signals
 
 
 class Kernel:

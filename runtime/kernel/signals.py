@@ -94,9 +94,7 @@ class Awaiting(Activity):
         self._await()
 
     def _await(self) -> None:
-        command = AwaitSignal(
-            self.place, self.signal, self.signal_key, self.inputs, self.since_us, self.deadline_us
-        )
+        command = AwaitSignal(self.place, self.signal, self.signal_key, self.inputs, self.since_us, self.deadline_us)
         self.kernel.out.append(command)
 
     def received(self, event: SignalReceived) -> None:

@@ -224,7 +224,7 @@ def _facts(expr: Expr, frame: Env, names: list[str]) -> str:
 
 
 class Codecs(TypeCodecs):
-    """All codecs of one plan: of its types, contracts, flows, effects and signals, each compiled when it is first asked for."""
+    """All codecs of one plan: of its types and handoffs, each compiled when it is first asked for."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)

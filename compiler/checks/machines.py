@@ -1,0 +1,116 @@
+"""Machines begin, end, and do not go round for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchspec.compiler.codes import machines as codes
+from orchspec.compiler.context import Context
+from orchspec.compiler.model import FlowInfo, MachineInfo, StateInfo
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.syntax import MachineDecl, On
+
+__all__ = ["machines"]
+
+
+def machines(context: Context) -> None:
+    """Reports machines without a beginning or an end, states that lead nowhere, and circles that nothing bounds."""
+    for flow in context.checked.flows.values():
+        if flow.machine is not None:
+            _machine(context, flow, flow.machine)
+
+
+def _machine(context: Context, flow: FlowInfo, machine: MachineInfo) -> None:
+    report, node = context.report, flow.node
+    assert isinstance(node, MachineDecl)
+    initial = [state for state in node.states if state.kind == "initial"]
+    if len(initial) != 1:
+        found = "no initial state" if not initial else f"{len(initial)} initial states"
+        labels = [Label(state.name.span, "an initial state") for state in initial]
+        at = initial[1].name if initial else node.name
+        report.absent(codes.BAD_INITIAL, at, machine=flow.name, found=found, labels=labels)
+    states = list(machine.states.values())
+    if not any(state.node.kind == "final" for state in states):
+        report.absent(codes.NO_FINAL, node.name, machine=flow.name)
+        return
+    for state in states:
+        _state(context, state)
+    _paths(context, flow, machine, states)
+
+
+def _state(context: Context, state: StateInfo) -> None:
+    report, name = context.report, state.node.name
+    clauses = [item for item in state.node.body if isinstance(item, On)]
+    if state.node.kind == "final":
+        if clauses:
+            report.add(codes.LEAVES_FINAL, clauses[0], name=name.text)
+        return
+    settled: dict[str, On] = {}
+    for on in clauses:
+        first = settled.get(on.event.text)
+        if first is not None:
+            report.add(codes.DEAD_TRANSITION, on, labels=[Label(first.span, "this one is always taken before it")])
+        elif on.when is None:
+            settled[on.event.text] = on
+    if "done" not in settled:
+        report.absent(codes.NO_WAY_ON, name, name=name.text)
+    asked = any(on.event.text == "exhausted" for on in clauses)
+    visits = any(getattr(getattr(item, "name", None), "text", "") == "visits" for item in state.node.body)
+    if visits and "exhausted" not in settled:
+        problem = "has `visits`, and says nothing of where to go when they are spent: add `on exhausted -> STATE`"
+        report.absent(codes.NO_EXHAUSTED, name, name=name.text, problem=problem)
+    elif asked and not visits:
+        report.absent(codes.NO_EXHAUSTED, name, name=name.text, problem="is never exhausted: it has no `visits`")
+
+
+def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Iterable[StateInfo]) -> None:
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    endless: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(machine.states)
+    for name, state in machine.states.items():
+        for on, target in state.ways:
+            graph.add_edge(name, target.node.name.text)
+            # Once the visits of a state are spent, only its `exhausted` leads on from it.
+            if state.visits is None or on.event.text == "exhausted":
+                endless.add_edge(name, target.node.name.text)
+    machine.cycling = {
+        machine.states[name].node
+        for part in nx.strongly_connected_components(graph)
+        for name in part
+        if len(part) > 1 or graph.has_edge(name, name)
+    }
+    report = context.report
+    finals = [name for name, state in machine.states.items() if state.node.kind == "final"]
+    reached = set() if machine.initial is None else _from(graph, [machine.initial.node.name.text])
+    ending = _from(graph.reverse(), finals)
+    for state in states:
+        name = state.node.name.text
+        if machine.initial is not None and name not in reached:
+            report.absent(codes.UNREACHABLE_STATE, state.node.name, name=name)
+        elif name not in ending:
+            report.absent(codes.NO_WAY_OUT, state.node.name, name=name)
+    if flow.budget.transitions is None and not nx.is_directed_acyclic_graph(endless):
+        cycle = [edge[0] for edge in nx.find_cycle(endless)]
+        nodes = [machine.states[name].node for name in cycle]
+        report.absent(
+            codes.UNBOUNDED_MACHINE,
+            nodes[0].name,
+            states=" and ".join(f"`{name}`" for name in cycle),
+            follow="follow each other" if len(cycle) > 1 else "follows itself",
+            labels=[Label(node.name.span, "on the circle") for node in nodes],
+            notes=["write `visits = 3` in a state of the circle, or `budget { transitions <= 12 }` in the machine"],
+        )
+
+
+def _from(graph: object, starts: Iterable[str]) -> set[str]:
+    """What can be reached from somewhere, the starts included."""
+    seen = set(starts)
+    pending = list(seen)
+    while pending:
+        for following in graph.successors(pending.pop()):  # type: ignore[attr-defined]
+            if following not in seen:
+                seen.add(following)
+                pending.append(following)
+    return seen

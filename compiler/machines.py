@@ -1,0 +1,160 @@
+"""Machines: their states, where each goes on, and what is known of the latest visits of the others.
+
+The slot of a state holds the record of its latest visit, or none: before the first, and after one that failed. So the
+type of `state.name` depends on where it is read. It is known to be there where every way from the initial state has
+left that state through `done`, and not through anything else since: a forward analysis over the transitions, whose
+greatest fixed point is found by taking facts away until nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.codes import flows as flow_codes
+from orchspec.compiler.codes import machines as codes
+from orchspec.compiler.codes import names as name_codes
+from orchspec.compiler.context import Env, Fact
+from orchspec.compiler.loops import refuse_shadow
+from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, MachineInfo, SlotKind, StateInfo
+from orchspec.compiler.plan import Budget as Caps
+from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.types import ListOf, Nothing, Optional, Round, Type, is_unknown, show
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.syntax import Attribute, Budget, Fail, MachineDecl, Node, On, State
+
+if TYPE_CHECKING:
+    from orchspec.compiler.blocks import Blocks
+
+__all__ = ["EVENTS", "check_machine"]
+
+EVENTS: Final = ("done", "failed", "timeout", "exhausted")
+"""What a transition may be on."""
+
+
+def check_machine(blocks: Blocks, info: FlowInfo, node: MachineDecl) -> None:
+    """Checks a machine, which is a flow whose block holds its states."""
+    typer = blocks.typer
+    frame = Frame(node)
+    for param in info.params:
+        refuse_shadow(typer, param.node.name, None)
+        frame.add(param.name, "parameter", param.node, param.type)
+    frame.given = len(frame.slots)
+    info.block = block = BlockInfo(node, frame, node.states, dict.fromkeys(node.states, ()), info.result)  # type: ignore[arg-type]
+    typer.checked.blocks[node] = block
+    info.machine = machine = MachineInfo()
+    items = [item for item in node.body if isinstance(item, Attribute | Budget)]
+    settings = Settings(typer, "a machine", items, ("economy",), budget=(*LIMITS, "transitions"))
+    info.budget = settings.budget or Caps()
+    info.economy = settings.share("economy")
+    known: dict[State, frozenset[Fact]] = {}
+    checks = [_open(blocks, info, machine, state, known) for state in node.states]
+    for state in machine.states.values():
+        _ways(blocks, machine, state)
+    known.update(_known(machine))
+    for check in checks:
+        check()
+    for state in machine.states.values():
+        _guards(blocks, state, frame, known)
+        _must_end(blocks, info, state)
+
+
+def _open(
+    blocks: Blocks, info: FlowInfo, machine: MachineInfo, node: State, known: Mapping[State, frozenset[Fact]]
+) -> Callable[[], None]:
+    """Takes in a state with the names that it gives; gives what checks the rest of it."""
+    typer = blocks.typer
+    assert info.block is not None
+    frame = info.block.frame
+    name = node.name.text
+    first = frame.find(name) if name else None
+    if first is not None:
+        label = Label(getattr(first.declared, "name", first.declared).span, "first given here")
+        typer.report.add(name_codes.DUPLICATE_NAME, node.name, name=name, labels=[label])
+    else:
+        refuse_shadow(typer, node.name, None)
+    visit = Round(node)
+    slot = frame.add(name, "local", node, Optional(visit))
+    typer.checked.slots[node] = slot
+    given: list[tuple[str, SlotKind, Node, Type]] = [
+        ("past", "past", node, ListOf(visit)),
+        ("prev", "prev", node, Optional(visit)),
+    ]
+    wanted = None if isinstance(info.result, Nothing) else info.result
+    block, check = blocks.open_block(node, node.body, frame, given, (), wanted, lambda: known.get(node, frozenset()))
+    state = StateInfo(node, slot, block)
+    if first is None:
+        machine.states[name] = state
+    if node.kind == "initial" and machine.initial is None:
+        machine.initial = state
+    items = [item for item in node.body if isinstance(item, Attribute | Budget)]
+    state.visits = Settings(typer, "a state", items, ("visits",)).count("visits")
+    return check
+
+
+def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo) -> None:
+    """The transitions of a state; what leads nowhere is reported."""
+    report = blocks.report
+    if state.node.kind == "final":
+        return  # what leads on from there is refused as a whole
+    for on in state.node.body:
+        if not isinstance(on, On):
+            continue
+        event = on.event.text
+        if event in blocks.checked.signals:
+            blocks.context.unbuilt("machine-signal", on.event)
+            continue
+        if event not in EVENTS:
+            if event:
+                fix = did_you_mean(event, on.event, EVENTS)
+                report.add(codes.UNKNOWN_EVENT, on.event, name=event, notes=[f"there are {listed(EVENTS)}"], fix=fix)
+            continue
+        if on.args is not None or on.alias is not None:
+            report.add(codes.EVENT_WITHOUT_VALUE, on.event, name=event)
+        target = machine.states.get(on.target.text)
+        if target is not None:
+            state.ways.append((on, target))
+        elif on.target.text:
+            fix = did_you_mean(on.target.text, on.target, machine.states)
+            report.absent(name_codes.UNKNOWN_NAME, on.target, kind="state", name=on.target.text, fix=fix)
+
+
+def _known(machine: MachineInfo) -> dict[State, frozenset[Fact]]:
+    everything: frozenset[Fact] = frozenset((state.slot,) for state in machine.states.values())
+    known = dict.fromkeys((state.node for state in machine.states.values()), everything)
+    if machine.initial is not None:
+        known[machine.initial.node] = frozenset()
+    changed = True
+    while changed:
+        changed = False
+        for state in machine.states.values():
+            here: frozenset[Fact] = frozenset({(state.slot,)})
+            for on, target in state.ways:
+                after = known[state.node]
+                if on.event.text != "exhausted":
+                    after = after | here if on.event.text == "done" else after - here
+                both = known[target.node] & after
+                if both != known[target.node]:
+                    known[target.node] = both
+                    changed = True
+    return known
+
+
+def _guards(blocks: Blocks, state: StateInfo, frame: Frame, known: Mapping[State, frozenset[Fact]]) -> None:
+    for on in state.node.body:
+        if isinstance(on, On) and on.when is not None:
+            # What a visit gave is there to be looked at only if it ended well.
+            at = state.body.frame if on.event.text == "done" else frame
+            here: frozenset[Fact] = frozenset({(state.slot,)})
+            facts = known.get(state.node, frozenset()) - (here if on.event.text not in ("done", "exhausted") else set())
+            blocks.typer.condition(on.when, Env(at, (), facts), "the guard of a transition")
+
+
+def _must_end(blocks: Blocks, info: FlowInfo, state: StateInfo) -> None:
+    if state.node.kind != "final" or state.body.gives is not None or isinstance(info.result, Nothing):
+        return
+    if not any(isinstance(item, Fail) and item.when is None for item in state.body.statements):
+        expected = f"`return` of {show(info.result)}" if not is_unknown(info.result) else "`return`"
+        place = f"the final state `{state.node.name.text}`"
+        blocks.report.absent(flow_codes.NO_VALUE, state.node.name, place=place, expected=expected)
