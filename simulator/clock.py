@@ -10,8 +10,8 @@ out, and whatever happens at the same time goes round again.
 
 A crash drops the engine and what was not durable; a batch whose commit was under way is durable or not, by a draw.
 Attempts die with the engine, since agents are called from its process. What has left the process goes on: a request on
-its way to a target still lands, a person still answers and a signal still comes (into the mailbox), clients send their unacknowledged requests
-again. After `down` a new engine folds the journals. A run whose journal does not fold, or that meets a mistake of ours,
+its way to a target still lands, a person still answers and a signal still comes (into the mailbox), clients send their
+unacknowledged requests again. After `down` a new engine folds the journals. A run whose journal does not fold, or that meets a mistake of ours,
 is halted and named; the others go on.
 """
 

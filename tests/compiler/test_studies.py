@@ -599,7 +599,8 @@ def test_a_signal_has_a_profile_and_a_stub_of_its_own_type():
     head = "signal paid(order: Text) -> Int\nprofile paid { latency = 1s  never = 30%  output = uniform(1, 3) }\n"
     flow = "flow g(o: Text) -> Int {\n  step n = paid(o) { timeout = 1h }\n  return n\n}\n"
     assert found(head + flow + 'test "t" for g { stub paid = none then 3  expect status == completed }') == []
-    assert [code for code, _ in found(head + flow + 'test "t" for g { stub paid = "x"  expect cost == $0 }')] == ["E0301"]
+    wrong = 'test "t" for g { stub paid = "x"  expect cost == $0 }'
+    assert [code for code, _ in found(head + flow + wrong)] == ["E0301"]
     assert [code for code, _ in found(head.replace("never = 30%", "tokens_in = 3") + flow)] == ["E0401"]
 
 

@@ -32,3 +32,16 @@ def test_what_is_never_paid_fails_at_its_deadline():
     failed = [run for run in made.disturbed.runs if run.status == "failed"]
     assert any(run.latency_s >= 3 * 86_400 for run in failed)
     assert all(run.latency_s < 3 * 86_400 + 3_600 for run in failed)
+
+
+TICKETS = gallery("tickets")
+
+
+@pytest.mark.parametrize("point", sorted(CRASH_POINTS))
+def test_a_machine_survives_crashes_at_every_point(point):
+    scenario = replace(TICKETS.scenarios[0], duration_us=2 * 3600 * second, warmup=0, faults=[])
+    faults = [Fault(0, "crash", "orchestrator", {"point": point, "first": 9, "down": 20 * second}), OFTEN]
+    made = replicate(TICKETS, scenario, faults)
+    assert made.disturbed.halted == []
+    assert {run.status for run in made.disturbed.runs} == {"completed"}
+    assert all(run.resumed_well for run in made.disturbed.runs if run.in_flight_at_crash and run.twin_completed)
