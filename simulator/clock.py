@@ -199,9 +199,9 @@ class Clock:
                     self.at(now + write_us, self._committed, self.epoch)
                     break
             self._commit(batch)
-        if engine.halted.keys() - self.halted.keys():
-            for run in list(engine.halted):
-                self._halt(run, engine.halted[run])
+        if engine.halted:
+            for run, error in engine.halted.items():
+                self._halt(run, error)
         wake_at = engine.dispatcher.next_wake_us(now)
         if wake_at is not None and (self._wake_at is None or wake_at < self._wake_at or self._wake_at <= now):
             self._wake_at = wake_at
