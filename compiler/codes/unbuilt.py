@@ -132,6 +132,12 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "give it a `key`",
         "orch 1\neffect mail(to: Text) { check = mailed(to: to) }\neffect mailed(to: Text) -> Bool { key = to }\n",
     ),
+    "remembers": (
+        29,
+        "`remembers` of an effect",
+        "leave it out: its target is taken to remember keys for ever",
+        "orch 1\neffect mail(to: Text) { key = to  remembers = 30d }\n",
+    ),
     "in-doubt": (
         18,
         "an effect with `in_doubt`",

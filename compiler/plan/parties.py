@@ -63,4 +63,3 @@ class Effect:
     key: Expr
     undo: Call | None = None
     policy: Policy = field(default_factory=Policy)
-    remembers_us: int | None = None

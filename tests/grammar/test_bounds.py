@@ -39,12 +39,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_text_ends_soon(name: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # its own time: the tests beside it are no fault of the parser
     result = parse(Source("a.orch", HOSTILE[name]))
     rendered = render_all(result.diagnostics)
     assert result.diagnostics
     assert len(rendered) < 200_000
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs getrusage")
@@ -52,7 +52,7 @@ def test_no_hostile_text_takes_more_than_500_mb() -> None:
     script = (
         "import resource, sys; from tests.grammar.test_bounds import HOSTILE;"
         "from orchspec.grammar.parser import parse; from orchspec.grammar.source import Source;"
-        "[parse(Source('a', text)) for text in HOSTILE.values()];"
+        "from collections import deque; deque((parse(Source('a', text)) for text in HOSTILE.values()), 0);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == 'darwin' else 2**10))"
     )
     root = Path(__file__).resolve().parents[2]
