@@ -324,12 +324,13 @@ _UNBUILT_EFFECT = {
     "check": "check",
     "in_doubt": "in-doubt",
     "settles": "settles",
+    "remembers": "remembers",
     **EFFECT_LIMITS,
 }
 
 
 def _effect(typer: Typer, info: EffectInfo) -> None:
-    known = ("key", "undo", "timeout", "attempts", "backoff", "policies", "remembers")
+    known = ("key", "undo", "timeout", "attempts", "backoff", "policies")
     settings = Settings(typer, "an effect", info.node.settings, known, unbuilt=_UNBUILT_EFFECT)
     env = Env(info.frame, seen=len(info.params), seeing="a key sees the parameters of its effect")
     key = settings.expr("key")
@@ -339,7 +340,6 @@ def _effect(typer: Typer, info: EffectInfo) -> None:
     elif not settings.refused & {"idempotent", "check", "in_doubt"} and not settings.has("key"):
         typer.report.absent(effect_codes.NO_KEY, info.node.name, name=info.name)
     info.policy = read_policy(settings, limits=False)
-    info.remembers_us = settings.duration("remembers")
     undo = settings.expr("undo")
     if undo is None:
         return

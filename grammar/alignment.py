@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["Line", "Piece", "align"]
+__all__ = ["WIDTH", "Line", "Piece", "align"]
+
+WIDTH = 120
+"""The columns of a line."""
 
 
 class Piece:
@@ -96,7 +99,9 @@ def _successive(upper: Line, lower: Line) -> bool:
 def _align_run(run: Sequence[Line]) -> None:
     if len(run) < 2:
         return
-    places = [{piece.column: position for position, piece in enumerate(line.pieces) if position} for line in run]
+    places = [
+        {(piece.column, piece.kind): position for position, piece in enumerate(line.pieces) if position} for line in run
+    ]
     for column in sorted(set().union(*places)):
         first = 0
         while first < len(run):
@@ -111,11 +116,19 @@ def _align_run(run: Sequence[Line]) -> None:
                 for line, place in zip(run[first : last + 1], places[first : last + 1], strict=True)
             ]
             if len(members) > 1 and any(_padded(line, position) for line, position in members):
-                target = max(line.starts()[position] for line, position in members)
-                for line, position in members:
-                    if line.gaps[position]:
-                        line.gaps[position] += target - line.starts()[position]
+                _widen(members)
             first = last + 1
+
+
+def _widen(members: Sequence[tuple[Line, int]]) -> None:
+    """Brings pieces of several lines to one column, unless a line would grow beyond `WIDTH`."""
+    target = max(line.starts()[position] for line, position in members)
+    missing = [target - line.starts()[position] for line, position in members]
+    if any(more and line.width() + more > WIDTH for (line, _), more in zip(members, missing, strict=True)):
+        return
+    for (line, position), more in zip(members, missing, strict=True):
+        if line.gaps[position]:
+            line.gaps[position] += more
 
 
 def _padded(line: Line, position: int) -> bool:

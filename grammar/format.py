@@ -13,7 +13,7 @@ The tokens and comments of the text are laid out anew, none is lost or added, so
 from __future__ import annotations
 
 from orchspec.grammar import layout
-from orchspec.grammar.alignment import Line, Piece, align
+from orchspec.grammar.alignment import WIDTH, Line, Piece, align
 from orchspec.grammar.diagnostics import Diagnostic
 from orchspec.grammar.layout import Group, Marks
 from orchspec.grammar.lexer import scan
@@ -23,7 +23,6 @@ from orchspec.grammar.tables import END
 
 __all__ = ["WIDTH", "format_source"]
 
-WIDTH = 120
 _INDENT = 2
 _CONTINUED = 4
 

@@ -54,13 +54,16 @@ def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
     """The tree of a file with syntax errors, not `sound`, and a diagnostic for each error."""
     reading = _Recovery(tables, replace(tokens, items=list(tokens.items))).read()
     closings = _guessed_closings(tokens)
+    scanned = {(item.span.start, item.span.end) for item in tokens.diagnostics}
     if 0 < len(closings) <= _GUESSED_CLOSINGS_MAX:
         closed, reports = _closed(tokens, closings)
         other = _Recovery(tables, closed).read()
         found = [*reports, *other.diagnostics]
         if len(found) <= len(reading.diagnostics):
             reading = _Reading(other.file, found, other.whole)
-    return replace(reading.file, sound=False, whole=reading.whole), reading.diagnostics
+    # What the scanner has reported is not reported again for not fitting in.
+    found = [item for item in reading.diagnostics if (item.span.start, item.span.end) not in scanned]
+    return replace(reading.file, sound=False, whole=reading.whole), found
 
 
 class _Recovery(Automaton):

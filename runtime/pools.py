@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Breaker, Rate
 
 __all__ = ["Pool", "Request"]
+
+_FINISH_LEAST: Final = 64
+"""So many runs whose turn has passed are remembered before it is looked which of them matter."""
 
 
 class Request:
@@ -63,6 +66,7 @@ class Pool:
         "busy",
         "failures",
         "finish",
+        "finish_most",
         "index",
         "name",
         "open_until_us",
@@ -98,6 +102,7 @@ class Pool:
         self.turn = 0
         self.virtual = 0
         self.finish: dict[str, int] = {}
+        self.finish_most = _FINISH_LEAST
         self.turns: dict[str, _Turn] = {}
         self.order: list[tuple[int, int, str]] = []
 
@@ -202,6 +207,7 @@ class Pool:
             heappop(self.order)
             del self.turns[run]
         self.finish.clear()
+        self.finish_most = _FINISH_LEAST
         return None
 
     def advance(self) -> None:
@@ -210,8 +216,10 @@ class Pool:
         turn = self.turns[run]
         heappop(turn.heap)
         self.virtual = start
-        if len(self.finish) > 64 + 2 * len(self.order):  # those whose turn has come anyway need not be remembered
+        if len(self.finish) > self.finish_most:  # those whose turn has come anyway need not be remembered
             self.finish = {run: at for run, at in self.finish.items() if at > start}
+            # Twice what is left, so that looking through them stays cheap however few of them can go.
+            self.finish_most = _FINISH_LEAST + 2 * max(len(self.finish), len(self.order))
         if turn.heap:
             turn.start = start + 1
             heappush(self.order, (turn.start, turn.heap[0][1], run))

@@ -1,7 +1,7 @@
 """Records and their folding: an event, what the kernel decided on it, and the commands it caused; and back.
 
-Folding hands the recorded events to a fresh kernel and holds what it decides and commands against what was recorded. A difference means that plan or
-kernel is not the one that wrote the journal: the run stops there, and says where.
+Folding hands the recorded events to a fresh kernel and holds what it decides and commands against what was recorded.
+A difference means that plan or kernel is not the one that wrote the journal: the run stops there, and says where.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.kernel.commands import Command, ReleaseGrant, command_text
-from orchspec.runtime.kernel.events import EVENT_TYPES, Event, TaskEnrolled, event_body, event_from_body
-from orchspec.runtime.kernel.kernel import Kernel
+from orchspec.runtime.kernel.events import EVENT_TYPES, Event, RunStarted, TaskEnrolled, event_body, event_from_body
+from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ __all__ = ["EventRecord", "Folded", "event_of", "fold"]
 class EventRecord:
     """A record that spells its body only when somebody reads it: a store that encodes it, or a person.
 
-    The body holds `place` (the path) and `at` (the place's integer), the fields of the event, `decided`, and `commands` as lines.
+    The body holds `place` (the path) and `at` (the place's integer), the fields of the event, `decided`, and
+    `commands` as lines.
     """
 
     __slots__ = ("commands", "decided", "event", "kernel", "run", "seq", "time_us")
@@ -71,7 +72,10 @@ class EventRecord:
 
 
 class Folded:
-    """A run folded from its journal: the kernel as it was after the last record, and what the dispatcher learns from it."""
+    """A run folded from its journal.
+
+    The kernel as it was after the last record, and what the dispatcher learns from it.
+    """
 
     __slots__ = ("kernel", "outcomes", "seq")
 
@@ -87,7 +91,9 @@ def event_of(record: Record | EventRecord) -> Event:
         return record.event
     body = record.body
     if record.type not in EVENT_TYPES:
-        raise CorruptStore(f"record {record.seq} of run {record.run} is a {record.type!r}, which this version does not know")
+        raise CorruptStore(
+            f"record {record.seq} of run {record.run} is a {record.type!r}, which this version does not know"
+        )
     try:
         return event_from_body(record.type, record.time_us, int(body.get("at", 0)), body)
     except (TypeError, ValueError, KeyError) as error:
@@ -107,6 +113,11 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
         event = event_of(record)
         if record.seq != seq + 1:
             raise CorruptStore(f"run {run} has a gap in its journal: record {seq + 1} is missing")
+        if isinstance(event, RunStarted) and event.kernel != KERNEL_VERSION:
+            raise ReplayMismatch(
+                f"run {run} was begun by version {event.kernel} of the kernel, and this is version {KERNEL_VERSION}: "
+                "resume it with the version of Orch that began it"
+            )
         try:
             commands = kernel.handle(event)
         except (ImpossibleEvent, AssertionError, KeyError, IndexError, AttributeError, TypeError) as error:

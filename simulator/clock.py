@@ -11,8 +11,8 @@ out, and whatever happens at the same time goes round again.
 A crash drops the engine and what was not durable; a batch whose commit was under way is durable or not, by a draw.
 Attempts die with the engine, since agents are called from its process. What has left the process goes on: a request on
 its way to a target still lands, a person still answers and a signal still comes (into the mailbox), clients send their
-unacknowledged requests again. After `down` a new engine folds the journals. A run whose journal does not fold, or that meets a mistake of ours,
-is halted and named; the others go on.
+unacknowledged requests again. After `down` a new engine folds the journals. A run whose journal does not fold, or that
+meets a mistake of ours, is halted and named; the others go on.
 """
 
 from __future__ import annotations
@@ -203,9 +203,9 @@ class Clock:
                     self.at(now + write_us, self._committed, self.epoch)
                     break
             self._commit(batch)
-        if engine.halted.keys() - self.halted.keys():
-            for run in list(engine.halted):
-                self._halt(run, engine.halted[run])
+        if engine.halted:
+            for run, error in engine.halted.items():
+                self._halt(run, error)
         wake_at = engine.dispatcher.next_wake_us(now)
         if wake_at is not None and (self._wake_at is None or wake_at < self._wake_at or self._wake_at <= now):
             self._wake_at = wake_at

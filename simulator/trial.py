@@ -227,7 +227,7 @@ def _counted(records: Iterable[EventRecord]) -> tuple[dict[str, int], dict[str, 
 
 
 def _why_unended(clock: Clock) -> str:
-    halted = clock.engine.halted.get(_RUN) if clock.engine is not None else None
+    halted = clock.halted.get(_RUN)
     if halted is not None:
         return f"the run was halted by a mistake of orch's own, please report it: {type(halted).__name__}: {halted}"
     if clock.env.peek() > WEEKS_52_US and clock.env.peek() != float("inf"):

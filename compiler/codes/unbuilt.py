@@ -30,7 +30,7 @@ _LOOSE = "contract Lead(goal: Text) -> Note\nagent boss fulfills Lead\n"
 _ROWS: dict[str, tuple[int, str, str, str]] = {
     "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
     "machine-signal": (
-        29,
+        35,
         "a transition on a signal",
         "wait for the signal in a state of its own, and go on when it is done",
         spec(
@@ -126,6 +126,12 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "an effect with `check`",
         "give it a `key`",
         "orch 1\neffect mail(to: Text) { check = mailed(to: to) }\neffect mailed(to: Text) -> Bool { key = to }\n",
+    ),
+    "remembers": (
+        29,
+        "`remembers` of an effect",
+        "leave it out: its target is taken to remember keys for ever",
+        "orch 1\neffect mail(to: Text) { key = to  remembers = 30d }\n",
     ),
     "in-doubt": (
         18,

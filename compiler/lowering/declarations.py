@@ -122,7 +122,6 @@ def _effect(checked: Checked, info: EffectInfo) -> Effect:
         key=lower_expression(checked, info.key),
         undo=undo,
         policy=lower_policy(info.policy),
-        remembers_us=info.remembers_us,
     )
 
 

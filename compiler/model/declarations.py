@@ -239,7 +239,6 @@ class EffectInfo:
     key: Expr | None = None
     undo: UndoInfo | None = None
     policy: PolicyValues = field(default_factory=PolicyValues)
-    remembers_us: int | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -64,7 +64,6 @@ class Effect:
     key: Expr
     undo: Call | None = None
     policy: Policy = field(default_factory=Policy)
-    remembers_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

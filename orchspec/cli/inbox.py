@@ -58,8 +58,24 @@ def _show(terminal: Terminal, row: QuestionRow, store: str, *, answered: bool) -
     for name, value in (row.inputs or {}).items():
         text = json.dumps(value, ensure_ascii=True)
         terminal.out(f"  {safe(name)}: {text if len(text) <= 400 else text[:399] + '…'}")
-    terminal.out(f"  expected: {json.dumps(row.choices)}")
+    terminal.out(f"  expected: {_type(row.choices)}")
     if answered:
         terminal.out(f"  answered; taken when the run goes on: orch resume {safe(row.run)} --store {store}")
     else:
         terminal.out(safe(f"  orch answer {row.run} {row.place!r} --value JSON --by NAME --store {store}"))
+
+
+def _type(form: Any) -> str:
+    """A type of a plan as a spec writes it: `List<Finding>?`."""
+    if not isinstance(form, list) or len(form) != 2:
+        return str(form)
+    kind, inner = form
+    match kind:
+        case "List":
+            return f"List<{_type(inner)}>"
+        case "Map":
+            return f"Map<Text, {_type(inner)}>"
+        case "Option":
+            return f"{_type(inner)}?"
+        case _:
+            return str(inner)

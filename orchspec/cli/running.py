@@ -100,7 +100,7 @@ def exit_code(results: Sequence[RunResult | OrchError]) -> int:
 
 def conclude(terminal: Terminal, result: RunResult, store: str) -> None:
     """Tells a person how a run stands: the result to standard output, the rest to standard error."""
-    summary = f"{result.steps} steps, ${result.cost_usd}, {result.tokens:,} tokens"
+    summary = f"{result.steps} {'step' if result.steps == 1 else 'steps'}, ${result.cost_usd}, {result.tokens:,} tokens"
     if result.status == "completed":
         terminal.say(f"run {result.run} completed: {summary}")
         terminal.out(json.dumps(result.result, indent=_INDENT, ensure_ascii=True))

@@ -96,3 +96,10 @@ def test_an_event_survives_its_body(kind):
     event = cls(**fields)
     again = event_from_body(kind, event.time, event.place, json.loads(json.dumps(event_body(event))))
     assert again == event
+
+
+def test_a_run_that_another_version_of_the_kernel_began_is_not_folded(journal):
+    body = dict(journal[0].body, kernel=journal[0].body["kernel"] + 1)
+    begun = Record("r", 1, journal[0].time_us, "RunStarted", body)
+    with pytest.raises(ReplayMismatch, match="version"):
+        fold(PLAN, "r", [begun])

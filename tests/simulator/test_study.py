@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import replace
 
 import pytest
 
 from orchspec.compiler.plan import Fault
+from orchspec.simulator import replicate as replicate_module
 from orchspec.simulator import study as study_module
 from orchspec.simulator.observe import Replication
 from orchspec.simulator.replicate import Stage
@@ -218,3 +220,61 @@ def test_the_document_holds_what_others_rely_on(briefing):
     assert document["kpis"]["latency"].keys() == {"mean", "p50", "p90", "p95", "p99", "max"}
     assert all(len(estimate["ci95"]) == 2 for estimate in document["kpis"]["latency"].values())
     assert {"utilization", "wait_s", "queue"} <= document["resources"]["scout"].keys()
+
+
+def containers_of(thing: object) -> dict[str, int]:
+    """How much each container of an object holds."""
+    names = getattr(thing, "__slots__", None) or vars(thing)
+    values = {name: getattr(thing, name) for name in names}
+    return {name: len(value) for name, value in values.items() if isinstance(value, (dict, list, set, deque))}
+
+
+def test_what_is_kept_does_not_grow_with_runs(monkeypatch):
+    plan = gallery("refund")
+    scenario = replace(plan.scenarios[0], arrivals=["poisson", 1.0], warmup=0, faults=[])
+    clocks = []
+    begin = replicate_module._Load.replicate
+
+    def record(self):
+        clocks.append(self.clock)
+        return begin(self)
+
+    monkeypatch.setattr(replicate_module._Load, "replicate", record)
+    crash = Fault(0, "crash", "orchestrator", {"every": 70 * second, "down": 5 * second})
+    held = []
+    for minutes in (4, 16):
+        longer = replace(scenario, duration_us=minutes * 60 * second)
+        runs = replicate(plan, longer, [crash]).disturbed.runs
+        clock = clocks[-2]
+        held.append((len(runs), clock))
+    assert held[1][0] > 3 * held[0][0]
+    # What outlives runs by what it means: effects, and work that may be used again.
+    lasting = {"ledger", "reuse", "_entries", "_work", "_receipts", "_landed", "_undoable", "_seen", "_effects"}
+    for _, clock in held:
+        live = len(clock.visits)
+        parts = [clock, clock.journal, clock.engine, clock.attempts, clock.people, clock.targets, clock.world]
+        for part in [*parts, clock.engine.dispatcher, clock.engine.ledger, clock.engine.reuse]:
+            found = {name: count for name, count in containers_of(part).items() if name not in lasting}
+            # At most some things for each of the runs that came after the window and are under way, and a plan's worth.
+            assert {name: count for name, count in found.items() if count > 20 * live + 30} == {}, part
+
+
+def test_a_reservation_that_is_given_back_lets_others_go_on():
+    # Two tasks of which the budget pays one at a time; the first is never served, and leaves everything to the second.
+    plan = plan_of("""
+orch 1
+contract Answer(question: Text) -> Text
+agent ann fulfills Answer { budget { tokens <= 100 } }
+agent bob fulfills Answer { budget { tokens <= 100 } }
+flow both(question: Text) -> Text {
+  budget { tokens <= 150 }
+  step mine = Answer(question) by ann { on_failure = skip }
+  step yours = Answer(question) by bob
+  return mine ?? yours
+}
+profile ann { latency = fixed(1s)  tokens_in = fixed(90) }
+profile bob { latency = fixed(1s)  tokens_in = fixed(90) }
+scenario "throttled" for both { runs = 10 }
+""")
+    made = replicate(plan, plan.scenarios[0], [Fault(0, "throttle", "ann", {})]).disturbed
+    assert {(run.status, run.tokens) for run in made.runs} == {("completed", 90)}
