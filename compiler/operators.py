@@ -184,8 +184,8 @@ def _default(typer: Typer, node: Binary, env: Env, hint: Type | None) -> Type:
     if is_unknown(left):
         return right
     if not isinstance(left, Optional):
-        note = "the left side of `??` is never none"
-        typer.report.add(codes.OPERAND_TYPES, node, op="??", found=f"{show(left)} and {show(right)}", notes=[note])
+        # What was narrowed, or became certain since, is no mistake: the right side is merely never used.
+        typer.report.add(codes.USELESS_DEFAULT, node, found=show(left))
         return left
     both = unify(left.inner, required(right))
     if both is None:

@@ -31,6 +31,7 @@ __all__ = [
     "UNKNOWN_ARGUMENT",
     "UNKNOWN_FUNCTION",
     "UNTYPED_RECORD",
+    "USELESS_DEFAULT",
     "WRONG_CALL",
 ]
 
@@ -276,4 +277,13 @@ SELF_TYPED = define(
         "  repeat r 3 times {\n    let a = (prev.a ?? 0) + 1\n    step w = W(prev.w ?? t) by cy\n"
         "    until len(w) > a\n    give w\n  }\n  return r\n}"
     ),
+)
+USELESS_DEFAULT = define(
+    "W0328",
+    "useless-default",
+    "the left side of `??` is {found} and never none here",
+    severity="warning",
+    explanation="`a ?? b` gives `b` where `a` is none. Where `a` cannot be none, `b` is never used: leave it out.",
+    bad='orch 1\nflow f(t: Text) -> Text { return t ?? "" }',
+    good='orch 1\nflow f(t: Text?) -> Text { return t ?? "" }',
 )

@@ -106,9 +106,10 @@ def conclude(terminal: Terminal, result: RunResult, store: str) -> None:
         terminal.out(json.dumps(result.result, indent=_INDENT, ensure_ascii=True))
         return
     if result.status == "parked":
-        terminal.say(f"run {result.run} is parked: it waits for people ({summary})")
+        terminal.say(f"run {result.run} is parked: it waits for people or signals ({summary})")
         terminal.say(f"  see:    orch inbox --store {store}")
         terminal.say(f"  answer: orch answer {result.run} STEP --value JSON --by NAME --store {store}")
+        terminal.say(f"  signal: orch signal NAME --args JSON --value JSON --store {store}")
         terminal.say(f"  go on:  orch resume {result.run} --store {store}")
         return
     error = result.error or {}
