@@ -300,7 +300,7 @@ def test_what_cannot_be_made_is_said_when_it_is_compiled():
     plan = Plan("bad", types=TYPES, contracts={"Endless": Contract("Endless", [], ["Record", "Endless"])})
     with pytest.raises(PlanError, match="always contains another"):
         Maker(plan, "Endless")
-    with pytest.raises(PlanError, match="no contract and no effect called Nobody"):
+    with pytest.raises(PlanError, match="no contract, effect or signal called Nobody"):
         Maker(plan, "Nobody")
     with pytest.raises(PlanError, match="no flow called nobody"):
         InputMaker(plan, "nobody")
