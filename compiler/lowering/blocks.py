@@ -235,11 +235,9 @@ class Lowering:
 
     # values -------------------------------------------------------------------------------------------------------
 
-    def arbitrate(self, node: syntax.Arbitrate, block: BlockInfo, needs: list[int]) -> Arbitrate:
+    def arbitrate(self, node: syntax.Arbitrate, _: BlockInfo, needs: list[int]) -> Arbitrate:
         """A reducer: its candidates, its rules, and the work that a person may be asked to do again."""
         info = self.checked.arbitrations[node]
-        # Givers are known where the fan-out is; seen from further inside, the candidates are a list like any other.
-        here = info.source_slot is not None and info.source_slot.frame is block.frame
         asks = None
         asked_again = any(rule.kind == "ask" and rule.contract is None for rule in info.rules)
         if asked_again and info.source is not None and info.source.contract is not None:
@@ -251,7 +249,7 @@ class Lowering:
             slot=self._slot(node),
             needs=needs,
             source=self._expression(node.candidates),
-            source_slot=info.source_slot.index if here and info.source_slot is not None else None,
+            source_slot=None if info.source_slot is None else info.source_slot.index,
             rules=[self._rule(rule) for rule in info.rules],
             group=lower_optional(self.checked, info.group),
             early=info.early,

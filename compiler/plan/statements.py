@@ -170,8 +170,8 @@ class Arbitrate:
     """`arbitrate v = source { group decide }`: candidates to one, or to one for each group.
 
     `source` evaluates to the list of candidates; `source_slot` is the slot of the fan-out that made them (its givers
-    and journal order count), or None for another list, where list order counts. `asks` are the contract and argument
-    expressions of the asked work, for `ask(WHO)`.
+    and journal order count; `source` then is `["ref", up, slot]`), or None for another list, where list order counts.
+    `asks` are the contract and argument expressions (in the fan-out's frame) of the asked work, for `ask(WHO)`.
     """
 
     kind: Literal["arbitrate"]
