@@ -96,7 +96,7 @@ def _source(typer: Typer, info: ArbitrateInfo) -> list[AgentInfo] | None:
     if step is None:
         return None
     info.source, info.source_slot = step, found.slot
-    if step.pattern != "all" or step.loop is not None or found.up != 0:
+    if step.pattern != "all" or step.loop is not None:
         return None
     return [candidate.agent for candidate in step.candidates]
 

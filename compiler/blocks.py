@@ -23,6 +23,8 @@ from orchspec.compiler.loops import items_type, refuse_shadow, width_of
 from orchspec.compiler.machines import check_machine
 from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, LoopInfo, RepeatInfo, ScopeInfo, SlotKind
 from orchspec.compiler.plan import Budget as Caps
+from orchspec.compiler.reverts import check_revert
+from orchspec.compiler.routes import check_route
 from orchspec.compiler.shape import RUNNING, check_shape, is_inner, line_end
 from orchspec.compiler.steps import check_step
 from orchspec.compiler.types import (
@@ -40,9 +42,11 @@ from orchspec.compiler.types import (
     show,
     unify,
 )
+from orchspec.compiler.waits import check_wait
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
     Arbitrate,
+    Arm,
     Attribute,
     Block,
     Budget,
@@ -76,13 +80,10 @@ from orchspec.grammar.syntax import (
 __all__ = ["Blocks"]
 
 _UNBUILT: Mapping[type[Node], str] = {
-    Route: "route",
     Supervise: "supervise",
     Peers: "peers",
     Eval: "eval",
-    Wait: "wait",
     Send: "send",
-    Revert: "revert",
 }
 _NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
 _Given = tuple[str, SlotKind, Node, Type]
@@ -97,14 +98,18 @@ class Blocks:
         self.checked = typer.checked
         self.report = typer.report
         self._wanted: dict[BlockInfo, Type | None] = {}
+        self._hints: dict[BlockInfo, Type | None] = {}
         self._rules: Mapping[type[Node], Callable[[Any, BlockInfo, Env], Type]] = {
             Step: lambda node, _block, env: check_step(typer, node, env).result,
             Arbitrate: lambda node, _block, env: check_arbitrate(typer, node, env).result,
             Let: self._let,
             Scope: self._scope,
             Repeat: self._repeat,
+            Route: self._route,
             Fail: self._fail,
             Until: self._until,
+            Wait: lambda node, _block, env: check_wait(typer, node, env),
+            Revert: lambda node, _block, env: check_revert(typer, node, env),
             Return: self._value,
             Give: self._value,
         }
@@ -143,9 +148,15 @@ class Blocks:
         given: Iterable[_Given],
         at: tuple[tuple[Frame, Statement], ...],
         wanted: Type | None,
+        known: frozenset[Fact] = frozenset(),
+        hint: Type | None = None,
     ) -> BlockInfo:
-        """Checks a block: the names it gives, then its statements, then their order."""
-        block, work = self.open_block(node, body, parent, given, at, wanted)
+        """Checks a block: the names it gives, then its statements, then their order.
+
+        It gives what is `wanted`, or something like `hint`; `known` is what is known to be something all over it.
+        """
+        block, work = self.open_block(node, body, parent, given, at, wanted, lambda: known)
+        self._hints[block] = hint
         work()
         return block
 
@@ -218,7 +229,7 @@ class Blocks:
             self.context.pending.pop(slot, None)
         key = _UNBUILT.get(type(statement))
         if key is not None:
-            head = statement.name if isinstance(statement, Route | Supervise | Peers | Eval) else statement
+            head = statement.name if isinstance(statement, Supervise | Peers | Eval) else statement
             end = head.span.end if head is not statement else line_end(statement)
             self.context.unbuilt(key, statement.span.source.span(statement.span.start, end))
             return
@@ -270,7 +281,11 @@ class Blocks:
                     expected="nothing: the flow has no result type",
                 )
             return NOTHING
-        found = self.typer.root(node.value, env, wanted, f"what `{word}` gives")
+        if wanted is None:
+            self.checked.frames[node.value] = env.frame
+            found = self.typer.infer(node.value, env, self._hints.get(block))
+        else:
+            found = self.typer.root(node.value, env, wanted, f"what `{word}` gives")
         if block.gives is None:
             block.gives = node
             block.result = found if wanted is None else wanted
@@ -298,7 +313,7 @@ class Blocks:
             if shadows:
                 kind = UNKNOWN
         width = width_of(self.typer, settings, env)
-        body = self.block(node, node.body, env.frame, given, env.at, None)
+        body = self.block(node, node.body, env.frame, given, env.at, None, env.facts)
         info = ScopeInfo(node, body, budget=settings.budget, timeout_us=settings.duration("timeout"))
         self.checked.scopes[node] = info
         if node.loop is not None:
@@ -319,7 +334,7 @@ class Blocks:
         self._bound(node, env)
         round_ = Round(node)
         given: list[_Given] = [("past", "past", node, ListOf(round_)), ("prev", "prev", node, Optional(round_))]
-        body = self.block(node, node.body, env.frame, given, env.at, None)
+        body = self.block(node, node.body, env.frame, given, env.at, None, env.facts)
         self._settings_of(body, "a repeat")
         info = RepeatInfo(node, body, result=body.result)
         self.checked.repeats[node] = info
@@ -338,7 +353,7 @@ class Blocks:
     def _otherwise(self, info: RepeatInfo, node: Block, env: Env) -> Type:
         value = info.body.result
         wanted = None if isinstance(value, Nothing) or is_unknown(value) else value
-        block = self.block(node, node.body, env.frame, (), env.at, wanted)
+        block = self.block(node, node.body, env.frame, (), env.at, wanted, env.facts)
         self._settings_of(block, "an `else`")
         info.otherwise = block
         fails = any(isinstance(item, Fail) and item.when is None for item in block.statements)
@@ -349,6 +364,14 @@ class Blocks:
             self.report.absent(codes.NO_VALUE, at, place=place, expected=expected)
         both = unify(value, block.result) if block.gives is not None else value
         return value if both is None else both
+
+    def _route(self, node: Route, _block: BlockInfo, env: Env) -> Type:
+        def body(arm: Arm, inside: Env, hint: Type | None) -> BlockInfo:
+            block = self.block(arm.body, arm.body.body, inside.frame, (), inside.at, None, inside.facts, hint)
+            self._settings_of(block, "an arm")
+            return block
+
+        return check_route(self.typer, node, env, body).result
 
     def _bound(self, node: Repeat, env: Env) -> None:
         if isinstance(node.times, Hole):

@@ -1,8 +1,9 @@
 """The order of a block: what each statement waits for, and that nothing waits for itself.
 
 A statement waits for the statements whose names it, or anything nested in it, reads; for what `after` and `require`
-say; an effect step for the effect steps and the guards above it; everything for the checkpoints above it, and these for
-everything above them. Cycles are told with each of their edges; what is merely written in the wrong order is told so.
+say; an effect step for the effect steps and the guards above it; everything for the checkpoints and waits above it,
+and these for everything above them. Cycles are told with each of their edges; what is merely written in the wrong
+order is told so.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from orchspec.grammar.syntax import (
     ListLit,
     Name,
     Require,
+    Revert,
+    Route,
     Scope,
     Statement,
     Step,
+    Wait,
     attribute,
 )
 
@@ -72,14 +76,20 @@ def settle_order(context: Context, block: BlockInfo, body: Sequence[Statement]) 
     }
 
 
-def _name(statement: Statement) -> str:
+def _given(statement: Statement) -> Ident | None:
+    """The name that a statement gives, or stands for."""
     name = getattr(statement, "name", None)
-    return name.text if isinstance(name, Ident) else statement.span.text.split(maxsplit=1)[0]
+    return name if isinstance(name, Ident) and not isinstance(statement, Revert) else None
+
+
+def _name(statement: Statement) -> str:
+    name = _given(statement)
+    return name.text if name is not None else statement.span.text.split(maxsplit=1)[0]
 
 
 def _name_span(statement: Statement) -> Span:
-    name = getattr(statement, "name", None)
-    return name.span if isinstance(name, Ident) else statement.span
+    name = _given(statement)
+    return name.span if name is not None else statement.span
 
 
 # ------------------------------------------------------------------ edges
@@ -98,11 +108,7 @@ def _reads(context: Context, block: BlockInfo, places: dict[Statement, int]) -> 
 def _ordered(
     context: Context, block: BlockInfo, body: Sequence[Statement], places: dict[Statement, int]
 ) -> Iterable[_Edge]:
-    names = {
-        _name(statement): place
-        for statement, place in places.items()
-        if isinstance(getattr(statement, "name", None), Ident)
-    }
+    names = {_name(statement): place for statement, place in places.items() if _given(statement) is not None}
     for statement in body:
         if isinstance(statement, Require):
             yield from _required(context, block, statement, names)
@@ -175,27 +181,36 @@ def _after(
 
 def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
     line = _Line()
-    last = 0  # the last checkpoint, and what stands below it: earlier statements are waited for through it
-    checkpoint: int | None = None
+    last = 0  # the last barrier, and what stands below it: earlier statements are waited for through it
+    barrier: int | None = None
     for place, statement in enumerate(block.statements):
-        if checkpoint is not None:
-            yield _Edge(place, checkpoint, statement.span, f"`{_name(statement)}` stands below a checkpoint")
-        if isinstance(statement, Checkpoint):
+        if barrier is not None:
+            yield _Edge(
+                place,
+                barrier,
+                statement.span,
+                f"`{_name(statement)}` stands below a {_barrier(block.statements[barrier])}",
+            )
+        if isinstance(statement, Checkpoint | Wait):
             for above in range(last, place):
                 name = _name(block.statements[above])
-                yield _Edge(place, above, statement.span, f"the checkpoint stands below `{name}`")
-            checkpoint = last = place
+                yield _Edge(place, above, statement.span, f"the {_barrier(statement)} stands below `{name}`")
+            barrier = last = place
             line = _Line()
         elif isinstance(statement, Fail) and statement.when is not None:
             line.guards.append(place)
             line.new_guards.append(place)
-        elif isinstance(statement, Step) and _is_effect(context, statement):
+        elif isinstance(statement, Step | Route | Revert) and _is_effect(context, statement):
             yield from _effect_order(block, place, statement, line)
+
+
+def _barrier(statement: Statement) -> str:
+    return "wait" if isinstance(statement, Wait) else "checkpoint"
 
 
 @dataclass(slots=True)
 class _Line:
-    """The effect steps and guards since the last checkpoint.
+    """The effect steps and guards since the last barrier.
 
     `effects` are those that the next effect step waits for; earlier ones are waited for through these, as are all
     guards but the new ones.
@@ -206,12 +221,27 @@ class _Line:
     new_guards: list[int] = field(default_factory=list)
 
 
-def _is_effect(context: Context, statement: Step) -> bool:
-    step = context.checked.steps.get(statement)
-    return step is not None and step.effect is not None
+def _is_effect(context: Context, statement: Step | Route | Revert) -> bool:
+    """Whether a statement is an effect step or a revert, or a route with an arm that is one."""
+    if isinstance(statement, Revert):
+        return True
+    if isinstance(statement, Route):
+        route = context.checked.routes.get(statement)
+        if route is None:
+            return False
+        if any(_reverts(arm.body) for arm in route.arms):
+            return True
+        calls = [arm.call for arm in route.arms]
+    else:
+        calls = [context.checked.steps.get(statement)]
+    return any(step is not None and step.effect is not None for step in calls)
 
 
-def _effect_order(block: BlockInfo, place: int, statement: Step, line: _Line) -> Iterable[_Edge]:
+def _reverts(block: BlockInfo) -> bool:
+    return any(isinstance(statement, Revert) for statement in block.statements)
+
+
+def _effect_order(block: BlockInfo, place: int, statement: Step | Route | Revert, line: _Line) -> Iterable[_Edge]:
     name, span = _name(statement), statement.name.span
     after = _after_list(statement)
     for guard in line.new_guards if after is None else line.guards:

@@ -21,16 +21,19 @@ from orchspec.grammar.syntax import (
     On,
     Repeat,
     Return,
+    Revert,
+    Route,
     Scope,
     State,
     Statement,
     Step,
     Until,
+    Wait,
 )
 
 __all__ = ["RUNNING", "check_shape", "is_inner", "line_end"]
 
-RUNNING = (Step, Arbitrate, Scope, Repeat, Let, Fail, Checkpoint, Until, Return, Give)
+RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Revert, Until, Return, Give)
 """The statements that run."""
 
 
@@ -94,7 +97,7 @@ def _place(node: Node) -> str:
         case Repeat():
             return f"the rounds of `{node.name.text}`"
         case Block():
-            return "an `else`"
+            return "an arm or `else`"
         case State():
             return f"the state `{node.name.text}`"
         case _:

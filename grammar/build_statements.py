@@ -21,7 +21,6 @@ from orchspec.grammar.syntax import (
     ByFirst,
     Call,
     Checkpoint,
-    Dispatch,
     Eval,
     Every,
     Expr,
@@ -125,8 +124,9 @@ class StatementBuilder(ExpressionBuilder):
     def loop(self, word: Token, name: Token, _in: Token, items: Expr) -> For:
         return For(self.ident(name), items, self.span_from(word.start))
 
-    def dispatch(self, work: Call | Hole, by: By | None, loop: For | None, settings: list[Setting]) -> Dispatch:
-        return Dispatch(work, by, loop, tuple(settings), self.span_from(work.span.start))
+    def dispatch(self, work: Call | Hole, by: By | None, loop: For | None, settings: list[Setting]) -> Step:
+        """The call of an arm: a step without a name."""
+        return Step(Ident("", work.span), work, by, loop, tuple(settings), None, self.span_from(work.span.start))
 
     def step(
         self,
@@ -166,20 +166,22 @@ class StatementBuilder(ExpressionBuilder):
     ) -> Route:
         return Route(self.ident(name), subject, tuple(arms), self.doc(word.start), self.span_from(word.start))
 
-    def _arm(self, word: Token, patterns: list[Expr], when: Expr | None, body: Dispatch | Give | Fail | Block) -> Arm:
+    def _arm(self, word: Token, patterns: list[Expr], when: Expr | None, body: Step | Give | Fail | Block) -> Arm:
         if isinstance(body, Block):
             self.body(body)
+        else:
+            body = Block((body,), body.span)
         return Arm(tuple(patterns), when, body, self.doc(word.start), self.span_from(word.start))
 
     def case_arm(
-        self, word: Token, patterns: list[Expr], when: Expr | None, _arrow: Token, body: Dispatch | Give | Fail | Block
+        self, word: Token, patterns: list[Expr], when: Expr | None, _arrow: Token, body: Step | Give | Fail | Block
     ) -> Arm:
         return self._arm(word, patterns, when, body)
 
-    def when_arm(self, word: Token, when: Expr, _arrow: Token, body: Dispatch | Give | Fail | Block) -> Arm:
+    def when_arm(self, word: Token, when: Expr, _arrow: Token, body: Step | Give | Fail | Block) -> Arm:
         return self._arm(word, [], when, body)
 
-    def else_arm(self, word: Token, _arrow: Token, body: Dispatch | Give | Fail | Block) -> Arm:
+    def else_arm(self, word: Token, _arrow: Token, body: Step | Give | Fail | Block) -> Arm:
         return self._arm(word, [], None, body)
 
     def arm_fail(self, word: Token, message: Expr) -> Fail:

@@ -19,7 +19,6 @@ __all__ = [
     "ByCount",
     "ByFirst",
     "Checkpoint",
-    "Dispatch",
     "Eval",
     "Every",
     "Fail",
@@ -98,22 +97,11 @@ class For(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dispatch(Node):
-    """`CALL by AGENTS for x in xs { settings }`: what a step, or an arm of a route, does.
+class Step(Node):
+    """`step name = CALL by AGENTS for x in xs { settings }`; the name is empty where an arm of a route is the call.
 
     `work` is a `Call` in every sound spec, else what stands in its place.
     """
-
-    work: Call | Hole
-    by: By | None
-    loop: For | None
-    settings: tuple[Setting, ...]
-    span: Span
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Step(Node):
-    """`step name = CALL by AGENTS for x in xs { settings }`."""
 
     name: Ident
     work: Call | Hole
@@ -137,7 +125,7 @@ class Arbitrate(Node):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block(Node):
-    """`{ statements }` of an arm or of an `else`."""
+    """`{ statements }` of an arm or of an `else`; an arm that is a call, `give` or `fail` is a block of just that."""
 
     body: tuple[Statement, ...]
     span: Span
@@ -160,7 +148,7 @@ class Arm(Node):
 
     patterns: tuple[Expr, ...]
     when: Expr | None
-    body: Dispatch | Give | Fail | Block
+    body: Block
     doc: str | None
     span: Span
 

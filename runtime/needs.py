@@ -50,6 +50,8 @@ def _statements(block: Block) -> Iterator[Statement]:
                     blocks.append(statement.otherwise)
             elif statement.kind == "scope":
                 blocks.append(statement.body)
+            elif statement.kind == "route":
+                blocks.extend(arm.body for arm in statement.arms)
             elif statement.kind == "machine":
                 blocks += [state.body for state in statement.states]
 

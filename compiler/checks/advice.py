@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchspec.compiler.codes import declarations as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import BlockInfo, StepInfo
-from orchspec.grammar.syntax import Repeat, Scope, State, Step
+from orchspec.grammar.syntax import Scope, Step
 
 __all__ = ["missing_timeouts"]
 
@@ -25,8 +25,9 @@ def _block(context: Context, block: BlockInfo) -> None:
             scope = context.checked.scopes[statement]
             if scope.timeout_us is None and (scope.budget is None or scope.budget.time_us is None):
                 _block(context, scope.body)
-        elif isinstance(statement, Repeat | State):
-            _block(context, context.checked.blocks[statement])
+        else:
+            for inner in context.checked.blocks_of(statement):
+                _block(context, inner)
 
 
 def _step(context: Context, step: StepInfo) -> None:

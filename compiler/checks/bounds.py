@@ -15,7 +15,7 @@ from orchspec.compiler.report import word
 from orchspec.compiler.types import MONEY
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Attribute, Node, Repeat, Scope, State, Step, budgets
+from orchspec.grammar.syntax import Attribute, Node, Repeat, Route, Scope, State, Step, budgets
 
 __all__ = ["best_case", "reservations"]
 
@@ -87,13 +87,9 @@ def _steps(context: Context, block: BlockInfo, caps: _Caps) -> Iterator[tuple[St
             if info is not None:
                 around = _within(caps, info.budget, statement, f"`{statement.name.text}`")
                 yield from _steps(context, info.body, around)
-        elif isinstance(statement, State):
-            yield from _steps(context, context.checked.blocks[statement], caps)
-        elif isinstance(statement, Repeat):
-            for node in (statement, statement.otherwise):
-                inner = context.checked.blocks.get(node) if node is not None else None
-                if inner is not None:
-                    yield from _steps(context, inner, caps)
+        else:
+            for inner in context.checked.blocks_of(statement):
+                yield from _steps(context, inner, caps)
 
 
 def _reserve(context: Context, step: StepInfo, candidate: CandidateInfo, caps: _Caps) -> bool:
@@ -213,6 +209,9 @@ def _least_tasks(context: Context, block: BlockInfo, flows: Mapping[FlowInfo, in
         elif isinstance(statement, Repeat | State) or (isinstance(statement, Scope) and statement.loop is None):
             inner = context.checked.blocks.get(statement)
             total += 0 if inner is None else _least_tasks(context, inner, flows)
+        elif isinstance(statement, Route):
+            arms = context.checked.routes[statement].arms
+            total += min((_least_tasks(context, arm.body, flows) for arm in arms if not arm.fails), default=0)
     return min(total, _TASKS_MAX)
 
 

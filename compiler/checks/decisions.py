@@ -7,19 +7,7 @@ from orchspec.compiler.context import Context
 from orchspec.compiler.model import BlockInfo, Reference, StepInfo
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import (
-    Arbitrate,
-    Block,
-    FlowDecl,
-    ListLit,
-    MachineDecl,
-    Name,
-    Repeat,
-    Scope,
-    State,
-    Step,
-    walk,
-)
+from orchspec.grammar.syntax import Arbitrate, FlowDecl, ListLit, MachineDecl, Name, Route, Step, walk
 
 __all__ = ["owned_twice"]
 
@@ -52,13 +40,17 @@ def _block(context: Context, block: BlockInfo, taken: dict[str, StepInfo], arbit
     for statement in block.statements:
         if isinstance(statement, Step):
             _step(context, context.checked.steps[statement], taken, arbitrated)
-        elif isinstance(statement, Scope | Repeat | State):
-            inner = context.checked.blocks.get(statement)
-            if inner is not None:
+        elif isinstance(statement, Route):
+            # One arm runs: what each takes, it takes beside what stands around the route.
+            arms = [(arm, dict(taken)) for arm in context.checked.blocks_of(statement)]
+            for arm, also in arms:
+                _block(context, arm, also, arbitrated)
+            for _, also in arms:
+                for decision, step in also.items():
+                    taken.setdefault(decision, step)
+        else:
+            for inner in context.checked.blocks_of(statement):
                 _block(context, inner, {}, arbitrated)  # a decision is taken once in each scope instance
-            otherwise = statement.otherwise if isinstance(statement, Repeat) else None
-            if isinstance(otherwise, Block):
-                _block(context, context.checked.blocks[otherwise], {}, arbitrated)
 
 
 def _step(context: Context, step: StepInfo, taken: dict[str, StepInfo], arbitrated: set[Step]) -> None:

@@ -1,17 +1,28 @@
-"""An effect in a loop has a key that differs from turn to turn."""
+"""An effect in a loop has a key that differs from turn to turn, and what is reverted has an undo."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from typing import TypeAlias
 
+from orchspec.compiler.checks.calls import called_first, steps_in
 from orchspec.compiler.codes import effects as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import BlockInfo, EffectInfo, Frame, GiverRef, MissingRef, Reference, Slot, StepInfo
+from orchspec.compiler.model import (
+    BlockInfo,
+    EffectInfo,
+    FlowInfo,
+    Frame,
+    GiverRef,
+    MissingRef,
+    Reference,
+    Slot,
+    StepInfo,
+)
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import Block, Expr, Repeat, Scope, State, Step, walk
+from orchspec.grammar.syntax import Expr, Node, Repeat, Revert, Scope, State, Step, walk
 
-__all__ = ["keys_in_loops"]
+__all__ = ["keys_in_loops", "nothing_to_revert"]
 
 
 def keys_in_loops(context: Context) -> None:
@@ -23,6 +34,29 @@ def keys_in_loops(context: Context) -> None:
 
 
 _Loop: TypeAlias = Repeat | Scope | State
+
+
+def nothing_to_revert(context: Context) -> None:
+    """Reports a `revert` of what has no effect that could be undone."""
+    undoable: set[FlowInfo] = set()
+    for flow in called_first(context):
+        if _undoable(context, flow.node, undoable):
+            undoable.add(flow)
+        for node in walk(flow.node):
+            found = context.checked.resolved.get(node.name) if isinstance(node, Revert) else None
+            if not isinstance(node, Revert) or not isinstance(found, Reference):
+                continue
+            if not _undoable(context, found.slot.declared, undoable):
+                label = Label(found.slot.declared.span, "nothing in it applies an effect that has an `undo`")
+                context.report.add(codes.NOTHING_TO_REVERT, node.name, name=node.name.text, labels=[label])
+
+
+def _undoable(context: Context, node: Node, flows: Container[FlowInfo]) -> bool:
+    """Whether a statement or a flow applies an effect that has an `undo`; `flows` are the called ones that do."""
+    return any(
+        (step.effect is not None and step.effect.undo is not None) or (step.flow is not None and step.flow in flows)
+        for step in steps_in(context, node)
+    )
 
 
 def _block(
@@ -42,9 +76,11 @@ def _block(
             else:
                 turns = isinstance(statement, Repeat) or statement.loop is not None
             _block(context, inner, (*loops, (statement, inner.frame)) if turns else loops)
-            otherwise = statement.otherwise if isinstance(statement, Repeat) else None
-            if isinstance(otherwise, Block):
-                _block(context, context.checked.blocks[otherwise], loops)
+            for other in context.checked.blocks_of(statement)[1:]:
+                _block(context, other, loops)
+        else:
+            for arm in context.checked.blocks_of(statement):
+                _block(context, arm, loops)
 
 
 def _step(context: Context, step: StepInfo, effect: EffectInfo, loops: tuple[tuple[_Loop, Frame], ...]) -> None:

@@ -6,7 +6,8 @@ from orchspec.compiler.checks.calls import called_first, steps_in
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import AgentInfo, ContractInfo, FlowInfo
-from orchspec.grammar.syntax import Arbitrate, Let, Node, Repeat, Scope, Step
+from orchspec.compiler.types import Nothing
+from orchspec.grammar.syntax import Arbitrate, Let, Node, Repeat, Route, Scope, Step
 
 __all__ = ["unused_declarations", "unused_names"]
 
@@ -66,7 +67,9 @@ def unused_names(context: Context) -> None:
         if _acts(context, flow.node, acting):
             acting.add(flow)
     for statement, slot in context.checked.slots.items():
-        if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Let):
+        if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Route | Let):
+            continue
+        if isinstance(statement, Route) and _guards(context, statement):
             continue
         if not _acts(context, statement, acting):
             context.report.add(codes.UNUSED_NAME, statement.name, name=slot.name)
@@ -75,3 +78,9 @@ def unused_names(context: Context) -> None:
 def _acts(context: Context, node: Node, acting: set[FlowInfo]) -> bool:
     """Whether something is done to the outside world, or waited for from there, in a statement or flows it calls."""
     return any(step.effect or step.signal or step.flow in acting for step in steps_in(context, node))
+
+
+def _guards(context: Context, route: Route) -> bool:
+    """Whether a route is there for what it does: it gives nothing, or an arm of it fails."""
+    info = context.checked.routes[route]
+    return isinstance(info.result, Nothing) or any(arm.fails for arm in info.arms)

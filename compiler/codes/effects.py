@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from orchspec.compiler.codes.samples import PRELUDE, spec
+from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
 from orchspec.grammar.diagnostics import define
 
-__all__ = ["CONSTANT_KEY", "NO_KEY", "SAME_KEY_IN_LOOP", "UNDO_OF_UNDO", "UNKEYABLE"]
+__all__ = [
+    "CONSTANT_KEY",
+    "NOTHING_TO_REVERT",
+    "NO_KEY",
+    "SAME_KEY_IN_LOOP",
+    "UNDO_OF_UNDO",
+    "UNKEYABLE",
+]
 
 NO_KEY = define(
     "E0701",
@@ -59,4 +66,14 @@ UNKEYABLE = define(
     explanation="A key is a value that is always there: no optional, and not nothing.",
     bad="orch 1\neffect mail(to: Text?) { key = to }",
     good='orch 1\neffect mail(to: Text?) { key = to ?? "desk" }',
+)
+NOTHING_TO_REVERT = define(
+    "E0706",
+    "nothing-to-revert",
+    "`{name}` has nothing to revert",
+    explanation="`revert NAME` undoes the effects of that statement, and of what is nested in it, through their "
+    "`undo`. Without one there is nothing that it could do.",
+    bad=in_flow("step draft = Draft(topic) by ann\nstep url = publish(note: draft)\nrevert url\nreturn draft"),
+    good="orch 1\neffect open(id: Text) { key = id  undo = shut(id: id) }\neffect shut(id: Text) { key = id }\n"
+    "flow f(id: Text) -> Text {\n  step opened = open(id: id)\n  revert opened\n  return id\n}",
 )

@@ -6,6 +6,7 @@ from orchspec.compiler.codes.samples import in_flow, spec
 from orchspec.grammar.diagnostics import define
 
 __all__ = [
+    "ARM_UNREACHABLE",
     "BAD_BOUND",
     "BY_MISSING",
     "BY_UNWANTED",
@@ -13,6 +14,8 @@ __all__ = [
     "FLOW_CYCLE",
     "MISPLACED",
     "NOTHING_TO_DO",
+    "NOT_EXHAUSTIVE",
+    "NO_SUBJECT",
     "NO_UNTIL",
     "NO_VALUE",
     "REQUIRED_MAY_BE_SKIPPED",
@@ -64,7 +67,8 @@ NO_VALUE = define(
     "{place} must end in {expected}",
     explanation="A flow with a result type returns it on every path; a scope with `for` gives a value for each "
     "item; an "
-    "`else` of a `repeat` that gives a value gives one too, or fails.",
+    "`else` of a `repeat` that gives a value gives one too, or fails; so do the "
+    "arms of a route if one of them gives a value.",
     bad=in_flow(_DRAFT),
     good=in_flow(_DRAFT + "return draft"),
 )
@@ -222,5 +226,45 @@ REQUIRED_MAY_BE_SKIPPED = define(
         "flow f(t: Text) -> Note {\n  require checked before url\n  step draft = Draft(t) by ann\n"
         "  step checked = Check(draft) by bob\n"
         "  step url = publish(note: checked)\n  return draft\n}"
+    ),
+)
+NO_SUBJECT = define(
+    "E0520",
+    "no-subject",
+    "`case` has nothing to compare with: the route has no `on`",
+    explanation="`route name on SUBJECT { case VALUE -> … }` compares the subject with each value; without `on`, the "
+    "arms are "
+    "conditions: `when CONDITION -> …`.",
+    bad=in_flow(_DRAFT + "route best {\n  case 0.5 -> Check(draft) by bob\n  else -> give draft\n}\nreturn best"),
+    good=in_flow(
+        _DRAFT + "route best {\n  when draft.score < 0.5 -> Check(draft) by bob\n  else -> give draft\n}\nreturn best"
+    ),
+)
+ARM_UNREACHABLE = define(
+    "E0521",
+    "arm-unreachable",
+    "{what} is never reached",
+    explanation="The first arm that fits runs. A value that stands in an earlier arm without a guard, and an arm below "
+    "`else` or "
+    "below arms that cover everything, can never be the first.",
+    bad=in_flow(
+        _DRAFT + "route best on draft.score < 0.5 {\n  case true -> Check(draft) by bob\n  case false -> give draft\n"
+        '  else -> fail "neither"\n}\nreturn best'
+    ),
+    good=in_flow(
+        _DRAFT + "route best on draft.score < 0.5 {\n  case true -> Check(draft) by bob\n  case false -> give draft\n}"
+        "\nreturn best"
+    ),
+)
+NOT_EXHAUSTIVE = define(
+    "E0522",
+    "not-exhaustive",
+    "the route `{name}` has no arm for {missing}",
+    explanation="Every member of an enum, or `true` and `false`, stands in an arm without a guard, or there is an "
+    "`else`. Other "
+    "values cannot all be listed, so they need an `else`, and so do conditions.",
+    bad=in_flow(_DRAFT + "route best {\n  when draft.score < 0.5 -> Check(draft) by bob\n}\nreturn best"),
+    good=in_flow(
+        _DRAFT + "route best {\n  when draft.score < 0.5 -> Check(draft) by bob\n  else -> give draft\n}\nreturn best"
     ),
 )

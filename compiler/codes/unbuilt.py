@@ -39,15 +39,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "  final state e { return s.d }\n  final state g { return { text: topic, score: 0.5 } }\n}"
         ),
     ),
-    "route": (
-        3,
-        "`route`",
-        "write a step with `only_if` for each arm",
-        in_flow(
-            _DRAFT + "route best {\n  when draft.score > 0.5 -> Check(draft) by ann\n  else -> give draft\n}"
-            "\nreturn best"
-        ),
-    ),
     "supervise": (
         4,
         "`supervise`",
@@ -83,13 +74,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "`send`",
         "hand over what is to be known as a parameter of the contract",
         in_flow(_DRAFT + 'send news(note: "done")\nreturn draft'),
-    ),
-    "wait": (10, "`wait`", "use `every` in a `repeat`, or a `timeout`", in_flow(_DRAFT + "wait 10min\nreturn draft")),
-    "revert": (
-        11,
-        "`revert`",
-        "let the block fail: what it did is undone then",
-        in_flow(_DRAFT + "step url = publish(note: draft)\nrevert url\nreturn draft"),
     ),
     "hedge": (
         12,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
@@ -10,17 +11,20 @@ from orchspec.compiler.lowering.nodes import Nodes
 from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_on_failure, lower_policy
 from orchspec.compiler.model import (
     Argument,
+    ArmInfo,
     BlockInfo,
     Checked,
     FlowInfo,
     LoopInfo,
     MachineInfo,
+    Reference,
     RuleInfo,
     StateInfo,
     StepInfo,
 )
 from orchspec.compiler.plan import (
     Arbitrate,
+    Arm,
     Block,
     Checkpoint,
     EffectStep,
@@ -33,6 +37,8 @@ from orchspec.compiler.plan import (
     Over,
     Profile,
     Repeat,
+    Revert,
+    Route,
     Rule,
     Scope,
     SignalStep,
@@ -41,7 +47,9 @@ from orchspec.compiler.plan import (
     TaskStep,
     Transition,
     Until,
+    Wait,
 )
+from orchspec.compiler.types import FLOAT, INT, TIME, Nothing, Type, required
 from orchspec.grammar import syntax
 
 __all__ = ["Lowering", "lower_arguments"]
@@ -170,6 +178,30 @@ class Lowering:
             otherwise=None if info.otherwise is None else self.block(info.otherwise),
         )
 
+    def route(self, node: syntax.Route, _: BlockInfo, needs: list[int]) -> Route:
+        """A choice among blocks."""
+        info = self.checked.routes[node]
+        return Route(
+            kind="route",
+            node=self.nodes[node],
+            name=node.name.text,
+            slot=self._slot(node),
+            needs=needs,
+            subject=lower_optional(self.checked, node.subject),
+            arms=[self._arm(arm, info.result) for arm in info.arms],
+        )
+
+    def _arm(self, arm: ArmInfo, result: Type) -> Arm:
+        body = self.block(arm.body)
+        gives = arm.call is not None and not isinstance(arm.result, Nothing)
+        if arm.call is not None and gives:
+            # What is called in place of a block is its value.
+            body.statements.append(Give("give", self.nodes[arm.call.node], [0], ["ref", 0, self._slot(arm.call.node)]))
+        if arm.result == INT and required(result) == FLOAT:
+            body.statements[:] = [_as_float(statement) for statement in body.statements]
+        patterns = [self._expression(pattern) for pattern in arm.node.patterns]
+        return Arm(patterns, lower_optional(self.checked, arm.node.when), body)
+
     def machine(self, info: FlowInfo, machine: MachineInfo) -> Block:
         """The body of a machine: its states in one statement, whose value it returns."""
         assert info.block is not None
@@ -203,11 +235,9 @@ class Lowering:
 
     # values -------------------------------------------------------------------------------------------------------
 
-    def arbitrate(self, node: syntax.Arbitrate, block: BlockInfo, needs: list[int]) -> Arbitrate:
+    def arbitrate(self, node: syntax.Arbitrate, _: BlockInfo, needs: list[int]) -> Arbitrate:
         """A reducer: its candidates, its rules, and the work that a person may be asked to do again."""
         info = self.checked.arbitrations[node]
-        # Givers are known where the fan-out is; seen from further inside, the candidates are a list like any other.
-        here = info.source_slot is not None and info.source_slot.frame is block.frame
         asks = None
         asked_again = any(rule.kind == "ask" and rule.contract is None for rule in info.rules)
         if asked_again and info.source is not None and info.source.contract is not None:
@@ -219,7 +249,7 @@ class Lowering:
             slot=self._slot(node),
             needs=needs,
             source=self._expression(node.candidates),
-            source_slot=info.source_slot.index if here and info.source_slot is not None else None,
+            source_slot=None if info.source_slot is None else info.source_slot.index,
             rules=[self._rule(rule) for rule in info.rules],
             group=lower_optional(self.checked, info.group),
             early=info.early,
@@ -250,6 +280,18 @@ class Lowering:
         """A barrier."""
         return Checkpoint("checkpoint", self.nodes[node], node.name.text, needs)
 
+    def wait(self, node: syntax.Wait, _: BlockInfo, needs: list[int]) -> Wait:
+        """A barrier that takes time."""
+        until = self.checked.expr_types[node.value] == TIME
+        return Wait("wait", self.nodes[node], needs, self._expression(node.value), until)
+
+    def revert(self, node: syntax.Revert, _: BlockInfo, needs: list[int]) -> Revert:
+        """What takes back what a statement did."""
+        found = self.checked.resolved[node.name]
+        assert isinstance(found, Reference), "what is reverted has a name"
+        of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
+        return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
+
     def until(self, node: syntax.Until, _: BlockInfo, needs: list[int]) -> Until:
         """The end of a loop."""
         return Until("until", self.nodes[node], needs, self._expression(node.condition))
@@ -259,17 +301,25 @@ class Lowering:
         return Give("give", self.nodes[node], needs, self._expression(node.value))
 
 
+def _as_float(statement: Statement) -> Statement:
+    """A `give` of an Int where others give a Float."""
+    return replace(statement, value=["float", statement.value]) if isinstance(statement, Give) else statement
+
+
 _Lower: TypeAlias = Callable[[Lowering, Any, BlockInfo, list[int]], Statement]
 
 _STATEMENTS: dict[type, _Lower] = {
     syntax.Step: Lowering.step,
     syntax.Scope: Lowering.scope,
     syntax.Repeat: Lowering.repeat,
+    syntax.Route: Lowering.route,
     syntax.Arbitrate: Lowering.arbitrate,
     syntax.Let: Lowering.let,
     syntax.Fail: Lowering.fail,
     syntax.Checkpoint: Lowering.checkpoint,
     syntax.Until: Lowering.until,
+    syntax.Revert: Lowering.revert,
+    syntax.Wait: Lowering.wait,
     syntax.Give: Lowering.give,
     syntax.Return: Lowering.give,
 }

@@ -11,19 +11,22 @@ Frames. Expressions are evaluated in frames, as `orchspec.compiler.plan` describ
 has a parent; a `Slot` in `Checked.resolved` says in which frame and at which index, and `Reference.up` how many frames
 up from the one in which that very expression is evaluated. There is one frame for each of: the body of a flow (its
 parameters first), of a scope (its item first, if it has one), of the rounds of a repeat (`past`, `prev` first), of a
-repeat's `else` (no slots given); the item of a step's `for` (one slot, parent: the block's); `it` of an arbitration
-(one slot, parent: the block's); the parameters and then `result` of a contract and of an effect (no parent); the fields
-of a record type (no parent); the parameters of a flow for their `where` (no parent); a param's value for its `where`.
+repeat's `else` and of an arm of a route (no slots given); the item of a step's `for` (one slot, parent: the block's);
+`it` of an arbitration (one slot, parent: the block's); the parameters and then `result` of a contract and of an
+effect (no parent); the fields of a record type (no parent); the parameters of a flow for their `where` (no parent); a
+param's value for its `where`.
 """
 
 from orchspec.compiler.model.blocks import (
     ArbitrateInfo,
+    ArmInfo,
     BlockInfo,
     CandidateInfo,
     LoopInfo,
     MachineInfo,
     OnFailureInfo,
     RepeatInfo,
+    RouteInfo,
     RuleInfo,
     ScopeInfo,
     StateInfo,
@@ -66,6 +69,7 @@ __all__ = [
     "AgentInfo",
     "ArbitrateInfo",
     "Argument",
+    "ArmInfo",
     "BlockInfo",
     "BuiltinRef",
     "CandidateInfo",
@@ -92,6 +96,7 @@ __all__ = [
     "RecordInfo",
     "Reference",
     "RepeatInfo",
+    "RouteInfo",
     "RuleInfo",
     "ScopeInfo",
     "SignalInfo",

@@ -20,12 +20,15 @@ from orchspec.compiler.plan import Budget, Need
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
+    Arm,
     Expr,
+    Fail,
     Give,
     Node,
     On,
     Repeat,
     Return,
+    Route,
     Scope,
     State,
     Statement,
@@ -35,12 +38,14 @@ from orchspec.grammar.syntax import (
 
 __all__ = [
     "ArbitrateInfo",
+    "ArmInfo",
     "BlockInfo",
     "CandidateInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
     "RepeatInfo",
+    "RouteInfo",
     "RuleInfo",
     "ScopeInfo",
     "StateInfo",
@@ -51,7 +56,7 @@ __all__ = [
 
 @dataclass(slots=True, eq=False)
 class BlockInfo:
-    """A block: the body of a flow, scope or repeat, or a repeat's `else`.
+    """A block: the body of a flow, scope or repeat, a repeat's `else`, or an arm of a route.
 
     `statements` are those that run, in written order (attributes, budgets, `require` and `every` are none of them);
     `needs[s]` are the statements of this same block that `s` waits for, in written order: those whose names it or
@@ -194,6 +199,34 @@ class ScopeInfo:
     budget: Budget | None = None
     timeout_us: int | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
+    result: Type = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArmInfo:
+    """An arm of a route: its block, and, where the arm is a call, that step, whose value is the arm's."""
+
+    node: Arm
+    body: BlockInfo
+    call: StepInfo | None = None
+
+    @property
+    def result(self) -> Type:
+        """What the arm gives; `NOTHING` if it gives nothing."""
+        return self.body.result if self.call is None else self.call.result
+
+    @property
+    def fails(self) -> bool:
+        """Whether the arm always ends in `fail`."""
+        return any(isinstance(item, Fail) and item.when is None for item in self.body.statements)
+
+
+@dataclass(slots=True, eq=False)
+class RouteInfo:
+    """A route; subject, patterns and guards are evaluated in the frame of the block that it stands in."""
+
+    node: Route
+    arms: tuple[ArmInfo, ...] = ()
     result: Type = UNKNOWN
 
 

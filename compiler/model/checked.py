@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from orchspec.compiler.model.blocks import ArbitrateInfo, BlockInfo, RepeatInfo, ScopeInfo, StepInfo
+from orchspec.compiler.model.blocks import ArbitrateInfo, BlockInfo, RepeatInfo, RouteInfo, ScopeInfo, StepInfo
 from orchspec.compiler.model.declarations import (
     AgentInfo,
     ContractInfo,
@@ -42,8 +42,10 @@ from orchspec.grammar.syntax import (
     ProfileDecl,
     RecordLit,
     Repeat,
+    Route,
     ScenarioDecl,
     Scope,
+    State,
     Step,
     TestDecl,
 )
@@ -115,12 +117,29 @@ class Checked:
     """Inner values of the expressions of attributes that had to be constant."""
 
     blocks: dict[Node, BlockInfo] = field(default_factory=dict)
-    """By FlowDecl, Scope, Repeat (its rounds) and Block (its `else`)."""
+    """By FlowDecl, Scope, Repeat (its rounds) and Block (its `else`, and the arms of a Route)."""
     steps: dict[Step, StepInfo] = field(default_factory=dict)
     arbitrations: dict[Arbitrate, ArbitrateInfo] = field(default_factory=dict)
     repeats: dict[Repeat, RepeatInfo] = field(default_factory=dict)
     scopes: dict[Scope, ScopeInfo] = field(default_factory=dict)
+    routes: dict[Route, RouteInfo] = field(default_factory=dict)
     slots: dict[Node, Slot] = field(default_factory=dict)
-    """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Let) gives."""
+    """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Route, Let) gives."""
     rounds: dict[Repeat, dict[str, Type]] = field(default_factory=dict)
     """The fields of `Round` types."""
+
+    def blocks_of(self, statement: Node) -> tuple[BlockInfo, ...]:
+        """The blocks that a statement holds, in the order of the text: a scope's or repeat's body, an `else`, the arms.
+
+        None for a statement without any, and for one that could not be checked.
+        """
+        match statement:
+            case Scope() | State():
+                nodes: tuple[Node | None, ...] = (statement,)
+            case Repeat():
+                nodes = (statement, statement.otherwise)
+            case Route():
+                nodes = tuple(arm.body for arm in statement.arms)
+            case _:
+                return ()
+        return tuple(self.blocks[node] for node in nodes if node is not None and node in self.blocks)

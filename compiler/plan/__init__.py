@@ -46,6 +46,7 @@ from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, P
 from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
+    Arm,
     Block,
     Checkpoint,
     EffectStep,
@@ -59,6 +60,8 @@ from orchspec.compiler.plan.statements import (
     OnFailure,
     Over,
     Repeat,
+    Revert,
+    Route,
     Rule,
     Scope,
     SignalStep,
@@ -67,6 +70,7 @@ from orchspec.compiler.plan.statements import (
     TaskStep,
     Transition,
     Until,
+    Wait,
 )
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
@@ -74,6 +78,7 @@ __all__ = [
     "FORMAT",
     "Agent",
     "Arbitrate",
+    "Arm",
     "Backoff",
     "Block",
     "Breaker",
@@ -108,6 +113,8 @@ __all__ = [
     "Rate",
     "RecordType",
     "Repeat",
+    "Revert",
+    "Route",
     "Rule",
     "Scenario",
     "Scope",
@@ -124,6 +131,7 @@ __all__ = [
     "Transition",
     "TypeExpr",
     "Until",
+    "Wait",
     "canonical_json",
     "plan_from_json",
     "plan_schema",

@@ -11,6 +11,7 @@ from orchspec.compiler.plan.limits import Budget, Candidate, Policy
 
 __all__ = [
     "Arbitrate",
+    "Arm",
     "Block",
     "Checkpoint",
     "EffectStep",
@@ -24,6 +25,8 @@ __all__ = [
     "OnFailure",
     "Over",
     "Repeat",
+    "Revert",
+    "Route",
     "Rule",
     "Scope",
     "SignalStep",
@@ -32,6 +35,7 @@ __all__ = [
     "TaskStep",
     "Transition",
     "Until",
+    "Wait",
 ]
 
 
@@ -166,8 +170,8 @@ class Arbitrate:
     """`arbitrate v = source { group decide }`: candidates to one, or to one for each group.
 
     `source` evaluates to the list of candidates; `source_slot` is the slot of the fan-out that made them (its givers
-    and journal order count), or None for another list, where list order counts. `asks` are the contract and argument
-    expressions of the asked work, for `ask(WHO)`.
+    and journal order count; `source` then is `["ref", up, slot]`), or None for another list, where list order counts.
+    `asks` are the contract and argument expressions (in the fan-out's frame) of the asked work, for `ask(WHO)`.
     """
 
     kind: Literal["arbitrate"]
@@ -214,6 +218,29 @@ class Checkpoint:
     node: int
     name: str
     needs: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`wait e`: a barrier, as `Checkpoint`, which opens after `value` (a Duration), or, if `until`, at it (a Time)."""
+
+    kind: Literal["wait"]
+    node: int
+    needs: list[int]
+    value: Expr
+    until: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """`revert name`: undoes what statement `of` of the block did that stands `up` blocks further out (0: this one)."""
+
+    kind: Literal["revert"]
+    node: int
+    name: str
+    needs: list[int]
+    up: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +305,30 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
-    """`on event when e -> target`: `when` is evaluated in the state's frame for `done`, else in the machine's.
+class Arm:
+    """An arm of a route: it is taken if the subject equals one of `patterns` (or there are none) and `when` holds."""
 
-    `target` is an index of the machine's states.
-    """
+    patterns: list[Expr]
+    when: Expr | None
+    body: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`route name on subject { arms }`: the first arm that fits runs in a frame of its own; no arm: none."""
+
+    kind: Literal["route"]
+    node: int
+    name: str
+    slot: int
+    needs: list[int]
+    subject: Expr | None
+    arms: list[Arm]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """`on event when e -> target` (an index): `when` is of the state's frame for `done`, else the machine's."""
 
     event: Literal["done", "failed", "timeout", "exhausted"]
     target: int
@@ -332,10 +378,13 @@ Statement: TypeAlias = (
     | Let
     | Fail
     | Checkpoint
+    | Wait
+    | Revert
     | Until
     | Give
     | Repeat
     | Scope
+    | Route
     | Machine
 )
 

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchspec.compiler.plan import Arbitrate, EffectStep, FlowStep, Machine, Plan, Repeat, Scope, SignalStep, TaskStep
+from orchspec.compiler.plan import (
+    Arbitrate,
+    EffectStep,
+    FlowStep,
+    Machine,
+    Plan,
+    Repeat,
+    Route,
+    Scope,
+    SignalStep,
+    TaskStep,
+)
 from orchspec.graph.reading import Frames, Reader, crossing
 from orchspec.graph.topology import Edge, FlowGraph, Group, Node, NodeKind, without_implied
 from orchspec.graph.words import budget_words, dispatch, duration, failures, needed, rules
@@ -109,6 +120,8 @@ class _Builder:
                 inner = Group(name, "scope", f"scope {statement.name}", tuple(lines))
                 self.fill(inner, statement.body, frames, None)
                 group.items.append(inner)
+            case Route():
+                self._route(group, name, statement, frames)
             case Machine():
                 self._machine(group, name, statement, frames)
             case TaskStep():
@@ -121,14 +134,29 @@ class _Builder:
                 if statement.timeout_us is not None:
                     lines.append(f"timeout {duration(statement.timeout_us)}")
                 lines += self._guards(statement, frames)
-                group.items.append(Node(name, "person", statement.name, tuple(lines)))
+                group.items.append(Node(name, "person", statement.name or statement.signal, tuple(lines)))
             case FlowStep():
                 lines = [f"flow {statement.flow}", *budget_words(statement.budget)]
                 lines += self._guards(statement, frames)
-                group.items.append(Node(name, "flow", statement.name, tuple(lines)))
+                group.items.append(Node(name, "flow", statement.name or statement.flow, tuple(lines)))
             case _:
                 group.items.append(self._small(name, statement, frames))
         return name
+
+    def _route(self, group: Group, name: str, route: Route, frames: Frames) -> None:
+        on = f" on {self.reader.text(route.subject, frames)}" if route.subject is not None else ""
+        inner = Group(name, "scope", f"route {route.name}{on}")
+        for arm in route.arms:
+            cases = ", ".join(self.reader.text(pattern, frames) for pattern in arm.patterns)
+            guard = f"when {self.reader.text(arm.when, frames)}" if arm.when is not None else ""
+            words = " ".join(part for part in (f"case {cases}" if cases else "", guard) if part)
+            part = Group(self._id(), "scope", words or "else")
+            called = [each for each in arm.body.statements if getattr(each, "name", None) == ""]
+            # What a call in place of a block gives is the value of the arm: nothing more is to be shown of it.
+            body = replace(arm.body, statements=called) if called else arm.body
+            self.fill(part, body, frames, None)
+            inner.items.append(part)
+        group.items.append(inner)
 
     def _machine(self, group: Group, name: str, statement: Machine, frames: Frames) -> None:
         """States as groups, transitions as edges between them."""
@@ -149,20 +177,22 @@ class _Builder:
     def _task(self, name: str, step: TaskStep, frames: Frames) -> Node:
         people = [each.agent for each in step.candidates if self.plan.agents[each.agent].kind == "human"]
         kind: NodeKind = "person" if people and len(people) == len(step.candidates) else "task"
-        lines = [step.contract, dispatch(step), *self._over(step.over, step.need, frames)]
+        # The call of an arm has no name of its own.
+        title, work = (step.name, [step.contract]) if step.name else (step.contract, [])
+        lines = [*work, dispatch(step), *self._over(step.over, step.need, frames)]
         if step.over is None:
             lines += needed(step.need)
         inner = frames if step.over is None else [[step.over.item], *frames]
         lines += budget_words(step.budget)
         lines += self._guards(step, frames, inner)
         many = step.over is not None or step.pattern in ("all", "some", "first")
-        return Node(name, kind, step.name, tuple(lines), many)
+        return Node(name, kind, title, tuple(lines), many)
 
     def _effect(self, name: str, step: EffectStep, frames: Frames) -> Node:
         effect = self.plan.effects[step.effect]
         key = self.reader.text(effect.key, [[param.name for param in effect.params]])
         lines = [f"effect {step.effect}", f"once for each {key}", *self._guards(step, frames)]
-        return Node(name, "effect", step.name, tuple(lines))
+        return Node(name, "effect", step.name or step.effect, tuple(lines))
 
     def _undo(self, group: Group, name: str, of: str) -> None:
         effect = self.plan.effects[of]
@@ -189,6 +219,12 @@ class _Builder:
                 return Node(name, "let", statement.name, (f"= {text(statement.value, frames)}",))
             case "checkpoint":
                 return Node(name, "checkpoint", statement.name, ("checkpoint",))
+            case "wait":
+                value = statement.value
+                shown = duration(value[1]) if value[0] == "const" else text(value, frames)
+                return Node(name, "checkpoint", "wait", (f"{'until' if statement.until else 'for'} {shown}",))
+            case "revert":
+                return Node(name, "undo", "revert", (f"undoes {statement.name}",))
             case "until":
                 return Node(name, "until", "until", (text(statement.condition, frames),))
             case "give":
@@ -233,6 +269,14 @@ def _expressions(statement: Any) -> Iterator[tuple[Expr, list[list[str]]]]:
                 yield from _inside(statement.otherwise, [])
         case Scope():
             yield from _inside(statement.body, [])
+        case Route():
+            if statement.subject is not None:
+                yield statement.subject, []
+            for arm in statement.arms:
+                for expr in (*arm.patterns, arm.when):
+                    if expr is not None:
+                        yield expr, []
+                yield from _inside(arm.body, [])
         case Machine():
             for state in statement.states:
                 yield from _inside(state.body, [])

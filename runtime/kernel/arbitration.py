@@ -140,12 +140,14 @@ def _priority(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, _frame
 class ArbitrateOp(Op):
     """A compiled arbitration."""
 
-    __slots__ = ("asks_args", "asks_contract", "group", "rules", "source", "source_slot")
+    __slots__ = ("asks_args", "asks_contract", "group", "rules", "source", "source_slot", "source_up")
 
     def __init__(self, program: Program, statement: Arbitrate, index: int) -> None:
         Op.__init__(self, program, statement, index)
         self.source = compile_expr(statement.source)
         self.source_slot = statement.source_slot
+        # A fan-out of a block further out is read from there.
+        self.source_up: int = statement.source[1] if statement.source_slot is not None else 0
         self.rules = [CompiledRule(program, source) for source in statement.rules]
         self.group = compile_expr(statement.group) if statement.group is not None else None
         asks = statement.asks
@@ -157,13 +159,21 @@ class ArbitrateOp(Op):
         deciding = Deciding(frame, self, frame, self.index, self.node, self.name)
         try:
             values = self.source(frame)
-            fan = frame.fanouts.get(self.source_slot) if frame.fanouts and self.source_slot is not None else None
+            fanouts = self.holder(frame).fanouts
+            fan = fanouts.get(self.source_slot) if fanouts and self.source_slot is not None else None
             groups = self._groups(values, fan, frame)
         except ExpressionError as error:
             deciding.give_up(frame.evaluate_failure(self, error))
             return
         asked = fan.asked if isinstance(fan, Fan) and self.group is None else None
         deciding.begin(groups, asked)
+
+    def holder(self, frame: Frame) -> Frame:
+        """The frame of the fan-out behind the candidates, seen from that of the arbitration."""
+        for _ in range(self.source_up):
+            assert frame.parent is not None, "a fan-out stands in a block around its arbitration"
+            frame = frame.parent
+        return frame
 
     def _groups(self, values: list[Any], fan: Any, frame: Frame) -> list[list[Ballot]]:
         ballots = [Ballot(value, "", position) for position, value in enumerate(values)]
@@ -239,7 +249,7 @@ class Deciding(Activity):
         else:
             assert op.asks_contract is not None
             contract = op.asks_contract
-            inputs = [arg(self.frame) for arg in op.asks_args]
+            inputs = [arg(op.holder(self.frame)) for arg in op.asks_args]
         label = f"?{current.seat.agent}" if op.group is None else f"[{index}]?{current.seat.agent}"
         asking = Asking(contract, (current.seat,), within_us=current.within_us)
         ordinal = (index + 1) * 64 + self.rule_at[index]

@@ -330,14 +330,16 @@ class Applying(Activity):
 class Done:
     """An effect that this run owns and that has happened: what its undo needs.
 
-    `spoiled` says why its receipt cannot be used (None: it can).
+    `spoiled` says why its receipt cannot be used (None: it can). `by` is the statement (its index) that did it in the
+    block whose frame answers for it: the effect step itself, or what encloses it there.
     """
 
-    __slots__ = ("activity", "args", "generation", "intent", "ledger_key", "receipt", "spoiled")
+    __slots__ = ("activity", "args", "by", "generation", "intent", "ledger_key", "receipt", "spoiled")
 
     def __init__(self, activity: Applying, receipt: Any, spoiled: str | None = None) -> None:
         self.spoiled = spoiled
         self.activity = activity
+        self.by = activity.op.index
         self.args = activity.args
         self.receipt = receipt
         self.ledger_key = activity.ledger_key

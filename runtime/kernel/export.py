@@ -22,6 +22,8 @@ from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
 from orchspec.runtime.kernel.repeats import Repeating
+from orchspec.runtime.kernel.reverts import Reverting
+from orchspec.runtime.kernel.routes import CompiledArm, Routing
 from orchspec.runtime.kernel.scopes import Enclosure, Mapping
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.signals import Awaiting
@@ -30,6 +32,7 @@ from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.kernel.undoing import Undoing, Unwinding
+from orchspec.runtime.kernel.waits import Waiting
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.kernel import Kernel
@@ -76,17 +79,21 @@ _CLASSES: Final[dict[str, type]] = {
         Guess,
         Mapping,
         Repeating,
+        Reverting,
+        Routing,
         Stopping,
         Task,
         Traversing,
         Undoing,
         Unwinding,
+        Waiting,
         _Gone,
     )
 }
 _COMPILED: Final = (
     Backoff,
     Budget,
+    CompiledArm,
     CompiledBlock,
     CompiledEffect,
     CompiledFlow,

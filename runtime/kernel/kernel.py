@@ -21,7 +21,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.kernel import arbitration, calls, machines, repeats, scopes, settling, signals
+from orchspec.runtime.kernel import (
+    arbitration,
+    calls,
+    machines,
+    repeats,
+    reverts,
+    routes,
+    scopes,
+    settling,
+    signals,
+    waits,
+)
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
 from orchspec.runtime.kernel.events import Event
@@ -46,7 +57,7 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert arbitration and calls and machines and repeats and scopes and settling and signals
+assert all((arbitration, calls, machines, repeats, reverts, routes, scopes, settling, signals, waits))
 
 
 class Kernel:
@@ -184,7 +195,7 @@ class Kernel:
         if not frame.effects:
             frame.unwound()
             return
-        unwinding = Unwinding(frame)
+        unwinding = Unwinding(frame, frame, frame.effects)
         frame.unwinding = unwinding
         self.resume(unwinding)
 

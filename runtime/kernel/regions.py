@@ -25,6 +25,8 @@ class Region(Activity):
         self.stopped = False
 
     def _absorb(self, frame: Frame) -> None:
+        for done in frame.effects:
+            done.by = self.op.index
         self.frame.effects.extend(frame.effects)
 
     def _end(self, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Unwinding: the effects of a discarded frame are undone, one after another, latest intent first.
+"""Unwinding: the effects of a discarded frame, or of what is reverted, are undone one by one, latest intent first.
 
 An undo is an effect like any other, with a ledger row of its own. One that its target refuses for good is stuck: it is
 named, and blocks no other. What others still need is passed on to them instead.
@@ -6,7 +6,7 @@ named, and blocks no other. What others still need is passed on to them instead.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from orchspec.runtime.draws import mix
 from orchspec.runtime.kernel.commands import SettleEffect
@@ -17,22 +17,40 @@ from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
 __all__ = ["Undoing", "Unwinding"]
 
 
+class Unwound(Protocol):
+    """Who has effects undone."""
+
+    def unwound(self) -> None:
+        """All that can be undone is undone."""
+
+
 class Unwinding:
-    """The undoing of all effects of a discarded frame, one after another, latest intent first."""
+    """The undoing of effects, one after another, latest intent first.
 
-    __slots__ = ("frame", "kernel", "left")
+    `frame` is where the undoing stands, `host` learns by `unwound()` when all is undone that can be; `stuck` are the
+    paths of the rest.
+    """
 
-    def __init__(self, frame: Frame) -> None:
+    __slots__ = ("frame", "host", "kernel", "left", "stuck")
+
+    def __init__(self, frame: Frame, host: Unwound, effects: list[Done]) -> None:
         self.frame = frame
+        self.host = host
         self.kernel = frame.kernel
-        self.left = sorted(frame.effects, key=lambda done: done.intent)
+        self.left = sorted(effects, key=lambda done: done.intent)
+        self.stuck: list[str] = []
 
     def go_on(self) -> None:
-        """Undo the next one, or tell the frame that all is undone."""
+        """Undo the next one, or tell the host that all is undone."""
         while self.left:
             if Undoing(self, self.left.pop()).begin():
                 return
-        self.frame.unwound()
+        self.host.unwound()
+
+    def stick(self, path: str, why: str) -> None:
+        """Name what cannot be undone."""
+        self.stuck.append(path)
+        self.kernel.stick(path, why)
 
 
 class Undoing(Owner):
@@ -53,7 +71,7 @@ class Undoing(Owner):
             kernel.decide("nothing undoes", effect.name)
             return False
         if done.spoiled is not None:
-            kernel.stick(self.path(), f"its receipt cannot be used: {done.spoiled}")
+            unwinding.stick(self.path(), f"its receipt cannot be used: {done.spoiled}")
             return False
         undo = kernel.program.effects[effect.undo]
         try:
@@ -61,7 +79,7 @@ class Undoing(Owner):
             args = [arg(env) for arg in effect.undo_args]
             key = undo.key(Env(args, None))
         except ExpressionError as error:
-            kernel.stick(self.path(), f"its undo cannot be computed: {error}")
+            unwinding.stick(self.path(), f"its undo cannot be computed: {error}")
             return False
         applying = Applying(unwinding.frame, done.activity.op, self, 0, 1, "!undo")
         applying.begin(undo, args, key, undo.patient, (), done)
@@ -88,7 +106,7 @@ class Undoing(Owner):
         kernel.out.append(
             SettleEffect(done.activity.place, effect.name, done.ledger_key, done.generation, "confirmed", receipt)
         )
-        kernel.stick(self.path(), failure.message)
+        self.unwinding.stick(self.path(), failure.message)
         kernel.resume(self.unwinding)
 
     def child_stopped(self, child: Activity) -> None:

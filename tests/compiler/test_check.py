@@ -70,7 +70,8 @@ def gallery(name):
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.orch")), ids=lambda path: path.stem)
 def test_specs_of_the_gallery_have_no_mistake_but_what_is_not_built(path):
-    assert not [item for item in gallery(path.stem) if not item.code.id.startswith("E10")]
+    found = [item for item in gallery(path.stem) if item.code.severity == "error"]
+    assert not [item for item in found if not item.code.id.startswith("E10")]
 
 
 def test_the_briefing_is_clean():

@@ -219,7 +219,7 @@ def test_all_statements_are_read() -> None:
     )
     assert [type(item).__name__ for item in flow.body] == expected.split()
     arms = next(item for item in flow.body if isinstance(item, s.Route)).arms
-    assert [type(arm.body).__name__ for arm in arms] == ["Dispatch", "Give", "Block"]
+    assert [type(arm.body.body[0]).__name__ for arm in arms] == ["Step", "Give", "Fail"]
     assert [arm.is_else for arm in arms] == [False, False, True]
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "let",
     "plan",
     "repeat",
+    "route",
     "rule",
     "scope",
     "skip",
@@ -39,6 +40,7 @@ __all__ = [
     "until",
     "use",
     "v",
+    "wait",
 ]
 
 S = 1_000_000
@@ -302,6 +304,11 @@ def checkpoint(name: str, after: tuple[str, ...] = ()) -> Draft:
     return Draft("checkpoint", name, after, lambda _s: {}, slotted=False)
 
 
+def wait(value: Any, after: tuple[str, ...] = (), *, until: bool = False) -> Draft:
+    """A wait; unlike the compiler's, it is ordered by `after` alone."""
+    return Draft("wait", "", after, lambda s: {"value": s.resolve(value), "until": until}, slotted=False)
+
+
 def until(condition: Any, after: tuple[str, ...] = ()) -> Draft:
     return Draft("until", "", after, lambda s: {"condition": s.resolve(condition)}, slotted=False)
 
@@ -361,6 +368,25 @@ def scope(
     return Draft("scope", name, after, make)
 
 
+def route(name: str, on: Any, *arms: tuple[Any, ...], after: tuple[str, ...] = ()) -> Draft:
+    """A route; an arm is (patterns, guard or None, statement, …). `on` is None where no arm has patterns."""
+
+    def make(s: Scoping) -> dict[str, Any]:
+        return {
+            "subject": None if on is None else s.resolve(on),
+            "arms": [
+                p.Arm(
+                    [s.resolve(pattern) for pattern in patterns],
+                    None if when is None else s.resolve(when),
+                    _within(s, tuple(body), []),
+                )
+                for patterns, when, *body in arms
+            ],
+        }
+
+    return Draft("route", name, after, make)
+
+
 # ------------------------------------------------------------------ links of on_failure
 
 
@@ -418,8 +444,10 @@ def _refs(part: Any, depth: int) -> list[tuple[int, int]]:
     for statement in part.statements:
         for name in statement.__dataclass_fields__:
             value = getattr(statement, name)
+            inner = [value] if isinstance(value, p.Block) else [arm.body for arm in value] if name == "arms" else []
+            for body in inner:
+                found += [(up - 1, slot) for up, slot in _refs(body, depth) if up >= 1]
             if isinstance(value, p.Block):
-                found += [(up - 1, slot) for up, slot in _refs(value, depth) if up >= 1]
                 continue
             lift = 1 if _has_item(statement, name) else 0
             found += [(up - lift, slot) for up, slot in _places(value) if up >= lift]
@@ -450,8 +478,10 @@ _KINDS: dict[str, Any] = {
     "fail": p.Fail,
     "checkpoint": p.Checkpoint,
     "until": p.Until,
+    "wait": p.Wait,
     "give": p.Give,
     "repeat": p.Repeat,
+    "route": p.Route,
     "scope": p.Scope,
 }
 

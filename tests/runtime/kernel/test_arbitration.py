@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchspec.compiler import compile_text
 from orchspec.compiler.plan import Need
 from orchspec.runtime.kernel.arbitration import RULES
 from orchspec.runtime.kernel.commands import AskPerson
@@ -227,3 +228,38 @@ def test_a_decision_that_is_cancelled_withdraws_its_question():
 
 def test_stop_ends_the_chain():
     assert run(decide(rule("stop"), FIRST, votes=[review("a")] * 3)).error["code"] == "undecided"
+
+
+OUTER = """orch 1
+contract Draft(topic: Text) -> Int
+agent ann fulfills Draft { timeout = 30s }
+agent bob fulfills Draft { timeout = 30s }
+human eve fulfills Draft { timeout = 1h }
+flow main() -> Int {
+  let topic = "bees"
+  step notes = Draft(topic) by all of [ann, bob]
+  scope inner { let other = 1  arbitrate note = notes { decide = RULE }  give note }
+  return inner
+}
+"""
+
+
+def outer(rule):
+    found = compile_text(OUTER.replace("RULE", rule), "spec.orch")
+    assert not found.errors, found.errors
+    return found.plan
+
+
+def test_a_fan_out_of_a_block_around_has_its_givers_and_its_order():
+    ann, bob = done(1, takes=9 * S), done(2, takes=S)
+    assert Driver(outer("priority([ann, bob])"), ann=[ann], bob=[bob]).run().result == 1
+    assert Driver(outer("priority([bob, ann])"), ann=[ann], bob=[bob]).run().result == 2
+    assert Driver(outer("first"), ann=[ann], bob=[bob]).run().result == 2
+
+
+def test_who_is_asked_about_a_fan_out_of_a_block_around_does_its_work_again():
+    driver = Driver(
+        outer("unanimous(it) or ask(eve, within: 1h) or stop"), ann=[done(1)], bob=[done(2)], eve=[answers(7)]
+    )
+    assert driver.run().result == 7
+    assert [command.inputs for command in driver.tried(AskPerson)] == [["bees"]]
