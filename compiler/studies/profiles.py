@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from orchspec.compiler.codes.declarations import ATTRIBUTE_TWICE, UNKNOWN_ATTRIBUTE
 from orchspec.compiler.codes.names import DUPLICATE_DECLARATION
-from orchspec.compiler.codes.studies import NOTHING_TO_SAMPLE, UNTOUCHABLE_TOOL
+from orchspec.compiler.codes.studies import NOTHING_TO_SAMPLE, UNTOUCHABLE_EFFECT, UNTOUCHABLE_TOOL
 from orchspec.compiler.codes.types import DUPLICATE_ENTRY, TYPE_MISMATCH
 from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo, SignalInfo
 from orchspec.compiler.plan import Dist, Profile
@@ -151,7 +151,7 @@ def _calls(study: Study, entry: syntax.RecordEntry, target: Target) -> Dist | Fa
     assert isinstance(target, AgentInfo)
     if all(tool.name != name for tool in target.tools):
         labels = [Label(target.node.name.span, "declared here")]
-        study.report.add(UNTOUCHABLE_EFFECT, UNTOUCHABLE_TOOL, entry.name, agent=target.name, tool=name, labels=labels)
+        study.report.add(UNTOUCHABLE_TOOL, entry.name, agent=target.name, tool=name, labels=labels)
         return FAILED
     return distribution(study, entry.value, INT, f"the calls of `{name}`", negative=False)
 
