@@ -25,6 +25,7 @@ __all__ = [
     "UNKNOWN_FACT",
     "UNKNOWN_FAULT",
     "UNKNOWN_KPI",
+    "UNTOUCHABLE_EFFECT",
     "UNTOUCHABLE_TOOL",
     "WRONG_STUB",
 ]
@@ -106,6 +107,15 @@ UNTOUCHABLE_TOOL = define(
         "tool search { slots = 2 }\nagent cy fulfills Draft { tools = [search] }\n"
         "profile cy { calls = { search: uniform(1, 4) } }"
     ),
+)
+UNTOUCHABLE_EFFECT = define(
+    "E0921",
+    "untouchable-effect",
+    "`{agent}` cannot ask for the effect `{effect}`",
+    explanation="A profile says how often an agent asks for an effect on its way; it can only ask for those that its "
+    "`effects` list. An effect of the flow is a step, and has a profile of its own.",
+    bad=spec("effect post(t: Text) { key = t }\nprofile ann { effects = { post: 30% } }"),
+    good=spec("effect post(t: Text) { key = t }\nprofile post { latency = fixed(1s) }"),
 )
 UNKNOWN_ARRIVALS = define(
     "E0908",

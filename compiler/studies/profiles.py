@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from orchspec.compiler.codes.declarations import ATTRIBUTE_TWICE, UNKNOWN_ATTRIBUTE
 from orchspec.compiler.codes.names import DUPLICATE_DECLARATION
-from orchspec.compiler.codes.studies import NOTHING_TO_SAMPLE, UNTOUCHABLE_TOOL
+from orchspec.compiler.codes.studies import NOTHING_TO_SAMPLE, UNTOUCHABLE_EFFECT, UNTOUCHABLE_TOOL
 from orchspec.compiler.codes.types import DUPLICATE_ENTRY, TYPE_MISMATCH
 from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo, SignalInfo
 from orchspec.compiler.plan import Dist, Profile
@@ -138,7 +138,7 @@ def _touched(
         if kind == "calls":
             part = _calls(study, entry, target)
         else:
-            part = _asks(study, entry)
+            part = _asks(study, entry, target)
         sound = sound and not isinstance(part, Failed)
         made[name] = part
     return made if sound else FAILED
@@ -156,8 +156,13 @@ def _calls(study: Study, entry: syntax.RecordEntry, target: Target) -> Dist | Fa
     return distribution(study, entry.value, INT, f"the calls of `{name}`", negative=False)
 
 
-def _asks(study: Study, entry: syntax.RecordEntry) -> Dist | Failed:
+def _asks(study: Study, entry: syntax.RecordEntry, target: Target) -> Dist | Failed:
     if study.target(entry.name, entry.name.text, ("effect",)) is None:
+        return FAILED
+    assert isinstance(target, AgentInfo)
+    if syntax.attribute(target.node.settings, "effects") is None:
+        labels = [Label(target.node.name.span, "declared here")]
+        study.report.add(UNTOUCHABLE_EFFECT, entry.name, agent=target.name, effect=entry.name.text, labels=labels)
         return FAILED
     if isinstance(entry.value, syntax.Call):
         return distribution(study, entry.value, BOOL, "the chance")
