@@ -72,8 +72,11 @@ class Marks:
 def marks_of(file: syntax.File) -> Marks:
     """The marks of a tree."""
     marks = Marks()
+    inline: set[int] = set()
     for node in syntax.walk(file):
         start, end = node.span.start, node.span.end
+        if isinstance(node, syntax.Arm) and node.body.body and node.body.span.start == node.body.body[0].span.start:
+            inline.add(node.body.span.start)  # without braces, what an arm does stands behind its `->`
         if isinstance(node, _STATEMENTS):
             marks.statements.add(start)
             marks.items.add(start)
@@ -83,11 +86,12 @@ def marks_of(file: syntax.File) -> Marks:
             marks.members.add(start)
         elif isinstance(node, syntax.TypeName | syntax.OptionalType):
             marks.types.update(range(start, end))
-        # `give` and `fail` are statements in a block, and the body of an arm after `->`.
-        for child in syntax.children(node) if not isinstance(node, syntax.Arm) else ():
+        for child in syntax.children(node):
             if isinstance(child, syntax.Give | syntax.Fail):
                 marks.statements.add(child.span.start)
                 marks.items.add(child.span.start)
+    marks.statements -= inline
+    marks.items -= inline
     return marks
 
 

@@ -86,3 +86,12 @@ def test_generated_specs_are_formatted_once_and_for_all(body, gap):
     assert shape(parse(Source("spec.orch", once)).file) == shape(parse(Source("spec.orch", text)).file)
     assert formatted(once) == once
     assert sorted(comments(once)) == sorted(comments(text))
+
+
+def test_what_an_arm_does_stays_behind_its_arrow():
+    body = (
+        "  route r on x {\n    case E.a -> Do(x) by a { timeout = 1min }\n    case E.b -> give x\n"
+        '    else -> fail "no"\n  }\n'
+    )
+    text = "orch 1\n\nflow f(x: E) -> E {\n" + body + "  return r\n}\n"
+    assert formatted(text) == text
