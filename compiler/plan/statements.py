@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
-from orchspec.compiler.plan.limits import Budget, Candidate
+from orchspec.compiler.plan.limits import Budget, Candidate, Policy
 from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 
 __all__ = [
@@ -175,7 +175,7 @@ class Repeat:
 class Scope:
     """`scope name { … }`, or for each item of `over` (slot 0 of the body's frame).
 
-    A region with its own budget, failure and undo.
+    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow.
     """
 
     kind: Literal["scope"]
@@ -187,7 +187,9 @@ class Scope:
     over: Over | None = None
     need: Need | None = None
     budget: Budget | None = None
-    timeout_us: int | None = None
+    policy: Policy = field(default_factory=Policy)
+    only_if: Expr | None = None
+    urgency: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
 
 

@@ -80,7 +80,10 @@ class TaskStep:
 
 @dataclass(frozen=True, slots=True)
 class EffectStep:
-    """`step url = publish(report: d)`: the effect, with its arguments in the order of its parameters."""
+    """`step url = publish(report: d)`: the effect, with its arguments in the order of its parameters.
+
+    Under `over` it is applied once for each item, and the arguments are evaluated in the item's frame.
+    """
 
     kind: Literal["effect"]
     node: int
@@ -92,11 +95,18 @@ class EffectStep:
     policy: Policy
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
+    over: Over | None = None
+    need: Need | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FlowStep:
-    """`step y = other_flow(a)`: a flow as a step; its frame is new, only its result comes back."""
+    """`step y = other_flow(a)`: a flow as a step; its frame is new, only its result comes back.
+
+    `policy` holds for the flow as a whole: an attempt is one run of it, and what an attempt did is undone before the
+    next. `urgency` is that of the tasks inside that say nothing of it. Under `over` it is called for each item.
+    """
 
     kind: Literal["flow"]
     node: int
@@ -108,11 +118,18 @@ class FlowStep:
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
     budget: Budget | None = None
+    policy: Policy = field(default_factory=Policy)
+    urgency: Expr | None = None
+    over: Over | None = None
+    need: Need | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SignalStep:
-    """`step y = paid(o.id) { timeout = 3d }`: waits for a signal with equal arguments, for at most `timeout_us`."""
+    """`step y = paid(o.id) { timeout = 3d }`: waits for a signal with equal arguments, for at most `timeout_us`.
+
+    Under `over` each item is waited for.
+    """
 
     kind: Literal["signal"]
     node: int
@@ -124,3 +141,6 @@ class SignalStep:
     timeout_us: int | None = None
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
+    over: Over | None = None
+    need: Need | None = None
+    budget: Budget | None = None
