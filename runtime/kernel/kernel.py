@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import (
     arbitration,
     calls,
+    effects,
     machines,
     repeats,
     reverts,
@@ -57,7 +58,7 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, machines, repeats, reverts, routes, scopes, settling, signals, waits))
+assert all((arbitration, calls, effects, machines, repeats, reverts, routes, scopes, settling, signals, waits))
 
 
 class Kernel:

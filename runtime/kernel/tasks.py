@@ -88,7 +88,14 @@ class Task(Seeking):
                 deadline_us = self.within_at_us if deadline_us is None else min(deadline_us, self.within_at_us)
             kernel.out.append(
                 AskPerson(
-                    self.place, self.attempt, self.dispatch, seat.agent, asking.contract, self.inputs, deadline_us
+                    self.place,
+                    self.attempt,
+                    self.dispatch,
+                    seat.agent,
+                    asking.contract,
+                    self.inputs,
+                    deadline_us,
+                    asking.doubt,
                 )
             )
             return
