@@ -12,6 +12,7 @@ from orchspec.compiler.lowering.blocks import Lowering
 from orchspec.compiler.lowering.declarations import (
     lower_agents,
     lower_answers,
+    lower_channels,
     lower_contracts,
     lower_effects,
     lower_enums,
@@ -50,6 +51,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         tools=lower_tools(checked),
         effects=lower_effects(checked, studies.profiles),
         signals=lower_signals(checked),
+        channels=lower_channels(checked),
         flows={name: _flow(blocks, info) for name, info in checked.flows.items()},
         params={name: info.value for name, info in checked.params.items()},
         profiles=dict(studies.profiles),

@@ -23,7 +23,18 @@ from orchspec.compiler.model import (
 )
 from orchspec.compiler.types import is_unknown, show
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import Expr, Node, Repeat, Revert, Scope, State, Step, attribute, walk
+from orchspec.grammar.syntax import (
+    Expr,
+    Node,
+    Repeat,
+    Revert,
+    Scope,
+    State,
+    Step,
+    attribute,
+    statements_in,
+    walk,
+)
 
 __all__ = ["deeds_of_agents", "keys_in_loops", "nothing_to_revert", "raced_deeds"]
 
@@ -45,7 +56,7 @@ def nothing_to_revert(context: Context) -> None:
     for flow in called_first(context):
         if _undoable(context, flow.node, undoable):
             undoable.add(flow)
-        for node in walk(flow.node):
+        for node in statements_in(flow.node):
             found = context.checked.resolved.get(node.name) if isinstance(node, Revert) else None
             if not isinstance(node, Revert) or not isinstance(found, Reference):
                 continue

@@ -11,6 +11,7 @@ from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import (
     AgentInfo,
     CandidateInfo,
+    ChannelInfo,
     Checked,
     ContractInfo,
     EffectInfo,
@@ -23,6 +24,7 @@ from orchspec.compiler.plan import (
     Agent,
     Budget,
     Call,
+    Channel,
     Contract,
     Doubt,
     Effect,
@@ -40,6 +42,7 @@ from orchspec.compiler.types import NOTHING, Optional, as_plan
 __all__ = [
     "lower_agents",
     "lower_answers",
+    "lower_channels",
     "lower_contracts",
     "lower_effects",
     "lower_enums",
@@ -209,3 +212,13 @@ def lower_signals(checked: Checked) -> dict[str, Signal]:
 
 def _signal(checked: Checked, info: SignalInfo) -> Signal:
     return Signal(info.name, lower_fields(checked, info.params), as_plan(info.result))
+
+
+def lower_channels(checked: Checked) -> dict[str, Channel]:
+    """The channels."""
+    return {name: _channel(checked, info) for name, info in checked.channels.items()}
+
+
+def _channel(checked: Checked, info: ChannelInfo) -> Channel:
+    senders = [sender.name for sender in info.senders]
+    return Channel(info.name, lower_fields(checked, info.params), senders, [agent.name for agent in info.receivers])

@@ -26,6 +26,7 @@ from orchspec.runtime.kernel import (
     calls,
     effects,
     machines,
+    messages,
     repeats,
     reverts,
     routes,
@@ -58,7 +59,8 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, effects, machines, repeats, reverts, routes, scopes, settling, signals, waits))
+assert all((arbitration, calls, effects, machines, messages, repeats, reverts))
+assert all((routes, scopes, settling, signals, waits))
 
 
 class Kernel:
@@ -83,6 +85,7 @@ class Kernel:
         "histories",
         "ignored",
         "intents",
+        "mail",
         "now",
         "out",
         "outcome",
@@ -113,6 +116,7 @@ class Kernel:
         self.agenda: deque[tuple[Any, Any]] = deque()
         self.places: list[Activity | None] = [None]
         self.histories: dict[str, list[Any]] = {}
+        self.mail: dict[str, list[Any]] = {}
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
         self.unreported: dict[tuple[int, int], Guess] = {}
