@@ -38,6 +38,7 @@ from orchspec.runtime.ledger import Ledger
 from orchspec.runtime.recording import fold
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.crashes import Crashed, Crashes
+from orchspec.simulator.evals import scores_of
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
@@ -314,14 +315,14 @@ class Clock:
 
     def _end(self, run: str, command: EndRun) -> None:
         self.reached("before_ack")
-        self._tell(run, command.status, command.result)
+        self._tell(run, command.status, command.result, command.waited_us)
 
-    def _tell(self, run: str, status: str, result: Any) -> None:
-        """The client is told how its run ended."""
+    def _tell(self, run: str, status: str, result: Any, waited_us: int = 0) -> None:
+        """The client is told how its run ended; for `waited_us` only evals were waited for, which is no latency."""
         visit = self.visits.pop(run)
         visit.result = result
         seen = visit.seen
-        seen.ended_s = self.env.now / SECOND
+        seen.ended_s = (self.env.now - waited_us) / SECOND
         seen.status = status
         seen.verified = status == "completed"
         self._account(visit)
@@ -336,8 +337,11 @@ class Clock:
     def _account(self, visit: Visit) -> None:
         seen = visit.seen
         seen.escalations = visit.asked
-        if visit.kernel is not None and visit.kernel.account is not None:
-            account = visit.kernel.account
+        kernel = visit.kernel
+        if kernel is not None and kernel.account is not None:
+            account = kernel.account
+            if kernel.verdicts:
+                seen.scores = scores_of(self.plan, kernel.verdicts)
             seen.cost_usd = account.charged_pico / 1e12
             seen.tokens = account.charged_tokens
             seen.attempts = account.attempts

@@ -18,6 +18,7 @@ from orchspec.runtime.kernel.arbitration import Ballot, CompiledRule, Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.effects import Applying, Done
+from orchspec.runtime.kernel.evals import Aside, EvalTask
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
@@ -64,6 +65,7 @@ _CLASSES: Final[dict[str, type]] = {
     for cls in (
         Account,
         Applying,
+        Aside,
         Asking,
         Awaiting,
         Ballot,
@@ -71,6 +73,7 @@ _CLASSES: Final[dict[str, type]] = {
         Deciding,
         Done,
         Enclosure,
+        EvalTask,
         Failed,
         Failure,
         Fan,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from orchspec.compiler.plan import Backoff, PlanError, Policy
+from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy
 from orchspec.runtime.kernel.expressions import compile_expr
 from orchspec.runtime.kernel.values import Codecs
 
@@ -195,6 +195,7 @@ class Program:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.uncapped = Budget()
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}
         self.ttl: dict[str, int | str | None] = {
