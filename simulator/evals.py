@@ -50,7 +50,10 @@ def _numbers(plan: Plan, name: str, type_: Any, value: Any, depth: int) -> Itera
 
 
 def estimates(measures: Measures) -> dict[str, tuple[Estimate, int]]:
-    """The mean of each number over all that was looked at in the measured runs, and how much that was; by name in order of first sight."""
+    """The mean of each number over all that was looked at in the measured runs, and how much that was.
+
+    By name, in order of first sight.
+    """
     names: dict[str, None] = {}
     for section in measures.sections:
         for run in section.runs:

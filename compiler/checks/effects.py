@@ -33,7 +33,7 @@ def keys_in_loops(context: Context) -> None:
             _block(context, flow.block, (), cycling)
 
 
-_Loop: TypeAlias = Repeat | Scope | State
+_Loop: TypeAlias = Repeat | Scope | State | Step
 
 
 def nothing_to_revert(context: Context) -> None:
@@ -66,7 +66,8 @@ def _block(
         if isinstance(statement, Step):
             step = context.checked.steps[statement]
             if step.effect is not None:
-                _step(context, step, step.effect, loops)
+                own = ((statement, step.loop.slot.frame),) if step.loop is not None else ()
+                _step(context, step, step.effect, (*loops, *own))
         elif isinstance(statement, Scope | Repeat | State):
             inner = context.checked.blocks.get(statement)
             if inner is None:

@@ -144,35 +144,11 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "step draft = Draft(topic) by ann { breaker = breaker(failures: 3, within: 1min, rest: 30s) }\nreturn draft"
         ),
     ),
-    "effect-for": (
-        25,
-        "`for` at a step that is no contract",
-        "write a `scope … for` around it",
-        (
-            "orch 1\neffect mail(to: Text) { key = to }\nflow f(names: List<Text>) -> Int {\n"
-            "  step sent = mail(to: n) for n in names\n  return 1\n}\n"
-        ),
-    ),
-    "limit": (
-        26,
-        "the limit `{name}` of a budget",
-        "limit `cost tokens retries attempts`, and `time` of flows and scopes; `timeout` is for each attempt",
-        "orch 1\nflow f(a: Int) -> Int {\n  budget { transitions <= 3 }\n  return a\n}\n",
-    ),
     "loop-types": (
         28,
         "the type `{name}` of `supervise` and `peers`",
         "write a `repeat` of plan and work",
         "orch 1\ncontract Lead(goal: Text, so_far: List<Done>) -> Text\n",
-    ),
-    "flow-attribute": (
-        27,
-        "`{name}` at {place}",
-        "set it at the steps inside",
-        spec(
-            "flow g(t: Text) -> Note { step d = Draft(t) by ann  return d }\n"
-            "flow f(t: Text) -> Note { step d = g(t) { timeout = 5s }  return d }"
-        ),
     ),
 }
 

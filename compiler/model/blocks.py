@@ -226,9 +226,16 @@ class ScopeInfo:
     loop: LoopInfo | None = None
     need: Need | None = None
     budget: Budget | None = None
-    timeout_us: int | None = None
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    only_if: Expr | None = None
+    urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
     result: Type = UNKNOWN
+
+    @property
+    def timeout_us(self) -> int | None:
+        """How long one attempt may take, microseconds."""
+        return self.policy.timeout_us
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -51,29 +51,23 @@ from orchspec.compiler.plan.statements import (
     Arm,
     Block,
     Checkpoint,
-    EffectStep,
     Fail,
     Flow,
-    FlowStep,
     Give,
     Let,
     Machine,
-    Need,
-    OnFailure,
-    Over,
     Repeat,
     Revert,
     Route,
     Rule,
     Scope,
-    SignalStep,
     State,
     Statement,
-    TaskStep,
     Transition,
     Until,
     Wait,
 )
+from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
 __all__ = [

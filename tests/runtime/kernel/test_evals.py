@@ -129,7 +129,7 @@ def test_an_argument_that_cannot_be_told_is_a_failed_eval_and_no_more():
 
 def test_a_run_that_fails_looks_no_further():
     body = 'step a = Work(n) by ann\neval good = Score(a) by bob\nfail "no" when a > 0\nreturn a'
-    end, driver = ran(body, ann=[done(5)], bob=[hangs()])
+    end, _ = ran(body, ann=[done(5)], bob=[hangs()])
     assert (end.status, end.error["message"]) == ("failed", "no")
     assert end.ended_us < 1_100 * S
     assert end.decided("eval given up") == ["good"]
