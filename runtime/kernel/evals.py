@@ -22,6 +22,7 @@ from orchspec.runtime.kernel.tasks import Task
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Evaluation
+    from orchspec.runtime.kernel.expressions import FrameLike
     from orchspec.runtime.kernel.kernel import Kernel
 
 __all__ = ["VERDICTS_MAX", "Aside", "EvalOp", "EvalTask", "alone", "give_up"]
@@ -111,6 +112,10 @@ class Aside:
     def key(self) -> int:
         """The key that those of its tasks are mixed from."""
         return self.own_key
+
+    def env(self, child: Activity) -> FrameLike:
+        """The block that the eval stands in."""
+        return child.frame
 
     def adopt(self, child: Activity) -> None:
         """The run does not end before it."""
