@@ -27,12 +27,9 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     owned_twice,
     keys_in_loops,
     nothing_to_revert,
-<<<<<<< HEAD
     read_evals,
-=======
     deeds_of_agents,
     raced_deeds,
->>>>>>> main
     reservations,
     best_case,
 )
