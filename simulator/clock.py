@@ -38,7 +38,6 @@ from orchspec.runtime.ledger import Ledger
 from orchspec.runtime.recording import fold
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.crashes import Crashed, Crashes
-from orchspec.simulator.evals import scores_of
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
@@ -326,7 +325,7 @@ class Clock:
         seen.ended_s = (self.env.now - waited_us) / SECOND
         seen.status = status
         seen.verified = status == "completed"
-        self._account(visit)
+        visit.account()
         if seen.in_flight_at_crash:
             seen.resumed_well = status == "completed" and not visit.wronged and not self.world.did_wrong_by(run)
         if self.watch:
@@ -334,20 +333,6 @@ class Clock:
             self.watched[run] = self.journal.records.get(run, [])
         self.journal.acknowledge(run)
         self.on_end(visit)
-
-    def _account(self, visit: Visit) -> None:
-        seen = visit.seen
-        seen.escalations = visit.asked
-        kernel = visit.kernel
-        if kernel is not None and kernel.account is not None:
-            account = kernel.account
-            if kernel.verdicts:
-                seen.scores = scores_of(self.plan, kernel.verdicts)
-            seen.cost_usd = account.charged_pico / 1e12
-            seen.tokens = account.charged_tokens
-            seen.attempts = account.attempts
-            seen.retries = account.retries
-            seen.wasted_usd = account.wasted_pico / 1e12
 
     def _halt(self, run: str, error: Exception) -> None:
         if run in self.halted:
@@ -359,7 +344,7 @@ class Clock:
             visit.seen.status = "halted"
             if visit.seen.in_flight_at_crash:
                 visit.seen.resumed_well = False
-            self._account(visit)
+            visit.account()
             if self.on_halt is not None:
                 self.on_halt(visit)
 
