@@ -23,6 +23,7 @@ from orchspec.compiler.declarations import check_bodies, resolve_signatures
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Checked
 from orchspec.compiler.names import collect
+from orchspec.compiler.overrides import override
 from orchspec.compiler.params import check_params
 from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
@@ -61,7 +62,7 @@ def check(subject: Source | File, settings: Mapping[str, str] | None = None, fol
 
     Args:
         subject: its text, or its tree; of a tree the syntax errors were told by the parser and are not told again.
-        settings: other values for params, as texts: `--set width=8`.
+        settings: other values for params and attributes, as texts: `--set width=8`, `--set scout.slots=4`.
         folder: the folder of the file, for the data that its scenarios name; none for a text that came from no file.
     """
     if isinstance(subject, File):
@@ -76,7 +77,8 @@ def _check(
     file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None
 ) -> CheckResult:
     report = Report(whole=file.whole)
-    checked = Checked(file, dict(settings))
+    file, constants = override(file, settings, report)
+    checked = Checked(file, constants)
     context = Context(checked, report)
     typer = Typer(context)
     with bounded_suggestions():

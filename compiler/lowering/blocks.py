@@ -296,6 +296,8 @@ class Lowering:
         found = self.checked.resolved[node.name]
         assert isinstance(found, Reference), "what is reverted has a name"
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
+        if isinstance(found.slot.declared, syntax.State):
+            of = -1 - of  # the states of a machine are one statement of its block
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
     def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
