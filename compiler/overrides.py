@@ -59,9 +59,7 @@ def _span(declaration: Any) -> Any:
 
 def _place(declarations: list[Any], owner: str, attribute: str) -> int | None:
     """Where the declaration stands that the attribute belongs to."""
-    named = [
-        place for place, each in enumerate(declarations) if hasattr(each, "settings") and _name(each) == owner
-    ]
+    named = [place for place, each in enumerate(declarations) if hasattr(each, "settings") and _name(each) == owner]
     having = [place for place in named if _gives(declarations[place], attribute)]
     profiles = [place for place in named if isinstance(declarations[place], ProfileDecl)]
     if having:

@@ -92,7 +92,7 @@ def command(
 
 
 def _cases(terminal: Terminal, file: str, settings: dict[str, str], sweeps: tuple[str, ...]) -> list[_Case] | None:
-    """The spec, compiled with its settings, once for each combination of the sweeps; None after reporting its errors."""
+    """The spec, compiled once for each combination of the sweeps; None after reporting its errors."""
     if sweeps and file == STDIN:
         raise Misuse("--sweep compiles the spec once for each value, and standard input is read once; name a file")
     swept = combinations(sweeps)

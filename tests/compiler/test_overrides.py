@@ -14,7 +14,9 @@ profile ann { latency = fixed(2s) }
 
 
 def compiled(**settings):
-    return compile_text(SPEC, "spec.orch", settings={name.replace("__", "."): value for name, value in settings.items()})
+    return compile_text(
+        SPEC, "spec.orch", settings={name.replace("__", "."): value for name, value in settings.items()}
+    )
 
 
 @pytest.mark.parametrize(
