@@ -81,11 +81,12 @@ def _check(
     with bounded_suggestions():
         _passes(context, typer)
         studies = check_studies(context, folder)
-    if file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics)):
+    complete = file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics))
+    if complete:
         for lint in LINTS:
             lint(context)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
-    found = silence(file, [*syntax_errors, *apart_from_syntax(file, syntax_errors, told)])
+    found = silence(file, [*syntax_errors, *apart_from_syntax(file, syntax_errors, told)], complete=complete)
     return CheckResult(checked, sorted_diagnostics(found), studies)
 
 
