@@ -11,6 +11,7 @@ from typing import Any
 
 from orchspec.compiler.arbitrations import check_arbitrate
 from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.channels import check_send
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
@@ -83,7 +84,6 @@ _UNBUILT: Mapping[type[Node], str] = {
     Supervise: "supervise",
     Peers: "peers",
     Eval: "eval",
-    Send: "send",
 }
 _NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
 _Given = tuple[str, SlotKind, Node, Type]
@@ -97,6 +97,7 @@ class Blocks:
         self.context: Context = typer.context
         self.checked = typer.checked
         self.report = typer.report
+        self._of: FlowInfo | None = None
         self._wanted: dict[BlockInfo, Type | None] = {}
         self._hints: dict[BlockInfo, Type | None] = {}
         self._rules: Mapping[type[Node], Callable[[Any, BlockInfo, Env], Type]] = {
@@ -109,6 +110,7 @@ class Blocks:
             Fail: self._fail,
             Until: self._until,
             Wait: lambda node, _block, env: check_wait(typer, node, env),
+            Send: lambda node, _block, env: check_send(typer, node, env, self._of),
             Revert: lambda node, _block, env: check_revert(typer, node, env),
             Return: self._value,
             Give: self._value,
@@ -117,6 +119,7 @@ class Blocks:
     def flow(self, info: FlowInfo) -> None:
         """Checks the body of a flow."""
         node = info.node
+        self._of = info
         if isinstance(node, MachineDecl):
             check_machine(self, info, node)
             return

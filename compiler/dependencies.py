@@ -1,7 +1,7 @@
 """The order of a block: what each statement waits for, and that nothing waits for itself.
 
 A statement waits for the statements whose names it, or anything nested in it, reads; for what `after` and `require`
-say; an effect step for the effect steps and the guards above it; everything for the checkpoints and waits above it,
+say; an effect step for the effect steps and the guards above it; everything for the checkpoints, waits and sends above,
 and these for everything above them. Cycles are told with each of their edges; what is merely written in the wrong
 order is told so.
 """
@@ -31,6 +31,7 @@ from orchspec.grammar.syntax import (
     Revert,
     Route,
     Scope,
+    Send,
     Statement,
     Step,
     Wait,
@@ -192,7 +193,7 @@ def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
                 statement.span,
                 f"`{_name(statement)}` stands below a {_barrier(block.statements[barrier])}",
             )
-        if isinstance(statement, Checkpoint | Wait):
+        if isinstance(statement, Checkpoint | Wait | Send):
             for above in range(last, place):
                 name = _name(block.statements[above])
                 yield _Edge(place, above, statement.span, f"the {_barrier(statement)} stands below `{name}`")
@@ -206,7 +207,7 @@ def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
 
 
 def _barrier(statement: Statement) -> str:
-    return "wait" if isinstance(statement, Wait) else "checkpoint"
+    return {Wait: "wait", Send: "send"}.get(type(statement), "checkpoint")
 
 
 @dataclass(slots=True)

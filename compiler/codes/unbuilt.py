@@ -63,18 +63,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "write a step that nobody waits for",
         in_flow(_DRAFT + "eval quality = Check(draft) by bob { sample = 10% }\nreturn draft"),
     ),
-    "channel": (
-        7,
-        "`channel`",
-        "hand over what is to be known as a parameter of the contract",
-        PRELUDE + "channel news(note: Text) { from = [ann]  to = all }\n",
-    ),
-    "send": (
-        9,
-        "`send`",
-        "hand over what is to be known as a parameter of the contract",
-        in_flow(_DRAFT + 'send news(note: "done")\nreturn draft'),
-    ),
     "hedge": (
         12,
         "`hedge`",

@@ -41,6 +41,7 @@ from orchspec.compiler.plan import (
     Route,
     Rule,
     Scope,
+    Send,
     SignalStep,
     State,
     Statement,
@@ -292,6 +293,12 @@ class Lowering:
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
+    def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
+        """A message."""
+        info = self.checked.sends[node]
+        arguments = lower_arguments(self.checked, info.arguments)
+        return Send("send", self.nodes[node], needs, info.channel.name, info.flow.name, arguments)
+
     def until(self, node: syntax.Until, _: BlockInfo, needs: list[int]) -> Until:
         """The end of a loop."""
         return Until("until", self.nodes[node], needs, self._expression(node.condition))
@@ -320,6 +327,7 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Until: Lowering.until,
     syntax.Revert: Lowering.revert,
     syntax.Wait: Lowering.wait,
+    syntax.Send: Lowering.send,
     syntax.Give: Lowering.give,
     syntax.Return: Lowering.give,
 }

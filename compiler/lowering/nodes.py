@@ -19,6 +19,7 @@ _NUMBERED = (
     syntax.Until,
     syntax.Revert,
     syntax.Wait,
+    syntax.Send,
     syntax.Give,
     syntax.Return,
     syntax.Repeat,

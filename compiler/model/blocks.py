@@ -8,6 +8,7 @@ from typing import Literal
 from orchspec.compiler.model.declarations import (
     AgentInfo,
     Argument,
+    ChannelInfo,
     ContractInfo,
     EffectInfo,
     FlowInfo,
@@ -30,6 +31,7 @@ from orchspec.grammar.syntax import (
     Return,
     Route,
     Scope,
+    Send,
     State,
     Statement,
     Step,
@@ -48,6 +50,7 @@ __all__ = [
     "RouteInfo",
     "RuleInfo",
     "ScopeInfo",
+    "SendInfo",
     "StateInfo",
     "StepInfo",
     "TierInfo",
@@ -141,6 +144,16 @@ class StepInfo:
     policy: PolicyValues = field(default_factory=PolicyValues)
     budget: Budget | None = None
     result: Type = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SendInfo:
+    """`send channel(args)` in a block of `flow`."""
+
+    node: Send
+    channel: ChannelInfo
+    flow: FlowInfo
+    arguments: tuple[Argument, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

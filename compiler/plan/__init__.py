@@ -43,6 +43,7 @@ from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
+from orchspec.compiler.plan.messages import Channel, Send
 from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
@@ -85,6 +86,7 @@ __all__ = [
     "Budget",
     "Call",
     "Candidate",
+    "Channel",
     "Checkpoint",
     "Contract",
     "Dist",
@@ -118,6 +120,7 @@ __all__ = [
     "Rule",
     "Scenario",
     "Scope",
+    "Send",
     "Signal",
     "SignalStep",
     "Source",

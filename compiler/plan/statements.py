@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.compiler.plan.messages import Send
 
 __all__ = [
     "Arbitrate",
@@ -380,6 +381,7 @@ Statement: TypeAlias = (
     | Checkpoint
     | Wait
     | Revert
+    | Send
     | Until
     | Give
     | Repeat
@@ -393,9 +395,7 @@ Statement: TypeAlias = (
 class Block:
     """Statements with one frame.
 
-    `slots` names its slots, the first `given` of which are filled when it starts (parameters, `past` and `prev`, an
-    item).
-
+    `slots` names its slots, the first `given` of which are filled when it starts (parameters, `past`, `prev`, an item).
     `statements[i].needs` holds indices below len(statements), never a cycle. A statement starts when all it needs has
     settled.
     """

@@ -179,7 +179,7 @@ class _Builder:
         kind: NodeKind = "person" if people and len(people) == len(step.candidates) else "task"
         # The call of an arm has no name of its own.
         title, work = (step.name, [step.contract]) if step.name else (step.contract, [])
-        lines = [*work, dispatch(step), *self._over(step.over, step.need, frames)]
+        lines = [*work, dispatch(step), *self._says(step), *self._over(step.over, step.need, frames)]
         if step.over is None:
             lines += needed(step.need)
         inner = frames if step.over is None else [[step.over.item], *frames]
@@ -187,6 +187,12 @@ class _Builder:
         lines += self._guards(step, frames, inner)
         many = step.over is not None or step.pattern in ("all", "some", "first")
         return Node(name, kind, title, tuple(lines), many)
+
+    def _says(self, step: TaskStep) -> list[str]:
+        """The channels that those who may take a step may send on."""
+        agents = {each.agent for each in step.candidates}
+        channels = [name for name, each in self.plan.channels.items() if agents.intersection(each.senders)]
+        return [f"may send on {', '.join(channels)}"] if channels else []
 
     def _effect(self, name: str, step: EffectStep, frames: Frames) -> Node:
         effect = self.plan.effects[step.effect]
@@ -219,6 +225,11 @@ class _Builder:
                 return Node(name, "let", statement.name, (f"= {text(statement.value, frames)}",))
             case "checkpoint":
                 return Node(name, "checkpoint", statement.name, ("checkpoint",))
+            case "send":
+                channel = self.plan.channels[statement.channel]
+                values = [text(arg, frames) for arg in statement.args if arg != ["const", None]]
+                to = ", ".join(each for each in channel.receivers if each != statement.sender)
+                return Node(name, "checkpoint", f"send {channel.name}", (*values, f"to {to}"))
             case "wait":
                 value = statement.value
                 shown = duration(value[1]) if value[0] == "const" else text(value, frames)
