@@ -18,7 +18,7 @@ from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Context, Env, Fact
 from orchspec.compiler.model import AgentInfo, Frame, GiverRef, MemberRef, ParamRef, Reference, Slot, StepInfo
-from orchspec.compiler.names import describe, find, is_opaque
+from orchspec.compiler.names import describe, find, is_opaque, unknown
 from orchspec.compiler.narrowing import fact_of, facts, lookup
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.types import (
@@ -73,9 +73,25 @@ from orchspec.grammar.syntax import (
     Step,
     Text,
     Unary,
+    dotted,
 )
 
 __all__ = ["Typer"]
+
+_NO_VALUES = (
+    "agents",
+    "contracts",
+    "effects",
+    "signals",
+    "flows",
+    "enums",
+    "records",
+    "tools",
+    "models",
+    "policies",
+    "decisions",
+)
+"""What is declared and is no value."""
 
 
 class Typer:
@@ -190,23 +206,34 @@ class Typer:
         found = lookup(env.frame, node.text)
         if found is not None:
             return self._slot(node, *found, env)
-        param = self.checked.params.get(node.text)
-        if param is not None:
-            self.context.used.add(param)
-            self.checked.resolved[node] = ParamRef(param)
-            return param.type
-        if is_opaque(self.context, node.text):
+        if self._param(node, node.text):
+            return self._param_type(node)
+        if is_opaque(self.context, node, node.text):
             return UNKNOWN
-        info = self._declared(node.text)
+        info = self._declared(node, node.text)
         if info is not None:
             self.context.used.add(info)
             self.report.add(codes.NOT_A_VALUE, node, name=node.text, found=describe(info))
             return UNKNOWN
-        names = chain(self._visible(env.frame), self.checked.params)
+        names = chain(self._visible(env.frame), self.context.known(node, "params"))
         self.report.absent(
             name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=did_you_mean(node.text, node, names)
         )
         return UNKNOWN
+
+    def _param(self, node: Name | Field, text: str) -> bool:
+        """Whether a name, dotted if it leads through an import, is that of a param; notes so."""
+        param = self.context.find("params", node, text)
+        if param is None:
+            return False
+        self.context.used.add(param)
+        self.checked.resolved[node] = ParamRef(param)
+        return True
+
+    def _param_type(self, node: Name | Field) -> Type:
+        found = self.checked.resolved[node]
+        assert isinstance(found, ParamRef)
+        return found.param.type
 
     def _slot(self, node: Name, slot: Slot, up: int, env: Env) -> Type:
         if slot in self.context.ambiguous:
@@ -227,23 +254,9 @@ class Typer:
             given = getattr(slot.declared, "name", slot.declared)
             yield Label(given.span, "what is done here gives nothing")
 
-    def _declared(self, name: str) -> object | None:
-        checked = self.checked
-        for table in (
-            checked.agents,
-            checked.contracts,
-            checked.effects,
-            checked.flows,
-            checked.enums,
-            checked.records,
-            checked.tools,
-            checked.models,
-            checked.policies,
-            checked.decisions,
-        ):
-            if name in table:
-                return table[name]
-        return None
+    def _declared(self, node: Node, name: str) -> object | None:
+        found = (self.context.find(table, node, name) for table in _NO_VALUES)
+        return next((info for info in found if info is not None), None)
 
     def _visible(self, frame: Frame) -> Iterator[str]:
         current: Frame | None = frame
@@ -254,9 +267,10 @@ class Typer:
     # -------------------------------------------------------------- fields and items
 
     def _field(self, node: Field, env: Env, _hint: Type | None) -> Type:
-        base, name = node.base, node.name
-        if isinstance(base, Name) and lookup(env.frame, base.text) is None and base.text not in self.checked.params:
-            enum = self.checked.enums.get(base.text)
+        name = node.name
+        base = self._outside(node.base, env)
+        if base is not None:
+            enum = self.context.find("enums", node, base)
             if enum is not None:
                 self.context.used.add(enum)
                 if name.text in enum.members:
@@ -271,19 +285,43 @@ class Typer:
                         fix=did_you_mean(name.text, name, enum.members),
                     )
                 return EnumOf(enum.name)
-            if self._is_no_enum(base):
+            if self._param(node, f"{base}.{name.text}"):
+                return self._param_type(node)
+            if self._leads_nowhere(node, base):
                 return UNKNOWN
-        found = self._field_of(node, self.infer(base, env))
+        found = self._field_of(node, self.infer(node.base, env))
         key = fact_of(node, self.checked.resolved)
         return required(found) if key is not None and key in env.facts else found
 
-    def _is_no_enum(self, base: Name) -> bool:
-        """Whether `Base.member` names a type that nobody declared, which is reported as such."""
-        name = base.text
-        if not name[:1].isupper() or is_opaque(self.context, name) or self._declared(name) is not None:
-            return False
-        fix = did_you_mean(name, base, self.checked.enums)
-        self.report.absent(name_codes.UNKNOWN_NAME, base, kind="type", name=name, fix=fix)
+    def _outside(self, base: Expr, env: Env) -> str | None:
+        """The dotted name that an expression spells, unless it begins with the name of a value."""
+        text = dotted(base)
+        if text is None:
+            return None
+        first = text.partition(".")[0]
+        if lookup(env.frame, first) is not None or self.context.find("params", base, first) is not None:
+            return None
+        return text
+
+    def _leads_nowhere(self, node: Field, base: str) -> bool:
+        """Whether `Base.member` names a type that nobody declared, or what an imported file does not offer as a value.
+
+        That is reported; where nothing may be said of the name, it is true in silence.
+        """
+        if is_opaque(self.context, node, base):
+            return True
+        imported = base in self.context.module(node).imports
+        full = f"{base}.{node.name.text}" if imported else base
+        found = self._declared(node, full)
+        if imported and found is not None:
+            self.context.used.add(found)
+            self.report.add(codes.NOT_A_VALUE, node, name=full, found=describe(found))
+        elif imported and not is_opaque(self.context, node, full):
+            unknown(self.context, node, "name", full, self.context.known(node, "params", "enums"))
+        elif not imported:
+            if not base.rpartition(".")[2][:1].isupper() or found is not None:
+                return False
+            unknown(self.context, node.base, "type", base, self.context.known(node, "enums"))
         return True
 
     def _field_of(self, node: Field, base: Type) -> Type:
@@ -354,12 +392,8 @@ class Typer:
             self.report.add(codes.BAD_INDEX, node.index, problem=f"{rule}, found {show(found)}")
 
     def _names_agent(self, index: Expr, env: Env) -> bool:
-        return (
-            isinstance(index, Name)
-            and index.text in self.checked.agents
-            and lookup(env.frame, index.text) is None
-            and index.text not in self.checked.params
-        )
+        name = self._outside(index, env)
+        return name is not None and self.context.find("agents", index, name) is not None
 
     def _giver(self, node: Index, base: Type) -> Type:
         agent = find(self.context, node.index, AgentInfo)

@@ -64,12 +64,14 @@ from orchspec.compiler.model.frames import (
     Slot,
     SlotKind,
 )
+from orchspec.compiler.model.modules import Binding, Module, Place
 
 __all__ = [
     "AgentInfo",
     "ArbitrateInfo",
     "Argument",
     "ArmInfo",
+    "Binding",
     "BlockInfo",
     "BuiltinRef",
     "CandidateInfo",
@@ -88,9 +90,11 @@ __all__ = [
     "MemberRef",
     "MissingRef",
     "ModelInfo",
+    "Module",
     "OnFailureInfo",
     "ParamInfo",
     "ParamRef",
+    "Place",
     "PolicyInfo",
     "PolicyValues",
     "RecordInfo",
