@@ -96,6 +96,7 @@ def _found(context: Context, module: Module, binding: Binding) -> tuple[str, Any
     else:
         kind = "type" if tables is _TYPES else describe(binding.stand_in).partition(" ")[2]
         unknown(context, value, kind, text, context.known(value, *tables))
+        module.misbound = True
     return "", None
 
 
@@ -171,6 +172,7 @@ def _record_problem(stand_in: RecordInfo, bound: Any) -> str | None:
 
 
 def _wrong(context: Context, module: Module, binding: Binding, problem: str) -> None:
+    module.misbound = True
     declared = getattr(binding.declared, "name", binding.declared)
     labels = [Label(declared.span, "declared here")]
     bound = getattr(binding.bound, "node", None)

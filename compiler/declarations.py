@@ -166,7 +166,7 @@ def resolve_signatures(context: Context) -> None:
         record.fields = declare_fields(context, record.node.fields, record.frame, f"the type {record.name}", "field")
     for param in checked.params.values():
         param.type = resolve_type(context, param.node.type)
-        param.frame.add(param.name, "param", param.node, param.type)
+        param.frame.add(param.node.name.text, "param", param.node, param.type)
     called = (checked.contracts, checked.effects, checked.signals, checked.flows)
     infos = [info for table in called for info in table.values()]
     for info in (*infos, *(item for item in stand_ins if isinstance(item, _CALLED))):

@@ -16,7 +16,7 @@ __all__ = ["as_told", "is_told"]
 def is_told(checked: Checked, item: Diagnostic) -> bool:
     """Whether a diagnostic is told to whoever checks this spec."""
     module = checked.module_of.get(item.span.source)
-    return module is None or not module.prefix or item.severity == "error"
+    return module is None or not module.prefix or (item.severity == "error" and not module.misbound)
 
 
 def as_told(checked: Checked, item: Diagnostic) -> Diagnostic:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from orchspec.compiler import functions, literals, operators
+from orchspec.compiler import functions, literals, operators, outer
 from orchspec.compiler.codes import arbitration
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Context, Env, Fact
-from orchspec.compiler.model import AgentInfo, Frame, GiverRef, MemberRef, ParamRef, Reference, Slot, StepInfo
-from orchspec.compiler.names import describe, find, is_opaque, unknown
+from orchspec.compiler.model import AgentInfo, Frame, GiverRef, Reference, Slot, StepInfo
+from orchspec.compiler.names import describe, find, is_opaque
 from orchspec.compiler.narrowing import fact_of, facts, lookup
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.types import (
@@ -32,7 +32,6 @@ from orchspec.compiler.types import (
     PERCENT,
     TEXT,
     UNKNOWN,
-    EnumOf,
     ListOf,
     MapOf,
     Nothing,
@@ -73,25 +72,9 @@ from orchspec.grammar.syntax import (
     Step,
     Text,
     Unary,
-    dotted,
 )
 
 __all__ = ["Typer"]
-
-_NO_VALUES = (
-    "agents",
-    "contracts",
-    "effects",
-    "signals",
-    "flows",
-    "enums",
-    "records",
-    "tools",
-    "models",
-    "policies",
-    "decisions",
-)
-"""What is declared and is no value."""
 
 
 class Typer:
@@ -206,11 +189,12 @@ class Typer:
         found = lookup(env.frame, node.text)
         if found is not None:
             return self._slot(node, *found, env)
-        if self._param(node, node.text):
-            return self._param_type(node)
+        param = outer.param(self, node, node.text)
+        if param is not None:
+            return param
         if is_opaque(self.context, node, node.text):
             return UNKNOWN
-        info = self._declared(node, node.text)
+        info = outer.declared(self.context, node, node.text)
         if info is not None:
             self.context.used.add(info)
             self.report.add(codes.NOT_A_VALUE, node, name=node.text, found=describe(info))
@@ -220,20 +204,6 @@ class Typer:
             name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=did_you_mean(node.text, node, names)
         )
         return UNKNOWN
-
-    def _param(self, node: Name | Field, text: str) -> bool:
-        """Whether a name, dotted if it leads through an import, is that of a param; notes so."""
-        param = self.context.find("params", node, text)
-        if param is None:
-            return False
-        self.context.used.add(param)
-        self.checked.resolved[node] = ParamRef(param)
-        return True
-
-    def _param_type(self, node: Name | Field) -> Type:
-        found = self.checked.resolved[node]
-        assert isinstance(found, ParamRef)
-        return found.param.type
 
     def _slot(self, node: Name, slot: Slot, up: int, env: Env) -> Type:
         if slot in self.context.ambiguous:
@@ -254,10 +224,6 @@ class Typer:
             given = getattr(slot.declared, "name", slot.declared)
             yield Label(given.span, "what is done here gives nothing")
 
-    def _declared(self, node: Node, name: str) -> object | None:
-        found = (self.context.find(table, node, name) for table in _NO_VALUES)
-        return next((info for info in found if info is not None), None)
-
     def _visible(self, frame: Frame) -> Iterator[str]:
         current: Frame | None = frame
         while current is not None:
@@ -267,62 +233,13 @@ class Typer:
     # -------------------------------------------------------------- fields and items
 
     def _field(self, node: Field, env: Env, _hint: Type | None) -> Type:
-        name = node.name
-        base = self._outside(node.base, env)
-        if base is not None:
-            enum = self.context.find("enums", node, base)
-            if enum is not None:
-                self.context.used.add(enum)
-                if name.text in enum.members:
-                    self.checked.resolved[node] = MemberRef(enum, name.text)
-                elif name.text:
-                    self.report.add(
-                        name_codes.UNKNOWN_MEMBER,
-                        name,
-                        type=enum.name,
-                        name=name.text,
-                        notes=[f"its members are {listed(enum.members)}"],
-                        fix=did_you_mean(name.text, name, enum.members),
-                    )
-                return EnumOf(enum.name)
-            if self._param(node, f"{base}.{name.text}"):
-                return self._param_type(node)
-            if self._leads_nowhere(node, base):
-                return UNKNOWN
+        base = outer.spelled(self, node.base, env)
+        found = None if base is None else outer.member(self, node, base)
+        if found is not None:
+            return found
         found = self._field_of(node, self.infer(node.base, env))
         key = fact_of(node, self.checked.resolved)
         return required(found) if key is not None and key in env.facts else found
-
-    def _outside(self, base: Expr, env: Env) -> str | None:
-        """The dotted name that an expression spells, unless it begins with the name of a value."""
-        text = dotted(base)
-        if text is None:
-            return None
-        first = text.partition(".")[0]
-        if lookup(env.frame, first) is not None or self.context.find("params", base, first) is not None:
-            return None
-        return text
-
-    def _leads_nowhere(self, node: Field, base: str) -> bool:
-        """Whether `Base.member` names a type that nobody declared, or what an imported file does not offer as a value.
-
-        That is reported; where nothing may be said of the name, it is true in silence.
-        """
-        if is_opaque(self.context, node, base):
-            return True
-        imported = base in self.context.module(node).imports
-        full = f"{base}.{node.name.text}" if imported else base
-        found = self._declared(node, full)
-        if imported and found is not None:
-            self.context.used.add(found)
-            self.report.add(codes.NOT_A_VALUE, node, name=full, found=describe(found))
-        elif imported and not is_opaque(self.context, node, full):
-            unknown(self.context, node, "name", full, self.context.known(node, "params", "enums"))
-        elif not imported:
-            if not base.rpartition(".")[2][:1].isupper() or found is not None:
-                return False
-            unknown(self.context, node.base, "type", base, self.context.known(node, "enums"))
-        return True
 
     def _field_of(self, node: Field, base: Type) -> Type:
         name = node.name.text
@@ -392,7 +309,7 @@ class Typer:
             self.report.add(codes.BAD_INDEX, node.index, problem=f"{rule}, found {show(found)}")
 
     def _names_agent(self, index: Expr, env: Env) -> bool:
-        name = self._outside(index, env)
+        name = outer.spelled(self, index, env)
         return name is not None and self.context.find("agents", index, name) is not None
 
     def _giver(self, node: Index, base: Type) -> Type:

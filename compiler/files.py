@@ -122,7 +122,8 @@ class Files:
     def _missing(self, path: str, place: Place, file: Path) -> Unfound:
         where = "in the library" if place.bundled else "there"
         names = list(_specs(file.parent))
-        near = nearest(file.name, names) or nearest(f"{file.name}{_SUFFIX}", names)
+        whole = f"{file.name}{_SUFFIX}"
+        near = whole if whole in names else nearest(file.name, names) or nearest(whole, names)
         if near is not None:
             return Unfound("missing", f"there is no such file {where}", str(PurePosixPath(path).parent / near))
         if not place.bundled and place.path.parent == PurePosixPath():

@@ -200,6 +200,7 @@ class _Loader:
                 file = made.file.span.source.name
                 fix = did_you_mean(name, item.name, declared)
                 note = f"it declares {listed(declared)}" if declared else "it declares nothing"
+                made.misbound = True
                 if made.whole:
                     self.report.absent(codes.UNKNOWN_BINDING, item.name, file=file, name=name, notes=[note], fix=fix)
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
+
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import StepInfo
@@ -23,17 +25,24 @@ def flow_cycles(context: Context) -> None:
                 calls.setdefault((flow.name, step.flow.name), step.node.work.callee.span)
     if not calls:
         return
-    import networkx as nx
+    called: dict[str, set[str]] = {}
+    for caller, callee in calls:
+        called.setdefault(caller, set()).add(callee)
+    try:
+        TopologicalSorter(called).prepare()
+    except CycleError:
+        pass
+    else:
+        return
+    import networkx as nx  # only where there is a cycle to show: it takes longer to load than most specs to check
 
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_edges_from(calls)
-    if nx.is_directed_acyclic_graph(graph):
-        return
     for knot in sorted(sorted(part) for part in nx.strongly_connected_components(graph)):
         if len(knot) == 1 and not graph.has_edge(knot[0], knot[0]):
             continue
         cycle = list(nx.find_cycle(graph.subgraph(knot), knot[0]))
-        first = min(cycle, key=lambda edge: calls[edge].start)
+        first = min(cycle, key=lambda edge: (calls[edge].source.name, calls[edge].start))
         names = f"`{first[0]}`"
         if len(cycle) > 1:
             through = ", ".join(f"`{callee}`" for _, callee in cycle if callee != first[0])

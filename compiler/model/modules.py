@@ -67,6 +67,8 @@ class Module:
     opaque: set[str] = field(default_factory=set)
     """Names that constructs not built yet declare (refused already): nothing more is said about them."""
     whole: bool = True
+    misbound: bool = False
+    """Whether something that was bound does not fit, which was reported: what follows from it is not told."""
 
     def own(self, table: str, name: str) -> Any | None:
         """The declaration of this file, or what is bound in its place."""
