@@ -15,6 +15,7 @@ from orchspec.compiler.context import Context
 from orchspec.compiler.model import (
     AgentInfo,
     Binding,
+    ChannelInfo,
     ContractInfo,
     EffectInfo,
     EnumInfo,
@@ -121,7 +122,7 @@ def _problem(stand_in: Any, bound: Any) -> str | None:
                 return None
             missing = [contract.name for contract in stand_in.fulfills if contract not in bound.fulfills]
             return f"it does not fulfill {listed(missing)}" if missing else None
-        case ContractInfo() | EffectInfo() | SignalInfo() | FlowInfo():
+        case ContractInfo() | EffectInfo() | SignalInfo() | FlowInfo() | ChannelInfo():
             return _signature_problem(stand_in, bound)
         case RecordInfo():
             return _record_problem(stand_in, bound)
@@ -147,7 +148,7 @@ def _signature_problem(stand_in: Any, bound: Any) -> str | None:
     for further in params[len(stand_in.params) :]:
         if not further.has_default and not isinstance(further.type, Optional):
             return f"it needs `{further.name}` too, which is not handed over"
-    if not assignable(bound.result, stand_in.result):
+    if not isinstance(bound, ChannelInfo) and not assignable(bound.result, stand_in.result):
         return f"it gives {show(bound.result)}, and {show(stand_in.result)} is needed"
     return None
 

@@ -24,6 +24,7 @@ from orchspec.grammar.source import Source
 from orchspec.grammar.syntax import (
     AgentDecl,
     Attribute,
+    ChannelDecl,
     ContractDecl,
     DecisionDecl,
     EffectDecl,
@@ -63,6 +64,7 @@ _BINDABLE: Mapping[type[Node], str] = {
     PolicyDecl: "policies",
     ModelDecl: "models",
     SignalDecl: "signals",
+    ChannelDecl: "channels",
     DecisionDecl: "decisions",
     FlowDecl: "flows",
     MachineDecl: "flows",

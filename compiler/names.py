@@ -13,6 +13,7 @@ from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import (
     AgentInfo,
+    ChannelInfo,
     ContractInfo,
     DecisionInfo,
     EffectInfo,
@@ -30,7 +31,6 @@ from orchspec.compiler.model import (
 from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.types import SCALARS
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import (
     AgentDecl,
     ChannelDecl,
@@ -68,7 +68,6 @@ LOOP_TYPES = ("Delegation", "Ask", "Done", "Turn")
 """The types that `supervise` and `peers` bring along."""
 
 _BUILTIN_TYPES = frozenset((*SCALARS, "List", "Map", *LOOP_TYPES))
-_UNBUILT = {ChannelDecl: "channel"}
 _KIND_WORDS = {
     RecordInfo: "a type",
     EnumInfo: "an enum",
@@ -82,6 +81,7 @@ _KIND_WORDS = {
     EffectInfo: "an effect",
     FlowInfo: "a flow",
     SignalInfo: "a signal",
+    ChannelInfo: "a channel",
 }
 
 
@@ -107,10 +107,6 @@ def collect(context: Context) -> None:
             match declaration:
                 case Import():
                     pass
-                case ChannelDecl():
-                    context.unbuilt(_UNBUILT[type(declaration)], _head(declaration, declaration.name))
-                    module.opaque.add(declaration.name.text)
-                    _first(context, seen, "actor", declaration.name)
                 case ProfileDecl():
                     context.checked.profiles.append(declaration)
                 case ScenarioDecl():
@@ -139,11 +135,6 @@ def _declare(context: Context, module: Module, declaration: Any, seen: dict[tupl
             return
     module.add(table, name.text, info)
     getattr(context.checked, table)[full] = info
-
-
-def _head(declaration: Node, name: Ident) -> Span:
-    """The keyword and, where they stand side by side, the name: the smallest place that shows a construct."""
-    return declaration.span.source.span(declaration.span.start, name.span.end)
 
 
 def _first(context: Context, seen: dict[tuple[str, str], Ident], space: str, name: Ident) -> bool:
@@ -197,6 +188,7 @@ _MAKERS: Mapping[type[Node], tuple[Callable[[Context, Any, str], object], str, s
     FlowDecl: (lambda _, node, name: FlowInfo(name, node, Frame(node)), "flows", "actor"),
     MachineDecl: (lambda _, node, name: FlowInfo(name, node, Frame(node)), "flows", "actor"),
     SignalDecl: (lambda _, node, name: SignalInfo(name, node, Frame(node)), "signals", "actor"),
+    ChannelDecl: (lambda _, node, name: ChannelInfo(name, node, Frame(node)), "channels", "actor"),
 }
 _TABLES: Mapping[type[object], tuple[str, str]] = {
     RecordInfo: ("records", "type"),
@@ -211,6 +203,7 @@ _TABLES: Mapping[type[object], tuple[str, str]] = {
     EffectInfo: ("effects", "effect"),
     FlowInfo: ("flows", "flow"),
     SignalInfo: ("signals", "signal"),
+    ChannelInfo: ("channels", "channel"),
 }
 
 

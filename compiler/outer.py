@@ -24,6 +24,7 @@ _NO_VALUES = (
     "contracts",
     "effects",
     "signals",
+    "channels",
     "flows",
     "enums",
     "records",

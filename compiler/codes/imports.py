@@ -1,4 +1,4 @@
-"""E11xx: imports, and what is bound to the declarations of an imported file."""
+"""E14xx: imports, and what is bound to the declarations of an imported file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ flow work(topic: Text) -> Text {{
 """
 
 IMPORT_MISSING = define(
-    "E1101",
+    "E1401",
     "import-missing",
     '"{path}" cannot be imported: {problem}',
     explanation="A path is relative to the file in which it stands; one that starts with `std/` lies in the library "
@@ -45,7 +45,7 @@ IMPORT_MISSING = define(
     good=_GOOD,
 )
 IMPORT_OUTSIDE = define(
-    "E1102",
+    "E1402",
     "import-outside",
     '"{path}" cannot be imported: {problem}',
     explanation="Nothing is read but the folder of the spec that is checked, what lies below it, and the library: a "
@@ -55,7 +55,7 @@ IMPORT_OUTSIDE = define(
     good=_GOOD,
 )
 IMPORT_UNREADABLE = define(
-    "E1103",
+    "E1403",
     "import-unreadable",
     '"{path}" cannot be imported: {problem}',
     explanation="What is imported is a spec: a file `*.orch`, as UTF-8 text.",
@@ -63,7 +63,7 @@ IMPORT_UNREADABLE = define(
     good=_GOOD,
 )
 IMPORT_CYCLE = define(
-    "E1104",
+    "E1404",
     "import-cycle",
     "the import of {file} leads back to it{through}",
     explanation="Files import each other in one direction. Put what both need into a third file, and import that from "
@@ -72,7 +72,7 @@ IMPORT_CYCLE = define(
     good=_GOOD,
 )
 IMPORT_TOO_MUCH = define(
-    "E1105",
+    "E1405",
     "import-too-much",
     '"{path}" is not imported: {problem}',
     explanation="How many files a spec may bring together is bounded, so that a small file cannot make a large one by "
@@ -81,7 +81,7 @@ IMPORT_TOO_MUCH = define(
     good=_GOOD,
 )
 UNKNOWN_BINDING = define(
-    "E1106",
+    "E1406",
     "unknown-binding",
     "{file} declares no `{name}` that something could be bound to",
     explanation="`with` binds the params of a file, and puts something of yours in the place of a declaration: an "
@@ -90,7 +90,7 @@ UNKNOWN_BINDING = define(
     good=_PANEL.format(bindings="width = 3"),
 )
 WRONG_BINDING = define(
-    "E1107",
+    "E1407",
     "wrong-binding",
     "`{name}` of {file} cannot be bound to {found}: {problem}",
     explanation="What stands in for a declaration must offer what the file expects of it: an agent fulfills at least "
@@ -101,7 +101,7 @@ WRONG_BINDING = define(
     good=_PANEL.format(bindings="width = 3"),
 )
 BINDING_TWICE = define(
-    "E1108",
+    "E1408",
     "binding-twice",
     "`{name}` is bound twice",
     explanation="Each declaration of an imported file is bound once. For two variants import the file twice, under two "
@@ -110,7 +110,7 @@ BINDING_TWICE = define(
     good=_PANEL.format(bindings="width = 3"),
 )
 PROFILE_ELSEWHERE = define(
-    "A1109",
+    "A1409",
     "profile-elsewhere",
     "`{name}` is declared in no file that is checked here; a spec that imports this file may declare it",
     explanation="A file of profiles describes what the spec declares that imports it, so by itself it cannot be "

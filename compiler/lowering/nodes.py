@@ -20,6 +20,7 @@ _NUMBERED = (
     syntax.Until,
     syntax.Revert,
     syntax.Wait,
+    syntax.Send,
     syntax.Give,
     syntax.Return,
     syntax.Repeat,
@@ -55,7 +56,7 @@ def number_nodes(checked: Checked) -> Nodes:
     files: dict[str, int] = {}
     for module in checked.modules:
         place = files.setdefault(module.file.span.source.name, len(files))
-        for node in syntax.walk(module.file):
+        for node in syntax.statements_in(module.file):
             if isinstance(node, _NUMBERED):
                 ids[node] = len(spans)
                 span = node.span

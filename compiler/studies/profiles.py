@@ -165,18 +165,18 @@ def _touchable(items: Sequence[_Named], name: str) -> _Named | None:
 
 
 def _asks(study: Study, entry: syntax.RecordEntry, target: Target) -> tuple[str, Dist | Failed]:
-    name = entry.name.text
-    if study.target(entry.name, name, ("effect",)) is None:
-        return name, FAILED
     assert isinstance(target, AgentInfo)
-    if syntax.attribute(target.node.settings, "effects") is None:
+    name = entry.name.text
+    effect = _touchable(target.effects, name)
+    if effect is not None:
+        if isinstance(entry.value, syntax.Call):
+            return effect.name, distribution(study, entry.value, BOOL, "the chance")
+        part = share(study, entry.value, "the chance")
+        return effect.name, part if isinstance(part, Failed) else ["chance", part]
+    if study.target(entry.name, name, ("effect",)) is not None:
         labels = [Label(target.node.name.span, "declared here")]
         study.report.add(UNTOUCHABLE_EFFECT, entry.name, agent=target.name, effect=name, labels=labels)
-        return name, FAILED
-    if isinstance(entry.value, syntax.Call):
-        return name, distribution(study, entry.value, BOOL, "the chance")
-    part = share(study, entry.value, "the chance")
-    return name, part if isinstance(part, Failed) else ["chance", part]
+    return name, FAILED
 
 
 # ------------------------------------------------------------------ outputs

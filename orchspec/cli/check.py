@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -42,8 +44,9 @@ def command(terminal: Terminal, files: tuple[str, ...], form: str | None, fix: b
     # All are read before any is reported on: a missing file is misuse, and then there is one message alone.
     texts = {shown_name(name): read_text(name) for name in dict.fromkeys(files)}
     found: dict[str, Sequence[Diagnostic]] = {}
-    for name, text in texts.items():
-        found[name] = _check_and_fix(terminal, name, text) if fix else _check(name, text)
+    with _without_collections():
+        for name, text in texts.items():
+            found[name] = _check_and_fix(terminal, name, text) if fix else _check(name, text)
     from orchspec.grammar.diagnostics import sorted_diagnostics
 
     unique = sorted_diagnostics(_once(found))
@@ -63,6 +66,18 @@ def _once(found: Mapping[str, Sequence[Diagnostic]]) -> Iterator[Diagnostic]:
                 if not theirs or place not in told:
                     yield item
                 told.add(place)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Pauses the collector of cycles: a check keeps what it makes, so looking for garbage only takes as long again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _check(name: str, text: str) -> Sequence[Diagnostic]:

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import (
     arbitration,
     calls,
+    effects,
     machines,
+    messages,
     repeats,
     reverts,
     routes,
@@ -57,7 +59,8 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, machines, repeats, reverts, routes, scopes, settling, signals, waits))
+assert all((arbitration, calls, effects, machines, messages, repeats, reverts))
+assert all((routes, scopes, settling, signals, waits))
 
 
 class Kernel:
@@ -82,6 +85,7 @@ class Kernel:
         "histories",
         "ignored",
         "intents",
+        "mail",
         "now",
         "out",
         "outcome",
@@ -112,6 +116,7 @@ class Kernel:
         self.agenda: deque[tuple[Any, Any]] = deque()
         self.places: list[Activity | None] = [None]
         self.histories: dict[str, list[Any]] = {}
+        self.mail: dict[str, list[Any]] = {}
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
         self.unreported: dict[tuple[int, int], Guess] = {}

@@ -22,10 +22,12 @@ RENDERED = (
     "attributes",
     "bindings",
     "budgets",
+    "deeds_of_agents",
     "effects_in_loops",
     "handoffs",
     "imports",
     "imports_in_a_circle",
+    "messages",
     "misspelt_names",
     "not_built_yet",
     "one_owner",
@@ -35,6 +37,7 @@ RENDERED = (
     "undecided",
     "unkeyed_effects",
     "waits_in_a_circle",
+    "ways_to_stay_single",
 )
 
 
