@@ -12,7 +12,8 @@ from orchspec.compiler.context import Context
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.lowering.nodes import Nodes
 from orchspec.compiler.model import AgentInfo, Checked, EffectInfo, FlowInfo, SignalInfo, ToolInfo
-from orchspec.compiler.names import is_opaque, unknown
+from orchspec.compiler.names import describe as describe_any
+from orchspec.compiler.names import find_any, is_opaque, unknown
 from orchspec.compiler.profiled import ORCHESTRATOR, TARGETS, Target
 from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
@@ -75,7 +76,7 @@ class Study:
             return None
         kinds_told = [each for each in ("agent", "human", "tool", "effect", "signal") if each in allowed]
         kind = " or ".join(kinds_told) or ORCHESTRATOR
-        known = found or self.base.find("flows", expr, name) or self.base.find("contracts", expr, name)
+        known = found or find_any(self.base, expr, name)
         if known is not None:
             expected = f"the name of an {kind}"
             self.report.add(WRONG_KIND, expr, name=name, found=describe(known), expected=expected)
@@ -150,4 +151,4 @@ def describe(known: Target | FlowInfo | object) -> str:
         case str():
             return "the orchestrator"
         case _:
-            return "a contract"
+            return describe_any(known)
