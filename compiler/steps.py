@@ -46,12 +46,12 @@ from orchspec.grammar.syntax import (
     walk,
 )
 
-__all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills", "refuse_fan_out"]
+__all__ = ["CANDIDATES_MAX", "PREFER", "agents_of", "candidate", "check_step", "fulfills", "refuse_fan_out"]
 
 CANDIDATES_MAX = 200_000
 """How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
 
-_PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
+PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
 
 
 _TARGETS: Mapping[str, type[ContractInfo | EffectInfo | FlowInfo | SignalInfo]] = {
@@ -194,7 +194,7 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
             where = Label(contract.node.name.span, "the contract")
             typer.report.absent(codes.BY_MISSING, node.work.callee, name=contract.name, labels=[where])
         return
-    agents = _agents(typer, by, contract)
+    agents = agents_of(typer, by, contract)
     info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
     if isinstance(by, ByCount):
         info.copies = settings.count_of("N of", by.count) or 1
@@ -234,7 +234,8 @@ def fulfills(typer: Typer, agents: Iterable[tuple[Path, AgentInfo]], contract: C
         )
 
 
-def _agents(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+def agents_of(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+    """Who is named or meant after `by`; who does not fulfill the contract is reported."""
     context = typer.context
     if isinstance(by, ByAgent | ByCount):
         paths: Sequence[Path] | None = (by.agent,)
@@ -302,7 +303,7 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
         if several and info.need is not None and (info.need.count or 0) > asked > 0 and expr is not None:
             settings.out_of_range("need", expr, str(info.need.count), f"at most the {asked} that are asked")
     if info.pattern == "any":
-        info.prefer = settings.one_of("prefer", _PREFER) or "least_busy"  # type: ignore[assignment]
+        info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
 
 
 def _asked(info: StepInfo) -> ContractInfo | None:

@@ -63,7 +63,10 @@ def _statements(block: Block) -> Iterator[Statement]:
 
 
 def _need(plan: Plan, needs: Needs, statement: Statement) -> None:
-    if statement.kind == "task":
+    if statement.kind == "eval":
+        for candidate in statement.candidates:
+            _ask(plan, needs, candidate, statement.contract)
+    elif statement.kind == "task":
         for candidate in statement.candidates:
             _ask(plan, needs, candidate, statement.contract)
         for link in statement.on_failure:

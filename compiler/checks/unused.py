@@ -61,6 +61,10 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
             contracts.add(step.contract)
         agents.update(candidate.agent for candidate in step.candidates)
         agents.update(link.who.agent for link in step.on_failure if link.who is not None)
+    for look in context.checked.evals.values():
+        if look.contract is not None:
+            contracts.add(look.contract)
+        agents.update(candidate.agent for candidate in look.candidates)
     agents.update(effect.doubt_who for effect in context.checked.effects.values() if effect.doubt_who is not None)
     for arbitration in context.checked.arbitrations.values():
         for rule in arbitration.rules:

@@ -56,12 +56,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "\nreturn agreed"
         ),
     ),
-    "eval": (
-        6,
-        "`eval`",
-        "write a step that nobody waits for",
-        in_flow(_DRAFT + "eval quality = Check(draft) by bob { sample = 10% }\nreturn draft"),
-    ),
     "hedge": (
         12,
         "`hedge`",
