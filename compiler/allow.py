@@ -43,8 +43,9 @@ def silence(file: File, diagnostics: Iterable[Diagnostic], *, complete: bool) ->
                 line += 1
             allowed[name, line + 1] = comment
     needed: set[Comment] = set()
+    here = file.span.source
     for item in diagnostics:
-        comment_for_it = allowed.get((item.code.id, item.span.line))
+        comment_for_it = allowed.get((item.code.id, item.span.line)) if item.span.source is here else None
         if comment_for_it is None:
             found.append(item)
         else:

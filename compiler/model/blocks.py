@@ -22,6 +22,7 @@ from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
     Arm,
+    Eval,
     Expr,
     Fail,
     Give,
@@ -43,6 +44,7 @@ __all__ = [
     "ArmInfo",
     "BlockInfo",
     "CandidateInfo",
+    "EvalInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
@@ -146,6 +148,20 @@ class StepInfo:
     result: Type = UNKNOWN
 
 
+@dataclass(slots=True, eq=False)
+class EvalInfo:
+    """An eval: the contract, who fulfills it (as at a step), and the share of times that it is done."""
+
+    node: Eval
+    contract: ContractInfo | None = None
+    arguments: tuple[Argument, ...] = ()
+    pattern: Literal["one", "any", "all", "some"] = "one"
+    candidates: tuple[CandidateInfo, ...] = ()
+    copies: int = 1
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    sample: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SendInfo:
     """`send channel(args)` in a block of `flow`."""
@@ -210,9 +226,16 @@ class ScopeInfo:
     loop: LoopInfo | None = None
     need: Need | None = None
     budget: Budget | None = None
-    timeout_us: int | None = None
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    only_if: Expr | None = None
+    urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
     result: Type = UNKNOWN
+
+    @property
+    def timeout_us(self) -> int | None:
+        """How long one attempt may take, microseconds."""
+        return self.policy.timeout_us
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -43,18 +44,18 @@ def command(terminal: Terminal, files: tuple[str, ...], form: str | None, fix: b
     # All are read before any is reported on: a missing file is misuse, and then there is one message alone.
     texts = {shown_name(name): read_text(name) for name in dict.fromkeys(files)}
     wanted = GUESSED if unsafe else SAFE if fix or diff else frozenset()
+    found: list[Mended] = []
     with _without_collections():
-        found = [mend(name, text, _check, wanted) for name, text in texts.items()]
+        for name, text in texts.items():
+            found.append(mend(name, text, _check, wanted))
+            if found[-1].applied and not diff:  # now: the next file may import this one
+                write_text(name, found[-1].after)
+                terminal.say(f"{name}: {_fixes(found[-1].applied)} applied")
     if diff:
         return _show_changes(terminal, found)
-    for each in found:
-        if each.applied:
-            write_text(each.name, each.after)
-            terminal.say(f"{each.name}: {_fixes(each.applied)} applied")
-    # A file imported by two of them is reported once.
     from orchspec.grammar.diagnostics import sorted_diagnostics
 
-    unique = sorted_diagnostics(diagnostic for each in found for diagnostic in each.diagnostics)
+    unique = sorted_diagnostics(_once({each.name: each.diagnostics for each in found}))
     _report(terminal, form, unique, len(texts))
     if fix and form == "text" and (left := sum(each.left for each in found)):
         how = "write them by hand" if unsafe else "--diff --unsafe-fixes shows the guesses among them"
@@ -81,6 +82,20 @@ def _show_changes(terminal: Terminal, found: Sequence[Mended]) -> int:
             left = f", {each.left} left that {'needs' if each.left == 1 else 'need'} a look" if each.left else ""
             terminal.say(f"{each.name}: {_fixes(each.applied)} would be applied{left}")
     return NOT_WELL if any(each.applied for each in found) else WELL
+
+
+def _once(found: Mapping[str, Sequence[Diagnostic]]) -> Iterator[Diagnostic]:
+    """What was found; what is imported is told of once, in the words of its own check if it was asked for."""
+    told: set[tuple[str, str, int, int]] = set()
+    for theirs in (False, True):
+        for name, diagnostics in found.items():
+            for item in diagnostics:
+                if (item.span.source.name != name) is not theirs:
+                    continue
+                place = (item.code.id, str(PurePath(item.span.source.name)), item.span.start, item.span.end)
+                if not theirs or place not in told:
+                    yield item
+                told.add(place)
 
 
 @contextmanager

@@ -100,6 +100,7 @@ class Task(Seeking):
                     self.inputs,
                     deadline_us,
                     inbox,
+                    asking.doubt,
                 )
             )
             return
@@ -344,7 +345,7 @@ def follow(
         if link.kind == "use":
             assert link.value is not None
             try:
-                value = link.value(activity.frame)
+                value = link.value(owner.env(activity))
             except ExpressionError as error:
                 failure = Failure("expression", f"on_failure of {activity.path()}: {error}", activity.path())
                 continue
@@ -353,7 +354,13 @@ def follow(
             return
         assert link.kind == "ask"
         assert link.seat is not None
-        asking = Asking(contract, (link.seat,), links=links[position + 1 :], within_us=link.within_us)
+        asking = Asking(
+            contract,
+            (link.seat,),
+            links=links[position + 1 :],
+            urgency=activity.frame.urgency,
+            within_us=link.within_us,
+        )
         label = f"{activity.label}?{link.seat.agent}"
         task = Task(
             activity.frame,
