@@ -7,35 +7,42 @@ same, so whatever is wrong with the value is told as of any other. `NAME.ATTRIBU
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from orchspec.compiler.codes import names as codes
+from orchspec.compiler.model import Checked, Module
 from orchspec.compiler.report import Report
 from orchspec.compiler.studies.profiles import FIELDS
 from orchspec.grammar.parser import parse
 from orchspec.grammar.source import Source
 from orchspec.grammar.spelling import nearest
-from orchspec.grammar.syntax import Attribute, File, ProfileDecl, ToolDecl
+from orchspec.grammar.syntax import Attribute, ProfileDecl, ToolDecl
 
 __all__ = ["override"]
 
 
-def override(file: File, settings: Mapping[str, str], report: Report) -> tuple[File, dict[str, str]]:
-    """The file with the attributes that settings of the form `name.attribute` give, and the other settings."""
-    rest = {name: value for name, value in settings.items() if "." not in name}
-    declarations: list[Any] = list(file.declarations)
-    for name, value in settings.items():
-        if name in rest:
+def override(checked: Checked, report: Report) -> None:
+    """Takes the settings of the form `name.attribute` from the spec's settings, and gives the attributes."""
+    kept = {}
+    for name, value in checked.settings.items():
+        owner, dot, attribute = name.rpartition(".")
+        if not dot:
+            kept[name] = value
             continue
-        owner, _, attribute = name.rpartition(".")
+        module = _module(checked, owner)
+        if module is None:
+            kept[name] = value  # the params of an import have such names too
+            continue
+        declarations: list[Any] = list(module.file.declarations)
+        owner = owner[len(module.prefix) :]
         place = _place(declarations, owner, attribute)
         if place is None:
             known = sorted({_name(each) for each in declarations if hasattr(each, "settings")})
             near = nearest(owner, known)
             problem = f"the spec declares no `{owner}`" + (f"; did you mean `{near}`?" if near else "")
-            report.absent(codes.UNKNOWN_SETTING, file.span.source.span(0, 0), name=name, problem=problem)
+            at = checked.file.span.source.span(0, 0)
+            report.absent(codes.UNKNOWN_SETTING, at, name=name, problem=problem)
             continue
         given = _parsed(name, attribute, value)
         if given is None:
@@ -43,9 +50,20 @@ def override(file: File, settings: Mapping[str, str], report: Report) -> tuple[F
             report.add(codes.UNKNOWN_SETTING, _span(declarations[place]), name=name, problem=problem)
             continue
         declarations[place] = _with(declarations[place], given)
-    if len(rest) == len(settings):
-        return file, rest
-    return replace(file, declarations=tuple(declarations)), rest
+        module.file = replace(module.file, declarations=tuple(declarations))
+        checked.module_of[given.span.source] = module
+        if not module.prefix:
+            checked.file = module.file
+    checked.settings = kept
+
+
+def _module(checked: Checked, owner: str) -> Module | None:
+    """The module that declares a name as the spec itself would say it; None for what only an import can mean."""
+    inner = [each for each in checked.modules[1:] if owner.startswith(each.prefix)]
+    if inner:
+        return max(inner, key=lambda each: len(each.prefix))
+    is_import = any(f"{owner}." == each.prefix for each in checked.modules[1:])
+    return None if is_import else checked.modules[0]
 
 
 def _name(declaration: Any) -> str:

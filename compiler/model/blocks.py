@@ -22,6 +22,7 @@ from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
     Arm,
+    Eval,
     Expr,
     Fail,
     Give,
@@ -43,6 +44,7 @@ __all__ = [
     "ArmInfo",
     "BlockInfo",
     "CandidateInfo",
+    "EvalInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
@@ -144,6 +146,20 @@ class StepInfo:
     policy: PolicyValues = field(default_factory=PolicyValues)
     budget: Budget | None = None
     result: Type = UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class EvalInfo:
+    """An eval: the contract, who fulfills it (as at a step), and the share of times that it is done."""
+
+    node: Eval
+    contract: ContractInfo | None = None
+    arguments: tuple[Argument, ...] = ()
+    pattern: Literal["one", "any", "all", "some"] = "one"
+    candidates: tuple[CandidateInfo, ...] = ()
+    copies: int = 1
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    sample: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,7 +40,7 @@ class Coming:
         kernel = live.kernel
         key = (live.run, command.place)
         player = live.crew.signal(command.signal)
-        if player is None or kernel is None or key in self._open or key in self._sent:
+        if self._loop.draining or player is None or kernel is None or key in self._open or key in self._sent:
             return  # one whose value was refused is not sent again: it would be the same
         sent = player(command.inputs, kernel.draw_key(command.place))
         if sent is None:

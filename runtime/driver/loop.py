@@ -31,6 +31,7 @@ from orchspec.runtime.kernel.commands import (
     AnswerCall,
     AskPerson,
     AwaitSignal,
+    CheckEffect,
     Command,
     EndRun,
     RunTask,
@@ -191,12 +192,17 @@ class EngineLoop:
             self._house.quiet()
 
     def _is_quiet(self) -> bool:
-        if self._scheduled or not self.lives or self.draining or self._attempts.busy or len(self._sending):
-            return False
-        if self._coming.busy:
+        if self._scheduled or not self.lives or self.draining or self._attempts.busy:
             return False
         engine = self.engine
-        if engine.inbox or not engine.committer.idle or self._timers.active or self._wake_us is not None:
+        if (
+            len(self._sending)
+            or self._coming.busy
+            or engine.inbox
+            or not engine.committer.idle
+            or self._timers.active
+            or self._wake_us is not None
+        ):
             return False
         # Without a question, a deadline still makes something happen.
         return bool(self.people.open or self.engine.signals.waiting) or self._timers.next_us() is None
@@ -298,13 +304,12 @@ class EngineLoop:
     def _answer_call(self, live: LiveRun, command: AnswerCall) -> None:
         self._attempts.answer_call(live.run, command)
 
-    def _try(self, live: LiveRun, command: TryEffect) -> None:
+    def _send(self, live: LiveRun, command: TryEffect | CheckEffect) -> None:
         if not self.draining:
-            self._sending.send(live, command)
+            self._sending.carry(live, command)
 
     def _await(self, live: LiveRun, command: AwaitSignal) -> None:
-        if not self.draining:
-            self._coming.wait(live, command)
+        self._coming.wait(live, command)
 
     def _end(self, live: LiveRun, command: EndRun) -> None:
         reached("before_result")
@@ -404,9 +409,7 @@ class EngineLoop:
 
     async def gone(self) -> None:
         """Wait for what was cancelled."""
-        current = asyncio.current_task()
-        pending = [task for task in self._beside if task is not current]
-        if pending:
+        if pending := [task for task in self._beside if task is not asyncio.current_task()]:
             await asyncio.wait(pending, timeout=1.0)
 
 
@@ -416,6 +419,7 @@ _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     AwaitSignal: EngineLoop._await,  # noqa: SLF001
     AnswerCall: EngineLoop._answer_call,  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
-    TryEffect: EngineLoop._try,  # noqa: SLF001
+    TryEffect: EngineLoop._send,  # noqa: SLF001
+    CheckEffect: EngineLoop._send,  # noqa: SLF001
     EndRun: EngineLoop._end,  # noqa: SLF001
 }

@@ -25,9 +25,12 @@ __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task."""
+    """What is asked: fixed for all attempts of a task.
 
-    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+    `doubt`: the key that the target of an effect got, where a person is asked whether it was done.
+    """
+
+    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "within_us")
 
     def __init__(
         self,
@@ -39,8 +42,10 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        doubt: str = "",
     ) -> None:
         self.contract = contract
+        self.doubt = doubt
         self.seats = seats
         self.links = links
         self.prefer = prefer

@@ -100,6 +100,7 @@ class Task(Seeking):
                     self.inputs,
                     deadline_us,
                     inbox,
+                    asking.doubt,
                 )
             )
             return
