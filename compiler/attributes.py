@@ -39,7 +39,7 @@ __all__ = ["CAPS", "LIMITS", "WORK_LIMITS", "Settings", "read_budget"]
 CAPS = ("cost", "tokens")
 """The limits of an agent's budget, which caps one attempt."""
 
-LIMITS = ("cost", "tokens", "time", "retries", "attempts")
+LIMITS = ("cost", "tokens", "time", "retries", "attempts", "depth")
 """The limits of the budgets of flows, of scopes and of steps with a flow."""
 
 WORK_LIMITS = ("cost", "tokens", "retries", "attempts")
@@ -52,6 +52,7 @@ _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "retries": (INT, "retries"),
     "attempts": (INT, "attempts"),
     "transitions": (INT, "transitions"),
+    "depth": (INT, "depth"),
 }
 
 
@@ -292,7 +293,7 @@ def read_budget(settings: Settings, node: BudgetNode, allowed: Sequence[str], pl
         name = limit.name.text
         if not name:
             continue
-        if name not in allowed and "retries" in allowed and name in ("transitions", "depth", "time"):
+        if name not in allowed and "retries" in allowed and name in ("transitions", "time"):
             settings.context.unbuilt("limit", limit.name, name=name)
             continue
         if name not in allowed:

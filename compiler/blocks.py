@@ -16,6 +16,7 @@ from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Context, Env, Fact
+from orchspec.compiler.delegation import check_peers, check_supervise
 from orchspec.compiler.dependencies import settle_order
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.failures import read_on_failure
@@ -80,8 +81,6 @@ from orchspec.grammar.syntax import (
 __all__ = ["Blocks"]
 
 _UNBUILT: Mapping[type[Node], str] = {
-    Supervise: "supervise",
-    Peers: "peers",
     Eval: "eval",
     Send: "send",
 }
@@ -106,6 +105,8 @@ class Blocks:
             Scope: self._scope,
             Repeat: self._repeat,
             Route: self._route,
+            Supervise: lambda node, _block, env: check_supervise(typer, node, env).result,
+            Peers: lambda node, _block, env: check_peers(typer, node, env).result,
             Fail: self._fail,
             Until: self._until,
             Wait: lambda node, _block, env: check_wait(typer, node, env),
@@ -229,7 +230,7 @@ class Blocks:
             self.context.pending.pop(slot, None)
         key = _UNBUILT.get(type(statement))
         if key is not None:
-            head = statement.name if isinstance(statement, Supervise | Peers | Eval) else statement
+            head = statement.name if isinstance(statement, Eval) else statement
             end = head.span.end if head is not statement else line_end(statement)
             self.context.unbuilt(key, statement.span.source.span(statement.span.start, end))
             return

@@ -14,6 +14,7 @@ from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate, written
 from orchspec.compiler.context import Context, Env
 from orchspec.compiler.expressions import Typer
+from orchspec.compiler.library import GENERIC, LOOP_TYPES, loop_type
 from orchspec.compiler.model import (
     ContractInfo,
     DecisionInfo,
@@ -26,7 +27,7 @@ from orchspec.compiler.model import (
     SlotKind,
     UndoInfo,
 )
-from orchspec.compiler.names import LOOP_TYPES, find, is_opaque, unique
+from orchspec.compiler.names import find, is_opaque, unique
 from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
 from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.types import (
@@ -98,8 +99,7 @@ def resolve_type(context: Context, node: TypeExpr) -> Type:
     if is_opaque(context, name):
         return UNKNOWN
     if name in LOOP_TYPES:
-        context.unbuilt("loop-types", node.path, name=name)
-        return UNKNOWN
+        return _loop_type(context, node, name, args)
     found = _named_type(context, node, name)
     if node.args and found != UNKNOWN:
         context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} takes no types between `<` and `>`")
@@ -112,6 +112,16 @@ def _container(context: Context, node: TypeName, name: str, args: list[Type]) ->
     if name == "Map" and len(args) == 2 and (args[0] == TEXT or args[0] == UNKNOWN):
         return MapOf(args[1])
     form = "List<T>" if name == "List" else "Map<Text, T>"
+    context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} is written `{form}`")
+    return UNKNOWN
+
+
+def _loop_type(context: Context, node: TypeName, name: str, args: list[Type]) -> Type:
+    if name not in GENERIC and not args:
+        return loop_type(context.checked, name, None)
+    if name in GENERIC and len(args) == 1:
+        return UNKNOWN if is_unknown(args[0]) else loop_type(context.checked, name, args[0])
+    form = f"{name}<T>" if name in GENERIC else name
     context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} is written `{form}`")
     return UNKNOWN
 
@@ -129,7 +139,8 @@ def _named_type(context: Context, node: TypeName, name: str) -> Type:
     if other is not None:
         find(context, node.path, RecordInfo)
         return UNKNOWN
-    known = [*SCALARS, "List", "Map", *checked.records, *checked.enums]
+    own = [record.name for record in checked.records.values() if not record.built_in]
+    known = [*SCALARS, "List", "Map", *LOOP_TYPES, *own, *checked.enums]
     foreign = _FOREIGN.get(name.lower())
     fix = did_you_mean(name, node.path, [foreign] if foreign and foreign.lower() != name.lower() else known)
     notes = [f"in Orch it is called {foreign}"] if foreign else []

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
+from orchspec.compiler.library import LOOP_TYPES
 from orchspec.compiler.model import (
     AgentInfo,
     ContractInfo,
@@ -55,12 +56,9 @@ from orchspec.grammar.syntax import (
     dotted,
 )
 
-__all__ = ["LOOP_TYPES", "collect", "describe", "find", "find_all", "is_opaque", "unique"]
+__all__ = ["collect", "describe", "find", "find_all", "is_opaque", "unique"]
 
 Info = TypeVar("Info")
-
-LOOP_TYPES = ("Delegation", "Ask", "Done", "Turn")
-"""The types that `supervise` and `peers` bring along."""
 
 _BUILTIN_TYPES = frozenset((*SCALARS, "List", "Map", *LOOP_TYPES))
 _UNBUILT = {Import: "import", ChannelDecl: "channel"}

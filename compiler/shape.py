@@ -19,6 +19,7 @@ from orchspec.grammar.syntax import (
     Let,
     Node,
     On,
+    Peers,
     Repeat,
     Return,
     Revert,
@@ -27,13 +28,30 @@ from orchspec.grammar.syntax import (
     State,
     Statement,
     Step,
+    Supervise,
     Until,
     Wait,
 )
 
 __all__ = ["RUNNING", "check_shape", "is_inner", "line_end"]
 
-RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Revert, Until, Return, Give)
+RUNNING = (
+    Step,
+    Arbitrate,
+    Scope,
+    Repeat,
+    Route,
+    Supervise,
+    Peers,
+    Let,
+    Fail,
+    Checkpoint,
+    Wait,
+    Revert,
+    Until,
+    Return,
+    Give,
+)
 """The statements that run."""
 
 

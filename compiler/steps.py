@@ -48,12 +48,12 @@ from orchspec.grammar.syntax import (
     walk,
 )
 
-__all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills"]
+__all__ = ["CANDIDATES_MAX", "PREFER", "candidate", "check_step", "fulfills"]
 
 CANDIDATES_MAX = 200_000
 """How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
 
-_PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
+PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
 _TASK = (
     "timeout",
     "attempts",
@@ -325,7 +325,7 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
         if several and info.need is not None and (info.need.count or 0) > asked > 0 and expr is not None:
             settings.out_of_range("need", expr, str(info.need.count), f"at most the {asked} that are asked")
     if info.pattern == "any":
-        info.prefer = settings.one_of("prefer", _PREFER) or "least_busy"  # type: ignore[assignment]
+        info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
     urgency = settings.expr("urgency")
     if urgency is not None:
         typer.root(urgency, env, INT, "`urgency`")

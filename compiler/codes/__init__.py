@@ -1,8 +1,8 @@
 """The codes of everything the compiler finds, a module for each family; importing this registers them all.
 
-E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows (from E0531 on: of
-machines), E06xx arbitration and decisions, E07xx effects, E08xx budgets, E09xx profiles, scenarios and tests,
-E10xx what this release does not build yet. Warnings (W) and advice (A) share
+E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows (from E0531 on of
+machines, from E0551 on of `supervise` and `peers`), E06xx arbitration and decisions, E07xx effects, E08xx budgets,
+E09xx profiles, scenarios and tests, E10xx what this release does not build yet. Warnings (W) and advice (A) share
 the hundreds. To add a code: `define` it in its family, with samples; the samples are tests.
 """
 
@@ -12,6 +12,7 @@ from orchspec.compiler.codes import (
     declarations,
     effects,
     flows,
+    loops,
     machines,
     names,
     studies,
@@ -25,6 +26,7 @@ __all__ = [
     "declarations",
     "effects",
     "flows",
+    "loops",
     "machines",
     "names",
     "studies",

@@ -43,6 +43,7 @@ from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
+from orchspec.compiler.plan.loops import ASKS_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
 from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
@@ -56,9 +57,6 @@ from orchspec.compiler.plan.statements import (
     Give,
     Let,
     Machine,
-    Need,
-    OnFailure,
-    Over,
     Repeat,
     Revert,
     Route,
@@ -72,10 +70,13 @@ from orchspec.compiler.plan.statements import (
     Until,
     Wait,
 )
+from orchspec.compiler.plan.steps import Need, OnFailure, Over
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
 __all__ = [
+    "ASKS_MAX",
     "FORMAT",
+    "SO_FAR",
     "Agent",
     "Arbitrate",
     "Arm",
@@ -99,6 +100,7 @@ __all__ = [
     "Flow",
     "FlowStep",
     "Give",
+    "Handoff",
     "Json",
     "Let",
     "Machine",
@@ -106,6 +108,7 @@ __all__ = [
     "Need",
     "OnFailure",
     "Over",
+    "Peers",
     "Plan",
     "PlanError",
     "Policy",
@@ -124,6 +127,7 @@ __all__ = [
     "State",
     "Statement",
     "Stub",
+    "Supervise",
     "TaskStep",
     "Test",
     "Tier",
@@ -132,7 +136,9 @@ __all__ = [
     "TypeExpr",
     "Until",
     "Wait",
+    "asked_of",
     "canonical_json",
     "plan_from_json",
     "plan_schema",
+    "so_far_of",
 ]

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.compiler.plan.loops import Peers, Supervise
+from orchspec.compiler.plan.steps import Need, OnFailure, Over
 
 __all__ = [
     "Arbitrate",
@@ -21,9 +23,6 @@ __all__ = [
     "Give",
     "Let",
     "Machine",
-    "Need",
-    "OnFailure",
-    "Over",
     "Repeat",
     "Revert",
     "Route",
@@ -37,36 +36,6 @@ __all__ = [
     "Until",
     "Wait",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """The floor below which a fan-out fails: a number of results, or a share of those asked."""
-
-    count: int | None = None
-    share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """`for NAME in EXPR`: one task for each item, at most `width` at once (None: all)."""
-
-    item: str
-    items: Expr
-    width: Expr | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OnFailure:
-    """One link of an `on_failure` chain. `use` evaluates `value`.
-
-    `ask` gives the same contract and arguments to `who`, for at most `within_us`.
-    """
-
-    kind: Literal["stop", "skip", "use", "ask"]
-    value: Expr | None = None
-    who: Candidate | None = None
-    within_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +355,8 @@ Statement: TypeAlias = (
     | Scope
     | Route
     | Machine
+    | Supervise
+    | Peers
 )
 
 

@@ -15,6 +15,7 @@ from orchspec.runtime.driver.values import as_json, cost_pico, error_text, token
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, NotAllowed
 from orchspec.runtime.kernel.events import CostReported, QuestionAnswered, TaskFailed, TaskFulfilled, TaskStopped
+from orchspec.runtime.kernel.menus import Asks
 from orchspec.runtime.task import BudgetLeft, Output, Task, Turn, moment
 
 if TYPE_CHECKING:
@@ -299,7 +300,8 @@ def _task(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task
     assert kernel is not None
     step = kernel.path(command.place)
     contract = live.plan.contracts[command.contract]
-    return Task(
+    menu = command.menu
+    task = Task(
         powers=attempt,
         run=live.run,
         step=step,
@@ -312,7 +314,15 @@ def _task(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task
         deadline=moment(command.deadline_us),
         inner=command.inputs,
         draw_key=kernel.draw_key(command.place),
+        menu=menu,
     )
+    if isinstance(menu, Asks):
+        task.may_ask = {name: tuple(who) for name, who in menu.contracts.items()}
+        task.turns_left = menu.rounds_left
+    elif menu is not None:
+        task.may_hand_to = tuple(menu.targets)
+        task.turns_left = menu.hops_left
+    return task
 
 
 def _usage(output: Output) -> tuple[int | None, int | None, int | None]:

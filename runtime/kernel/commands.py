@@ -10,7 +10,10 @@ A command's id is the sequence number of the record that caused it and its index
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+if TYPE_CHECKING:
+    from orchspec.runtime.kernel.menus import Menu
 
 __all__ = [
     "ArmTimer",
@@ -77,7 +80,7 @@ class RunTask:
 
     `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
-    may spend, 0 where nothing bounds it.
+    may spend, 0 where nothing bounds it. `menu`: what the lead of a `supervise` or a peer may choose from.
     """
 
     place: int
@@ -92,6 +95,7 @@ class RunTask:
     history: list[Any] = field(default_factory=list)
     reserved_pico: int = 0
     reserved_tokens: int = 0
+    menu: Menu | None = None
     outward: ClassVar[bool] = True
 
 
@@ -106,6 +110,7 @@ class AskPerson:
     contract: str
     inputs: list[Any]
     deadline_us: int | None = None
+    menu: Menu | None = None
     outward: ClassVar[bool] = True
 
 

@@ -17,6 +17,7 @@ from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
 from orchspec.runtime.kernel.arbitration import Ballot, CompiledRule, Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
+from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.effects import Applying, Done
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
@@ -31,6 +32,7 @@ from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.kernel.tasks import Task
+from orchspec.runtime.kernel.turns import Turns
 from orchspec.runtime.kernel.undoing import Undoing, Unwinding
 from orchspec.runtime.kernel.waits import Waiting
 
@@ -80,10 +82,12 @@ _CLASSES: Final[dict[str, type]] = {
         Mapping,
         Repeating,
         Reverting,
+        Rounds,
         Routing,
         Stopping,
         Task,
         Traversing,
+        Turns,
         Undoing,
         Unwinding,
         Waiting,
@@ -105,7 +109,7 @@ _COMPILED: Final = (
     Tier,
 )
 _SCALARS: Final = (bool, int, float, str, type(None))
-_BACKWARD: Final = frozenset({"dependents", "ready"})
+_BACKWARD: Final = frozenset({"dependents", "ready", "shell"})
 """Slots of what is compiled that lead to what has a position already."""
 _MOMENTARY: Final = frozenset({"agenda", "decided", "out", "program", "room"})
 """Slots of the kernel that are empty between two events, or not its own."""

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import (
     arbitration,
     calls,
+    delegation,
     machines,
     repeats,
     reverts,
@@ -31,6 +32,7 @@ from orchspec.runtime.kernel import (
     scopes,
     settling,
     signals,
+    turns,
     waits,
 )
 from orchspec.runtime.kernel.budget import Account
@@ -57,7 +59,9 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, machines, repeats, reverts, routes, scopes, settling, signals, waits))
+assert all(
+    (arbitration, calls, delegation, machines, repeats, reverts, routes, scopes, settling, signals, turns, waits)
+)
 
 
 class Kernel:

@@ -59,7 +59,7 @@ class Enclosure(Region):
     __slots__ = ("deadline_us", "inner", "links")
 
     def begin(self, item: Any, links: tuple[Link, ...]) -> None:
-        """Start the body; `item` fills slot 0 where the scope has a `for`."""
+        """Start the body; `item` fills slot 0 where the body has one that is given."""
         op = self.op
         assert isinstance(op, ScopeOp)
         self._open()
@@ -71,7 +71,7 @@ class Enclosure(Region):
         self.inner = Frame(kernel, op.body, self, self.frame, account, self, 1, "")
         if op.budget is not None:
             account.frame = self.inner
-        if op.items is not None:
+        if op.body.given:
             self.inner.values[0] = item
         times = [
             time for time in (op.timeout_us, op.budget.time_us if op.budget is not None else None) if time is not None

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Tier
     from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.events import ReuseAnswered
+    from orchspec.runtime.kernel.loops import Vetting
 
 __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task."""
+    """What is asked: fixed for all attempts of a task. `vetting` has a say in what is given, beyond the contract."""
 
-    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "vetting", "within_us")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        vetting: Vetting | None = None,
     ) -> None:
         self.contract = contract
         self.seats = seats
@@ -47,6 +49,7 @@ class Asking:
         self.urgency = urgency
         self.reusable = reusable
         self.within_us = within_us
+        self.vetting = vetting
 
 
 class Seeking(Activity):
@@ -96,6 +99,10 @@ class Seeking(Activity):
         self.rest_at_us = 0
         self.reuse_key: str | None = None
 
+    def _accept(self, output: Any) -> Any:
+        """The verified value of an output, which whoever asked permits; raises Unverified."""
+        raise NotImplementedError
+
     def _finish(self, value: Any) -> None:
         """A verified value: the task is done."""
         raise NotImplementedError
@@ -136,7 +143,7 @@ class Seeking(Activity):
         """Use the value of identical work, verified again, or do the work."""
         if event.hit:
             try:
-                value = self.kernel.program.contracts[self.asking.contract].verify(self.inputs, event.value)
+                value = self._accept(event.value)
             except Unverified as error:
                 self.kernel.decide("reuse refused", str(error))
             else:

@@ -82,13 +82,14 @@ class Task(Seeking):
     def _send(self, seat: Seat) -> None:
         kernel = self.kernel
         asking = self.asking
+        menu = asking.vetting.menu(self) if asking.vetting is not None else None
         if seat.person:
             deadline_us = self.deadline_us
             if self.within_at_us is not None:
                 deadline_us = self.within_at_us if deadline_us is None else min(deadline_us, self.within_at_us)
             kernel.out.append(
                 AskPerson(
-                    self.place, self.attempt, self.dispatch, seat.agent, asking.contract, self.inputs, deadline_us
+                    self.place, self.attempt, self.dispatch, seat.agent, asking.contract, self.inputs, deadline_us, menu
                 )
             )
             return
@@ -108,6 +109,7 @@ class Task(Seeking):
                 history,
                 self.pico,
                 self.tokens,
+                menu,
             )
         )
 
@@ -132,7 +134,7 @@ class Task(Seeking):
         assert self.seat is not None
         kernel = self.kernel
         try:
-            value = kernel.program.contracts[self.asking.contract].verify(self.inputs, output)
+            value = self._accept(output)
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
@@ -147,6 +149,13 @@ class Task(Seeking):
             kernel.out.append(KeepReuse(self.place, self.reuse_key, True, output, kept_us))
             self.reuse_key = None
         self._finish(value)
+
+    def _accept(self, output: Any) -> Any:
+        asking = self.asking
+        value = self.kernel.program.contracts[asking.contract].verify(self.inputs, output)
+        if asking.vetting is not None:
+            asking.vetting.vet(self, value)
+        return value
 
     def _finish(self, value: Any) -> None:
         self.state = CLOSED
