@@ -27,6 +27,7 @@ from orchspec.compiler.model import (
 from orchspec.compiler.names import find, find_all, is_opaque
 from orchspec.compiler.plan import SO_FAR, Budget
 from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.report import word
 from orchspec.compiler.steps import PREFER, candidate, fulfills
 from orchspec.compiler.types import INT, UNKNOWN, Type, is_unknown, optional, show
 from orchspec.grammar.diagnostics import Label
@@ -238,7 +239,7 @@ def _reach(typer: Typer, node: Peers, info: PeersInfo, peers: Sequence[AgentInfo
             continue
         far = away.get(agent)
         if far is None or (hops is not None and far > hops):
-            within = "" if far is None else f" within {hops} of the {far} hops that it takes"
+            within = "" if far is None else f" within {word(hops or 0, 'hop')}, it takes {far}"
             typer.report.absent(codes.UNREACHABLE_PEER, path, agent=agent.name, within=within)
 
 
@@ -265,7 +266,7 @@ def _work(
     node: Supervise | Peers,
     info: SuperviseInfo | PeersInfo,
     env: Env,
-    word: str,
+    kind: str,
     gives: Callable[..., Type | None],
 ) -> Type:
     """The contract and its arguments; gives the type of what the loop gives."""
@@ -280,25 +281,25 @@ def _work(
         infer_arguments(typer, work, env)
         return UNKNOWN
     found = gives(typer.checked, contract.result)
-    problem = _problem(typer, contract, word, found)
+    problem = _problem(typer, contract, kind, found)
     if problem is not None:
         if not is_unknown(contract.result):
             label = Label(contract.node.name.span, "the contract")
             typer.report.absent(
-                codes.NOT_FOR_THIS_LOOP, work.callee, name=contract.name, word=word, problem=problem, labels=[label]
+                codes.NOT_FOR_THIS_LOOP, work.callee, name=contract.name, word=kind, problem=problem, labels=[label]
             )
         infer_arguments(typer, work, env)
         return UNKNOWN
     info.contract = contract
     info.so_far = next(place for place, param in enumerate(contract.params) if param.name == SO_FAR)
     info.arguments = _arguments(typer, contract, work, env)
-    _can_end(typer, node, contract, word)
+    _can_end(typer, node, contract, kind)
     assert found is not None
     return found
 
 
-def _problem(typer: Typer, contract: ContractInfo, word: str, found: Type | None) -> str | None:
-    form = "Delegation<T>" if word == "supervise" else "Turn<T>"
+def _problem(typer: Typer, contract: ContractInfo, kind: str, found: Type | None) -> str | None:
+    form = "Delegation<T>" if kind == "supervise" else "Turn<T>"
     if found is None:
         return f"it gives {show(contract.result)}, not a {form}"
     wanted = wants_so_far(typer, contract)
@@ -322,7 +323,7 @@ def _arguments(typer: Typer, contract: ContractInfo, work: Call, env: Env) -> tu
     return match_arguments(typer, f"`{contract.name}`", contract.node.name, params, kept, env)
 
 
-def _can_end(typer: Typer, node: Supervise | Peers, contract: ContractInfo, word: str) -> None:
+def _can_end(typer: Typer, node: Supervise | Peers, contract: ContractInfo, kind: str) -> None:
     """Reports a contract that rules out how the loop ends, where that can be told."""
     pending = list(contract.ensures)
     for expr in pending:
@@ -331,10 +332,10 @@ def _can_end(typer: Typer, node: Supervise | Peers, contract: ContractInfo, word
         if expr.op == "and":
             pending += [expr.left, expr.right]
         elif isinstance(expr.right, NoneLit):
-            if word == "peers" and expr.op == "!=" and dotted(expr.left) == "result.to":
-                what = "always somebody whom it is handed `to`"
-            elif word == "supervise" and expr.op == "==" and dotted(expr.left) == "result.answer":
-                what = "no `answer`"
+            if kind == "peers" and expr.op == "!=" and dotted(expr.left) == "result.to":
+                what = "`to` is never none"
+            elif kind == "supervise" and expr.op == "==" and dotted(expr.left) == "result.answer":
+                what = "`answer` is none"
             else:
                 continue
             label = Label(expr.span, "ensured here")

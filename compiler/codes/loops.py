@@ -84,7 +84,7 @@ UNREACHABLE_PEER = define(
 CANNOT_END = define(
     "E0556",
     "cannot-end",
-    "`{name}` never ends well: `{contract}` ensures that there is {what}",
+    "`{name}` never ends well: `{contract}` ensures that {what}",
     explanation="A delegation ends with an `answer`, a conversation with a turn that hands over to nobody. A contract "
     "that rules this out lets the loop run to its bound, where it fails.",
     bad=_network(

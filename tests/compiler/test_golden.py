@@ -20,6 +20,7 @@ MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
 RENDERED = (
     "attributes",
     "budgets",
+    "delegation",
     "effects_in_loops",
     "handoffs",
     "misspelt_names",
