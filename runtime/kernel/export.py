@@ -136,6 +136,8 @@ def _compiled(program: Program) -> list[Any]:
         part = pending.pop()
         if isinstance(part, (list, tuple)):
             pending.extend(reversed(part))
+        elif isinstance(part, dict):
+            pending.extend(reversed(part.values()))
         elif isinstance(part, _COMPILED):
             found.append(part)
             names = [name for name in _slots_of(type(part)) if name not in _BACKWARD]
