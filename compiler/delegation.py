@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import loops as codes
@@ -25,7 +25,8 @@ from orchspec.compiler.model import (
     SuperviseInfo,
 )
 from orchspec.compiler.names import find, find_all, is_opaque
-from orchspec.compiler.plan import SO_FAR, Budget
+from orchspec.compiler.places import PEERS, SUPERVISE
+from orchspec.compiler.plan import DEPTH_MAX, SO_FAR, Budget
 from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
 from orchspec.compiler.report import word
 from orchspec.compiler.steps import PREFER, candidate, fulfills
@@ -51,10 +52,6 @@ from orchspec.grammar.syntax import Budget as BudgetNode
 
 __all__ = ["check_peers", "check_supervise", "wants_so_far"]
 
-_COMMON = ("timeout", "attempts", "backoff", "policies", "urgency", "only_if", "after", "on_failure")
-_SUPERVISE = ("workers", "rounds", "width", "depth", "prefer", *_COMMON)
-_PEERS = ("start", "hops", *_COMMON)
-
 
 def wants_so_far(typer: Typer, contract: ContractInfo) -> Type | None:
     """The type that `so_far` of a lead or a peer has; none for a contract of neither, unknown where it is unclear."""
@@ -73,20 +70,15 @@ def check_supervise(typer: Typer, node: Supervise, env: Env) -> SuperviseInfo:
     """Checks a `supervise` of a block; the info stands in the tables, with the type that its name has."""
     info = SuperviseInfo(node)
     typer.checked.steps[node] = info
-    settings = Settings(
-        typer,
-        "a supervise",
-        node.settings,
-        _SUPERVISE,
-        unbuilt=EFFECT_LIMITS,
-        env=env,
-        budget=LIMITS,
-    )
+    settings = Settings(typer, SUPERVISE, node.settings, unbuilt=EFFECT_LIMITS, env=env)
     inner = _only_if(typer, info, settings, env)
     answer = _work(typer, node, info, inner, "supervise", answer_of)
     leads = _leads(typer, node, info.contract)
     info.rounds = _bound(settings, node, "rounds", "at most so often the lead is asked") or 1
     info.depth = settings.count("depth") or 1
+    expr = settings.expr("depth")
+    if info.depth > DEPTH_MAX and expr is not None:
+        settings.out_of_range("depth", expr, str(info.depth), f"at most {DEPTH_MAX}")
     workers = _workers(typer, node, info, settings)
     info.width = width_of(typer, settings, env)
     info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
@@ -153,7 +145,7 @@ def check_peers(typer: Typer, node: Peers, env: Env) -> PeersInfo:
     info = PeersInfo(node)
     typer.checked.steps[node] = info
     items = [item for item in node.body if isinstance(item, Attribute | BudgetNode)]
-    settings = Settings(typer, "a peers", items, _PEERS, unbuilt=EFFECT_LIMITS, env=env, budget=LIMITS)
+    settings = Settings(typer, PEERS, items, unbuilt=EFFECT_LIMITS, env=env)
     inner = _only_if(typer, info, settings, env)
     value = _work(typer, node, info, inner, "peers", value_of)
     peers, complete = find_all(typer.context, node.among, AgentInfo)

@@ -41,6 +41,7 @@ from orchspec.compiler.plan import (
     Route,
     Rule,
     Scope,
+    Send,
     SignalStep,
     State,
     Statement,
@@ -92,19 +93,22 @@ class Lowering:
         on_failure = lower_on_failure(self.checked, info.on_failure, self.profiles)
         arguments = lower_arguments(self.checked, info.arguments)
         only_if = lower_optional(self.checked, info.only_if)
-        number, slot, name = self.nodes[node], self._slot(node), node.name.text
+        place = (self.nodes[node], node.name.text, self._slot(node), needs)
+        rest: dict[str, Any] = {
+            "only_if": only_if,
+            "on_failure": on_failure,
+            "over": self._over(info.loop),
+            "need": info.need,
+            "budget": info.budget,
+        }
         if info.effect is not None:
-            policy = lower_policy(info.policy)
-            return EffectStep(
-                "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure
-            )
+            return EffectStep("effect", *place, info.effect.name, arguments, policy=lower_policy(info.policy), **rest)
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
-            return SignalStep(
-                "signal", number, name, slot, needs, info.signal.name, arguments, timeout_us, only_if, on_failure
-            )
+            return SignalStep("signal", *place, info.signal.name, arguments, timeout_us=timeout_us, **rest)
         assert info.flow is not None, "a step is a task, an effect, a signal or a flow"
-        return FlowStep("flow", number, name, slot, needs, info.flow.name, arguments, only_if, on_failure, info.budget)
+        policy, urgency = lower_policy(info.policy), lower_optional(self.checked, info.urgency)
+        return FlowStep("flow", *place, info.flow.name, arguments, policy=policy, urgency=urgency, **rest)
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
         assert info.contract is not None
@@ -148,7 +152,9 @@ class Lowering:
             over=self._over(info.loop),
             need=info.need,
             budget=info.budget,
-            timeout_us=info.timeout_us,
+            policy=lower_policy(info.policy),
+            only_if=lower_optional(self.checked, info.only_if),
+            urgency=lower_optional(self.checked, info.urgency),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
         )
 
@@ -282,6 +288,12 @@ class Lowering:
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
+    def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
+        """A message."""
+        info = self.checked.sends[node]
+        arguments = lower_arguments(self.checked, info.arguments)
+        return Send("send", self.nodes[node], needs, info.channel.name, info.flow.name, arguments)
+
     def until(self, node: syntax.Until, _: BlockInfo, needs: list[int]) -> Until:
         """The end of a loop."""
         return Until("until", self.nodes[node], needs, self._expression(node.condition))
@@ -312,6 +324,7 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Supervise: lower_supervise,
     syntax.Peers: lower_peers,
     syntax.Wait: Lowering.wait,
+    syntax.Send: Lowering.send,
     syntax.Give: Lowering.give,
     syntax.Return: Lowering.give,
 }

@@ -8,6 +8,7 @@ from typing import Literal
 from orchspec.compiler.model.declarations import (
     AgentInfo,
     Argument,
+    ChannelInfo,
     ContractInfo,
     EffectInfo,
     FlowInfo,
@@ -32,6 +33,7 @@ from orchspec.grammar.syntax import (
     Return,
     Route,
     Scope,
+    Send,
     State,
     Statement,
     Step,
@@ -53,6 +55,7 @@ __all__ = [
     "RouteInfo",
     "RuleInfo",
     "ScopeInfo",
+    "SendInfo",
     "StateInfo",
     "StepInfo",
     "SuperviseInfo",
@@ -186,6 +189,16 @@ class PeersInfo(StepInfo):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SendInfo:
+    """`send channel(args)` in a block of `flow`."""
+
+    node: Send
+    channel: ChannelInfo
+    flow: FlowInfo
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RuleInfo:
     """One arbitration rule; `expr` (and a quorum's predicate) is evaluated in the frame of `it`, `n` in the block's."""
 
@@ -239,9 +252,16 @@ class ScopeInfo:
     loop: LoopInfo | None = None
     need: Need | None = None
     budget: Budget | None = None
-    timeout_us: int | None = None
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    only_if: Expr | None = None
+    urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
     result: Type = UNKNOWN
+
+    @property
+    def timeout_us(self) -> int | None:
+        """How long one attempt may take, microseconds."""
+        return self.policy.timeout_us
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -43,17 +43,16 @@ from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
-from orchspec.compiler.plan.loops import ASKS_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
+from orchspec.compiler.plan.loops import ASKS_MAX, DEPTH_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
+from orchspec.compiler.plan.messages import Channel, Send
 from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Arm,
     Block,
     Checkpoint,
-    EffectStep,
     Fail,
     Flow,
-    FlowStep,
     Give,
     Let,
     Machine,
@@ -62,19 +61,18 @@ from orchspec.compiler.plan.statements import (
     Route,
     Rule,
     Scope,
-    SignalStep,
     State,
     Statement,
-    TaskStep,
     Transition,
     Until,
     Wait,
 )
-from orchspec.compiler.plan.steps import Need, OnFailure, Over
+from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
 __all__ = [
     "ASKS_MAX",
+    "DEPTH_MAX",
     "FORMAT",
     "SO_FAR",
     "Agent",
@@ -86,6 +84,7 @@ __all__ = [
     "Budget",
     "Call",
     "Candidate",
+    "Channel",
     "Checkpoint",
     "Contract",
     "Dist",
@@ -121,6 +120,7 @@ __all__ = [
     "Rule",
     "Scenario",
     "Scope",
+    "Send",
     "Signal",
     "SignalStep",
     "Source",

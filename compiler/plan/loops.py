@@ -11,10 +11,12 @@ from orchspec.compiler.plan.limits import Budget, Candidate
 from orchspec.compiler.plan.parties import Agent
 from orchspec.compiler.plan.steps import OnFailure
 
-__all__ = ["ASKS_MAX", "SO_FAR", "Handoff", "Peers", "Supervise", "asked_of", "so_far_of"]
+__all__ = ["ASKS_MAX", "DEPTH_MAX", "SO_FAR", "Handoff", "Peers", "Supervise", "asked_of", "so_far_of"]
 
 ASKS_MAX: Final = 100
 """How many tasks one delegation may ask for: what a model says is bounded, whatever it says."""
+DEPTH_MAX: Final = 16
+"""How deep work can be delegated at all."""
 SO_FAR: Final = "so_far"
 """The parameter that the kernel fills."""
 

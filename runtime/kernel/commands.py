@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.menus import Menu
 
 __all__ = [
+    "AnswerCall",
     "ArmTimer",
     "AskPerson",
     "AwaitSignal",
@@ -80,7 +81,8 @@ class RunTask:
 
     `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
-    may spend, 0 where nothing bounds it. `menu`: what the lead of a `supervise` or a peer may choose from.
+    may spend, 0 where nothing bounds it. `inbox` are the messages to the agent: channel, sender, values by name.
+    `menu`: what the lead of a `supervise`, or a peer, may choose from.
     """
 
     place: int
@@ -95,6 +97,7 @@ class RunTask:
     history: list[Any] = field(default_factory=list)
     reserved_pico: int = 0
     reserved_tokens: int = 0
+    inbox: list[Any] = field(default_factory=list)
     menu: Menu | None = None
     outward: ClassVar[bool] = True
 
@@ -110,7 +113,20 @@ class AskPerson:
     contract: str
     inputs: list[Any]
     deadline_us: int | None = None
+    inbox: list[Any] = field(default_factory=list)
     menu: Menu | None = None
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class AnswerCall:
+    """Answer what an attempt asked of us under the number `call`: it is done, or `problem` says why not."""
+
+    place: int
+    attempt: int
+    dispatch: int
+    call: int
+    problem: str | None = None
     outward: ClassVar[bool] = True
 
 
@@ -265,6 +281,7 @@ Command: TypeAlias = (
     | ReleaseGrant
     | RunTask
     | AskPerson
+    | AnswerCall
     | AwaitSignal
     | StopTask
     | WithdrawSignal
@@ -288,6 +305,9 @@ def command_text(command: Command, place: str) -> str:
     match command:
         case RunTask() | AskPerson() | StopTask():
             return f"{kind} {place} {command.agent} {command.attempt}.{command.dispatch}"
+        case AnswerCall():
+            well = "done" if command.problem is None else "refused"
+            return f"{kind} {place} {command.attempt}.{command.dispatch} {command.call} {well}"
         case AwaitSignal() | WithdrawSignal():
             return f"{kind} {place} {command.signal} {command.key[:16]}"
         case TryEffect():

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.compiler.plan import ASKS_MAX, asked_of, so_far_of
 from orchspec.runtime.kernel.expressions import compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
-from orchspec.runtime.kernel.loops import Looping, LoopOp, limited, region, shown
+from orchspec.runtime.kernel.loops import Looping, LoopOp, region, shown
 from orchspec.runtime.kernel.menus import Asks, Menu
 from orchspec.runtime.kernel.program import Op, Program, Seat, op_for
 from orchspec.runtime.kernel.scopes import Enclosure, ScopeOp
@@ -27,6 +27,7 @@ from orchspec.runtime.kernel.values import InvalidValue, Unverified
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Supervise
+    from orchspec.runtime.kernel.budget import Account
 
 __all__ = ["ERROR_MAX", "Rounds", "RoundsOp", "SuperviseOp"]
 
@@ -56,15 +57,15 @@ class SuperviseOp(LoopOp):
         self.width = compile_expr(statement.width) if statement.width is not None else None
         prefer = statement.prefer
         self.prefer = "in_order" if prefer in ("cheapest", "most_skilled") else prefer
-        self.nested = ScopeOp(program, region("rounds", statement, None, []), index)
+        self.nested = ScopeOp(program, region("rounds", statement, inner=True), index)
         for shell in (self, self.nested):
             core = shell.body.ops[0]
             assert isinstance(core, RoundsOp)
             core.shell = self
 
-    def errand(self, inputs: list[Any], width: int | None, urgency: int) -> list[Any]:
+    def errand(self, inputs: list[Any], width: int | None) -> list[Any]:
         """See `Rounds`."""
-        return [self.contract, inputs, list(self.leads), None, width, urgency]
+        return [self.contract, inputs, list(self.leads), None, width]
 
 
 @op_for("rounds")
@@ -83,7 +84,7 @@ class RoundsOp(Op):
 class Rounds(Looping):
     """A delegation under way.
 
-    `errand` is [contract, inputs, who may lead, depth, width, urgency]; who took the lead keeps it. `asks` are the
+    `errand` is [contract, inputs, who may lead, depth, width]; who took the lead keeps it. `asks` are the
     tasks of this round: [ask, inputs, who may do it], of which the first `next` were begun; `came` are their outcomes.
     """
 
@@ -94,13 +95,28 @@ class Rounds(Looping):
         self._open()
         shell = self._shell()
         depth = self.errand[3]
-        self.depth: int = limited(self, shell.depth) if depth is None else depth
+        self.depth: int = self._left(shell.depth) if depth is None else depth
         self.round = 0
         self.past: list[dict[str, Any]] = []
         self.asks: list[list[Any]] = []
         self.came: dict[int, dict[str, Any]] = {}
         self.next = 0
-        self._ask_lead()
+        exhausted = self.account.too_deep(self.account.depth + 1) if self.depth < 1 else None
+        if exhausted is None:
+            self._ask_lead()
+            return
+        assert exhausted.frame is not None, "what has a depth is no step by agents"
+        self.kernel.decide("budget exhausted", self.path())
+        exhausted.frame.fail(Failure("budget_exhausted", f"no depth is left for {self.path()}", self.path()))
+
+    def _left(self, depth: int) -> int:
+        """How many levels of delegation the budgets around allow, at most `depth`: the first is that of the workers."""
+        account: Account | None = self.account
+        while account is not None:
+            if account.cap.depth is not None:
+                depth = min(depth, account.cap.depth - (self.account.depth - account.depth))
+            account = account.parent
+        return depth
 
     def _shell(self) -> SuperviseOp:
         assert isinstance(self.op, RoundsOp)
@@ -118,12 +134,12 @@ class Rounds(Looping):
 
     def _ask_lead(self) -> None:
         shell = self._shell()
-        contract, given, who, _, _, urgency = self.errand
+        contract, given, who, _, _ = self.errand
         self.round += 1
         inputs = list(given)
         inputs[self._so_far()] = self.past
         seats = tuple([shell.leads.get(name) or shell.workers[name] for name in who])
-        asking = Asking(contract, seats, prefer=shell.prefer, urgency=urgency, reusable=True, vetting=self)
+        asking = Asking(contract, seats, prefer=shell.prefer, urgency=self.frame.urgency, reusable=True, vetting=self)
         Task(self.frame, self.op, self, 0, self.round << 20, f"#{self.round}", asking, inputs).start()
 
     # -------------------------------------------------------------- what a lead may ask for
@@ -210,6 +226,7 @@ class Rounds(Looping):
         index = child.index - 1
         ask, _, able = self.asks[index]
         if isinstance(child, Enclosure):
+            assert child.inner is not None
             able = child.inner.values[0][2]
         elif isinstance(child, Task) and child.seat is not None:
             able = [child.seat.agent]
@@ -242,9 +259,9 @@ class Rounds(Looping):
         contract = ask["contract"]
         ordinal, label = (self.round << 20) + index, f"#{self.round}[{index - 1}]"
         if contract in shell.leading:
-            errand = [contract, inputs, list(able), self.depth - 1, *self.errand[4:]]
-            Enclosure(self.frame, shell.nested, self, index, ordinal, label).begin(errand, ())
+            errand = [contract, inputs, list(able), self.depth - 1, self.errand[4]]
+            Enclosure(self.frame, shell.nested, self, index, ordinal, label).begin(errand, self.frame.urgency)
             return
         seats = tuple([shell.workers[name] for name in able])
-        asking = Asking(contract, seats, prefer=shell.prefer, urgency=self.errand[5], reusable=True)
+        asking = Asking(contract, seats, prefer=shell.prefer, urgency=self.frame.urgency, reusable=True)
         Task(self.frame, self.op, self, index, ordinal, label, asking, inputs).start()

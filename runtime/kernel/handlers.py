@@ -21,6 +21,7 @@ from orchspec.runtime.kernel.events import (
     EffectUnknown,
     EngineRecovered,
     Event,
+    MessagePosted,
     QuestionAnswered,
     ReuseAnswered,
     RunStarted,
@@ -32,6 +33,7 @@ from orchspec.runtime.kernel.events import (
     TimerFired,
 )
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
+from orchspec.runtime.kernel.messages import post
 from orchspec.runtime.kernel.regions import Region
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
@@ -39,6 +41,7 @@ from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
     REGION_TABLE,
+    RUNNING,
     SIGNAL_TABLE,
     STATE_NAMES,
     TASK_TABLE,
@@ -255,6 +258,15 @@ def _cost_reported(kernel: Kernel, event: CostReported) -> None:
         charge_late(_task_at(kernel, event), event)
 
 
+def _message_posted(kernel: Kernel, event: MessagePosted) -> None:
+    # What an attempt says that is over counts no more, and nobody waits for its answer.
+    task = _task_at(kernel, event)
+    if event.attempt != task.attempt or event.dispatch != task.dispatch or task.state != RUNNING:
+        kernel.ignore()
+        return
+    _task(kernel, task, event, TASK_TABLE, lambda posted: post(task, posted))
+
+
 def _task_stopped(kernel: Kernel, event: TaskStopped) -> None:
     stopping = kernel.stopping.pop((event.place, event.attempt), None)
     if stopping is None:
@@ -300,6 +312,7 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     TaskFulfilled: _task_fulfilled,
     TaskFailed: _task_failed,
     TaskStopped: _task_stopped,
+    MessagePosted: _message_posted,
     CostReported: _cost_reported,
     QuestionAnswered: _question_answered,
     SignalReceived: _signal_received,

@@ -26,6 +26,7 @@ from orchspec.runtime.kernel import (
     calls,
     delegation,
     machines,
+    messages,
     repeats,
     reverts,
     routes,
@@ -59,9 +60,22 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all(
-    (arbitration, calls, delegation, machines, repeats, reverts, routes, scopes, settling, signals, turns, waits)
+_STATEMENTS = (
+    arbitration,
+    calls,
+    delegation,
+    machines,
+    messages,
+    repeats,
+    reverts,
+    routes,
+    scopes,
+    settling,
+    signals,
+    turns,
+    waits,
 )
+assert all(_STATEMENTS)
 
 
 class Kernel:
@@ -86,6 +100,7 @@ class Kernel:
         "histories",
         "ignored",
         "intents",
+        "mail",
         "now",
         "out",
         "outcome",
@@ -116,6 +131,7 @@ class Kernel:
         self.agenda: deque[tuple[Any, Any]] = deque()
         self.places: list[Activity | None] = [None]
         self.histories: dict[str, list[Any]] = {}
+        self.mail: dict[str, list[Any]] = {}
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
         self.unreported: dict[tuple[int, int], Guess] = {}

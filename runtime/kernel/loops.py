@@ -14,18 +14,16 @@ from orchspec.compiler.plan import Block, Scope
 from orchspec.runtime.kernel.expressions import Compiled, ExpressionError, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.scopes import Enclosure, ScopeOp
-from orchspec.runtime.kernel.steps import Failed
 from orchspec.runtime.kernel.table import CLOSED, OPEN
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Budget, OnFailure, Peers, Supervise
-    from orchspec.runtime.kernel.budget import Account
+    from orchspec.compiler.plan import Peers, Supervise
     from orchspec.runtime.kernel.frames import Frame
     from orchspec.runtime.kernel.menus import Menu
     from orchspec.runtime.kernel.program import Program
     from orchspec.runtime.kernel.tasks import Task
 
-__all__ = ["LoopOp", "Looping", "Vetting", "limited", "region", "shown"]
+__all__ = ["LoopOp", "Looping", "Vetting", "region", "shown"]
 
 SHOWN_MAX = 60
 """How much is shown of a name that a model made up."""
@@ -56,8 +54,8 @@ class _Core:
         self.needs: list[int] = []
 
 
-def region(kind: str, statement: Supervise | Peers, budget: Budget | None, on_failure: list[OnFailure]) -> Scope:
-    """The region around a loop: slot 0 is its errand, its statement is of `kind`."""
+def region(kind: str, statement: Supervise | Peers, *, inner: bool = False) -> Scope:
+    """The region around a loop: slot 0 is its errand, its statement of `kind`; `inner`: without limits of its own."""
     block = Block([_Core(kind, statement)], ["errand"], 1)  # type: ignore[list-item]
     return Scope(
         "scope",
@@ -66,23 +64,23 @@ def region(kind: str, statement: Supervise | Peers, budget: Budget | None, on_fa
         statement.slot,
         statement.needs,
         block,
-        budget=budget,
-        on_failure=on_failure,
+        budget=None if inner else statement.budget,
+        on_failure=[] if inner else statement.on_failure,
+        only_if=None if inner else statement.only_if,
+        urgency=None if inner else statement.urgency,
     )
 
 
 class LoopOp(ScopeOp):
     """A compiled loop that a model drives: evaluates what is handed in, and opens the region."""
 
-    __slots__ = ("args", "contract", "only_if", "so_far", "urgency")
+    __slots__ = ("args", "contract", "so_far")
 
     def __init__(self, program: Program, statement: Supervise | Peers, index: int, core: str) -> None:
-        ScopeOp.__init__(self, program, region(core, statement, statement.budget, statement.on_failure), index)
+        ScopeOp.__init__(self, program, region(core, statement), index)
         self.contract = statement.contract
         self.so_far = statement.so_far
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
-        self.urgency = compile_expr(statement.urgency) if statement.urgency is not None else None
-        self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
 
     def start(self, frame: Frame) -> None:
         """Skip, or open the region with its errand."""
@@ -93,15 +91,14 @@ class LoopOp(ScopeOp):
                 return
             inputs = [arg(frame) for arg in self.args]
             width = self.width(frame) if self.width is not None else None
-            urgency = self.urgency(frame) if self.urgency is not None else 0
+            urgency = self.urgency(frame) if self.urgency is not None else frame.urgency
         except ExpressionError as error:
-            failed = Failed(frame, self, frame, self.index, self.node, self.name)
-            failed.fail(frame.evaluate_failure(self, error), self.links)
+            self.refuse(frame, error)
             return
         enclosure = Enclosure(frame, self, frame, self.index, self.node, self.name)
-        enclosure.begin(self.errand(inputs, width, urgency), self.links)
+        enclosure.begin(self.errand(inputs, width), urgency)
 
-    def errand(self, inputs: list[Any], width: int | None, urgency: int) -> list[Any]:
+    def errand(self, inputs: list[Any], width: int | None) -> list[Any]:
         """What the activity inside begins with."""
         raise NotImplementedError
 
@@ -161,13 +158,3 @@ class Looping(Activity):
 def shown(text: str) -> str:
     """What a model said, in quotes, and not more of it than fits a message."""
     return repr(text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1] + "…")
-
-
-def limited(activity: Activity, depth: int) -> int:
-    """How deep work may be delegated: `depth`, or what a budget around leaves of it."""
-    account: Account | None = activity.frame.account
-    while account is not None:
-        if account.cap.depth is not None and account.cap.depth < depth:
-            depth = account.cap.depth
-        account = account.parent
-    return depth

@@ -60,9 +60,11 @@ class Seeking(Activity):
         "attempt",
         "deadline_us",
         "dispatch",
+        "inbox",
         "inputs",
         "offers",
         "pico",
+        "posted",
         "previous_error",
         "rest_at_us",
         "reuse_key",
@@ -98,6 +100,8 @@ class Seeking(Activity):
         self.previous_error: str | None = None
         self.rest_at_us = 0
         self.reuse_key: str | None = None
+        self.inbox: list[Any] | None = None
+        self.posted: list[Any] | None = None
 
     def _accept(self, output: Any) -> Any:
         """The verified value of an output, which whoever asked permits; raises Unverified."""

@@ -43,9 +43,9 @@ class PeersOp(LoopOp):
         assert isinstance(core, TurnsOp)
         core.shell = self
 
-    def errand(self, inputs: list[Any], width: int | None, urgency: int) -> list[Any]:
+    def errand(self, inputs: list[Any], width: int | None) -> list[Any]:
         """See `Turns.begin`."""
-        return [inputs, urgency]
+        return inputs
 
     def permitted(self, here: str, value: Any, frame: Frame | None) -> list[str]:
         """To whom a peer may hand over after a turn of this value; raises ExpressionError where a guard fails."""
@@ -67,19 +67,18 @@ class TurnsOp(Op):
 
     def start(self, frame: Frame) -> None:
         """The first turn."""
-        Turns(frame, self, frame, 0, 1, "").begin(*frame.values[0])
+        Turns(frame, self, frame, 0, 1, "").begin(frame.values[0])
 
 
 class Turns(Looping):
     """A conversation under way: whose turn it is, how often it was handed on, and the value of the turn before."""
 
-    __slots__ = ("here", "hops", "inputs", "urgency", "value")
+    __slots__ = ("here", "hops", "inputs", "value")
 
-    def begin(self, inputs: list[Any], urgency: int) -> None:
+    def begin(self, inputs: list[Any]) -> None:
         """The turn of the one who starts."""
         self._open()
         self.inputs = inputs
-        self.urgency = urgency
         self.here = self._shell().first
         self.hops = 0
         self.value: Any = None
@@ -97,7 +96,7 @@ class Turns(Looping):
         inputs = list(self.inputs)
         inputs[shell.so_far] = self.value
         seats = (shell.peers[self.here],)
-        asking = Asking(shell.contract, seats, urgency=self.urgency, reusable=True, vetting=self)
+        asking = Asking(shell.contract, seats, urgency=self.frame.urgency, reusable=True, vetting=self)
         turn = self.hops + 1
         Task(self.frame, self.op, self, 0, turn, f"#{turn}", asking, inputs).start()
 

@@ -23,6 +23,7 @@ RENDERED = (
     "delegation",
     "effects_in_loops",
     "handoffs",
+    "messages",
     "misspelt_names",
     "not_built_yet",
     "one_owner",
