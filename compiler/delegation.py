@@ -29,7 +29,7 @@ from orchspec.compiler.places import PEERS, SUPERVISE
 from orchspec.compiler.plan import DEPTH_MAX, SO_FAR, Budget
 from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
 from orchspec.compiler.report import word
-from orchspec.compiler.steps import PREFER, candidate, fulfills
+from orchspec.compiler.steps import PREFER, agents_of, candidate, fulfills
 from orchspec.compiler.types import INT, UNKNOWN, Type, is_unknown, optional, show
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
@@ -91,24 +91,11 @@ def check_supervise(typer: Typer, node: Supervise, env: Env) -> SuperviseInfo:
 
 def _leads(typer: Typer, node: Supervise, contract: ContractInfo | None) -> list[AgentInfo]:
     by = node.by
-    if isinstance(by, ByAgent):
-        paths: Sequence[Path] = (by.agent,)
-    elif isinstance(by, ByAny) and by.agents is not None:
-        paths = by.agents
-    elif isinstance(by, ByAny):
-        able = [agent for agent in typer.checked.agents.values() if contract in agent.fulfills]
-        typer.context.used.update(able)
-        if not able and contract is not None and not any(agent.open for agent in typer.checked.agents.values()):
-            label = Label(contract.node.name.span, "the contract")
-            typer.report.absent(declaration_codes.NOBODY_FULFILLS, by, contract=contract.name, labels=[label])
-        return [agent for agent in able if agent.kind == "agent"] or able
-    else:
-        found = "nobody" if by is None else "several at once"
-        typer.report.absent(codes.WRONG_LEAD, by if by is not None else node.name, name=node.name.text, found=found)
-        return []
-    agents, _ = find_all(typer.context, paths, AgentInfo)
-    _fulfill(typer, paths, contract)
-    return agents
+    if isinstance(by, ByAgent | ByAny):
+        return agents_of(typer, by, contract)
+    found = "nobody" if by is None else "several at once"
+    typer.report.absent(codes.WRONG_LEAD, by if by is not None else node.name, name=node.name.text, found=found)
+    return []
 
 
 def _fulfill(typer: Typer, paths: Sequence[Path], contract: ContractInfo | None) -> None:

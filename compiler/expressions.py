@@ -330,7 +330,7 @@ class Typer:
             return {field.name: field.type for field in self.checked.records[base.name].fields}
         if isinstance(base, Round):
             block = self.checked.blocks[base.repeat]
-            return {slot.name: slot.type for slot in block.frame.slots[block.frame.given :]}
+            return {slot.name: slot.type for slot in block.frame.kept()}
         return None
 
     def _index(self, node: Index, env: Env, _hint: Type | None) -> Type:

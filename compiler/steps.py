@@ -49,7 +49,7 @@ from orchspec.grammar.syntax import (
     walk,
 )
 
-__all__ = ["CANDIDATES_MAX", "PREFER", "candidate", "check_step", "fulfills", "refuse_fan_out"]
+__all__ = ["CANDIDATES_MAX", "PREFER", "agents_of", "candidate", "check_step", "fulfills", "refuse_fan_out"]
 
 CANDIDATES_MAX = 200_000
 """How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
@@ -192,7 +192,7 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
             where = Label(contract.node.name.span, "the contract")
             typer.report.absent(codes.BY_MISSING, node.work.callee, name=contract.name, labels=[where])
         return
-    agents = _agents(typer, by, contract)
+    agents = agents_of(typer, by, contract)
     info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
     if isinstance(by, ByCount):
         info.copies = settings.count_of("N of", by.count) or 1
@@ -232,7 +232,8 @@ def fulfills(typer: Typer, agents: Iterable[tuple[Path, AgentInfo]], contract: C
         )
 
 
-def _agents(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+def agents_of(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+    """Who is named or meant after `by`; who does not fulfill the contract is reported."""
     context = typer.context
     if isinstance(by, ByAgent | ByCount):
         paths: Sequence[Path] | None = (by.agent,)

@@ -54,6 +54,11 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
             contracts.update(contract for worker in step.workers for contract in worker.agent.fulfills)
         agents.update(candidate.agent for candidate in step.candidates)
         agents.update(link.who.agent for link in step.on_failure if link.who is not None)
+    for look in context.checked.evals.values():
+        if look.contract is not None:
+            contracts.add(look.contract)
+        agents.update(candidate.agent for candidate in look.candidates)
+    agents.update(effect.doubt_who for effect in context.checked.effects.values() if effect.doubt_who is not None)
     for arbitration in context.checked.arbitrations.values():
         for rule in arbitration.rules:
             if rule.contract is not None:
@@ -80,7 +85,10 @@ def unused_names(context: Context) -> None:
 
 def _acts(context: Context, node: Node, acting: set[FlowInfo]) -> bool:
     """Whether something is done to the outside world, or waited for from there, in a statement or flows it calls."""
-    return any(step.effect or step.signal or step.flow in acting for step in steps_in(context, node))
+    return any(
+        step.effect or step.signal or step.flow in acting or any(each.agent.effects for each in step.candidates)
+        for step in steps_in(context, node)
+    )
 
 
 def _guards(context: Context, route: Route) -> bool:

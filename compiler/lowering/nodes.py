@@ -20,6 +20,7 @@ _NUMBERED = (
     syntax.Revert,
     syntax.Wait,
     syntax.Send,
+    syntax.Eval,
     syntax.Give,
     syntax.Return,
     syntax.Repeat,

@@ -22,6 +22,7 @@ from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
     Arm,
+    Eval,
     Expr,
     Fail,
     Give,
@@ -46,6 +47,7 @@ __all__ = [
     "ArmInfo",
     "BlockInfo",
     "CandidateInfo",
+    "EvalInfo",
     "HandoffInfo",
     "LoopInfo",
     "MachineInfo",
@@ -186,6 +188,20 @@ class PeersInfo(StepInfo):
     start: AgentInfo | None = None
     hops: int = 1
     handoffs: list[HandoffInfo] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class EvalInfo:
+    """An eval: the contract, who fulfills it (as at a step), and the share of times that it is done."""
+
+    node: Eval
+    contract: ContractInfo | None = None
+    arguments: tuple[Argument, ...] = ()
+    pattern: Literal["one", "any", "all", "some"] = "one"
+    candidates: tuple[CandidateInfo, ...] = ()
+    copies: int = 1
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    sample: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from orchspec.compiler.model.blocks import (
     ArbitrateInfo,
     BlockInfo,
+    EvalInfo,
     RepeatInfo,
     RouteInfo,
     ScopeInfo,
@@ -45,6 +46,7 @@ from orchspec.compiler.model.frames import (
 from orchspec.compiler.types import Type
 from orchspec.grammar.syntax import (
     Arbitrate,
+    Eval,
     Expr,
     File,
     Node,
@@ -138,6 +140,7 @@ class Checked:
     scopes: dict[Scope, ScopeInfo] = field(default_factory=dict)
     routes: dict[Route, RouteInfo] = field(default_factory=dict)
     sends: dict[Send, SendInfo] = field(default_factory=dict)
+    evals: dict[Eval, EvalInfo] = field(default_factory=dict)
     slots: dict[Node, Slot] = field(default_factory=dict)
     """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Route, Let, Supervise, Peers) gives."""
     rounds: dict[Repeat, dict[str, Type]] = field(default_factory=dict)

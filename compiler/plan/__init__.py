@@ -40,12 +40,13 @@ above the block's frame; that of a `for` item one slot (the item) above the bloc
 from __future__ import annotations
 
 from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json, plan_from_json, plan_schema
+from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
 from orchspec.compiler.plan.loops import ASKS_MAX, DEPTH_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
 from orchspec.compiler.plan.messages import Channel, Send
-from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
+from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Arm,
@@ -88,9 +89,11 @@ __all__ = [
     "Checkpoint",
     "Contract",
     "Dist",
+    "Doubt",
     "Effect",
     "EffectStep",
     "EnumType",
+    "Evaluation",
     "Expectation",
     "Expr",
     "Fail",

@@ -216,6 +216,7 @@ class Attempts:
         attempt = Attempt(self._loop, live.run, command)
         task = _task(live, attempt, command)
         task.asked_us = asked_us
+        task.doubt = command.doubt
         self._start(attempt, player, task, person=True)
 
     def _start(self, attempt: Attempt, player: Player, task: Task, *, person: bool = False) -> None:

@@ -14,12 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
+from orchspec.runtime.kernel.applying import Applying, Done
 from orchspec.runtime.kernel.arbitration import Ballot, CompiledRule, Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
-from orchspec.runtime.kernel.effects import Applying, Done
+from orchspec.runtime.kernel.evals import Aside, EvalTask
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
@@ -68,6 +69,7 @@ _CLASSES: Final[dict[str, type]] = {
     for cls in (
         Account,
         Applying,
+        Aside,
         Asking,
         Awaiting,
         Ballot,
@@ -76,6 +78,7 @@ _CLASSES: Final[dict[str, type]] = {
         Done,
         Each,
         Enclosure,
+        EvalTask,
         Failed,
         Failure,
         Fan,

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import ArmTimer
-from orchspec.runtime.kernel.effects import Applying
+from orchspec.runtime.kernel.evals import give_up
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     CostReported,
+    EffectChecked,
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
@@ -86,6 +88,9 @@ def _run_started(kernel: Kernel, event: RunStarted) -> None:
 def _cancel_requested(kernel: Kernel, event: CancelRequested) -> None:
     if kernel.root is None:
         raise ImpossibleEvent(f"run {kernel.run} was cancelled before it started")
+    if kernel.outcome is not None and kernel.asides:
+        give_up(kernel)
+        return
     if kernel.root.failing is not None or kernel.outcome is not None:
         kernel.ignore()
         return
@@ -303,6 +308,14 @@ def _effect_unknown(kernel: Kernel, event: EffectUnknown) -> None:
     _task(kernel, effect, event, EFFECT_TABLE, effect.unknown)
 
 
+def _effect_checked(kernel: Kernel, event: EffectChecked) -> None:
+    effect = _effect_at(kernel, event)
+    if event.attempt != effect.attempt or event.dispatch != effect.dispatch:
+        kernel.ignore()
+        return
+    _task(kernel, effect, event, EFFECT_TABLE, effect.checked)
+
+
 HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     RunStarted: _run_started,
     CancelRequested: _cancel_requested,
@@ -321,4 +334,5 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     EffectConfirmed: _effect_confirmed,
     EffectRefused: _effect_refused,
     EffectUnknown: _effect_unknown,
+    EffectChecked: _effect_checked,
 }

@@ -26,9 +26,13 @@ __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task. `vetting` has a say in what is given, beyond the contract."""
+    """What is asked: fixed for all attempts of a task.
 
-    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "vetting", "within_us")
+    `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
+    in what is given, beyond the contract.
+    """
+
+    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "vetting", "within_us")
 
     def __init__(
         self,
@@ -40,9 +44,11 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        doubt: str = "",
         vetting: Vetting | None = None,
     ) -> None:
         self.contract = contract
+        self.doubt = doubt
         self.seats = seats
         self.links = links
         self.prefer = prefer

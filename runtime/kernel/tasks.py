@@ -101,6 +101,7 @@ class Task(Seeking):
                     self.inputs,
                     deadline_us,
                     inbox,
+                    asking.doubt,
                     menu,
                 )
             )

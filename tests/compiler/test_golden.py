@@ -20,6 +20,7 @@ MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
 RENDERED = (
     "attributes",
     "budgets",
+    "deeds_of_agents",
     "delegation",
     "effects_in_loops",
     "handoffs",
@@ -33,6 +34,7 @@ RENDERED = (
     "undecided",
     "unkeyed_effects",
     "waits_in_a_circle",
+    "ways_to_stay_single",
 )
 
 
