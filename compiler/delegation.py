@@ -254,7 +254,9 @@ def _work(
         return UNKNOWN
     text = dotted(work.callee)
     contract = (
-        None if text is None or is_opaque(typer.context, text) else find(typer.context, work.callee, ContractInfo)
+        None
+        if text is None or is_opaque(typer.context, work.callee, text)
+        else find(typer.context, work.callee, ContractInfo)
     )
     if contract is None:
         infer_arguments(typer, work, env)

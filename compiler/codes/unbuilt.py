@@ -27,7 +27,6 @@ _GOOD = in_flow(_DRAFT + "return draft")
 
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
-    "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
     "machine-signal": (
         35,
         "a transition on a signal",

@@ -70,12 +70,14 @@ from orchspec.compiler.model.frames import (
     Slot,
     SlotKind,
 )
+from orchspec.compiler.model.modules import Binding, Module, Place
 
 __all__ = [
     "AgentInfo",
     "ArbitrateInfo",
     "Argument",
     "ArmInfo",
+    "Binding",
     "BlockInfo",
     "BuiltinRef",
     "CandidateInfo",
@@ -97,10 +99,12 @@ __all__ = [
     "MemberRef",
     "MissingRef",
     "ModelInfo",
+    "Module",
     "OnFailureInfo",
     "ParamInfo",
     "ParamRef",
     "PeersInfo",
+    "Place",
     "PolicyInfo",
     "PolicyValues",
     "RecordInfo",
