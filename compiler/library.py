@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Final
 
 from orchspec.compiler.model import Checked, FieldInfo, Frame, RecordInfo
-from orchspec.compiler.types import JSON, TEXT, ListOf, Optional, RecordOf, Type, optional, required, show
+from orchspec.compiler.types import BOOL, JSON, TEXT, ListOf, Optional, RecordOf, Type, optional, required, show
 from orchspec.grammar.parser import parse
 from orchspec.grammar.source import Source
-from orchspec.grammar.syntax import TypeDecl
+from orchspec.grammar.syntax import Call, Expr, TypeDecl, dotted
 
-__all__ = ["DONE", "GENERIC", "LOOP_TYPES", "answer_of", "is_choice", "loop_type", "value_of"]
+__all__ = ["DONE", "GENERIC", "LOOP_TYPES", "answer_of", "loop_type", "sampled_type", "value_of"]
 
 GENERIC: Final = ("Delegation", "Turn")
 """Those that are of a type."""
@@ -86,11 +86,15 @@ def value_of(checked: Checked, result: Type) -> Type | None:
     return _of(checked, result, "Turn", "value")
 
 
-def is_choice(checked: Checked, info: FieldInfo) -> bool:
-    """Whether a field says how a loop goes on: the `answer` of a delegation, the `to` of a turn."""
-    return info.name in ("answer", "to") and any(
-        info in record.fields for record in checked.records.values() if record.built_in and "<" in record.name
-    )
+def sampled_type(checked: Checked, info: FieldInfo, expr: Expr) -> Type:
+    """What a profile samples for a field: a value of its type, or a chance.
+
+    `chance(…)` of the `answer` of a delegation, or of the `to` of a turn, is how likely it is given at all.
+    """
+    chance = isinstance(expr, Call) and dotted(expr.callee) == "chance" and info.name in ("answer", "to")
+    if chance and any(info in each.fields for each in checked.records.values() if each.built_in and "<" in each.name):
+        return BOOL
+    return info.type
 
 
 def _of(checked: Checked, result: Type, name: str, field: str) -> Type | None:
