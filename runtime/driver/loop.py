@@ -192,17 +192,12 @@ class EngineLoop:
             self._house.quiet()
 
     def _is_quiet(self) -> bool:
-        if self._scheduled or not self.lives or self.draining or self._attempts.busy:
-            return False
         engine = self.engine
-        if (
-            len(self._sending)
-            or self._coming.busy
-            or engine.inbox
-            or not engine.committer.idle
-            or self._timers.active
-            or self._wake_us is not None
-        ):
+        if self._scheduled or not self.lives or self.draining or engine.inbox or not engine.committer.idle:
+            return False
+        if any((self._attempts.busy, len(self._sending), self._coming.busy, self._timers.active)):
+            return False
+        if self._wake_us is not None:
             return False
         # Without a question, a deadline still makes something happen.
         return bool(self.people.open or self.engine.signals.waiting) or self._timers.next_us() is None
