@@ -39,7 +39,9 @@ def _independent(module: Module) -> list[str]:
     }
     dependent = {alias for alias, node in module.imports.items() if _computed(node)}
     dependent.update(module.bindings, (name for node, name in named.items() if isinstance(node, ParamDecl)))
-    reads = {name: _read_by(node) for node, name in named.items()}
+    reads: dict[str, set[str]] = {}
+    for node, name in named.items():
+        reads.setdefault(name, set()).update(_read_by(node))
     grown = True
     while grown:
         found = {name for name, names in reads.items() if names & dependent}
