@@ -88,14 +88,16 @@ def _check(
         _passes(context, typer)
         studies = check_studies(context, folder)
     sound = all(module.file.sound for module in checked.modules)
-    if sound and not any(item.severity == "error" for item in (*errors, *report.diagnostics)):
+    complete = sound and not any(item.severity == "error" for item in (*errors, *report.diagnostics))
+    if complete:
         for lint in LINTS:
             lint(context)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
     for module in checked.modules:
         source = module.file.span.source
         told = apart_from_syntax(module.file, [error for error in errors if error.span.source is source], told)
-    found = [as_told(checked, item) for item in silence(file, [*errors, *told]) if is_told(checked, item)]
+    heard = silence(file, [*errors, *told], complete=complete)
+    found = [as_told(checked, item) for item in heard if is_told(checked, item)]
     return CheckResult(checked, sorted_diagnostics(found), studies)
 
 
