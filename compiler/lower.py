@@ -39,7 +39,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         checked: what the checks made of the file; no error may have been reported about it.
         studies: the profiles, scenarios and tests of the same file.
     """
-    nodes = number_nodes(checked.file)
+    nodes = number_nodes(checked)
     blocks = Lowering(checked, nodes, studies.profiles)
     return Plan(
         name=PurePath(checked.file.span.source.name).stem,
