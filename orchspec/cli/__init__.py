@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "compile": "Compiles a spec to its plan.",
     "graph": "Draws the flows of a spec.",
     "simulate": "Simulates a scenario of a spec, and judges what it expects.",
+    "chaos": "Injects faults into the flows of a spec and holds what happens against S1 to S14 and L1.",
+    "replay": "Replays a .schedule file, and says what breaks and whether it is byte for byte what was recorded.",
     "test": "Runs the tests written in spec files.",
     "run": "Runs a flow durably and prints its result.",
     "resume": "Carries on with runs that have not ended: all of the store, unless some are named.",

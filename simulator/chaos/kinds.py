@@ -50,12 +50,20 @@ KINDS: Final = (
 )
 
 
+_NEEDS_REPEATS: Final = frozenset({"duplicate", "delay"})
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
-    """How often each agent and each effect was tried in an undisturbed chronicle, and each crash point passed."""
+    """How often each agent and each effect was tried in an undisturbed chronicle, and each crash point passed.
+
+    The target of an `unrepeatable` effect drops no repeats, so a network that doubles its requests or keeps them for
+    long is outside of what any design can survive.
+    """
 
     agents: dict[str, int]
     effects: dict[str, int]
+    unrepeatable: frozenset[str]
     tools: tuple[str, ...]
     passes: dict[str, int]
     ended_us: int
@@ -70,6 +78,13 @@ class Places:
         if aim == "agent":
             return self.agents
         return self.effects if aim == "effect" else dict.fromkeys(self.tools, 1)
+
+    def struck_by(self, kind: Kind) -> dict[str, int]:
+        """Targets that a kind of fault may strike."""
+        targets = self.of(kind.aim)
+        if kind.name in _NEEDS_REPEATS and kind.aim == "effect":
+            return {name: count for name, count in targets.items() if name not in self.unrepeatable}
+        return targets
 
 
 def places_of(calm: Chronicle) -> Places:
@@ -86,6 +101,7 @@ def places_of(calm: Chronicle) -> Places:
     return Places(
         {name: len(tried) for name, tried in sorted(agents.items())},
         {name: len(tried) for name, tried in sorted(effects.items())},
+        frozenset(name for name, effect in calm.plan.effects.items() if effect.key is None and not effect.idempotent),
         tuple(sorted(used)),
         {point: calm.passes.get(point, 0) for point in CRASH_POINTS},
         calm.ended_us,
@@ -110,7 +126,7 @@ def crash_singles(places: Places) -> Iterator[list[Fault]]:
 def singles(places: Places) -> Iterator[list[Fault]]:
     """Every single fault but crashes at every attempt that it can strike, and on all attempts for a while."""
     for kind in KINDS:
-        for target, count in places.of(kind.aim).items():
+        for target, count in places.struck_by(kind).items():
             for nth in range(1, count + 1):
                 yield [Fault(0, kind.name, target, {**kind.args, "nth": nth})]
             yield [Fault(0, kind.name, target, {**kind.args, "lasting": places.while_us})]
@@ -118,7 +134,7 @@ def singles(places: Places) -> Iterator[list[Fault]]:
 
 def drawn(places: Places, rng: random.Random) -> list[Fault]:
     """A schedule in the manner of swarm testing: which kinds are on at all is drawn first, then up to six faults."""
-    kinds = [kind for kind in KINDS if places.of(kind.aim) and rng.random() < 0.5]
+    kinds = [kind for kind in KINDS if places.struck_by(kind) and rng.random() < 0.5]
     with_crashes = rng.random() < 0.7 or not kinds
     faults: list[Fault] = []
     for _ in range(rng.randint(1, 6)):
@@ -126,7 +142,7 @@ def drawn(places: Places, rng: random.Random) -> list[Fault]:
             faults.append(_drawn_crash(places, rng))
             continue
         kind = rng.choice(kinds)
-        targets = places.of(kind.aim)
+        targets = places.struck_by(kind)
         target = rng.choice(sorted(targets))
         args = dict(kind.args)
         if "factor" in args:
