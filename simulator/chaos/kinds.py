@@ -50,7 +50,8 @@ KINDS: Final = (
 )
 
 
-_NEEDS_REPEATS: Final = frozenset({"duplicate", "delay"})
+_NEEDS_REPEATS: Final = frozenset({"duplicate", "delay", "slow"})
+"""What can make a request land later than `settles` allows, or twice: only a target that drops repeats bears that."""
 
 
 @dataclass(frozen=True, slots=True)

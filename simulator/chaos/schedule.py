@@ -59,7 +59,7 @@ class Schedule:
         """The text of a `.schedule` file."""
         document = {"schedule": FORMAT, **asdict(self)}
         document["faults"] = [{"name": each.name, "target": each.target, "args": each.args} for each in self.faults]
-        return json.dumps(document, indent=2, sort_keys=True) + "\n"
+        return json.dumps(document, indent=2) + "\n"
 
 
 def read_schedule(text: str) -> Schedule:
