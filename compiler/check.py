@@ -16,13 +16,16 @@ from orchspec.compiler.allow import silence
 from orchspec.compiler.beside import apart_from_syntax
 from orchspec.compiler.blocks import Blocks
 from orchspec.compiler.checks import CHECKS, LINTS
+from orchspec.compiler.checks.budgets import budgets_and_bounds
 from orchspec.compiler.codes.types import SELF_TYPED
 from orchspec.compiler.context import Context
 from orchspec.compiler.declarations import check_bodies, resolve_signatures
 from orchspec.compiler.expressions import Typer
+from orchspec.compiler.lower import lower
 from orchspec.compiler.model import Checked
 from orchspec.compiler.names import collect
 from orchspec.compiler.params import check_params
+from orchspec.compiler.plan import Plan
 from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
 from orchspec.compiler.types import is_unknown
@@ -41,13 +44,15 @@ assert codes.names.UNKNOWN_NAME.id  # importing the families registers every cod
 class CheckResult:
     """What came of a spec.
 
-    `checked` and `studies` are there unless the text could not be read at all; only without errors do they hold all
-    that lowering needs. `diagnostics` are sorted by their place.
+    `checked` and `studies` are there unless the text could not be read at all. `plan` is what a spec without errors
+    means; budgets that its bounds prove impossible are found last, and leave a plan beside an error. `diagnostics` are
+    sorted by their place.
     """
 
     checked: Checked | None
     diagnostics: list[Diagnostic]
     studies: Studies | None = None
+    plan: Plan | None = None
 
     @property
     def ok(self) -> bool:
@@ -81,12 +86,15 @@ def _check(
     with bounded_suggestions():
         _passes(context, typer)
         studies = check_studies(context, folder)
+    plan: Plan | None = None
     if file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics)):
         for lint in LINTS:
             lint(context)
+        plan = lower(checked, studies)
+        budgets_and_bounds(context, plan)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
     found = silence(file, [*syntax_errors, *apart_from_syntax(file, syntax_errors, told)])
-    return CheckResult(checked, sorted_diagnostics(found), studies)
+    return CheckResult(checked, sorted_diagnostics(found), studies, plan)
 
 
 def _passes(context: Context, typer: Typer) -> None:

@@ -68,12 +68,13 @@ def _cost(plan: Plan, candidate: Candidate, budget: Budget | None) -> tuple[Numb
         return cap, ""
     profile = plan.profiles.get(candidate.agent)
     profiled = highest(profile.cost) if profile is not None else INF
-    tokens, _ = _tokens(plan, candidate, budget)
+    tokens = _least(agent.budget.tokens, budget.tokens if budget is not None else None)
     most: Number = 0
     for tier in candidate.tiers:
         dearest = _dearest(tier)
         # Whoever says nothing of what an attempt took is charged what was reserved.
-        own = product(tokens, dearest) if dearest is not None else INF
+        size = tokens if tokens is not None else _context(plan, tier)
+        own = product(size, dearest) if dearest is not None else INF
         most = max(most, tier.reserve_cost_pico, profiled if own == INF else own)
     if most < INF:
         return most, ""
@@ -87,6 +88,11 @@ def _dearest(tier: Tier) -> int | None:
     if tier.input_pico is None or tier.output_pico is None:
         return None
     return max(tier.input_pico, tier.output_pico)
+
+
+def _context(plan: Plan, tier: Tier) -> Number:
+    model = plan.models.get(tier.model) if tier.model is not None else None
+    return model.context_tokens if model is not None and model.context_tokens is not None else INF
 
 
 def _tokens(plan: Plan, candidate: Candidate, budget: Budget | None) -> tuple[Number, str]:
@@ -103,8 +109,7 @@ def _tokens(plan: Plan, candidate: Candidate, budget: Budget | None) -> tuple[Nu
         profiled = sum(highest(dist) for dist in (profile.tokens_in, profile.tokens_out) if dist is not None)
     most: Number = 0
     for tier in candidate.tiers:
-        model = plan.models.get(tier.model) if tier.model is not None else None
-        context = model.context_tokens if model is not None and model.context_tokens is not None else INF
+        context = _context(plan, tier)
         most = max(most, tier.reserve_tokens, profiled if context == INF else context)
     if most < INF:
         return most, ""

@@ -123,9 +123,9 @@ def amount_in_words(amount: Number, unit: str) -> str:
 
 def _usd(pico: int) -> str:
     usd = Decimal(pico) / _PICO
-    if not pico or usd >= 1:
+    if not pico or usd == usd.quantize(Decimal("0.01")) or usd >= 1:
         return f"${usd:,.2f}"
-    return f"${usd:.4f}".rstrip("0") if usd >= Decimal("0.0001") else "<$0.0001"
+    return f"${usd:.4f}" if usd >= Decimal("0.0001") else "<$0.0001"
 
 
 def _time(us: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from orchspec.compiler.bounds.ranges import NOTHING, Number, Range, capped, either, product, scaled, summed
+from orchspec.compiler.bounds.ranges import NOTHING, Number, Range, capped, either, scaled, summed
 
 __all__ = [
     "AMPLIFICATION",

@@ -126,7 +126,9 @@ class Walk:
         for name, (index, value) in needed.items():
             if value is not None:
                 self.limits.append(Limit(self.flow, node, place, name, value, bound[index]))
-        caps: list[tuple[int, Number]] = [(index, value) for index, value in needed.values() if value is not None and index != LATENCY]
+        caps: list[tuple[int, Number]] = [
+            (index, value) for index, value in needed.values() if value is not None and index != LATENCY
+        ]
         bound = limited(bound, caps)
         if budget.attempts is not None:
             bound = limited(bound, [(TASKS, budget.attempts)])

@@ -15,7 +15,9 @@ from tests.support.measuring import leaves, measuring
 from tests.support.studies import SPECS, second
 
 PLANS = {
-    path.stem: compiled.plan for path in sorted(SPECS.glob("*.orch")) if (compiled := compile_file(path)).plan is not None
+    path.stem: compiled.plan
+    for path in sorted(SPECS.glob("*.orch"))
+    if (compiled := compile_file(path)).plan is not None
 }
 FLOWS = [(name, flow) for name, plan in PLANS.items() for flow in plan.flows]
 
@@ -46,7 +48,12 @@ def faults(rng: random.Random, plan: Plan) -> list[Fault]:
                 args["at"] = rng.randint(0, 600) * second
         else:
             args |= rng.choice(
-                [{}, {"rate": rng.random()}, {"first": rng.randint(1, 9)}, {"at": 0, "lasting": rng.randint(1, 300) * second}]
+                [
+                    {},
+                    {"rate": rng.random()},
+                    {"first": rng.randint(1, 9)},
+                    {"at": 0, "lasting": rng.randint(1, 300) * second},
+                ]
             )
         if name == "slow":
             args |= rng.choice([{"factor": 1 + 9 * rng.random()}, {"by": rng.randint(1, 900) * second}])
@@ -75,7 +82,7 @@ def simulated(name: str, flow: str, seed: int, runs: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "flow"), FLOWS, ids=lambda part: part)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_simulated_run_leaves_its_bounds(name, flow, seed):
     simulated(name, flow, seed, 4)
 

@@ -107,6 +107,8 @@ class Measured:
         for activity in kernel.places[1:]:
             assert activity is not None
             state = activity.state
+            if isinstance(activity, Calling):
+                self.depth = max(self.depth, _depth(activity))  # one that is over already was there all the same
             if state == CLOSED:
                 continue
             if isinstance(activity, Task | Applying):
@@ -119,8 +121,6 @@ class Measured:
                 running += state == RUNNING
                 if state == RUNNING:
                     self.amplification = max(self.amplification, activity.attempt)
-            elif isinstance(activity, Calling):
-                self.depth = max(self.depth, _depth(activity))
         self.width = max(self.width, running)
 
 
