@@ -34,7 +34,10 @@ def silence(file: File, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
             while line + 1 in comments:
                 line += 1
             allowed.add((name, line + 1))
-    found.extend(item for item in diagnostics if (item.code.id, item.span.line) not in allowed)
+    here = file.span.source
+    found.extend(
+        item for item in diagnostics if item.span.source is not here or (item.code.id, item.span.line) not in allowed
+    )
     return found
 
 

@@ -6,29 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchspec.compiler.attributes import Settings
-from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as codes
-from orchspec.compiler.codes import effects as effect_codes
-from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate, written
 from orchspec.compiler.context import Context, Env
+from orchspec.compiler.effects import check_effects
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import (
+    ChannelInfo,
     ContractInfo,
     DecisionInfo,
     EffectInfo,
     EnumInfo,
     FieldInfo,
+    FlowInfo,
     Frame,
     RecordInfo,
-    Reference,
+    SignalInfo,
     SlotKind,
-    UndoInfo,
 )
-from orchspec.compiler.names import LOOP_TYPES, find, is_opaque, unique
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
-from orchspec.compiler.report import did_you_mean
+from orchspec.compiler.names import LOOP_TYPES, describe, find, is_opaque, unique, unknown
 from orchspec.compiler.types import (
     NOTHING,
     SCALARS,
@@ -37,17 +34,14 @@ from orchspec.compiler.types import (
     EnumOf,
     ListOf,
     MapOf,
-    Optional,
     RecordOf,
     Scalar,
     Type,
     is_unknown,
     optional,
-    show,
 )
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
-    Call,
     Expr,
     FieldDecl,
     ListLit,
@@ -55,10 +49,8 @@ from orchspec.grammar.syntax import (
     Node,
     OptionalType,
     Parameter,
-    Text,
     TypeExpr,
     TypeName,
-    walk,
 )
 
 __all__ = [
@@ -95,7 +87,7 @@ def resolve_type(context: Context, node: TypeExpr) -> Type:
     args = [resolve_type(context, arg) for arg in node.args]
     if name in ("List", "Map"):
         return _container(context, node, name, args)
-    if is_opaque(context, name):
+    if not name:
         return UNKNOWN
     if name in LOOP_TYPES:
         context.unbuilt("loop-types", node.path, name=name)
@@ -119,22 +111,29 @@ def _container(context: Context, node: TypeName, name: str, args: list[Type]) ->
 def _named_type(context: Context, node: TypeName, name: str) -> Type:
     if name in SCALARS:
         return Scalar(name)
-    checked = context.checked
-    info: RecordInfo | EnumInfo | None = checked.records.get(name) or checked.enums.get(name)
+    bound: Type | None = context.find("types", node.path, name)
+    if bound is not None:
+        return bound
+    info: RecordInfo | EnumInfo | None = context.find("records", node.path, name) or context.find(
+        "enums", node.path, name
+    )
     if info is not None:
         context.used.add(info)
-        checked.resolved[node.path] = info
-        return RecordOf(name) if isinstance(info, RecordInfo) else EnumOf(name)
-    other = next((table[name] for table in (checked.contracts, checked.agents) if name in table), None)
-    if other is not None:
+        context.checked.resolved[node.path] = info
+        return RecordOf(info.name) if isinstance(info, RecordInfo) else EnumOf(info.name)
+    if is_opaque(context, node.path, name):
+        return UNKNOWN
+    if any(context.find(table, node.path, name) is not None for table in ("contracts", "agents")):
         find(context, node.path, RecordInfo)
         return UNKNOWN
-    known = [*SCALARS, "List", "Map", *checked.records, *checked.enums]
     foreign = _FOREIGN.get(name.lower())
-    fix = did_you_mean(name, node.path, [foreign] if foreign and foreign.lower() != name.lower() else known)
-    notes = [f"in Orch it is called {foreign}"] if foreign else []
-    context.report.absent(name_codes.UNKNOWN_NAME, node.path, kind="type", name=name, notes=notes, fix=fix)
+    known = [foreign] if foreign and foreign.lower() != name.lower() else _types(context, node)
+    unknown(context, node.path, "type", name, known, [f"in Orch it is called {foreign}"] if foreign else [])
     return UNKNOWN
+
+
+def _types(context: Context, node: Node) -> list[str]:
+    return [*SCALARS, "List", "Map", *context.known(node, "records", "enums", "types")]
 
 
 def declare_fields(
@@ -152,34 +151,33 @@ def declare_fields(
 
 
 def resolve_signatures(context: Context) -> None:
-    """Resolves the types of fields, params, parameters and results of all declarations."""
+    """Resolves the types of fields, params, parameters and results of all declarations, stand-ins included."""
     checked = context.checked
-    for record in checked.records.values():
+    stand_ins = [binding.stand_in for module in checked.modules for binding in module.bindings.values()]
+    for record in (*checked.records.values(), *(item for item in stand_ins if isinstance(item, RecordInfo))):
         record.fields = declare_fields(context, record.node.fields, record.frame, f"the type {record.name}", "field")
     for param in checked.params.values():
         param.type = resolve_type(context, param.node.type)
-        param.frame.add(param.name, "param", param.node, param.type)
-    for contract in checked.contracts.values():
-        contract.params = declare_fields(
-            context, contract.node.params, contract.frame, f"the contract {contract.name}", "parameter"
-        )
-        contract.result = resolve_type(context, contract.node.result)
-        contract.frame.add("result", "result", contract.node, contract.result)
-    for effect in checked.effects.values():
-        effect.params = declare_fields(
-            context, effect.node.params, effect.frame, f"the effect {effect.name}", "parameter"
-        )
-        effect.result = NOTHING if effect.node.result is None else resolve_type(context, effect.node.result)
-        effect.frame.add("result", "result", effect.node, effect.result)
-    for signal in checked.signals.values():
-        signal.params = declare_fields(
-            context, signal.node.params, signal.frame, f"the signal {signal.name}", "parameter"
-        )
-        signal.result = NOTHING if signal.node.result is None else resolve_type(context, signal.node.result)
-    for flow in checked.flows.values():
-        flow.params = declare_fields(context, flow.node.params, flow.frame, f"the flow {flow.name}", "parameter")
-        flow.result = NOTHING if flow.node.result is None else resolve_type(context, flow.node.result)
+        param.frame.add(param.node.name.text, "param", param.node, param.type)
+    called = (checked.contracts, checked.effects, checked.signals, checked.channels, checked.flows)
+    infos = [info for table in called for info in table.values()]
+    for info in (*infos, *(item for item in stand_ins if isinstance(item, _CALLED))):
+        _signature(context, info)
     _refuse_endless(context)
+
+
+_CALLED = (ContractInfo, EffectInfo, SignalInfo, ChannelInfo, FlowInfo)
+
+
+def _signature(context: Context, info: ContractInfo | EffectInfo | SignalInfo | ChannelInfo | FlowInfo) -> None:
+    """The parameters and the result of what is called; where a later condition reads `result`, its frame has it."""
+    kind = describe(info).partition(" ")[2]
+    info.params = declare_fields(context, info.node.params, info.frame, f"the {kind} {info.name}", "parameter")
+    if isinstance(info, ChannelInfo):
+        return
+    info.result = NOTHING if info.node.result is None else resolve_type(context, info.node.result)
+    if isinstance(info, ContractInfo | EffectInfo):
+        info.frame.add("result", "result", info.node, info.result)
 
 
 def _refuse_endless(context: Context) -> None:
@@ -273,12 +271,12 @@ def check_bodies(typer: Typer) -> None:
         _contract(typer, contract, owners)
     for effect in checked.effects.values():
         check_fields(typer, effect.params, effect.frame)
-        _effect(typer, effect)
-    for effect in checked.effects.values():
-        _refuse_undone_undo(typer, effect)
+    check_effects(typer)
     for signal in checked.signals.values():
         check_fields(typer, signal.params, signal.frame)
         Settings(typer, "a signal", signal.node.settings, ())
+    for channel in checked.channels.values():
+        check_fields(typer, channel.params, channel.frame)
     for flow in checked.flows.values():
         check_fields(typer, flow.params, flow.frame)
 
@@ -317,77 +315,3 @@ def _contract(typer: Typer, info: ContractInfo, owners: dict[DecisionInfo, Contr
             first=first.name,
             labels=[Label(first.node.name.span, "the first owner")],
         )
-
-
-_UNBUILT_EFFECT = {
-    "idempotent": "idempotent",
-    "check": "check",
-    "in_doubt": "in-doubt",
-    "settles": "settles",
-    "remembers": "remembers",
-    **EFFECT_LIMITS,
-}
-
-
-def _effect(typer: Typer, info: EffectInfo) -> None:
-    known = ("key", "undo", "timeout", "attempts", "backoff", "policies")
-    settings = Settings(typer, "an effect", info.node.settings, known, unbuilt=_UNBUILT_EFFECT)
-    env = Env(info.frame, seen=len(info.params), seeing="a key sees the parameters of its effect")
-    key = settings.expr("key")
-    if key is not None:
-        info.key = key
-        _key(typer, info, key, env)
-    elif not settings.refused & {"idempotent", "check", "in_doubt"} and not settings.has("key"):
-        typer.report.absent(effect_codes.NO_KEY, info.node.name, name=info.name)
-    info.policy = read_policy(settings, limits=False)
-    undo = settings.expr("undo")
-    if undo is None:
-        return
-    env = Env(info.frame)
-    if not isinstance(undo, Call):
-        settings.wrong("undo", undo, "the call of an effect such as `retract(url: result)`")
-        return
-    target = find(typer.context, undo.callee, EffectInfo)
-    if target is None:
-        infer_arguments(typer, undo, env)
-        return
-    arguments = match_arguments(typer, f"`{target.name}`", target.node.name, target.params, undo, env)
-    info.undo = UndoInfo(target, arguments)
-
-
-def _key(typer: Typer, info: EffectInfo, key: Expr, env: Env) -> None:
-    before = len(typer.report.diagnostics)
-    found = typer.root(key, env)
-    if is_unknown(found) or len(typer.report.diagnostics) > before:
-        return
-    if isinstance(found, Optional):
-        note = "give a value for none with `??`"
-        typer.report.add(effect_codes.UNKEYABLE, key, found=show(found), notes=[note])
-    elif isinstance(key, Text) or not _reads(typer, key):
-        typer.report.add(effect_codes.CONSTANT_KEY, key, name=info.name)
-
-
-def _reads(typer: Typer, expr: Expr) -> bool:
-    return any(isinstance(typer.checked.resolved.get(part), Reference) for part in walk(expr))
-
-
-def _refuse_undone_undo(typer: Typer, effect: EffectInfo) -> None:
-    seen = [effect]
-    current = effect
-    while current.undo is not None:
-        current = current.undo.effect
-        if current is effect:
-            # Told once for the circle, at the effect that stands last in the file.
-            if effect is max(seen, key=lambda item: item.node.span.start):
-                undo = next(item for item in effect.node.settings if getattr(item, "name", None) is not None)
-                at = next((item for item in effect.node.settings if _is_undo(item)), undo)
-                typer.report.add(effect_codes.UNDO_OF_UNDO, at, name=effect.name, first=seen[-1].name)
-            return
-        if current in seen:
-            return
-        seen.append(current)
-
-
-def _is_undo(item: Node) -> bool:
-    name = getattr(item, "name", None)
-    return name is not None and name.text == "undo"

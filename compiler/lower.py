@@ -11,11 +11,14 @@ from pathlib import PurePath
 from orchspec.compiler.lowering.blocks import Lowering
 from orchspec.compiler.lowering.declarations import (
     lower_agents,
+    lower_answers,
+    lower_channels,
     lower_contracts,
     lower_effects,
     lower_enums,
     lower_fields,
     lower_models,
+    lower_questions,
     lower_records,
     lower_signals,
     lower_tools,
@@ -36,18 +39,19 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         checked: what the checks made of the file; no error may have been reported about it.
         studies: the profiles, scenarios and tests of the same file.
     """
-    nodes = number_nodes(checked.file)
+    nodes = number_nodes(checked)
     blocks = Lowering(checked, nodes, studies.profiles)
     return Plan(
         name=PurePath(checked.file.span.source.name).stem,
-        types=lower_records(checked),
+        types=lower_records(checked) | lower_answers(checked),
         enums=lower_enums(checked),
         models=lower_models(checked),
-        contracts=lower_contracts(checked),
+        contracts=lower_contracts(checked) | lower_questions(checked),
         agents=lower_agents(checked),
         tools=lower_tools(checked),
-        effects=lower_effects(checked),
+        effects=lower_effects(checked, studies.profiles),
         signals=lower_signals(checked),
+        channels=lower_channels(checked),
         flows={name: _flow(blocks, info) for name, info in checked.flows.items()},
         params={name: info.value for name, info in checked.params.items()},
         profiles=dict(studies.profiles),

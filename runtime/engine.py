@@ -361,6 +361,7 @@ class Engine:
             self.now,
             command.deadline_us,
             contract.result,
+            command.inbox,
         )
         self.committer.open_question(row)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Arbitrate, Block, Candidate, Plan, Statement
 
-__all__ = ["Needs", "needs_of"]
+__all__ = ["Needs", "flows_of", "needs_of"]
 
 
 @dataclass(slots=True)
@@ -28,15 +28,21 @@ class Needs:
 def needs_of(plan: Plan, flow: str) -> Needs:
     """Whom a flow of the plan needs, the flows that it calls included."""
     needs = Needs()
-    pending, seen = [flow], {flow}
-    while pending:
-        body = plan.flows[pending.pop()].body
-        for statement in _statements(body):
-            if statement.kind == "flow" and statement.flow not in seen:
-                seen.add(statement.flow)
-                pending.append(statement.flow)
+    for name in flows_of(plan, flow):
+        for statement in _statements(plan.flows[name].body):
             _need(plan, needs, statement)
     return needs
+
+
+def flows_of(plan: Plan, flow: str) -> list[str]:
+    """A flow and those that it calls, directly and through others, each once."""
+    found, pending = {flow: None}, [flow]
+    while pending:
+        for statement in _statements(plan.flows[pending.pop()].body):
+            if statement.kind == "flow" and statement.flow not in found:
+                found[statement.flow] = None
+                pending.append(statement.flow)
+    return list(found)
 
 
 def _statements(block: Block) -> Iterator[Statement]:
@@ -57,20 +63,33 @@ def _statements(block: Block) -> Iterator[Statement]:
 
 
 def _need(plan: Plan, needs: Needs, statement: Statement) -> None:
-    if statement.kind == "task":
+    if statement.kind == "eval":
+        for candidate in statement.candidates:
+            _ask(plan, needs, candidate, statement.contract)
+    elif statement.kind == "task":
         for candidate in statement.candidates:
             _ask(plan, needs, candidate, statement.contract)
         for link in statement.on_failure:
             if link.who is not None:
                 _ask(plan, needs, link.who, statement.contract)
     elif statement.kind == "effect":
-        effect: str | None = statement.effect
-        while effect is not None and effect not in needs.effects:
-            needs.effects[effect] = None
-            undo = plan.effects[effect].undo
-            effect = undo.effect if undo is not None else None
+        _do(plan, needs, statement.effect)
     elif statement.kind == "arbitrate":
         _arbitrate(plan, needs, statement)
+
+
+def _do(plan: Plan, needs: Needs, effect: str) -> None:
+    """An effect, with what checks and undoes it, and whoever is asked in doubt."""
+    pending = [effect]
+    while pending:
+        name = pending.pop()
+        if name in needs.effects:
+            continue
+        needs.effects[name] = None
+        declared = plan.effects[name]
+        pending += [call.effect for call in (declared.check, declared.undo) if call is not None]
+        if declared.in_doubt is not None:
+            _ask(plan, needs, declared.in_doubt.who, declared.in_doubt.contract)
 
 
 def _arbitrate(plan: Plan, needs: Needs, statement: Arbitrate) -> None:
@@ -83,3 +102,5 @@ def _arbitrate(plan: Plan, needs: Needs, statement: Arbitrate) -> None:
 def _ask(plan: Plan, needs: Needs, candidate: Candidate, contract: str) -> None:
     found = needs.humans if plan.agents[candidate.agent].kind == "human" else needs.agents
     found[candidate.agent, contract] = None
+    for effect in plan.agents[candidate.agent].effects:
+        _do(plan, needs, effect)

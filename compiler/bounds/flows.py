@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchspec.compiler.bounds import machines, regions, statements
+from orchspec.compiler.bounds import evals, machines, regions, statements, steps
 from orchspec.compiler.bounds.journal import GRACE_US, PAYLOAD_BYTES_MAX, START
 from orchspec.compiler.bounds.metrics import (
     ATTEMPTS,
@@ -26,7 +26,7 @@ from orchspec.compiler.plan import Flow, Plan
 __all__ = ["FlowBounds", "bounds_of"]
 
 # Importing them registers what bounds their statements.
-assert all((machines, regions, statements))
+assert all((evals, machines, regions, statements, steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,10 @@ def _flow(walk: Walk, flow: Flow) -> None:
     walk.flow = flow.name
     params = [declared(walk.plan, param, index) for index, param in enumerate(flow.params)]
     bound, _ = walk.block(flow.body, walk.frame(flow.body, None, params), 0)
-    found = list(bound)
+    found = list(walk.capped(bound, flow.budget, None, f"`{flow.name}`"))
     depth = found[DEPTH]
     found[DEPTH] = Range(depth.best + 1, depth.worst + 1, depth.term)
-    walk.flows[flow.name] = walk.capped(found, flow.budget, None, f"`{flow.name}`")
+    walk.flows[flow.name] = found
 
 
 def _shown(name: str, bound: Bound, limits: Sequence[Limit]) -> FlowBounds:

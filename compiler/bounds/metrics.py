@@ -23,6 +23,7 @@ __all__ = [
     "EMPTY",
     "GREATEST",
     "LATENCY",
+    "LOOKING",
     "MENTIONS",
     "METRICS",
     "PAYLOADS",
@@ -75,9 +76,11 @@ DEAREST_COST: Final = 14
 DEAREST_TOKENS: Final = 15
 MENTIONS: Final = 16
 """How often the path of a place is spelled in the records."""
-SIZE: Final = 17
+LOOKING: Final = 17
+"""Pico-dollars of evals, which are on nobody's budget."""
+SIZE: Final = 18
 
-SUMMED: Final = (COST, TOKENS, TASKS, RETRIES, ATTEMPTS, UNDOING, RECORDS, BYTES, PAYLOADS, MENTIONS)
+SUMMED: Final = (COST, TOKENS, TASKS, RETRIES, ATTEMPTS, UNDOING, RECORDS, BYTES, PAYLOADS, MENTIONS, LOOKING)
 """Metrics that add up, whatever the order."""
 GREATEST: Final = (DEPTH, AMPLIFICATION, SETTLING, DEAREST_COST, DEAREST_TOKENS)
 """Metrics of which the greatest counts."""
@@ -106,6 +109,7 @@ METRICS: Final = (
     Metric(DEPTH, "depth", "depth", "count"),
     Metric(WIDTH, "width", "width", "count"),
     Metric(AMPLIFICATION, "retry_amplification", "amplification", "count"),
+    Metric(LOOKING, "eval_cost_usd", "evals", "usd"),
     Metric(RECORDS, "journal_records", "records", "count"),
     Metric(BYTES, "journal_bytes", "journal", "bytes"),
 )

@@ -9,7 +9,8 @@ from orchspec.compiler.bounds.journal import Writing
 from orchspec.compiler.bounds.metrics import EMPTY, Bound, all_of, one_of, optional, turns
 from orchspec.compiler.bounds.ranges import INF, Number, Range, Term
 from orchspec.compiler.bounds.shapes import ANY, Shape
-from orchspec.compiler.bounds.statements import INDEX_DIGITS, gives_up, items_of, listed, own, spread
+from orchspec.compiler.bounds.statements import INDEX_DIGITS, gives_up, items_of, listed, needed, own, spread
+from orchspec.compiler.bounds.steps import retried
 from orchspec.compiler.bounds.values import Known, shape_of
 from orchspec.compiler.bounds.walk import Walk, bounded
 from orchspec.compiler.plan import Arm, Let, Repeat, Route, Scope, Wait
@@ -27,12 +28,14 @@ def _scope(walk: Walk, statement: Scope, known: Known, path: int) -> tuple[Bound
     items = None if statement.over is None else items_of(statement.over, known, place)
     frame = walk.frame(statement.body, known, [] if items is None else [items.item()])
     bound, gives = walk.block(statement.body, frame, path)
-    bound = all_of([bound, own(statement.node, place.name, path, Writing(0, 1, commands=2, messages=1))])
-    bound = walk.timed(walk.capped(bound, statement.budget, statement.node, place.name), statement.timeout_us)
+    bound = retried(walk, bound, statement.policy, place, path)
+    bound = walk.capped(bound, statement.budget, statement.node, place.name)
     if items is not None:
         known.items[statement.slot] = items.shape
-        return spread(bound, items, statement.need, statement.on_failure, place), listed(items, gives)
-    return optional(bound) if gives_up(statement.on_failure) else bound, gives
+        bound, gives = spread(bound, items, statement.need, statement.on_failure, place), listed(items.most, gives)
+    elif gives_up(statement.on_failure):
+        bound = optional(bound)
+    return needed(bound, statement.only_if), gives
 
 
 @bounded("repeat")
@@ -129,6 +132,13 @@ def _fail(_walk: Walk, statement: Any, _known: Known, path: int) -> tuple[Bound,
 @bounded("checkpoint")
 def _checkpoint(_walk: Walk, statement: Any, _known: Known, path: int) -> tuple[Bound, Shape]:
     return own(statement.node, f"`{statement.name}`", path + len(statement.name), Writing(0, 0, commands=1)), ANY
+
+
+@bounded("send")
+def _send(walk: Walk, statement: Any, _known: Known, path: int) -> tuple[Bound, Shape]:
+    channel = walk.plan.channels.get(statement.channel)
+    wrote = Writing(0, 0, messages=1 + (len(channel.receivers) if channel is not None else 0))
+    return own(statement.node, f"`send {statement.channel}`", path, wrote), ANY
 
 
 @bounded("let")

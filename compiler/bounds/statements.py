@@ -1,52 +1,57 @@
-"""Bounds of the statements that ask for work: tasks, effects, signals, flows, arbitrations."""
+"""Bounds of what agents and people are asked: tasks, fan-outs, arbitrations; and what all fan-outs share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.compiler.bounds.attempts import Place, sends_us, task_bound, undo_us
+from orchspec.compiler.bounds.attempts import Place, task_bound
 from orchspec.compiler.bounds.journal import Writing, writing
 from orchspec.compiler.bounds.metrics import (
-    DEPTH,
     EMPTY,
     LATENCY,
-    RETRIES,
-    SETTLING,
     SIZE,
-    UNDOING,
     Bound,
     all_of,
     one_of,
     optional,
     turns,
 )
-from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term
+from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range
 from orchspec.compiler.bounds.shapes import ANY, Shape, item_of, of_type, satisfying
 from orchspec.compiler.bounds.values import Known, shape_of
-from orchspec.compiler.bounds.walk import Walk, bounded, inside
+from orchspec.compiler.bounds.walk import Walk, bounded
 from orchspec.compiler.plan import (
     Arbitrate,
     Budget,
     Candidate,
-    EffectStep,
-    FlowStep,
     Need,
     OnFailure,
     Over,
     Plan,
-    PlanError,
-    SignalStep,
     TaskStep,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Items", "chained", "gives_up", "items_of", "least_of", "listed", "needed", "own", "spread"]
+__all__ = [
+    "Items",
+    "chained",
+    "gives_up",
+    "items_of",
+    "least_of",
+    "listed",
+    "needed",
+    "own",
+    "spread",
+    "wrote_of",
+]
 
-INDEX_DIGITS = 22
+POSTS_MAX: Final = 1_000
+"""So many messages may one attempt send: as the runtime's."""
+INDEX_DIGITS: Final = 22
 """Characters of `[12]`, `#3` and the like in a path: no list is so long that its indices have more digits."""
 
 
@@ -90,7 +95,6 @@ def _one_task(
     """One task by one of these."""
     each = []
     names = sum(len(candidate.agent) for candidate in candidates)
-    # Of an attempt: enrolled, ended, its timer, a rest; once stopped: its grace, costs, stop and a late outcome.
     for candidate in candidates:
         found = list(task_bound(walk.plan, place, candidate, budget, within_us))
         attempts = max(1, candidate.policy.attempts)
@@ -107,6 +111,20 @@ def _one_task(
         each.append(found)
     bound = one_of(each)
     return optional(bound) if reusable else bound
+
+
+def wrote_of(plan: Plan, agent: str, attempts: int) -> Writing:
+    """What a task writes.
+
+    Of an attempt: enrolled, ended, its timer, a rest; once stopped: its grace, costs, stop and a late outcome; and what
+    it says on channels.
+    """
+    says = any(agent in channel.senders for channel in plan.channels.values())
+    posts = POSTS_MAX * attempts if says else 0
+    wrote = Writing(2, 8 * attempts + 2 + posts, commands=12 * attempts + 8 + posts)
+    wrote.messages = 3 * attempts + 1 + 2 * posts
+    wrote.payloads, wrote.payloads_least = 2 * attempts + 1 + posts, 1
+    return wrote
 
 
 def _reusable(plan: Plan, contract: str) -> bool:
@@ -177,9 +195,9 @@ def spread(bound: Bound, items: Items, need: Need | None, links: Sequence[OnFail
     return turns(bound, least, items.most, label=label, why=items.why, rounds=items.rounds, at_once=items.at_once)
 
 
-def listed(items: Items, item: Shape) -> Shape:
-    """The list that a `for` gives."""
-    return Shape(["List", item.type], fewest=0, most=items.most, item=item)
+def listed(most: Number, item: Shape) -> Shape:
+    """The list that a `for` of at most so many items gives."""
+    return Shape(["List", item.type], fewest=0, most=most, item=item)
 
 
 def needed(bound: Bound, only_if: Any) -> Bound:
@@ -200,7 +218,7 @@ def _task(walk: Walk, statement: TaskStep, known: Known, path: int) -> tuple[Bou
         known.items[statement.slot] = items.shape
         bound = _one_task(walk, place, candidates, budget, path, reusable=reusable)
         bound = spread(chained(walk, bound, links, place, path), items, statement.need, links, place)
-        gives = listed(items, gives)
+        gives = listed(items.most, gives)
     elif statement.pattern in ("one", "any"):
         bound = chained(walk, _one_task(walk, place, candidates, budget, path, reusable=reusable), links, place, path)
     else:
@@ -226,80 +244,6 @@ def _fan_out(walk: Walk, statement: TaskStep, place: Place, gives: Shape, path: 
         bound = [Range(low.best, high.worst, high.term) for low, high in zip(cheapest, bound, strict=True)]
     others = [link for link in links if link.kind != "ask"]  # a fan-out asks nobody instead
     return chained(walk, bound, others, place, path), Shape(None, fewest=least, most=asked, item=gives)
-
-
-# ------------------------------------------------------------------ effects, signals, flows
-
-
-@bounded("effect")
-def _effect(walk: Walk, statement: EffectStep, _known: Known, path: int) -> tuple[Bound, Shape]:
-    plan = walk.plan
-    effect = plan.effects.get(statement.effect)
-    if effect is None:
-        raise PlanError(f"a step names the effect {statement.effect!r}, which the plan does not declare")
-    bound = effect_bound(plan, statement, path)
-    if gives_up(statement.on_failure):
-        bound = optional(bound)
-    return needed(bound, statement.only_if), of_type(effect.result)
-
-
-def effect_bound(plan: Plan, statement: EffectStep, path: int) -> Bound:
-    """One application of an effect, with all its sends, and its undo."""
-    effect = plan.effects[statement.effect]
-    policy = statement.policy
-    attempts = max(1, policy.attempts)
-    node, what = statement.node, f"`{statement.name}`: `{effect.name}`"
-    worst = sends_us(policy, attempts)
-    why = f"the effect `{effect.name}` has no timeout" if worst == INF else ""
-    # Somebody else may have done the same already: then its receipt is there at once.
-    found = [NOTHING] * SIZE
-    found[LATENCY] = Range(0, worst, Term(node, what, worst, why))
-    found[RETRIES] = Range(0, attempts - 1, Term(node, what, attempts - 1))
-    once: Number = INF if policy.timeout_us is None else policy.timeout_us
-    found[SETTLING] = Range(0, once, Term(node, what, once, why))
-    sends = attempts
-    undo = plan.effects.get(effect.undo.effect) if effect.undo is not None else None
-    if undo is not None:
-        undoing = undo_us(undo.policy)
-        lacking = f"the effect `{undo.name}`, which undoes it, has no timeout" if undoing == INF else ""
-        found[UNDOING] = Range(0, undoing, Term(node, f"undoing {what}", undoing, lacking))
-        sends += max(undo.policy.attempts, 10)
-    # Of a send: the reply, its timer, the rest after it, and a late reply; of a claim: its answer, and one withdrawn.
-    wrote = Writing(1, 4 * sends + 4, commands=6 * sends + 12, messages=2 * sends + 4, payloads=2 * sends + 2, given=1)
-    names = len(statement.name) + 2 * len(effect.name) + (len(undo.name) if undo is not None else 0) + INDEX_DIGITS
-    writing(found, wrote, node, what, path + names)
-    return found
-
-
-@bounded("signal")
-def _signal(walk: Walk, statement: SignalStep, _known: Known, path: int) -> tuple[Bound, Shape]:
-    signal = walk.plan.signals.get(statement.signal)
-    worst: Number = INF if statement.timeout_us is None else statement.timeout_us
-    what = f"`{statement.name}`: the signal `{statement.signal}`"
-    why = f"the signal `{statement.signal}` has no timeout" if worst == INF else ""
-    found = [NOTHING] * SIZE
-    found[LATENCY] = Range(0, worst, Term(statement.node, what, worst, why))
-    wrote = Writing(1, 3, commands=6, messages=2, payloads=1, given=1)
-    writing(found, wrote, statement.node, what, path + len(statement.name) + len(statement.signal))
-    bound: Bound = optional(found) if gives_up(statement.on_failure) else found
-    return needed(bound, statement.only_if), of_type(signal.result) if signal is not None else ANY
-
-
-@bounded("flow")
-def _flow(walk: Walk, statement: FlowStep, _known: Known, path: int) -> tuple[Bound, Shape]:
-    flow = walk.plan.flows.get(statement.flow)
-    if flow is None or statement.flow not in walk.flows:
-        raise PlanError(f"the flow {statement.flow!r} calls itself, or is not there")
-    name = f"`{statement.name}`"
-    path += len(statement.name) + 1
-    found = list(inside(walk.flows[statement.flow], path))
-    depth = found[DEPTH]
-    found[DEPTH] = Range(depth.best, depth.worst, Term(statement.node, name, depth.worst))
-    found = list(all_of([found, own(statement.node, name, path, Writing(0, 1, commands=2, messages=1))]))
-    bound: Bound = walk.capped(found, statement.budget, statement.node, name)
-    if gives_up(statement.on_failure):
-        bound = optional(bound)
-    return needed(bound, statement.only_if), of_type(flow.result)
 
 
 # ------------------------------------------------------------------ arbitrations

@@ -17,6 +17,7 @@ from orchspec.compiler.bounds.metrics import (
     COST,
     DEAREST_COST,
     DEAREST_TOKENS,
+    DEPTH,
     EMPTY,
     GREATEST,
     LATENCY,
@@ -122,6 +123,7 @@ class Walk:
             "time": (LATENCY, budget.time_us),
             "attempts": (ATTEMPTS, budget.attempts),
             "retries": (RETRIES, budget.retries),
+            "depth": (DEPTH, budget.depth),
         }
         for name, (index, value) in needed.items():
             if value is not None:

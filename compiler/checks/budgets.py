@@ -29,7 +29,7 @@ def budgets_and_bounds(context: Context, plan: Plan) -> None:
             tight.setdefault((limit.flow, limit.node), []).append(limit)
     if not short and not tight:
         return
-    nodes = {number: node for node, number in number_nodes(context.checked.file).ids.items()}
+    nodes = {number: node for node, number in number_nodes(context.checked).ids.items()}
     for limit in short:
         context.report.add(
             codes.BELOW_BEST_CASE,

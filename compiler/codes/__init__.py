@@ -2,8 +2,8 @@
 
 E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows (from E0531 on: of
 machines), E06xx arbitration and decisions, E07xx effects, E08xx budgets, E09xx profiles, scenarios and tests,
-E10xx what this release does not build yet. Warnings (W) and advice (A) share
-the hundreds. To add a code: `define` it in its family, with samples; the samples are tests.
+E10xx what this release does not build yet, E11xx channels, sessions and evals, E14xx imports. Warnings (W) and advice
+(A) share the hundreds. To add a code: `define` it in its family, with samples; the samples are tests.
 """
 
 from orchspec.compiler.codes import (
@@ -12,7 +12,9 @@ from orchspec.compiler.codes import (
     declarations,
     effects,
     flows,
+    imports,
     machines,
+    messages,
     names,
     studies,
     types,
@@ -25,7 +27,9 @@ __all__ = [
     "declarations",
     "effects",
     "flows",
+    "imports",
     "machines",
+    "messages",
     "names",
     "studies",
     "types",

@@ -28,7 +28,6 @@ _LOOSE = "contract Lead(goal: Text) -> Note\nagent boss fulfills Lead\n"
 
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
-    "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
     "machine-signal": (
         35,
         "a transition on a signal",
@@ -57,24 +56,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "\nreturn agreed"
         ),
     ),
-    "eval": (
-        6,
-        "`eval`",
-        "write a step that nobody waits for",
-        in_flow(_DRAFT + "eval quality = Check(draft) by bob { sample = 10% }\nreturn draft"),
-    ),
-    "channel": (
-        7,
-        "`channel`",
-        "hand over what is to be known as a parameter of the contract",
-        PRELUDE + "channel news(note: Text) { from = [ann]  to = all }\n",
-    ),
-    "send": (
-        9,
-        "`send`",
-        "hand over what is to be known as a parameter of the contract",
-        in_flow(_DRAFT + 'send news(note: "done")\nreturn draft'),
-    ),
     "hedge": (
         12,
         "`hedge`",
@@ -92,45 +73,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "a persistent session",
         "use `session = per_run`, and hand over what must be kept",
         PRELUDE + "agent cy fulfills Draft { session = persistent }\n",
-    ),
-    "agent-effects": (
-        15,
-        "`effects` of an agent",
-        "apply the effect in a step after the agent's",
-        PRELUDE + "agent cy fulfills Draft { effects = [publish] }\n",
-    ),
-    "idempotent": (
-        16,
-        "an effect that is `idempotent` without a key",
-        "give it a `key`",
-        "orch 1\neffect mail(to: Text) { idempotent = true }\n",
-    ),
-    "check": (
-        17,
-        "an effect with `check`",
-        "give it a `key`",
-        "orch 1\neffect mail(to: Text) { check = mailed(to: to) }\neffect mailed(to: Text) -> Bool { key = to }\n",
-    ),
-    "remembers": (
-        29,
-        "`remembers` of an effect",
-        "leave it out: its target is taken to remember keys for ever",
-        "orch 1\neffect mail(to: Text) { key = to  remembers = 30d }\n",
-    ),
-    "in-doubt": (
-        18,
-        "an effect with `in_doubt`",
-        "give it a `key`",
-        (
-            "orch 1\ncontract Draft(topic: Text) -> Text\nhuman ann fulfills Draft\n"
-            "effect mail(to: Text) { in_doubt = ask(ann, within: 1h) }\n"
-        ),
-    ),
-    "settles": (
-        19,
-        "`settles`",
-        "give the effect a `key`, which needs none",
-        "orch 1\neffect mail(to: Text) { key = to  settles = 1min }\n",
     ),
     "early": (
         20,
@@ -162,35 +104,11 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "step draft = Draft(topic) by ann { breaker = breaker(failures: 3, within: 1min, rest: 30s) }\nreturn draft"
         ),
     ),
-    "effect-for": (
-        25,
-        "`for` at a step that is no contract",
-        "write a `scope … for` around it",
-        (
-            "orch 1\neffect mail(to: Text) { key = to }\nflow f(names: List<Text>) -> Int {\n"
-            "  step sent = mail(to: n) for n in names\n  return 1\n}\n"
-        ),
-    ),
-    "limit": (
-        26,
-        "the limit `{name}` of a budget",
-        "limit `cost tokens retries attempts`, and `time` of flows and scopes; `timeout` is for each attempt",
-        "orch 1\nflow f(a: Int) -> Int {\n  budget { transitions <= 3 }\n  return a\n}\n",
-    ),
     "loop-types": (
         28,
         "the type `{name}` of `supervise` and `peers`",
         "write a `repeat` of plan and work",
         "orch 1\ncontract Lead(goal: Text, so_far: List<Done>) -> Text\n",
-    ),
-    "flow-attribute": (
-        27,
-        "`{name}` at {place}",
-        "set it at the steps inside",
-        spec(
-            "flow g(t: Text) -> Note { step d = Draft(t) by ann  return d }\n"
-            "flow f(t: Text) -> Note { step d = g(t) { timeout = 5s }  return d }"
-        ),
     ),
 }
 

@@ -8,7 +8,13 @@ from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.nodes import Nodes
-from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_on_failure, lower_policy
+from orchspec.compiler.lowering.who import (
+    eval_within_us,
+    lower_candidate,
+    lower_candidates,
+    lower_on_failure,
+    lower_policy,
+)
 from orchspec.compiler.model import (
     Argument,
     ArmInfo,
@@ -28,6 +34,7 @@ from orchspec.compiler.plan import (
     Block,
     Checkpoint,
     EffectStep,
+    Evaluation,
     Expr,
     Fail,
     FlowStep,
@@ -41,6 +48,7 @@ from orchspec.compiler.plan import (
     Route,
     Rule,
     Scope,
+    Send,
     SignalStep,
     State,
     Statement,
@@ -102,19 +110,22 @@ class Lowering:
         on_failure = lower_on_failure(self.checked, info.on_failure, self.profiles)
         arguments = lower_arguments(self.checked, info.arguments)
         only_if = lower_optional(self.checked, info.only_if)
-        number, slot, name = self.nodes[node], self._slot(node), node.name.text
+        place = (self.nodes[node], node.name.text, self._slot(node), needs)
+        rest: dict[str, Any] = {
+            "only_if": only_if,
+            "on_failure": on_failure,
+            "over": self._over(info.loop),
+            "need": info.need,
+            "budget": info.budget,
+        }
         if info.effect is not None:
-            policy = lower_policy(info.policy)
-            return EffectStep(
-                "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure
-            )
+            return EffectStep("effect", *place, info.effect.name, arguments, policy=lower_policy(info.policy), **rest)
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
-            return SignalStep(
-                "signal", number, name, slot, needs, info.signal.name, arguments, timeout_us, only_if, on_failure
-            )
+            return SignalStep("signal", *place, info.signal.name, arguments, timeout_us=timeout_us, **rest)
         assert info.flow is not None, "a step is a task, an effect, a signal or a flow"
-        return FlowStep("flow", number, name, slot, needs, info.flow.name, arguments, only_if, on_failure, info.budget)
+        policy, urgency = lower_policy(info.policy), lower_optional(self.checked, info.urgency)
+        return FlowStep("flow", *place, info.flow.name, arguments, policy=policy, urgency=urgency, **rest)
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
         assert info.contract is not None
@@ -158,7 +169,9 @@ class Lowering:
             over=self._over(info.loop),
             need=info.need,
             budget=info.budget,
-            timeout_us=info.timeout_us,
+            policy=lower_policy(info.policy),
+            only_if=lower_optional(self.checked, info.only_if),
+            urgency=lower_optional(self.checked, info.urgency),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
         )
 
@@ -229,7 +242,7 @@ class Lowering:
             Transition(on.event.text, places[target], lower_optional(self.checked, on.when))  # type: ignore[arg-type]
             for on, target in info.ways
         ]
-        kept = [slot.name for slot in frame.slots[frame.given :]]
+        kept = [slot.name for slot in frame.kept()]
         final = info.node.kind == "final"
         return State(info.node.name.text, info.slot.index, self.block(info.body), kept, info.visits, final, ways)
 
@@ -292,6 +305,32 @@ class Lowering:
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
+    def evaluation(self, node: syntax.Eval, _: BlockInfo, needs: list[int]) -> Evaluation:
+        """A look at the quality."""
+        info = self.checked.evals[node]
+        assert info.contract is not None, "an eval asks for a contract"
+        candidates = lower_candidates(info.candidates, info.prefer, self.profiles)
+        return Evaluation(
+            kind="eval",
+            node=self.nodes[node],
+            name=node.name.text,
+            needs=needs,
+            contract=info.contract.name,
+            args=lower_arguments(self.checked, info.arguments),
+            pattern=info.pattern,
+            candidates=candidates,
+            within_us=eval_within_us(candidates),
+            copies=info.copies,
+            prefer=info.prefer,
+            sample=info.sample,
+        )
+
+    def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
+        """A message."""
+        info = self.checked.sends[node]
+        arguments = lower_arguments(self.checked, info.arguments)
+        return Send("send", self.nodes[node], needs, info.channel.name, info.flow.name, arguments)
+
     def until(self, node: syntax.Until, _: BlockInfo, needs: list[int]) -> Until:
         """The end of a loop."""
         return Until("until", self.nodes[node], needs, self._expression(node.condition))
@@ -320,6 +359,8 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Until: Lowering.until,
     syntax.Revert: Lowering.revert,
     syntax.Wait: Lowering.wait,
+    syntax.Send: Lowering.send,
+    syntax.Eval: Lowering.evaluation,
     syntax.Give: Lowering.give,
     syntax.Return: Lowering.give,
 }

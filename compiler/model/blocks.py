@@ -8,6 +8,7 @@ from typing import Literal
 from orchspec.compiler.model.declarations import (
     AgentInfo,
     Argument,
+    ChannelInfo,
     ContractInfo,
     EffectInfo,
     FlowInfo,
@@ -21,6 +22,7 @@ from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
     Arm,
+    Eval,
     Expr,
     Fail,
     Give,
@@ -30,6 +32,7 @@ from orchspec.grammar.syntax import (
     Return,
     Route,
     Scope,
+    Send,
     State,
     Statement,
     Step,
@@ -41,6 +44,7 @@ __all__ = [
     "ArmInfo",
     "BlockInfo",
     "CandidateInfo",
+    "EvalInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
@@ -48,6 +52,7 @@ __all__ = [
     "RouteInfo",
     "RuleInfo",
     "ScopeInfo",
+    "SendInfo",
     "StateInfo",
     "StepInfo",
     "TierInfo",
@@ -143,6 +148,30 @@ class StepInfo:
     result: Type = UNKNOWN
 
 
+@dataclass(slots=True, eq=False)
+class EvalInfo:
+    """An eval: the contract, who fulfills it (as at a step), and the share of times that it is done."""
+
+    node: Eval
+    contract: ContractInfo | None = None
+    arguments: tuple[Argument, ...] = ()
+    pattern: Literal["one", "any", "all", "some"] = "one"
+    candidates: tuple[CandidateInfo, ...] = ()
+    copies: int = 1
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    sample: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SendInfo:
+    """`send channel(args)` in a block of `flow`."""
+
+    node: Send
+    channel: ChannelInfo
+    flow: FlowInfo
+    arguments: tuple[Argument, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleInfo:
     """One arbitration rule; `expr` (and a quorum's predicate) is evaluated in the frame of `it`, `n` in the block's."""
@@ -197,9 +226,16 @@ class ScopeInfo:
     loop: LoopInfo | None = None
     need: Need | None = None
     budget: Budget | None = None
-    timeout_us: int | None = None
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    only_if: Expr | None = None
+    urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
     result: Type = UNKNOWN
+
+    @property
+    def timeout_us(self) -> int | None:
+        """How long one attempt may take, microseconds."""
+        return self.policy.timeout_us
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from orchspec.compiler.plan import Backoff, Breaker, Budget, Rate
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     AgentDecl,
+    ChannelDecl,
     ContractDecl,
     DecisionDecl,
     EffectDecl,
@@ -17,6 +18,7 @@ from orchspec.grammar.syntax import (
     Expr,
     FieldDecl,
     FlowDecl,
+    ListLit,
     MachineDecl,
     ModelDecl,
     ParamDecl,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentInfo",
     "Argument",
+    "ChannelInfo",
     "ContractInfo",
     "DecisionInfo",
     "EffectInfo",
@@ -94,12 +97,16 @@ class EnumInfo:
 
 @dataclass(slots=True, eq=False)
 class ParamInfo:
-    """A `param`; `value` is the inner value of its setting or default, `frame` that of its `where`."""
+    """A `param`; `value` is the inner value of its setting, of what an import binds, or of its default.
+
+    `frame` is that of its `where`; `bound` the value that an import binds, which stands in the importer.
+    """
 
     name: str
     node: ParamDecl
     frame: Frame
     type: Type = UNKNOWN
+    bound: Expr | None = None
     value: Any = None
     known: bool = False
 
@@ -203,6 +210,7 @@ class AgentInfo:
     fulfills: list[ContractInfo] = field(default_factory=list)
     models: list[ModelInfo] = field(default_factory=list)
     tools: list[ToolInfo] = field(default_factory=list)
+    effects: list[EffectInfo] = field(default_factory=list)
     policy: PolicyValues = field(default_factory=PolicyValues)
     session: Literal["fresh", "per_run"] = "fresh"
     budget: Budget = field(default_factory=Budget)
@@ -221,7 +229,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UndoInfo:
-    """`undo = retract(url: result)`; the arguments are evaluated in the effect's frame."""
+    """`undo = retract(url: result)`, or the call of a `check`; the arguments are evaluated in the effect's frame."""
 
     effect: EffectInfo
     arguments: tuple[Argument, ...]
@@ -229,7 +237,11 @@ class UndoInfo:
 
 @dataclass(slots=True, eq=False)
 class EffectInfo:
-    """An effect with a key. `frame` holds its parameters and then `result` (the receipt; for `undo` only)."""
+    """An effect. `frame` holds its parameters and then `result` (the receipt; for `undo` only).
+
+    It stays single by one of `key`, `idempotent`, `check` and `doubt_who` (whom to ask, for at most `doubt_within_us`);
+    that one may also stand beside a key whose target forgets it after `remembers_us`. Times are microseconds.
+    """
 
     name: str
     node: EffectDecl
@@ -239,6 +251,17 @@ class EffectInfo:
     key: Expr | None = None
     undo: UndoInfo | None = None
     policy: PolicyValues = field(default_factory=PolicyValues)
+    idempotent: bool = False
+    check: UndoInfo | None = None
+    doubt_who: AgentInfo | None = None
+    doubt_within_us: int | None = None
+    settles_us: int | None = None
+    remembers_us: int | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a repeat would be a second deed: neither its target nor its nature drops it."""
+        return self.key is None and not self.idempotent
 
 
 @dataclass(slots=True, eq=False)
@@ -250,6 +273,19 @@ class SignalInfo:
     frame: Frame
     params: list[FieldInfo] = field(default_factory=list)
     result: Type = NOTHING
+
+
+@dataclass(slots=True, eq=False)
+class ChannelInfo:
+    """A channel. `source` is the list of its `from`; `frame` holds its parameters."""
+
+    name: str
+    node: ChannelDecl
+    frame: Frame
+    params: list[FieldInfo] = field(default_factory=list)
+    senders: list[AgentInfo | FlowInfo] = field(default_factory=list)
+    receivers: list[AgentInfo] = field(default_factory=list)
+    source: ListLit | None = None
 
 
 @dataclass(slots=True, eq=False)

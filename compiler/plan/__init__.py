@@ -40,38 +40,34 @@ above the block's frame; that of a `for` item one slot (the item) above the bloc
 from __future__ import annotations
 
 from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json, plan_from_json, plan_schema
+from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
-from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
+from orchspec.compiler.plan.messages import Channel, Send
+from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Arm,
     Block,
     Checkpoint,
-    EffectStep,
     Fail,
     Flow,
-    FlowStep,
     Give,
     Let,
     Machine,
-    Need,
-    OnFailure,
-    Over,
     Repeat,
     Revert,
     Route,
     Rule,
     Scope,
-    SignalStep,
     State,
     Statement,
-    TaskStep,
     Transition,
     Until,
     Wait,
 )
+from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
 __all__ = [
@@ -85,12 +81,15 @@ __all__ = [
     "Budget",
     "Call",
     "Candidate",
+    "Channel",
     "Checkpoint",
     "Contract",
     "Dist",
+    "Doubt",
     "Effect",
     "EffectStep",
     "EnumType",
+    "Evaluation",
     "Expectation",
     "Expr",
     "Fail",
@@ -118,6 +117,7 @@ __all__ = [
     "Rule",
     "Scenario",
     "Scope",
+    "Send",
     "Signal",
     "SignalStep",
     "Source",

@@ -62,6 +62,8 @@ def _table(bounds: FlowBounds) -> list[str]:
     rows = [("", "best", "worst", "most of it")]
     for metric in METRICS:
         found = bounds[metric.name]
+        if metric.name == "eval_cost_usd" and not found.worst:
+            continue
         best, worst = amount_in_words(found.best, metric.unit), amount_in_words(found.worst, metric.unit)
         rows.append((metric.label, best, worst, term_in_words(found, metric.unit)))
     size = amount_in_words(bounds.structure.worst, "bytes")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -40,15 +43,41 @@ def command(terminal: Terminal, files: tuple[str, ...], form: str | None, fix: b
     form = form or ("json" if terminal.json else "text")
     # All are read before any is reported on: a missing file is misuse, and then there is one message alone.
     texts = {shown_name(name): read_text(name) for name in dict.fromkeys(files)}
-    found: list[Diagnostic] = []
-    for name, text in texts.items():
-        found += _check_and_fix(terminal, name, text) if fix else _check(name, text)
-    # A file imported by two of them is reported once.
+    found: dict[str, Sequence[Diagnostic]] = {}
+    with _without_collections():
+        for name, text in texts.items():
+            found[name] = _check_and_fix(terminal, name, text) if fix else _check(name, text)
     from orchspec.grammar.diagnostics import sorted_diagnostics
 
-    unique = sorted_diagnostics(found)
+    unique = sorted_diagnostics(_once(found))
     _report(terminal, form, unique, len(texts))
     return NOT_WELL if any(diagnostic.severity == "error" for diagnostic in unique) else WELL
+
+
+def _once(found: Mapping[str, Sequence[Diagnostic]]) -> Iterator[Diagnostic]:
+    """What was found; what is imported is told of once, in the words of its own check if it was asked for."""
+    told: set[tuple[str, str, int, int]] = set()
+    for theirs in (False, True):
+        for name, diagnostics in found.items():
+            for item in diagnostics:
+                if (item.span.source.name != name) is not theirs:
+                    continue
+                place = (item.code.id, str(PurePath(item.span.source.name)), item.span.start, item.span.end)
+                if not theirs or place not in told:
+                    yield item
+                told.add(place)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Pauses the collector of cycles: a check keeps what it makes, so looking for garbage only takes as long again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _check(name: str, text: str) -> Sequence[Diagnostic]:

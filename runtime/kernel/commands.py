@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 __all__ = [
+    "AnswerCall",
     "ArmTimer",
     "AskPerson",
     "AwaitSignal",
+    "CheckEffect",
     "ClaimEffect",
     "Command",
     "DropTimer",
@@ -77,7 +79,7 @@ class RunTask:
 
     `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
-    may spend, 0 where nothing bounds it.
+    may spend, 0 where nothing bounds it. `inbox` are the messages to the agent: channel, sender, values by name.
     """
 
     place: int
@@ -92,12 +94,16 @@ class RunTask:
     history: list[Any] = field(default_factory=list)
     reserved_pico: int = 0
     reserved_tokens: int = 0
+    inbox: list[Any] = field(default_factory=list)
     outward: ClassVar[bool] = True
 
 
 @dataclass(slots=True)
 class AskPerson:
-    """Put a question to a person; the answer comes as `QuestionAnswered`."""
+    """Put a question to a person; the answer comes as `QuestionAnswered`.
+
+    `doubt`: where the question is whether an effect was done, the key that its target received.
+    """
 
     place: int
     attempt: int
@@ -106,6 +112,20 @@ class AskPerson:
     contract: str
     inputs: list[Any]
     deadline_us: int | None = None
+    inbox: list[Any] = field(default_factory=list)
+    doubt: str = ""
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class AnswerCall:
+    """Answer what an attempt asked of us under the number `call`: it is done, or `problem` says why not."""
+
+    place: int
+    attempt: int
+    dispatch: int
+    call: int
+    problem: str | None = None
     outward: ClassVar[bool] = True
 
 
@@ -183,8 +203,28 @@ class TryEffect:
 
 
 @dataclass(slots=True)
+class CheckEffect:
+    """Ask the world, by the idempotent effect `check`, whether an effect was done; it comes as `EffectChecked`.
+
+    `target_key` is what the target of that effect received. `args` are inner values.
+    """
+
+    place: int
+    attempt: int
+    dispatch: int
+    check: str
+    args: list[Any]
+    target_key: str
+    deadline_us: int | None = None
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
 class SettleEffect:
-    """Tell the ledger how a claim ended: `confirmed` (with the receipt), `not_done`, `undone`, or `withdrawn`."""
+    """Tell the ledger how a claim ended.
+
+    `confirmed` (with the receipt), `not_done`, `undone`, `withdrawn`, or `in_doubt`: nobody will say.
+    """
 
     place: int
     effect: str
@@ -245,12 +285,16 @@ class KeepReuse:
 
 @dataclass(slots=True)
 class EndRun:
-    """The run has ended; nothing of it is open. `result` is JSON of the edge."""
+    """The run has ended; nothing of it is open. `result` is JSON of the edge.
+
+    `waited_us`: for how long its outcome stood and only evals were waited for.
+    """
 
     place: int
     status: str
     result: Any = None
     error: dict[str, Any] | None = None
+    waited_us: int = 0
     outward: ClassVar[bool] = True
 
 
@@ -260,11 +304,13 @@ Command: TypeAlias = (
     | ReleaseGrant
     | RunTask
     | AskPerson
+    | AnswerCall
     | AwaitSignal
     | StopTask
     | WithdrawSignal
     | ClaimEffect
     | TryEffect
+    | CheckEffect
     | SettleEffect
     | ArmTimer
     | DropTimer
@@ -283,10 +329,15 @@ def command_text(command: Command, place: str) -> str:
     match command:
         case RunTask() | AskPerson() | StopTask():
             return f"{kind} {place} {command.agent} {command.attempt}.{command.dispatch}"
+        case AnswerCall():
+            well = "done" if command.problem is None else "refused"
+            return f"{kind} {place} {command.attempt}.{command.dispatch} {command.call} {well}"
         case AwaitSignal() | WithdrawSignal():
             return f"{kind} {place} {command.signal} {command.key[:16]}"
         case TryEffect():
             return f"{kind} {place} {command.effect} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
+        case CheckEffect():
+            return f"{kind} {place} {command.check} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
         case ClaimEffect() | SettleEffect():
             return f"{kind} {place} {command.effect} {command.key[:16]}"
         case RequestGrant():

@@ -18,12 +18,14 @@ __all__ = [
     "EVENT_TYPES",
     "CancelRequested",
     "CostReported",
+    "EffectChecked",
     "EffectClaimed",
     "EffectConfirmed",
     "EffectRefused",
     "EffectUnknown",
     "EngineRecovered",
     "Event",
+    "MessagePosted",
     "QuestionAnswered",
     "ReuseAnswered",
     "RunStarted",
@@ -142,6 +144,23 @@ class TaskFailed:
 
 
 @dataclass(slots=True)
+class MessagePosted:
+    """An agent at work posts a message: `args` by name, JSON of the edge, not verified yet.
+
+    `call` numbers what the attempt asks of us, for the answer.
+    """
+
+    time: int
+    place: int
+    attempt: int
+    dispatch: int
+    call: int
+    channel: str
+    args: Any
+    rank: ClassVar[int] = 4
+
+
+@dataclass(slots=True)
 class TaskStopped:
     """The attempt that was told to stop has stopped: its grant may close."""
 
@@ -172,7 +191,7 @@ class EffectClaimed:
 
     `standing`: `own` (send it), `confirmed` (done: `receipt`), `conflict` (the key stands for other arguments), or,
     to the claim of an undo, `passed` (others still need what would be undone, and own it now); `withdrawn` if it
-    was given up while it waited.
+    was given up while it waited; `doubt` if whoever had it does not know whether it was done.
     """
 
     time: int
@@ -219,6 +238,23 @@ class EffectUnknown:
     attempt: int
     dispatch: int
     message: str
+    rank: ClassVar[int] = 4
+
+
+@dataclass(slots=True)
+class EffectChecked:
+    """The check of an effect in doubt answered: `receipt` as JSON of the edge, none if it was not done.
+
+    `known` False: the check itself failed, as `message` says.
+    """
+
+    time: int
+    place: int
+    attempt: int
+    dispatch: int
+    known: bool
+    receipt: Any = None
+    message: str = ""
     rank: ClassVar[int] = 4
 
 
@@ -272,12 +308,14 @@ Event: TypeAlias = (
     | SignalReceived
     | TaskFulfilled
     | TaskFailed
+    | MessagePosted
     | TaskStopped
     | CostReported
     | EffectClaimed
     | EffectConfirmed
     | EffectRefused
     | EffectUnknown
+    | EffectChecked
     | ReuseAnswered
     | TaskEnrolled
     | TimerFired
@@ -293,12 +331,14 @@ EVENT_TYPES: dict[str, type[Event]] = {
         SignalReceived,
         TaskFulfilled,
         TaskFailed,
+        MessagePosted,
         TaskStopped,
         CostReported,
         EffectClaimed,
         EffectConfirmed,
         EffectRefused,
         EffectUnknown,
+        EffectChecked,
         ReuseAnswered,
         TaskEnrolled,
         TimerFired,

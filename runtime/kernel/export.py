@@ -14,23 +14,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
+from orchspec.runtime.kernel.applying import Applying, Done
 from orchspec.runtime.kernel.arbitration import Ballot, CompiledRule, Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
-from orchspec.runtime.kernel.effects import Applying, Done
+from orchspec.runtime.kernel.each import Each
+from orchspec.runtime.kernel.evals import Aside, EvalTask
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
-from orchspec.runtime.kernel.scopes import Enclosure, Mapping
+from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.kernel.tasks import Task
+from orchspec.runtime.kernel.timed import Timed
 from orchspec.runtime.kernel.undoing import Undoing, Unwinding
 from orchspec.runtime.kernel.waits import Waiting
 
@@ -64,25 +67,28 @@ _CLASSES: Final[dict[str, type]] = {
     for cls in (
         Account,
         Applying,
+        Aside,
         Asking,
         Awaiting,
         Ballot,
         Calling,
         Deciding,
         Done,
+        Each,
         Enclosure,
+        EvalTask,
         Failed,
         Failure,
         Fan,
         FanOutStep,
         Frame,
         Guess,
-        Mapping,
         Repeating,
         Reverting,
         Routing,
         Stopping,
         Task,
+        Timed,
         Traversing,
         Undoing,
         Unwinding,
@@ -223,6 +229,8 @@ class _Writer:
                 value = _Gone(value.path(), value.key())
             elif closed and not self._outlives(value):
                 continue
+            elif cls is Account and isinstance(value, Activity) and value.state == CLOSED:
+                value = None  # it fails no more
             slots[name] = self.value(value)
         return {"class": cls.__name__, "slots": slots}
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import ArmTimer
-from orchspec.runtime.kernel.effects import Applying
+from orchspec.runtime.kernel.evals import give_up
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     CostReported,
+    EffectChecked,
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
     EffectUnknown,
     EngineRecovered,
     Event,
+    MessagePosted,
     QuestionAnswered,
     ReuseAnswered,
     RunStarted,
@@ -32,6 +35,7 @@ from orchspec.runtime.kernel.events import (
     TimerFired,
 )
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
+from orchspec.runtime.kernel.messages import post
 from orchspec.runtime.kernel.regions import Region
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
@@ -39,6 +43,7 @@ from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
     REGION_TABLE,
+    RUNNING,
     SIGNAL_TABLE,
     STATE_NAMES,
     TASK_TABLE,
@@ -83,6 +88,9 @@ def _run_started(kernel: Kernel, event: RunStarted) -> None:
 def _cancel_requested(kernel: Kernel, event: CancelRequested) -> None:
     if kernel.root is None:
         raise ImpossibleEvent(f"run {kernel.run} was cancelled before it started")
+    if kernel.outcome is not None and kernel.asides:
+        give_up(kernel)
+        return
     if kernel.root.failing is not None or kernel.outcome is not None:
         kernel.ignore()
         return
@@ -255,6 +263,15 @@ def _cost_reported(kernel: Kernel, event: CostReported) -> None:
         charge_late(_task_at(kernel, event), event)
 
 
+def _message_posted(kernel: Kernel, event: MessagePosted) -> None:
+    # What an attempt says that is over counts no more, and nobody waits for its answer.
+    task = _task_at(kernel, event)
+    if event.attempt != task.attempt or event.dispatch != task.dispatch or task.state != RUNNING:
+        kernel.ignore()
+        return
+    _task(kernel, task, event, TASK_TABLE, lambda posted: post(task, posted))
+
+
 def _task_stopped(kernel: Kernel, event: TaskStopped) -> None:
     stopping = kernel.stopping.pop((event.place, event.attempt), None)
     if stopping is None:
@@ -291,6 +308,14 @@ def _effect_unknown(kernel: Kernel, event: EffectUnknown) -> None:
     _task(kernel, effect, event, EFFECT_TABLE, effect.unknown)
 
 
+def _effect_checked(kernel: Kernel, event: EffectChecked) -> None:
+    effect = _effect_at(kernel, event)
+    if event.attempt != effect.attempt or event.dispatch != effect.dispatch:
+        kernel.ignore()
+        return
+    _task(kernel, effect, event, EFFECT_TABLE, effect.checked)
+
+
 HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     RunStarted: _run_started,
     CancelRequested: _cancel_requested,
@@ -300,6 +325,7 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     TaskFulfilled: _task_fulfilled,
     TaskFailed: _task_failed,
     TaskStopped: _task_stopped,
+    MessagePosted: _message_posted,
     CostReported: _cost_reported,
     QuestionAnswered: _question_answered,
     SignalReceived: _signal_received,
@@ -308,4 +334,5 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     EffectConfirmed: _effect_confirmed,
     EffectRefused: _effect_refused,
     EffectUnknown: _effect_unknown,
+    EffectChecked: _effect_checked,
 }

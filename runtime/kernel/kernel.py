@@ -24,7 +24,10 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import (
     arbitration,
     calls,
+    effects,
+    evals,
     machines,
+    messages,
     repeats,
     reverts,
     routes,
@@ -57,7 +60,8 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, machines, repeats, reverts, routes, scopes, settling, signals, waits))
+assert all((arbitration, calls, effects, evals, machines, messages, repeats, reverts))
+assert all((routes, scopes, settling, signals, waits))
 
 
 class Kernel:
@@ -70,21 +74,30 @@ class Kernel:
         steps: Tasks fulfilled, effects confirmed and arbitrations decided so far.
         unreported: What was charged for stopped attempts that nobody has reported the costs of, by place and attempt.
         stuck: What could not be undone: [path, why] pairs.
+        mail: Messages that wait for the next task of their receiver.
+        outcome_us: Since when the run waits for evals alone, if it does.
+        asides: Tasks of evals that are under way; the end of the run waits for them, and nothing else does.
+        verdicts: What evals found: [name, path, contract, value as JSON of the edge].
+        looked_pico: What evals cost, beside the account of the run.
         status: None while it runs; then as in EndRun.
     """
 
     __slots__ = (
         "account",
         "agenda",
+        "asides",
         "decided",
         "deadline_us",
         "flow",
         "histories",
         "ignored",
         "intents",
+        "looked_pico",
+        "mail",
         "now",
         "out",
         "outcome",
+        "outcome_us",
         "places",
         "program",
         "reached",
@@ -100,6 +113,7 @@ class Kernel:
         "tool_calls",
         "unfunded",
         "unreported",
+        "verdicts",
         "zombies",
     )
 
@@ -112,6 +126,10 @@ class Kernel:
         self.agenda: deque[tuple[Any, Any]] = deque()
         self.places: list[Activity | None] = [None]
         self.histories: dict[str, list[Any]] = {}
+        self.mail: dict[str, list[Any]] = {}
+        self.asides: list[Activity] = []
+        self.verdicts: list[list[Any]] = []
+        self.looked_pico = 0
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
         self.unreported: dict[tuple[int, int], Guess] = {}
@@ -121,6 +139,7 @@ class Kernel:
         self.flow = ""
         self.deadline_us: int | None = None
         self.outcome: tuple[str, Any, dict[str, Any] | None] | None = None
+        self.outcome_us: int | None = None
         self.status: str | None = None
         self.reached: list[str] = []
         self.stuck: list[list[str]] = []
@@ -166,8 +185,11 @@ class Kernel:
                 for task in list(self.unfunded):
                     task.refund()
         self.room = False
-        if self.outcome is not None and not self.stopping:
-            self._end()
+        if self.outcome is not None:
+            if not self.stopping and not self.asides:
+                self._end()
+            elif self.outcome_us is None and evals.alone(self):
+                self.outcome_us = event.time
         return out
 
     # -------------------------------------------------------------- for those inside
@@ -214,6 +236,7 @@ class Kernel:
             names = ", ".join(path for path, _ in self.stuck)
             error["message"] = f"{error['message']}; could not be undone: {names}"
         self.outcome = (status, None, error)
+        evals.give_up(self)
 
     def _end(self) -> None:
         assert self.outcome is not None
@@ -221,7 +244,8 @@ class Kernel:
         if self.deadline_us is not None:
             self.out.append(DropTimer(0, "time"))
         self.decide(self.status, error["code"] if error is not None else None)
-        self.out.append(EndRun(0, self.status, result, error))
+        waited_us = self.now - self.outcome_us if self.outcome_us is not None else 0
+        self.out.append(EndRun(0, self.status, result, error, waited_us))
 
     # -------------------------------------------------------------- for those who keep runs elsewhere
 

@@ -25,9 +25,12 @@ __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task."""
+    """What is asked: fixed for all attempts of a task.
 
-    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+    `doubt`: the key that the target of an effect got, where a person is asked whether it was done.
+    """
+
+    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "within_us")
 
     def __init__(
         self,
@@ -39,8 +42,10 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        doubt: str = "",
     ) -> None:
         self.contract = contract
+        self.doubt = doubt
         self.seats = seats
         self.links = links
         self.prefer = prefer
@@ -57,9 +62,11 @@ class Seeking(Activity):
         "attempt",
         "deadline_us",
         "dispatch",
+        "inbox",
         "inputs",
         "offers",
         "pico",
+        "posted",
         "previous_error",
         "rest_at_us",
         "reuse_key",
@@ -95,6 +102,8 @@ class Seeking(Activity):
         self.previous_error: str | None = None
         self.rest_at_us = 0
         self.reuse_key: str | None = None
+        self.inbox: list[Any] | None = None
+        self.posted: list[Any] | None = None
 
     def _finish(self, value: Any) -> None:
         """A verified value: the task is done."""

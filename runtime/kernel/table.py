@@ -12,11 +12,13 @@ from __future__ import annotations
 from typing import Final
 
 from orchspec.runtime.kernel.events import (
+    EffectChecked,
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
     EffectUnknown,
     Event,
+    MessagePosted,
     QuestionAnswered,
     ReuseAnswered,
     SignalReceived,
@@ -27,6 +29,8 @@ from orchspec.runtime.kernel.events import (
 )
 
 __all__ = [
+    "ASKING",
+    "CHECKING",
     "CLAIMING",
     "CLOSED",
     "DOUBT",
@@ -72,6 +76,10 @@ OPEN: Final = 9
 """A region (repeat, scope, flow, fan-out, arbitration) with something under way inside."""
 WAITING: Final = 10
 """A step that waits for a signal."""
+CHECKING: Final = 11
+"""An effect in doubt whose check was asked."""
+ASKING: Final = 12
+"""An effect in doubt that a person was asked about."""
 
 STATE_NAMES: Final = {
     CLOSED: "closed",
@@ -85,6 +93,8 @@ STATE_NAMES: Final = {
     DOUBT: "in doubt",
     OPEN: "open",
     WAITING: "waiting",
+    CHECKING: "checking",
+    ASKING: "asking",
 }
 
 _AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, CLOSED})
@@ -96,6 +106,7 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, TaskFailed): _AFTER_FAILURE,
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
     (RUNNING, TimerFired): _AFTER_FAILURE,
+    (RUNNING, MessagePosted): frozenset({RUNNING}),
     (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, CLOSED}),
     (UNFUNDED, TimerFired): frozenset({CLOSED}),
     (QUEUED, TimerFired): frozenset({CLOSED}),
@@ -103,17 +114,22 @@ TASK_TABLE: Final[Table] = {
 """A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
-    (CLAIMING, EffectClaimed): frozenset({SENT, CLOSED}),
+    (CLAIMING, EffectClaimed): frozenset({SENT, ASKING, CLOSED}),
     (SENT, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectRefused): frozenset({RESTING, CLOSED}),
     (SENT, EffectUnknown): frozenset({DOUBT}),
     (SENT, TimerFired): frozenset({DOUBT}),
     (DOUBT, EffectConfirmed): frozenset({CLOSED}),
-    (DOUBT, TimerFired): frozenset({SENT}),
+    (DOUBT, TimerFired): frozenset({SENT, CHECKING, ASKING, CLOSED}),
+    (CHECKING, EffectChecked): frozenset({SENT, DOUBT, CLOSED}),
+    (CHECKING, EffectConfirmed): frozenset({CLOSED}),
+    (CHECKING, TimerFired): frozenset({DOUBT}),
+    (ASKING, EffectConfirmed): frozenset({CLOSED}),
     (RESTING, TimerFired): frozenset({SENT}),
     (RESTING, EffectConfirmed): frozenset({CLOSED}),
 }
-"""An effect, or the undoing of one. In doubt it is sent again until its target says what is true.
+"""An effect, or the undoing of one. In doubt it is sent again until its target says what is true, or somebody is asked;
+what a person says of it comes to the question, which is a task.
 
 Nothing is guessed. What was refused may yet be confirmed, by an earlier send that was in doubt.
 """
@@ -129,7 +145,7 @@ SIGNAL_TABLE: Final[Table] = {
 }
 """A wait for a signal. A value that is not of the signal's type is refused, and the wait goes on."""
 
-TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle"}
+TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle", CHECKING: "attempt"}
 """Which timer a state waits for; any other is late, since a timer may fire twice.
 
 The `within` of a question holds in every state.

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orchspec.compiler.plan import Backoff, Breaker, Need, Policy, Rate
 from tests.support.driver import Ending
 from tests.support.plans import (
+    DEEDS,
     S,
     agent,
     arbitrate,
@@ -71,7 +72,7 @@ def tasks(draw: Any, name: str, known: list[str]) -> Any:
         urgency=draw(st.sampled_from([None, 0, 3])),
         only_if=draw(st.sampled_from([None, None, ["const", True], ["const", False]])),
         on_failure=draw(LINKS),
-        budget=draw(st.sampled_from([None, None, None, budget(cost=15), budget(attempts=3)])),
+        budget=draw(st.sampled_from([None, None, None, None, budget(cost=15), budget(attempts=3), budget(time=4 * S)])),
     )
 
 
@@ -103,7 +104,16 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
     if kind == "effect":
         only_if = draw(st.sampled_from([None, None, ["const", False]]))
         links = draw(st.sampled_from([(), (skip,), (use("x"),)]))
-        return effect(name, draw(st.integers(0, 3)), policy=draw(POLICIES), only_if=only_if, on_failure=links)
+        rest: dict[str, Any] = {"policy": draw(POLICIES), "only_if": only_if, "on_failure": links}
+        rest["budget"] = draw(st.sampled_from([None, None, None, budget(retries=1), budget(time=3 * S)]))
+        which = draw(st.sampled_from(["publish", "publish", "pay", "mail", "tag"]))
+        if which != "publish":
+            rest["policy"] = Policy(2, draw(st.sampled_from([None, 7 * S])))
+        if draw(st.integers(0, 3)):
+            return effect(name, draw(st.integers(0, 3)), effect=which, **rest)
+        items = ["const", draw(st.lists(st.integers(0, 3), max_size=3))]
+        need = draw(st.sampled_from([None, Need(count=1), Need(share=0.5)]))
+        return effect(name, v("i"), effect=which, over=("i", items, draw(st.integers(1, 2))), need=need, **rest)
     if kind == "let":
         return let(
             name, draw(st.sampled_from([1, ["const", [1, 2]], ["index", ["const", [1]], 5]] if depth else [1, 2]))
@@ -133,9 +143,24 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
         )
     body = draw(blocks(depth + 1, known, f"{name}_"))
     links = draw(st.sampled_from([(), (skip,), (use(3),)]))
-    limit = draw(st.sampled_from([None, None, budget(cost=20), budget(retries=1), budget(attempts=4)]))
+    limit = draw(
+        st.sampled_from(
+            [None, None, None, budget(cost=20), budget(retries=1), budget(attempts=4), budget(time=8 * S, depth=1)]
+        )
+    )
+    tries = {"attempts": draw(st.integers(1, 2)), "backoff": draw(BACKOFFS)}
+    urgency = draw(st.sampled_from([None, None, 2]))
     if kind == "scope":
-        return scope(name, *body, budget=limit, timeout=draw(st.sampled_from([None, 5 * S, 30 * S])), on_failure=links)
+        return scope(
+            name,
+            *body,
+            budget=limit,
+            timeout=draw(st.sampled_from([None, 5 * S, 30 * S])),
+            on_failure=links,
+            only_if=draw(st.sampled_from([None, None, None, ["const", False]])),
+            urgency=urgency,
+            **tries,
+        )
     if kind == "mapping":
         items = ("i", ["const", draw(st.lists(st.integers(0, 3), max_size=3))], draw(st.integers(1, 3)))
         need = draw(st.sampled_from([None, Need(count=1), Need(share=0.5)]))
@@ -147,13 +172,17 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
             budget=limit,
             timeout=draw(st.sampled_from([None, 9 * S])),
             on_failure=links,
+            **tries,
         )
     if kind == "repeat":
         stops = draw(st.sampled_from([["const", True], ["const", False], ["ge", ["call", "len", [v("past")]], 1]]))
         otherwise = draw(st.sampled_from([None, (give(5),), (fail("exhausted"),)]))
         every = draw(st.sampled_from([None, None, 3 * S]))
         return repeat(name, draw(st.integers(0, 3)), until(stops), *body, every=every, otherwise=otherwise)
-    return call(name, "sub", on_failure=links, budget=limit)
+    if draw(st.integers(0, 3)):
+        return call(name, "sub", on_failure=links, budget=limit, policy=draw(POLICIES), urgency=urgency)
+    items = ["const", draw(st.lists(st.integers(0, 3), max_size=3))]
+    return call(name, "sub", on_failure=links, budget=limit, policy=draw(POLICIES), over=("i", items, 2))
 
 
 @st.composite
@@ -185,7 +214,9 @@ def plans(draw: Any) -> Any:
             ]
         )
     )
-    return plan(*main, agents=everybody, flows=(sub,), budget=limit, economy=draw(st.sampled_from([None, 0.5])))
+    return plan(
+        *main, agents=everybody, effects=DEEDS, flows=(sub,), budget=limit, economy=draw(st.sampled_from([None, 0.5]))
+    )
 
 
 COSTS = st.sampled_from([None, 0, 3, 12])
@@ -215,6 +246,11 @@ EFFECT_ENDINGS = st.builds(
     takes=st.sampled_from([0, S, 6 * S]),
     twice=st.booleans(),
 )
+DEED_ENDINGS = st.builds(
+    Ending,
+    st.sampled_from(["done", "done", "refuses", "lost reply", "lost send"]),
+    takes=st.sampled_from([0, S, 6 * S]),
+)
 UNDO_ENDINGS = st.builds(Ending, st.sampled_from(["done", "done", "lost reply"]), takes=st.sampled_from([0, S]))
 ANSWERS = st.builds(
     Ending,
@@ -232,5 +268,8 @@ def schedules(draw: Any) -> dict[str, Any]:
     scripts: dict[str, Any] = {name: [*draw(st.lists(endings(), max_size=6)), last] for name in AGENTS}
     scripts["eve"] = [*draw(st.lists(ANSWERS, max_size=3)), Ending("done", 2, S)]
     scripts["publish"] = [*draw(st.lists(EFFECT_ENDINGS, max_size=5)), last]
+    for name in ("pay", "mail", "tag", "refund"):
+        scripts[name] = [*draw(st.lists(DEED_ENDINGS, max_size=3)), last]
+    scripts["paid"] = [*draw(st.lists(st.builds(Ending, st.sampled_from(["done", "fails"])), max_size=2)), last]
     scripts["retract"] = [*draw(st.lists(UNDO_ENDINGS, max_size=3)), last]
     return scripts

@@ -7,6 +7,7 @@ crash makes an attempt begin anew. What is left of a run is one in which all of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +18,10 @@ import pytest
 from orchspec.compiler.bounds import FlowBounds, bounds_of
 from orchspec.compiler.plan import Plan
 from orchspec.runtime.journal.codec import encode_body
+from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
-from orchspec.runtime.kernel.effects import Applying
+from orchspec.runtime.kernel.evals import EvalTask
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     EffectUnknown,
@@ -29,13 +31,27 @@ from orchspec.runtime.kernel.events import (
     TaskFailed,
 )
 from orchspec.runtime.kernel.kernel import Kernel
-from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, LOOKING, QUEUED, RESTING, RUNNING, SENT, UNFUNDED
+from orchspec.runtime.kernel.table import (
+    ASKING,
+    CHECKING,
+    CLAIMING,
+    CLOSED,
+    DOUBT,
+    LOOKING,
+    QUEUED,
+    RESTING,
+    RUNNING,
+    SENT,
+    UNFUNDED,
+)
 from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.recording import EventRecord
 
 __all__ = ["Measured", "leaves", "measuring"]
 
-_WAITING = frozenset({QUEUED, UNFUNDED, LOOKING, CLAIMING, DOUBT})
+_DOUBTS = frozenset({DOUBT, CHECKING, ASKING})
+_WAITING = frozenset({QUEUED, UNFUNDED, LOOKING, CLAIMING, *_DOUBTS})
+_AGAIN = re.compile(r"!\d+")
 
 
 @dataclass(slots=True)
@@ -52,6 +68,7 @@ class Measured:
     patient: set[int] = field(default_factory=set)
     attempts: int = 0
     amplification: int = 0
+    pieces: dict[str, int] = field(default_factory=dict)
     width: int = 0
     depth: int = 1
     records: int = 0
@@ -64,7 +81,7 @@ class Measured:
 
     def latency_us(self) -> int:
         """Of the whole run, without what is apart."""
-        end = self.kernel.now
+        end = self.kernel.now if self.kernel.outcome_us is None else self.kernel.outcome_us
         covered = 0
         upto = self.started_us
         for first, last in sorted(self.apart):
@@ -101,27 +118,36 @@ class Measured:
             self.records += 1
             text, payloads = encode_body(EventRecord("run", 1, event, kernel, commands).body, "run", 1)
             self.bytes += len(text) + sum(map(len, (payloads or {}).values()))
-            self.attempts += isinstance(event, TaskEnrolled)
+            if isinstance(event, TaskEnrolled) and _counts(kernel.places[event.place]):
+                self.attempts += 1
+                piece = _AGAIN.sub("", kernel.path(event.place))
+                self.pieces[piece] = self.pieces.get(piece, 0) + 1
+                self.amplification = max(self.amplification, self.pieces[piece])
         self.waits = False
         running = 0
         for activity in kernel.places[1:]:
             assert activity is not None
             state = activity.state
-            if isinstance(activity, Calling):
+            if isinstance(activity, Calling) and activity.inner is not None:
                 self.depth = max(self.depth, _depth(activity))  # one that is over already was there all the same
             if state == CLOSED:
                 continue
             if isinstance(activity, Task | Applying):
                 patient = state == RESTING and activity.place in self.patient
                 self.waits = self.waits or state in _WAITING or patient
-                self.doubts += state == DOUBT
+                if state in _DOUBTS:
+                    self.doubts += 1
+                    self.patient.add(activity.place)  # doubts lengthen the rests after them
                 if state in (RUNNING, SENT):
                     self.since.setdefault((activity.place, activity.attempt), event.time)
-            if isinstance(activity, Task):
+            if _counts(activity):
                 running += state == RUNNING
-                if state == RUNNING:
-                    self.amplification = max(self.amplification, activity.attempt)
         self.width = max(self.width, running)
+
+
+def _counts(activity: Any) -> bool:
+    """Whether it is a task of the run: not one that looks at quality, nor a question of ours about a doubt."""
+    return isinstance(activity, Task) and not isinstance(activity, EvalTask) and not activity.asking.doubt
 
 
 def _depth(calling: Any) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from orchspec.compiler import plan as p
 
 __all__ = [
+    "DEEDS",
     "S",
     "agent",
     "arbitrate",
@@ -213,16 +214,22 @@ def effect(
     only_if: Any = None,
     on_failure: tuple[Any, ...] = (),
     after: tuple[str, ...] = (),
+    over: tuple[Any, ...] | None = None,
+    need: p.Need | None = None,
+    budget: p.Budget | None = None,
 ) -> Draft:
-    """A step that is an effect."""
+    """A step that is an effect, or one for each item of `over` = (item name, list expression[, width])."""
 
     def make(s: Scoping) -> dict[str, Any]:
         return {
             "effect": effect,
-            "args": [s.resolve(arg) for arg in args],
+            "args": [s.resolve(arg, *_item(over)) for arg in args],
             "policy": policy or p.Policy(),
             "only_if": None if only_if is None else s.resolve(only_if),
             "on_failure": [link(s) for link in on_failure],
+            "over": _over(s, over),
+            "need": need,
+            "budget": budget,
         }
 
     return Draft("effect", name, after, make)
@@ -236,19 +243,37 @@ def call(
     on_failure: tuple[Any, ...] = (),
     budget: p.Budget | None = None,
     after: tuple[str, ...] = (),
+    policy: p.Policy | None = None,
+    urgency: Any = None,
+    over: tuple[Any, ...] | None = None,
+    need: p.Need | None = None,
 ) -> Draft:
-    """A flow as a step."""
+    """A flow as a step, or one for each item of `over`."""
 
     def make(s: Scoping) -> dict[str, Any]:
         return {
             "flow": flow,
-            "args": [s.resolve(arg) for arg in args],
+            "args": [s.resolve(arg, *_item(over)) for arg in args],
             "only_if": None if only_if is None else s.resolve(only_if),
             "on_failure": [link(s) for link in on_failure],
             "budget": budget,
+            "policy": policy or p.Policy(),
+            "urgency": None if urgency is None else s.resolve(urgency),
+            "over": _over(s, over),
+            "need": need,
         }
 
     return Draft("flow", name, after, make)
+
+
+def _item(over: tuple[Any, ...] | None) -> list[list[str]]:
+    return [] if over is None else [[over[0]]]
+
+
+def _over(s: Scoping, over: tuple[Any, ...] | None) -> p.Over | None:
+    if over is None:
+        return None
+    return p.Over(over[0], s.resolve(over[1]), s.resolve(over[2]) if len(over) > 2 else None)
 
 
 def rule(kind: str, expr: Any = None, *, n: Any = None, **rest: Any) -> Any:
@@ -350,6 +375,10 @@ def scope(
     timeout: int | None = None,
     on_failure: tuple[Any, ...] = (),
     after: tuple[str, ...] = (),
+    attempts: int = 1,
+    backoff: p.Backoff | None = None,
+    only_if: Any = None,
+    urgency: Any = None,
 ) -> Draft:
     """A scope, or one for each item of `over` = (item name, list expression[, width])."""
 
@@ -361,7 +390,9 @@ def scope(
             else p.Over(over[0], s.resolve(over[1]), s.resolve(over[2]) if len(over) > 2 else None),
             "need": need,
             "budget": budget,
-            "timeout_us": timeout,
+            "policy": p.Policy(attempts, timeout, backoff),
+            "only_if": None if only_if is None else s.resolve(only_if),
+            "urgency": None if urgency is None else s.resolve(urgency),
             "on_failure": [link(s) for link in on_failure],
         }
 
@@ -527,6 +558,51 @@ EFFECTS = {
 """publish is undone by retract; log has a key of its first argument alone, and nothing undoes it."""
 
 
+DEEDS = (
+    p.Effect("paid", [p.Field("x", "Json")], ["Option", "Text"], idempotent=True),
+    p.Effect(
+        "pay",
+        [p.Field("x", "Json")],
+        "Text",
+        check=p.Call("paid", [["ref", 0, 0]]),
+        settles_us=10 * S,
+        policy=p.Policy(1, 5 * S),
+        undo=p.Call("refund", [["ref", 0, 1]]),
+    ),
+    p.Effect("refund", [p.Field("receipt", "Text")], "Nothing", idempotent=True, policy=p.Policy(1, 5 * S)),
+    p.Effect(
+        "mail",
+        [p.Field("x", "Json")],
+        "Text",
+        in_doubt=p.Doubt(p.Candidate("eve", p.Policy(), [p.Tier(None)]), "mail.in_doubt", 3600 * S),
+        settles_us=10 * S,
+        policy=p.Policy(1, 5 * S),
+    ),
+    p.Effect("tag", [p.Field("x", "Json")], "Text", idempotent=True, policy=p.Policy(2, 5 * S)),
+    p.Effect(
+        "post",
+        [p.Field("x", "Json")],
+        "Text",
+        ["ref", 0, 0],
+        in_doubt=p.Doubt(p.Candidate("eve", p.Policy(), [p.Tier(None)]), "mail.in_doubt", 3600 * S),
+        remembers_us=60 * S,
+        policy=p.Policy(1, 5 * S),
+    ),
+)
+"""Effects without keys: pay is checked by paid and undone by refund, eve knows of mail, tag and refund may be repeated.
+The key of post is forgotten after a minute."""
+
+QUESTION = p.Contract(
+    "mail.in_doubt",
+    [p.Field("x", "Json")],
+    ["Record", "mail.in_doubt"],
+    ensures=[
+        ["or", ["not", ["field", ["ref", 0, 1], "done"]], ["ne", ["field", ["ref", 0, 1], "result"], ["const", None]]]
+    ],
+)
+ANSWER = p.RecordType("mail.in_doubt", [p.Field("done", "Bool"), p.Field("result", ["Option", "Text"])])
+
+
 def plan(
     *body: Draft,
     agents: tuple[p.Agent, ...] = (),
@@ -544,8 +620,11 @@ def plan(
     everybody.update({one.name: one for one in agents})
     return p.Plan(
         "by hand",
-        types={"Review": p.RecordType("Review", [p.Field("verdict", "Text"), p.Field("score", "Int")])},
-        contracts=dict(CONTRACTS),
+        types={
+            "Review": p.RecordType("Review", [p.Field("verdict", "Text"), p.Field("score", "Int")]),
+            ANSWER.name: ANSWER,
+        },
+        contracts={**CONTRACTS, QUESTION.name: QUESTION},
         agents=everybody,
         tools={tool.name: tool for tool in tools},
         effects={**EFFECTS, **{one.name: one for one in effects}},
