@@ -94,7 +94,8 @@ def _check(
         studies = check_studies(context, folder)
     plan: Plan | None = None
     sound = all(module.file.sound for module in checked.modules)
-    if sound and not any(item.severity == "error" for item in (*errors, *report.diagnostics)):
+    complete = sound and not any(item.severity == "error" for item in (*errors, *report.diagnostics))
+    if complete:
         for lint in LINTS:
             lint(context)
         plan = lower(checked, studies)
@@ -103,7 +104,8 @@ def _check(
     for module in checked.modules:
         source = module.file.span.source
         told = apart_from_syntax(module.file, [error for error in errors if error.span.source is source], told)
-    found = [as_told(checked, item) for item in silence(file, [*errors, *told]) if is_told(checked, item)]
+    heard = silence(file, [*errors, *told], complete=complete)
+    found = [as_told(checked, item) for item in heard if is_told(checked, item)]
     return CheckResult(checked, sorted_diagnostics(found), studies, plan)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchspec.compiler.bounds import evals, machines, regions, statements, steps
+from orchspec.compiler.bounds import evals, loops, machines, regions, statements, steps
 from orchspec.compiler.bounds.journal import GRACE_US, PAYLOAD_BYTES_MAX, START
 from orchspec.compiler.bounds.metrics import (
     ATTEMPTS,
@@ -26,7 +26,7 @@ from orchspec.compiler.plan import Flow, Plan
 __all__ = ["FlowBounds", "bounds_of"]
 
 # Importing them registers what bounds their statements.
-assert all((evals, machines, regions, statements, steps))
+assert all((evals, loops, machines, regions, statements, steps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,10 @@ __all__ = [
     "listed",
     "needed",
     "own",
+    "reusable",
+    "rounds_of",
     "spread",
+    "task_of",
     "wrote_of",
 ]
 
@@ -82,17 +85,17 @@ def contract_shape(plan: Plan, name: str) -> Shape:
 # ------------------------------------------------------------------ tasks
 
 
-def _one_task(
+def task_of(
     walk: Walk,
     place: Place,
     candidates: Sequence[Candidate],
     budget: Budget | None,
     path: int,
     *,
-    reusable: bool = False,
+    again: bool = False,
     within_us: int | None = None,
 ) -> Bound:
-    """One task by one of these."""
+    """One task by one of these; `again` where identical work may have been done before."""
     each = []
     names = sum(len(candidate.agent) for candidate in candidates)
     for candidate in candidates:
@@ -110,7 +113,7 @@ def _one_task(
         writing(found, wrote, place.node, place.name, path + names)
         each.append(found)
     bound = one_of(each)
-    return optional(bound) if reusable else bound
+    return optional(bound) if again else bound
 
 
 def wrote_of(plan: Plan, agent: str, attempts: int) -> Writing:
@@ -127,7 +130,8 @@ def wrote_of(plan: Plan, agent: str, attempts: int) -> Writing:
     return wrote
 
 
-def _reusable(plan: Plan, contract: str) -> bool:
+def reusable(plan: Plan, contract: str) -> bool:
+    """Whether identical work may have been done before, so that a task takes nothing."""
     found = plan.contracts.get(contract)
     return found is not None and found.reuse is not None and found.owns is None
 
@@ -135,7 +139,7 @@ def _reusable(plan: Plan, contract: str) -> bool:
 def chained(walk: Walk, bound: Bound, links: Sequence[OnFailure], place: Place, path: int) -> Bound:
     """What a chain of `on_failure` adds: whoever is asked instead; and that it may have cost nothing."""
     asked = [
-        (link, _one_task(walk, place, [link.who], None, path + len(link.who.agent) + 1, within_us=link.within_us))
+        (link, task_of(walk, place, [link.who], None, path + len(link.who.agent) + 1, within_us=link.within_us))
         for link in links
         if link.kind == "ask" and link.who is not None
     ]
@@ -158,7 +162,7 @@ class Items:
         width = None if over.width is None else shape_of(over.width, known)
         self.at_once: Number = self.most if width is None else min(self.most, max(1, width.high))
         narrow = self.most if width is None else max(1, width.low if width.low > -INF else 1)
-        self.rounds: Number = 1 if width is None else _rounds(self.most, narrow)
+        self.rounds: Number = 1 if width is None else rounds_of(self.most, narrow)
         self.why = (
             f"nothing bounds how many items {name} has: declare `where len(...) <= N` where the list comes from"
             if self.most == INF
@@ -170,7 +174,8 @@ class Items:
         return item_of(self.shape)
 
 
-def _rounds(most: Number, at_once: Number) -> Number:
+def rounds_of(most: Number, at_once: Number) -> Number:
+    """How many follow each other where so many are at once."""
     return INF if most == INF else math.ceil(most / at_once)
 
 
@@ -211,16 +216,16 @@ def _task(walk: Walk, statement: TaskStep, known: Known, path: int) -> tuple[Bou
     place = Place(statement.node, f"`{statement.name or statement.contract}`")
     path += len(statement.name) + INDEX_DIGITS
     gives = contract_shape(walk.plan, statement.contract)
-    reusable = _reusable(walk.plan, statement.contract)
+    again = reusable(walk.plan, statement.contract)
     candidates, budget, links = statement.candidates, statement.budget, statement.on_failure
     if statement.over is not None:
         items = items_of(statement.over, known, place)
         known.items[statement.slot] = items.shape
-        bound = _one_task(walk, place, candidates, budget, path, reusable=reusable)
+        bound = task_of(walk, place, candidates, budget, path, again=again)
         bound = spread(chained(walk, bound, links, place, path), items, statement.need, links, place)
         gives = listed(items.most, gives)
     elif statement.pattern in ("one", "any"):
-        bound = chained(walk, _one_task(walk, place, candidates, budget, path, reusable=reusable), links, place, path)
+        bound = chained(walk, task_of(walk, place, candidates, budget, path, again=again), links, place, path)
     else:
         bound, gives = _fan_out(walk, statement, place, gives, path)
     bound = walk.capped(bound, budget, statement.node, place.name)
@@ -231,7 +236,7 @@ def _fan_out(walk: Walk, statement: TaskStep, place: Place, gives: Shape, path: 
     candidates, links = statement.candidates, statement.on_failure
     if statement.pattern == "some":
         candidates = [candidates[0]] * statement.copies
-    each = [_one_task(walk, place, [candidate], statement.budget, path) for candidate in candidates]
+    each = [task_of(walk, place, [candidate], statement.budget, path) for candidate in candidates]
     asked = len(each)
     bound = all_of(each, at_once=True)
     if statement.pattern == "first":
@@ -256,7 +261,7 @@ def _arbitrate(walk: Walk, statement: Arbitrate, known: Known, path: int) -> tup
     place = Place(statement.node, f"`{statement.name}`")
     asks = [
         optional(
-            _one_task(
+            task_of(
                 walk,
                 place,
                 [rule.who],
