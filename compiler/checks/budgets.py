@@ -24,8 +24,10 @@ def budgets_and_bounds(context: Context, plan: Plan) -> None:
     told = [limit for flow in bounds_of(plan).values() for limit in flow.limits]
     short = [limit for limit in told if limit.needed.best > limit.value]
     tight: dict[tuple[str, int | None], list[Limit]] = {}
+    longer = {item.args["place"] for item in context.report.diagnostics if item.code is codes.TIMEOUT_TOO_LONG}
     for limit in told:
-        if _may_be_reached(limit):
+        # A timeout that is longer than the time around it was told of already.
+        if _may_be_reached(limit) and not (limit.name == "time" and limit.place in longer):
             tight.setdefault((limit.flow, limit.node), []).append(limit)
     if not short and not tight:
         return

@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from orchspec.compiler import compile_text, plan
-from orchspec.compiler.bounds import BOUNDED, INF, METRICS, bounds_of, journal
+from orchspec.compiler.bounds import BOUNDED, INF, METRICS, bounds_of, journal, statements
 from orchspec.compiler.bounds import attempts as ours
 from orchspec.compiler.bounds.document import amount_in_words, as_document
 from orchspec.compiler.plan import PlanError, plan_from_json
