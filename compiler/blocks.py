@@ -21,7 +21,8 @@ from orchspec.compiler.expressions import Typer
 from orchspec.compiler.failures import read_on_failure
 from orchspec.compiler.loops import items_type, refuse_shadow, width_of
 from orchspec.compiler.machines import check_machine
-from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, LoopInfo, RepeatInfo, ScopeInfo, SlotKind
+from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, LoopInfo, RepeatInfo, ScopeInfo, SlotKind, ToolInfo
+from orchspec.compiler.names import find_all
 from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.reverts import check_revert
 from orchspec.compiler.routes import check_route
@@ -301,10 +302,8 @@ class Blocks:
 
     def _scope(self, node: Scope, _block: BlockInfo, env: Env) -> Type:
         items = [item for item in node.body if isinstance(item, Attribute | Budget)]
-        known = ("timeout", "on_failure", "after", *(("width", "need") if node.loop is not None else ()))
-        settings = Settings(
-            self.typer, "a scope", items, known, unbuilt={"tools": "critical-section"}, env=env, budget=LIMITS
-        )
+        known = ("timeout", "on_failure", "after", "tools", *(("width", "need") if node.loop is not None else ()))
+        settings = Settings(self.typer, "a scope", items, known, env=env, budget=LIMITS)
         given: list[_Given] = []
         if node.loop is not None:
             shadows = refuse_shadow(self.typer, node.loop.name, env.frame)
@@ -316,6 +315,8 @@ class Blocks:
         body = self.block(node, node.body, env.frame, given, env.at, None, env.facts)
         info = ScopeInfo(node, body, budget=settings.budget, timeout_us=settings.duration("timeout"))
         self.checked.scopes[node] = info
+        tools, _ = find_all(self.context, settings.names("tools", "[ledger]"), ToolInfo)
+        info.tools = tuple(dict.fromkeys(tools))
         if node.loop is not None:
             info.loop = LoopInfo(body.frame.slots[0], node.loop.items, width)
             info.need = settings.need()

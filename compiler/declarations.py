@@ -27,7 +27,7 @@ from orchspec.compiler.model import (
     UndoInfo,
 )
 from orchspec.compiler.names import LOOP_TYPES, find, is_opaque, unique
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
 from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.types import (
     NOTHING,
@@ -325,12 +325,11 @@ _UNBUILT_EFFECT = {
     "in_doubt": "in-doubt",
     "settles": "settles",
     "remembers": "remembers",
-    **EFFECT_LIMITS,
 }
 
 
 def _effect(typer: Typer, info: EffectInfo) -> None:
-    known = ("key", "undo", "timeout", "attempts", "backoff", "policies")
+    known = ("key", "undo", *POLICY_ATTRIBUTES, "policies")
     settings = Settings(typer, "an effect", info.node.settings, known, unbuilt=_UNBUILT_EFFECT)
     env = Env(info.frame, seen=len(info.params), seeing="a key sees the parameters of its effect")
     key = settings.expr("key")
@@ -339,7 +338,7 @@ def _effect(typer: Typer, info: EffectInfo) -> None:
         _key(typer, info, key, env)
     elif not settings.refused & {"idempotent", "check", "in_doubt"} and not settings.has("key"):
         typer.report.absent(effect_codes.NO_KEY, info.node.name, name=info.name)
-    info.policy = read_policy(settings, limits=False)
+    info.policy = read_policy(settings)
     undo = settings.expr("undo")
     if undo is None:
         return

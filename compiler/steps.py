@@ -27,7 +27,7 @@ from orchspec.compiler.model import (
 )
 from orchspec.compiler.names import describe, find, find_all, is_opaque
 from orchspec.compiler.plan import Budget
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
 from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
@@ -55,9 +55,7 @@ CANDIDATES_MAX = 200_000
 
 _PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
 _TASK = (
-    "timeout",
-    "attempts",
-    "backoff",
+    *POLICY_ATTRIBUTES,
     "policies",
     "width",
     "need",
@@ -67,9 +65,7 @@ _TASK = (
     "after",
     "on_failure",
 )
-_FLOW_UNBUILT = dict.fromkeys(
-    ("timeout", "attempts", "backoff", "policies", "urgency", *EFFECT_LIMITS), "flow-attribute"
-)
+_FLOW_UNBUILT = dict.fromkeys((*POLICY_ATTRIBUTES, "policies", "urgency"), "flow-attribute")
 _FAN_OUT_ONLY = {
     "width": "it bounds the items of a `for`",
     "need": "it is the floor of a `for` or a fan-out",
@@ -143,10 +139,8 @@ def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | 
 def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
     match target:
         case EffectInfo():
-            known: tuple[str, ...] = ("timeout", "attempts", "backoff", "policies", "only_if", "after", "on_failure")
-            settings = Settings(
-                typer, "a step with an effect", node.settings, (*known, *_FAN_OUT_ONLY), unbuilt=EFFECT_LIMITS, env=env
-            )
+            known: tuple[str, ...] = (*POLICY_ATTRIBUTES, "policies", "only_if", "after", "on_failure")
+            settings = Settings(typer, "a step with an effect", node.settings, (*known, *_FAN_OUT_ONLY), env=env)
         case FlowInfo():
             known = ("only_if", "after", "on_failure", *_FAN_OUT_ONLY)
             settings = Settings(
@@ -156,9 +150,7 @@ def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
             known = ("timeout", "only_if", "after", "on_failure", *_FAN_OUT_ONLY)
             settings = Settings(typer, "a step with a signal", node.settings, known, env=env)
         case _:
-            settings = Settings(
-                typer, "a step", node.settings, _TASK, unbuilt=EFFECT_LIMITS, env=env, budget=WORK_LIMITS
-            )
+            settings = Settings(typer, "a step", node.settings, _TASK, env=env, budget=WORK_LIMITS)
     if isinstance(target, EffectInfo | FlowInfo | SignalInfo) and node.loop is None:
         kind = describe(target)
         for name, meaning in _FAN_OUT_ONLY.items():
@@ -228,14 +220,14 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
         pattern = {"all": "all of", "some": "N of", "first": "first of"}[info.pattern]
         label = Label(node.loop.span, "the items")
         typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
-    step = read_policy(settings, limits=False)
+    info.own = read_policy(settings)
     budget = settings.budget or Budget()
     typer.context.candidates += len(agents)
     if typer.context.candidates > CANDIDATES_MAX:
         if typer.context.candidates - len(agents) <= CANDIDATES_MAX:  # told once
             typer.report.add(declaration_codes.TOO_MANY_CANDIDATES, by, limit=CANDIDATES_MAX)
         return
-    info.candidates = tuple(candidate(agent, step, budget) for agent in agents)
+    info.candidates = tuple(candidate(agent, info.own, budget) for agent in agents)
 
 
 def candidate(agent: AgentInfo, policy: PolicyValues, budget: Budget) -> CandidateInfo:
@@ -300,7 +292,8 @@ def _everybody(typer: Typer, by: By, contract: ContractInfo | None) -> list[Agen
 
 def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
     if isinstance(info.effect, EffectInfo):
-        info.policy = read_policy(settings, limits=False).over(info.effect.policy)
+        info.own = read_policy(settings)
+        info.policy = info.own.over(info.effect.policy)
         return
     if info.signal is not None:
         info.policy = PolicyValues(timeout_us=settings.duration("timeout"))

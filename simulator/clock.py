@@ -47,7 +47,7 @@ from orchspec.simulator.visits import Visit
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.dispatcher import Grant
+    from orchspec.runtime.grants import Grant
     from orchspec.runtime.journal.records import Batch
     from orchspec.runtime.recording import EventRecord
     from orchspec.simulator.cast import Cast

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.nodes import Nodes
-from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_on_failure, lower_policy
+from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_gate, lower_on_failure, lower_policy
 from orchspec.compiler.model import (
     Argument,
     ArmInfo,
@@ -31,6 +31,7 @@ from orchspec.compiler.plan import (
     Expr,
     Fail,
     FlowStep,
+    Gate,
     Give,
     Let,
     Machine,
@@ -72,6 +73,7 @@ class Lowering:
         self.checked = checked
         self.nodes = nodes
         self.profiles = profiles
+        self.gates: dict[str, Gate] = {}
 
     def block(self, info: BlockInfo) -> Block:
         """A block with all that is nested in it."""
@@ -104,9 +106,9 @@ class Lowering:
         only_if = lower_optional(self.checked, info.only_if)
         number, slot, name = self.nodes[node], self._slot(node), node.name.text
         if info.effect is not None:
-            policy = lower_policy(info.policy)
+            policy, gate = lower_policy(info.policy), self._gate(info)
             return EffectStep(
-                "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure
+                "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure, gate
             )
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
@@ -136,7 +138,17 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             budget=info.budget,
+            gate=self._gate(info),
         )
+
+    def _gate(self, info: StepInfo) -> str | None:
+        """The name under which the step's own limits stand in the plan, or none."""
+        gate = lower_gate(info.own)
+        if gate is None:
+            return None
+        name = f"{info.node.name.text}#{self.nodes[info.node]}"
+        self.gates[name] = gate
+        return name
 
     def _over(self, loop: LoopInfo | None) -> Over | None:
         if loop is None:
@@ -160,6 +172,7 @@ class Lowering:
             budget=info.budget,
             timeout_us=info.timeout_us,
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
+            tools=[tool.name for tool in info.tools],
         )
 
     def repeat(self, node: syntax.Repeat, _: BlockInfo, needs: list[int]) -> Repeat:

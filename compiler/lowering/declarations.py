@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from orchspec.compiler.lowering.blocks import lower_arguments
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
-from orchspec.compiler.lowering.who import lower_policy
+from orchspec.compiler.lowering.who import lower_gate, lower_policy
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import AgentInfo, Checked, ContractInfo, EffectInfo, FieldInfo, SignalInfo, ToolInfo
-from orchspec.compiler.plan import Agent, Call, Contract, Effect, EnumType, Field, Model, RecordType, Signal, Tool
+from orchspec.compiler.plan import Agent, Call, Contract, Effect, EnumType, Field, Gate, Model, RecordType, Signal, Tool
 from orchspec.compiler.types import as_plan
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "lower_effects",
     "lower_enums",
     "lower_fields",
+    "lower_gates",
     "lower_models",
     "lower_records",
     "lower_signals",
@@ -85,8 +86,8 @@ def _agent(info: AgentInfo) -> Agent:
         kind=info.kind,
         fulfills=[contract.name for contract in info.fulfills],
         models=[model.name for model in info.models],
-        slots_min=info.policy.slots,
-        slots_max=info.policy.slots,
+        slots_min=None if info.policy.slots is None else info.policy.slots[0],
+        slots_max=None if info.policy.slots is None else info.policy.slots[1],
         rate=info.policy.rate,
         breaker=info.policy.breaker,
         session=info.session,
@@ -102,7 +103,8 @@ def lower_tools(checked: Checked) -> dict[str, Tool]:
 
 
 def _tool(info: ToolInfo) -> Tool:
-    return Tool(info.name, info.slots, info.rate)
+    least, most = info.slots or (None, None)
+    return Tool(info.name, most, info.rate, least)
 
 
 def lower_effects(checked: Checked) -> dict[str, Effect]:
@@ -122,7 +124,14 @@ def _effect(checked: Checked, info: EffectInfo) -> Effect:
         key=lower_expression(checked, info.key),
         undo=undo,
         policy=lower_policy(info.policy),
+        gate=None if lower_gate(info.policy) is None else info.name,
     )
+
+
+def lower_gates(checked: Checked) -> dict[str, Gate]:
+    """The limits of effects, by their names."""
+    gates = {name: lower_gate(info.policy) for name, info in checked.effects.items()}
+    return {name: gate for name, gate in gates.items() if gate is not None}
 
 
 def lower_signals(checked: Checked) -> dict[str, Signal]:

@@ -42,7 +42,7 @@ from __future__ import annotations
 from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json, plan_from_json, plan_schema
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
-from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
+from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
 from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
@@ -98,7 +98,9 @@ __all__ = [
     "Field",
     "Flow",
     "FlowStep",
+    "Gate",
     "Give",
+    "Hedge",
     "Json",
     "Let",
     "Machine",

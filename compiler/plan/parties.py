@@ -39,11 +39,15 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A shared resource, taken for each call; its limits hold over all agents and runs."""
+    """A shared resource, taken for each call; its limits hold over all agents and runs.
+
+    `slots` None is unlimited; `slots_min` < `slots` scales with the load.
+    """
 
     name: str
     slots: int | None = None
     rate: Rate | None = None
+    slots_min: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Something done to the outside world, once: `key` makes the target drop repeats, `undo` compensates it."""
+    """Something done to the outside world, once: `key` makes the target drop repeats, `undo` compensates it.
+
+    `gate` names its own limits among those of the plan.
+    """
 
     name: str
     params: list[Field]
@@ -64,6 +71,7 @@ class Effect:
     key: Expr
     undo: Call | None = None
     policy: Policy = field(default_factory=Policy)
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

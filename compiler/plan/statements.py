@@ -76,7 +76,8 @@ class TaskStep:
     `one`: the only candidate. `any`: whichever candidate the dispatcher picks by `prefer`. `all`: each candidate.
     `some`: the only candidate `copies` times. `first`: each candidate, the first success wins. `args` stand in the
     order of the contract's parameters, none left out; under `over` they are evaluated in the item's frame. `only_if`
-    is evaluated in the block's frame. `needs` are indices of statements of the same block.
+    is evaluated in the block's frame. `needs` are indices of statements of the same block. `gate` names its own limits
+    among those of the plan.
     """
 
     kind: Literal["task"]
@@ -96,11 +97,15 @@ class TaskStep:
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
     budget: Budget | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EffectStep:
-    """`step url = publish(report: d)`: the effect, with its arguments in the order of its parameters."""
+    """`step url = publish(report: d)`: the effect, with its arguments in the order of its parameters.
+
+    `gate` names the step's own limits, beside those of the effect.
+    """
 
     kind: Literal["effect"]
     node: int
@@ -112,6 +117,7 @@ class EffectStep:
     policy: Policy
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,7 @@ class Arbitrate:
     `source` evaluates to the list of candidates; `source_slot` is the slot of the fan-out that made them (its givers
     and journal order count; `source` then is `["ref", up, slot]`), or None for another list, where list order counts.
     `asks` are the contract and argument expressions (in the fan-out's frame) of the asked work, for `ask(WHO)`.
+    `early`: the fan-out, which is of the same block, ends once its outcome is certain.
     """
 
     kind: Literal["arbitrate"]
@@ -288,7 +295,7 @@ class Repeat:
 class Scope:
     """`scope name { … }`, or for each item of `over` (slot 0 of the body's frame).
 
-    A region with its own budget, failure and undo.
+    A region with its own budget, failure and undo. With `tools` a critical section: it begins when it has all of them.
     """
 
     kind: Literal["scope"]
@@ -302,6 +309,7 @@ class Scope:
     budget: Budget | None = None
     timeout_us: int | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from orchspec.runtime.task import BudgetLeft, Output, Task, Turn, moment
 
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Player
-    from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.driver.live import LiveRun, Loop
+    from orchspec.runtime.grants import Grant
     from orchspec.runtime.kernel.commands import AskPerson, RunTask, StopTask
 
 __all__ = ["Attempt", "Attempts"]

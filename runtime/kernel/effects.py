@@ -10,6 +10,9 @@ The claim and the intent are durable before anything is sent. What the target re
 expression and generation: no run, place or attempt is in it, so the target drops whatever we repeat. In doubt it is
 sent again with the same key, until the target says what is true.
 
+Where the effect or its step has limits of its own (slots, a rate, a breaker), each send is asked for first, and waits
+its turn as `queued`; what it holds is released with whatever comes of the send.
+
 An effect whose scope is discarded while it is under way is waited for, since it may have landed; only then can it be
 undone. An undo is an effect like any other, with a ledger row of its own; one that the target refuses for good is
 stuck: it is named at the end of the run and blocks no other.
@@ -22,18 +25,34 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import canonical_json
 from orchspec.runtime.draws import JITTER, uniform
-from orchspec.runtime.kernel.commands import ArmTimer, ClaimEffect, DropTimer, SettleEffect, TryEffect
+from orchspec.runtime.kernel.commands import (
+    ArmTimer,
+    ClaimEffect,
+    DropTimer,
+    HoldGrant,
+    ReleaseGrant,
+    RequestGrant,
+    SettleEffect,
+    TryEffect,
+)
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.program import RESEND, CompiledEffect, Link, Op, Program, op_for, rest_us
 from orchspec.runtime.kernel.steps import Failed
-from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, RESTING, SENT, TIMER_OF
+from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, QUEUED, RESTING, SENT, TIMER_OF
 from orchspec.runtime.kernel.tasks import follow
 from orchspec.runtime.kernel.values import InvalidValue
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Backoff, EffectStep, Policy
-    from orchspec.runtime.kernel.events import EffectClaimed, EffectConfirmed, EffectRefused, EffectUnknown, TimerFired
+    from orchspec.runtime.kernel.events import (
+        EffectClaimed,
+        EffectConfirmed,
+        EffectRefused,
+        EffectUnknown,
+        TaskEnrolled,
+        TimerFired,
+    )
 
 __all__ = ["Applying", "Done", "EffectOp", "target_key"]
 
@@ -47,13 +66,14 @@ def target_key(ledger_key: str, generation: int) -> str:
 class EffectOp(Op):
     """A compiled effect step."""
 
-    __slots__ = ("args", "effect", "links", "only_if", "policy")
+    __slots__ = ("args", "effect", "gates", "links", "only_if", "policy")
 
     def __init__(self, program: Program, statement: EffectStep, index: int) -> None:
         Op.__init__(self, program, statement, index)
         self.effect = program.effects[statement.effect]
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
         self.policy = statement.policy
+        self.gates = self.effect.gates if statement.gate is None else (statement.gate, *self.effect.gates)
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
         self.links = tuple(Link(program, link) for link in statement.on_failure)
 
@@ -75,7 +95,7 @@ class EffectOp(Op):
             self._refuse(frame, Failure("bad_input", f"{path}: {error}", path))
             return
         applying = Applying(frame, self, frame, self.index, self.node, self.name)
-        applying.begin(self.effect, args, key, self.policy, self.links)
+        applying.begin(self.effect, args, key, self.policy, self.links, gates=self.gates)
 
     def _refuse(self, frame: Frame, failure: Failure) -> None:
         Failed(frame, self, frame, self.index, self.node, self.name).fail(failure, self.links)
@@ -91,7 +111,9 @@ class Applying(Activity):
         "deadline_us",
         "discarded",
         "dispatch",
+        "doubtful",
         "effect",
+        "gates",
         "generation",
         "intent",
         "ledger_key",
@@ -114,6 +136,8 @@ class Applying(Activity):
         policy: Policy,
         links: tuple[Link, ...],
         undoes: Done | None = None,
+        *,
+        gates: tuple[str, ...] | None = None,
     ) -> None:
         """Claim it. `key` is the value of the key expression.
 
@@ -135,6 +159,8 @@ class Applying(Activity):
         self.rest_at_us = 0
         self.deadline_us: int | None = None
         self.discarded = False
+        self.gates = gates if gates is not None else effect.gates
+        self.doubtful = False
         kernel.intents += 1
         self.intent = kernel.intents
         self.state = CLAIMING
@@ -189,6 +215,28 @@ class Applying(Activity):
         self._fail(Failure("effect_conflict", message, self.path()))
 
     def _send(self) -> None:
+        if not self.gates:
+            self._sent()
+            return
+        # What waits here may have happened already, if it was in doubt.
+        self.doubtful = self.state == DOUBT
+        self.state = QUEUED
+        self._request()
+
+    def _request(self) -> None:
+        gates = self.gates
+        self.kernel.out.append(RequestGrant(self.place, self.attempt, gates[-1:], gates=gates[:-1]))
+
+    def _release(self, outcome: str) -> None:
+        if self.gates and self.state in (SENT, QUEUED):
+            given = outcome if self.state == SENT else "stopped"
+            self.kernel.out.append(ReleaseGrant(self.place, self.attempt, given))
+
+    def enrolled(self, _event: TaskEnrolled) -> None:
+        """Its limits let it go."""
+        self._sent()
+
+    def _sent(self) -> None:
         kernel = self.kernel
         self.state = SENT
         timeout_us = self.policy.timeout_us
@@ -207,6 +255,7 @@ class Applying(Activity):
     def confirmed(self, event: EffectConfirmed) -> None:
         """It happened, whichever of our sends it was that did it."""
         self._drop_timer()
+        self._release("ok")
         try:
             receipt = self.effect.codec.decode_result(event.receipt)
         except InvalidValue as error:
@@ -232,6 +281,7 @@ class Applying(Activity):
         """It did not happen: try again as the policy says, or give up."""
         kernel = self.kernel
         self._drop_timer()
+        self._release("failed")
         self.refusals += 1
         if self.discarded:
             self._settle("not_done", None)
@@ -251,6 +301,7 @@ class Applying(Activity):
     def unknown(self, event: EffectUnknown) -> None:
         """In doubt: sent again, same key, after a rest."""
         self._drop_timer()
+        self._release("failed")
         self.kernel.decide("in doubt", event.message)
         self._rest(DOUBT, "settle", self.policy.backoff or RESEND, 0)
 
@@ -258,6 +309,7 @@ class Applying(Activity):
         """A deadline (then it is in doubt) or the end of a rest (then it is sent again)."""
         if event.timer == "attempt":
             self.deadline_us = None
+            self._release("failed")
             self.kernel.decide("in doubt", "no reply in time")
             self._rest(DOUBT, "settle", self.policy.backoff or RESEND, 0)
         else:
@@ -301,6 +353,11 @@ class Applying(Activity):
             self._settle("not_done", None)
             self._withdraw()
             return
+        if self.state == QUEUED and not self.doubtful:
+            self._release("stopped")
+            self._settle("not_done", None)
+            self._withdraw()
+            return
         if self.state == CLAIMING:
             self._settle("withdrawn", None)
         self.discarded = True
@@ -316,7 +373,11 @@ class Applying(Activity):
             self._claim()
             if self.discarded:
                 self._settle("withdrawn", None)
+        elif self.state == QUEUED:
+            self._request()
         elif self.state == SENT:
+            if self.gates:
+                kernel.out.append(HoldGrant(self.place, self.attempt, self.gates[-1], gates=self.gates[:-1]))
             self.dispatch += 1
             if self.deadline_us is not None:
                 self.deadline_us = kernel.now + (self.policy.timeout_us or 0)

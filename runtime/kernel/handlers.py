@@ -33,12 +33,15 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.regions import Region
+from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
 from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
+    HEDGED,
     REGION_TABLE,
+    RUNNING,
     SIGNAL_TABLE,
     STATE_NAMES,
     TASK_TABLE,
@@ -140,7 +143,9 @@ def _timer_fired(kernel: Kernel, event: TimerFired) -> None:
 
 def _is_awaited(kernel: Kernel, activity: Task | Applying, event: TimerFired) -> bool:
     """Whether it is the timer of the state and the attempt; one that fires twice, or too late, is ignored."""
-    if event.timer not in TIMER_OF.values():
+    if event.timer == "hedge" and activity.state == RUNNING and event.attempt == activity.attempt:
+        return True
+    if event.timer not in TIMER_OF.values() and event.timer != "hedge":
         raise ImpossibleEvent(f"{activity.path()} has no timer {event.timer!r}")
     if event.attempt == activity.attempt and TIMER_OF.get(activity.state) == event.timer:
         return True
@@ -192,11 +197,16 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
 
 
 def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
-    task = _task_at(kernel, event)
-    if event.attempt != task.attempt:
+    activity = _at(kernel, event)
+    if isinstance(activity, Enclosure):
+        _task(kernel, activity, event, REGION_TABLE, activity.enrolled)
+        return
+    asked = _effect_at(kernel, event) if isinstance(activity, Applying) else _task_at(kernel, event)
+    if event.attempt != asked.attempt:
         kernel.ignore()
         return
-    _task(kernel, task, event, TASK_TABLE, task.enrolled)
+    table = EFFECT_TABLE if isinstance(activity, Applying) else TASK_TABLE
+    _task(kernel, asked, event, table, asked.enrolled)
 
 
 def _task_fulfilled(kernel: Kernel, event: TaskFulfilled) -> None:
@@ -240,7 +250,8 @@ def _is_current(kernel: Kernel, task: Task, event: TaskFulfilled | TaskFailed) -
         stopping.report(event)
         stopping.close(event.place, event.attempt)
         return False
-    if task.state != CLOSED and event.attempt == task.attempt and event.dispatch == task.dispatch:
+    over = task.state in (CLOSED, HEDGED)
+    if not over and event.attempt == task.attempt and event.dispatch == task.dispatch:
         return True
     kernel.ignore()
     charge_late(task, event)

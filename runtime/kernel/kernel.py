@@ -252,6 +252,17 @@ class Kernel:
         activity = self.places[place]
         return activity.key() if activity is not None else self.root_key
 
+    def section(self, place: int, tool: str) -> tuple[int, int] | None:
+        """The critical section around a place that holds a tool: place and attempt of its grant; None where none."""
+        if not self.program.sections:
+            return None
+        node: Any = self.places[place]
+        while node is not None and node is not self:
+            if isinstance(node, scopes.Enclosure) and tool in node.op.tools:  # type: ignore[attr-defined]
+                return node.place, 1
+            node = node.host if isinstance(node, Frame) else getattr(node, "owner", None)
+        return None
+
     def open_places(self) -> list[int]:
         """The places where something is under way, ascending."""
         return [

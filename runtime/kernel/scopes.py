@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.budget import Account
-from orchspec.runtime.kernel.commands import ArmTimer, DropTimer
+from orchspec.runtime.kernel.commands import ArmTimer, DropTimer, HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.expressions import ExpressionError, compile_expr
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.program import CompiledBlock, Link, Op, Program, op_for
 from orchspec.runtime.kernel.regions import Region
 from orchspec.runtime.kernel.steps import Failed, Fan, floor_of
-from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.table import CLOSED, OPEN, QUEUED
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Scope
-    from orchspec.runtime.kernel.events import TimerFired
+    from orchspec.runtime.kernel.events import TaskEnrolled, TimerFired
 
 __all__ = ["ScopeOp"]
 
@@ -24,7 +24,7 @@ __all__ = ["ScopeOp"]
 class ScopeOp(Op):
     """A compiled scope."""
 
-    __slots__ = ("body", "budget", "items", "links", "need", "timeout_us", "width")
+    __slots__ = ("body", "budget", "items", "links", "need", "timeout_us", "tools", "width")
 
     def __init__(self, program: Program, statement: Scope, index: int) -> None:
         Op.__init__(self, program, statement, index)
@@ -36,6 +36,8 @@ class ScopeOp(Op):
         self.budget = statement.budget
         self.timeout_us = statement.timeout_us
         self.links = tuple(Link(program, link) for link in statement.on_failure if link.kind != "ask")
+        self.tools = tuple(statement.tools)
+        program.sections = program.sections or bool(self.tools)
 
     def start(self, frame: Frame) -> None:
         """One frame, or one for each item."""
@@ -54,7 +56,10 @@ class ScopeOp(Op):
 
 
 class Enclosure(Region):
-    """One frame of a scope, with its account and deadline."""
+    """One frame of a scope, with its account and deadline.
+
+    A critical section asks for its tools first, and has them from the beginning of its frame until it has unwound.
+    """
 
     __slots__ = ("deadline_us", "inner", "links")
 
@@ -63,16 +68,34 @@ class Enclosure(Region):
         op = self.op
         assert isinstance(op, ScopeOp)
         self._open()
-        kernel = self.kernel
         self.links = links
         account = self.account
         if op.budget is not None:
             account = Account(op.budget, account, None)
-        self.inner = Frame(kernel, op.body, self, self.frame, account, self, 1, "")
+        self.inner = Frame(self.kernel, op.body, self, self.frame, account, self, 1, "")
         if op.budget is not None:
             account.frame = self.inner
         if op.items is not None:
             self.inner.values[0] = item
+        self.deadline_us: int | None = None
+        if op.tools:
+            self.state = QUEUED
+            self._request(op.tools)
+        else:
+            self._enter()
+
+    def _request(self, tools: tuple[str, ...]) -> None:
+        self.kernel.out.append(RequestGrant(self.place, 1, tools, "whole"))
+
+    def enrolled(self, _event: TaskEnrolled) -> None:
+        """All tools are there."""
+        self.state = OPEN
+        self._enter()
+
+    def _enter(self) -> None:
+        op = self.op
+        assert isinstance(op, ScopeOp)
+        kernel = self.kernel
         times = [
             time for time in (op.timeout_us, op.budget.time_us if op.budget is not None else None) if time is not None
         ]
@@ -94,6 +117,8 @@ class Enclosure(Region):
         self.state = CLOSED
         if self.deadline_us is not None:
             self.kernel.out.append(DropTimer(self.place, "time"))
+        if self.op.tools:  # type: ignore[attr-defined]
+            self.kernel.out.append(ReleaseGrant(self.place, 1, "stopped"))
 
     def timer(self, event: TimerFired) -> None:
         """The scope's time is up."""
@@ -103,12 +128,21 @@ class Enclosure(Region):
         self.inner.fail(Failure("timeout", f"{self.path()} took too long", self.path()))
 
     def stop(self) -> None:
-        """Stop the body."""
+        """Stop the body, or do not begin it."""
         self.stopped = True
-        self.inner.stop()
+        if self.state == QUEUED:
+            self._fall(STOPPED)
+        else:
+            self.inner.stop()
 
     def reissue(self) -> None:
-        """The deadline."""
+        """The tools, and the deadline."""
+        op = self.op
+        assert isinstance(op, ScopeOp)
+        if self.state == QUEUED:
+            self._request(op.tools)
+        elif op.tools:
+            self.kernel.out.append(HoldGrant(self.place, 1, "", tools=op.tools))
         if self.deadline_us is not None:
             self.kernel.out.append(ArmTimer(self.place, "time", self.deadline_us))
 

@@ -25,9 +25,9 @@ __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task."""
+    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges."""
 
-    __slots__ = ("contract", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+    __slots__ = ("contract", "gates", "links", "prefer", "reusable", "seats", "urgency", "watched", "within_us")
 
     def __init__(
         self,
@@ -39,8 +39,12 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        gates: tuple[str, ...] = (),
+        watched: bool = False,
     ) -> None:
         self.contract = contract
+        self.gates = gates
+        self.watched = watched
         self.seats = seats
         self.links = links
         self.prefer = prefer
@@ -57,6 +61,9 @@ class Seeking(Activity):
         "attempt",
         "deadline_us",
         "dispatch",
+        "failure",
+        "hedge",
+        "hedge_after_us",
         "inputs",
         "offers",
         "pico",
@@ -95,6 +102,9 @@ class Seeking(Activity):
         self.previous_error: str | None = None
         self.rest_at_us = 0
         self.reuse_key: str | None = None
+        self.hedge: Seeking | None = None
+        self.hedge_after_us: int | None = None
+        self.failure: Failure | None = None
 
     def _finish(self, value: Any) -> None:
         """A verified value: the task is done."""
@@ -214,5 +224,7 @@ class Seeking(Activity):
                 self.asking.prefer,
                 self.asking.urgency,
                 tuple([seat.agent for seat in seats if seat.session]),
+                self.asking.gates,
+                (self.asking.contract, tuple([seat.share for seat in seats])) if self.asking.watched else None,
             )
         )

@@ -31,6 +31,7 @@ __all__ = [
     "CLOSED",
     "DOUBT",
     "EFFECT_TABLE",
+    "HEDGED",
     "LOOKING",
     "OPEN",
     "QUEUED",
@@ -57,7 +58,7 @@ LOOKING: Final = 1
 UNFUNDED: Final = 2
 """A task that waits for room in a budget."""
 QUEUED: Final = 3
-"""A task that asked the dispatcher for an agent."""
+"""A task that asked the dispatcher for an agent, an effect that asked for its limits, a section for its tools."""
 RUNNING: Final = 4
 """A task whose attempt is under way."""
 RESTING: Final = 5
@@ -73,6 +74,9 @@ OPEN: Final = 9
 WAITING: Final = 10
 """A step that waits for a signal."""
 
+HEDGED: Final = 11
+"""A task whose attempts have failed, while its hedge is still at it."""
+
 STATE_NAMES: Final = {
     CLOSED: "closed",
     LOOKING: "looking",
@@ -85,9 +89,10 @@ STATE_NAMES: Final = {
     DOUBT: "in doubt",
     OPEN: "open",
     WAITING: "waiting",
+    HEDGED: "hedged",
 }
 
-_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, CLOSED})
+_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, CLOSED})
 
 TASK_TABLE: Final[Table] = {
     (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
@@ -95,22 +100,24 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, TaskFulfilled): _AFTER_FAILURE,
     (RUNNING, TaskFailed): _AFTER_FAILURE,
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
-    (RUNNING, TimerFired): _AFTER_FAILURE,
-    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, CLOSED}),
+    (RUNNING, TimerFired): _AFTER_FAILURE | {RUNNING},
+    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, CLOSED}),
     (UNFUNDED, TimerFired): frozenset({CLOSED}),
     (QUEUED, TimerFired): frozenset({CLOSED}),
 }
 """A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
-    (CLAIMING, EffectClaimed): frozenset({SENT, CLOSED}),
+    (CLAIMING, EffectClaimed): frozenset({SENT, QUEUED, CLOSED}),
+    (QUEUED, TaskEnrolled): frozenset({SENT}),
+    (QUEUED, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectRefused): frozenset({RESTING, CLOSED}),
     (SENT, EffectUnknown): frozenset({DOUBT}),
     (SENT, TimerFired): frozenset({DOUBT}),
     (DOUBT, EffectConfirmed): frozenset({CLOSED}),
-    (DOUBT, TimerFired): frozenset({SENT}),
-    (RESTING, TimerFired): frozenset({SENT}),
+    (DOUBT, TimerFired): frozenset({SENT, QUEUED}),
+    (RESTING, TimerFired): frozenset({SENT, QUEUED}),
     (RESTING, EffectConfirmed): frozenset({CLOSED}),
 }
 """An effect, or the undoing of one. In doubt it is sent again until its target says what is true.
@@ -119,9 +126,10 @@ Nothing is guessed. What was refused may yet be confirmed, by an earlier send th
 """
 
 REGION_TABLE: Final[Table] = {
+    (QUEUED, TaskEnrolled): frozenset({OPEN, CLOSED}),
     (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
 }
-"""A region only ever takes its own timers: a deadline, or the period of a repeat."""
+"""A region only ever takes its own timers (a deadline, or the period of a repeat), and a section its tools."""
 
 SIGNAL_TABLE: Final[Table] = {
     (WAITING, SignalReceived): frozenset({WAITING, CLOSED}),
@@ -132,7 +140,7 @@ SIGNAL_TABLE: Final[Table] = {
 TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle"}
 """Which timer a state waits for; any other is late, since a timer may fire twice.
 
-The `within` of a question holds in every state.
+The `within` of a question holds in every state, and an attempt may have a `hedge` beside its deadline.
 """
 
 
