@@ -16,10 +16,12 @@ from orchspec.compiler.constants import NotConstant, evaluate, written
 from orchspec.compiler.context import Context, Env
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Frame
+from orchspec.compiler.places import Place
 from orchspec.compiler.plan import Budget, Need, Rate
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.types import DURATION, FLOAT, INT, MONEY, PERCENT, RATE, Type, is_unknown, show
 from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import (
     Attribute,
     Binary,
@@ -34,16 +36,7 @@ from orchspec.grammar.syntax import (
     Budget as BudgetNode,
 )
 
-__all__ = ["CAPS", "LIMITS", "WORK_LIMITS", "Settings", "read_budget"]
-
-CAPS = ("cost", "tokens")
-"""The limits of an agent's budget, which caps one attempt."""
-
-LIMITS = ("cost", "tokens", "time", "retries", "attempts")
-"""The limits of the budgets of flows, of scopes and of steps with a flow."""
-
-WORK_LIMITS = ("cost", "tokens", "retries", "attempts")
-"""The limits of the budget of a step by agents: its time is that of its attempts."""
+__all__ = ["Settings", "read_budget"]
 
 _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "cost": (MONEY, "cost_pico"),
@@ -51,6 +44,7 @@ _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "time": (DURATION, "time_us"),
     "retries": (INT, "retries"),
     "attempts": (INT, "attempts"),
+    "depth": (INT, "depth"),
     "transitions": (INT, "transitions"),
 }
 
@@ -58,35 +52,37 @@ _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
 class Settings:
     """The attributes and budgets of one place.
 
-    `place` names it in messages (`a tool`); `known` are its attributes; `unbuilt` maps attributes to the construct not
-    built yet that they stand for; `env` is where values are evaluated, by default one without any names.
+    `place` names it in messages (`a tool`), or is one of `places`; `known` are its (other) attributes; `unbuilt` maps
+    attributes to the construct not built yet that they stand for; `env` is where values are evaluated, by default one
+    without any names.
     """
 
     def __init__(
         self,
         typer: Typer,
-        place: str,
+        place: Place | str,
         items: Iterable[Node],
-        known: Sequence[str],
+        known: Sequence[str] = (),
         *,
         unbuilt: Mapping[str, str] | None = None,
         env: Env | None = None,
-        budget: Sequence[str] | None = None,
     ) -> None:
+        at = place if isinstance(place, Place) else Place(place)
         self.typer = typer
         self.context: Context = typer.context
-        self.place = place
+        self.place = at.name
+        self._at = at
         self.attributes: dict[str, Attribute] = {}
         self._budget_node: BudgetNode | None = None
         self._unbuilt = unbuilt or {}
         self.refused: set[str] = set()
         for item in items:
             if isinstance(item, Attribute):
-                self._attribute(item, known)
+                self._attribute(item, (*at.attributes, *known))
             elif isinstance(item, BudgetNode):
-                self._take_budget(item, budget)
+                self._take_budget(item)
         self.env = env if env is not None else Env(Frame(next(iter(self.attributes.values()), _NOWHERE)))
-        self.budget = None if self._budget_node is None or budget is None else self._read(self._budget_node, budget)
+        self.budget = None if self._budget_node is None else read_budget(self, self._budget_node, at)
 
     def _attribute(self, item: Attribute, known: Sequence[str]) -> None:
         name = item.name.text
@@ -95,6 +91,10 @@ class Settings:
         if name in self._unbuilt:
             self.refused.add(name)
             self.context.unbuilt(self._unbuilt[name], item.name, name=name, place=self.place)
+            return
+        if name in self._at.without:
+            self.refused.add(name)
+            self.no_meaning(item.name, name, self._at.without[name])
             return
         if name not in known:
             fix = did_you_mean(name, item.name, [*known, *self._unbuilt])
@@ -108,17 +108,20 @@ class Settings:
             label = Label(first.name.span, "first given here")
             self.context.report.add(codes.ATTRIBUTE_TWICE, item.name, name=name, labels=[label])
 
-    def _take_budget(self, item: BudgetNode, allowed: Sequence[str] | None) -> None:
+    def no_meaning(self, at: Node | Span, name: str, why: str) -> None:
+        """Reports what the language has, and what means nothing here."""
+        self.context.report.add(codes.NO_MEANING, at, name=name, place=self.place, why=why)
+
+    def _take_budget(self, item: BudgetNode) -> None:
         head = item.span.source.span(item.span.start, item.span.start + len("budget"))
-        if allowed is None:
+        if "budget" in self._at.without:
+            self.no_meaning(head, "budget", self._at.without["budget"])
+        elif self._at.limits is None:
             self.context.report.add(codes.UNKNOWN_ATTRIBUTE, head, place=self.place, name="budget")
         elif self._budget_node is not None:
             self.context.report.add(codes.ATTRIBUTE_TWICE, head, name="budget")
         else:
             self._budget_node = item
-
-    def _read(self, node: BudgetNode, allowed: Sequence[str]) -> Budget:
-        return read_budget(self, node, allowed, f"of {self.place}")
 
     # -------------------------------------------------------------- values
 
@@ -284,22 +287,23 @@ def _short(text: str, most: int = 40) -> str:
 _NOWHERE = Node()
 
 
-def read_budget(settings: Settings, node: BudgetNode, allowed: Sequence[str], place: str) -> Budget:
-    """The caps of a budget; `allowed` are the limits that have a meaning there."""
+def read_budget(settings: Settings, node: BudgetNode, place: Place) -> Budget:
+    """The caps of a budget: those that have a meaning at the place."""
     report = settings.context.report
+    allowed = place.limits or ()
     values: dict[str, int] = {}
     for limit in node.limits:
         name = limit.name.text
         if not name:
             continue
-        if name not in allowed and "retries" in allowed and name in ("transitions", "depth", "time"):
-            settings.context.unbuilt("limit", limit.name, name=name)
+        if name in place.unlimited:
+            settings.no_meaning(limit.name, name, place.unlimited[name])
             continue
         if name not in allowed:
             report.add(
                 codes.UNKNOWN_LIMIT,
                 limit.name,
-                place=place,
+                place=f"of {place.name}",
                 name=name,
                 notes=[f"it can have {listed(allowed)}"],
                 fix=did_you_mean(name, limit.name, allowed),

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchspec.compiler.arbitrations import check_arbitrate
-from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.attributes import Settings
+from orchspec.compiler.channels import check_send
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
@@ -18,14 +19,14 @@ from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Context, Env, Fact
 from orchspec.compiler.dependencies import settle_order
 from orchspec.compiler.expressions import Typer
-from orchspec.compiler.failures import read_on_failure
-from orchspec.compiler.loops import items_type, refuse_shadow, width_of
+from orchspec.compiler.loops import refuse_shadow
 from orchspec.compiler.machines import check_machine
-from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, LoopInfo, RepeatInfo, ScopeInfo, SlotKind, ToolInfo
-from orchspec.compiler.names import find_all
+from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, RepeatInfo, SlotKind
+from orchspec.compiler.places import BLOCK, FLOW
 from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.reverts import check_revert
 from orchspec.compiler.routes import check_route
+from orchspec.compiler.scopes import check_scope
 from orchspec.compiler.shape import RUNNING, check_shape, is_inner, line_end
 from orchspec.compiler.steps import check_step
 from orchspec.compiler.types import (
@@ -39,7 +40,6 @@ from orchspec.compiler.types import (
     Round,
     Type,
     is_unknown,
-    optional,
     show,
     unify,
 )
@@ -84,7 +84,6 @@ _UNBUILT: Mapping[type[Node], str] = {
     Supervise: "supervise",
     Peers: "peers",
     Eval: "eval",
-    Send: "send",
 }
 _NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
 _Given = tuple[str, SlotKind, Node, Type]
@@ -98,18 +97,20 @@ class Blocks:
         self.context: Context = typer.context
         self.checked = typer.checked
         self.report = typer.report
+        self._of: FlowInfo | None = None
         self._wanted: dict[BlockInfo, Type | None] = {}
         self._hints: dict[BlockInfo, Type | None] = {}
         self._rules: Mapping[type[Node], Callable[[Any, BlockInfo, Env], Type]] = {
             Step: lambda node, _block, env: check_step(typer, node, env).result,
             Arbitrate: lambda node, _block, env: check_arbitrate(typer, node, env).result,
             Let: self._let,
-            Scope: self._scope,
+            Scope: lambda node, _block, env: check_scope(self, node, env),
             Repeat: self._repeat,
             Route: self._route,
             Fail: self._fail,
             Until: self._until,
             Wait: lambda node, _block, env: check_wait(typer, node, env),
+            Send: lambda node, _block, env: check_send(typer, node, env, self._of),
             Revert: lambda node, _block, env: check_revert(typer, node, env),
             Return: self._value,
             Give: self._value,
@@ -118,6 +119,7 @@ class Blocks:
     def flow(self, info: FlowInfo) -> None:
         """Checks the body of a flow."""
         node = info.node
+        self._of = info
         if isinstance(node, MachineDecl):
             check_machine(self, info, node)
             return
@@ -127,7 +129,7 @@ class Blocks:
         block = self.block(node, node.body, None, given, (), None if isinstance(info.result, Nothing) else info.result)
         info.block = block
         items = [item for item in node.body if isinstance(item, Attribute | Budget)]
-        settings = Settings(self.typer, "a flow", items, ("economy",), budget=LIMITS)
+        settings = Settings(self.typer, FLOW, items)
         info.budget = settings.budget or Caps()
         info.economy = settings.share("economy")
         self._must_end(block, info)
@@ -292,51 +294,20 @@ class Blocks:
             block.result = found if wanted is None else wanted
         return NOTHING
 
-    def _settings_of(self, block: BlockInfo, place: str) -> None:
+    def _settings_of(self, block: BlockInfo) -> None:
         """A block that takes no attributes and has some reports them."""
         node = block.node
         body = node.body if isinstance(node, Repeat | Block) else ()
-        Settings(self.typer, place, [item for item in body if isinstance(item, Attribute | Budget)], ())
+        Settings(self.typer, BLOCK, [item for item in body if isinstance(item, Attribute | Budget)])
 
-    # -------------------------------------------------------------- scopes and repeats
-
-    def _scope(self, node: Scope, _block: BlockInfo, env: Env) -> Type:
-        items = [item for item in node.body if isinstance(item, Attribute | Budget)]
-        known = ("timeout", "on_failure", "after", "tools", *(("width", "need") if node.loop is not None else ()))
-        settings = Settings(self.typer, "a scope", items, known, env=env, budget=LIMITS)
-        given: list[_Given] = []
-        if node.loop is not None:
-            shadows = refuse_shadow(self.typer, node.loop.name, env.frame)
-            kind = items_type(self.typer, node.loop.items, env)
-            given.append((node.loop.name.text, "item", node.loop, kind))
-            if shadows:
-                kind = UNKNOWN
-        width = width_of(self.typer, settings, env)
-        body = self.block(node, node.body, env.frame, given, env.at, None, env.facts)
-        info = ScopeInfo(node, body, budget=settings.budget, timeout_us=settings.duration("timeout"))
-        self.checked.scopes[node] = info
-        tools, _ = find_all(self.context, settings.names("tools", "[ledger]"), ToolInfo)
-        info.tools = tuple(dict.fromkeys(tools))
-        if node.loop is not None:
-            info.loop = LoopInfo(body.frame.slots[0], node.loop.items, width)
-            info.need = settings.need()
-        # What `use` gives stands in for the value of the scope, so it sees what the scope sees, not what is in it.
-        inner = env if node.loop is None else env.within(_item_only(node, env.frame, body.frame))
-        skips = read_on_failure(self.typer, info, settings, inner, body.result, None)
-        if isinstance(body.result, Nothing):
-            return NOTHING
-        if node.loop is not None:
-            info.result = ListOf(body.result)
-        else:
-            info.result = optional(body.result) if skips else body.result
-        return info.result
+    # -------------------------------------------------------------- repeats and routes
 
     def _repeat(self, node: Repeat, block: BlockInfo, env: Env) -> Type:
         self._bound(node, env)
         round_ = Round(node)
         given: list[_Given] = [("past", "past", node, ListOf(round_)), ("prev", "prev", node, Optional(round_))]
         body = self.block(node, node.body, env.frame, given, env.at, None, env.facts)
-        self._settings_of(body, "a repeat")
+        self._settings_of(body)
         info = RepeatInfo(node, body, result=body.result)
         self.checked.repeats[node] = info
         info.until = next((item for item in body.statements if isinstance(item, Until)), None)
@@ -355,7 +326,7 @@ class Blocks:
         value = info.body.result
         wanted = None if isinstance(value, Nothing) or is_unknown(value) else value
         block = self.block(node, node.body, env.frame, (), env.at, wanted, env.facts)
-        self._settings_of(block, "an `else`")
+        self._settings_of(block)
         info.otherwise = block
         fails = any(isinstance(item, Fail) and item.when is None for item in block.statements)
         if block.gives is None and not fails and not isinstance(value, Nothing):
@@ -369,7 +340,7 @@ class Blocks:
     def _route(self, node: Route, _block: BlockInfo, env: Env) -> Type:
         def body(arm: Arm, inside: Env, hint: Type | None) -> BlockInfo:
             block = self.block(arm.body, arm.body.body, inside.frame, (), inside.at, None, inside.facts, hint)
-            self._settings_of(block, "an arm")
+            self._settings_of(block)
             return block
 
         return check_route(self.typer, node, env, body).result
@@ -393,12 +364,3 @@ class Blocks:
             return
         if value < 1:
             self.report.add(codes.BAD_BOUND, node.times, name=name, problem=f"is {value}, less than 1")
-
-
-def _item_only(node: Scope, parent: Frame, body: Frame) -> Frame:
-    """The frame of a scope's body as `on_failure` sees it: with the item alone."""
-    frame = Frame(node, parent)
-    item = body.slots[0]
-    frame.add(item.name, item.kind, item.declared, item.type)
-    frame.given = 1
-    return frame

@@ -15,6 +15,7 @@ from orchspec.compiler import codes
 from orchspec.compiler.allow import silence
 from orchspec.compiler.beside import apart_from_syntax
 from orchspec.compiler.blocks import Blocks
+from orchspec.compiler.channels import check_channels
 from orchspec.compiler.checks import CHECKS, LINTS
 from orchspec.compiler.codes.types import SELF_TYPED
 from orchspec.compiler.context import Context
@@ -95,6 +96,7 @@ def _passes(context: Context, typer: Typer) -> None:
     check_params(typer)
     check_who(typer)
     check_bodies(typer)
+    check_channels(typer)
     blocks = Blocks(typer)
     for flow in context.checked.flows.values():
         blocks.flow(flow)

@@ -176,6 +176,10 @@ def resolve_signatures(context: Context) -> None:
             context, signal.node.params, signal.frame, f"the signal {signal.name}", "parameter"
         )
         signal.result = NOTHING if signal.node.result is None else resolve_type(context, signal.node.result)
+    for channel in checked.channels.values():
+        channel.params = declare_fields(
+            context, channel.node.params, channel.frame, f"the channel {channel.name}", "parameter"
+        )
     for flow in checked.flows.values():
         flow.params = declare_fields(context, flow.node.params, flow.frame, f"the flow {flow.name}", "parameter")
         flow.result = NOTHING if flow.node.result is None else resolve_type(context, flow.node.result)
@@ -279,6 +283,8 @@ def check_bodies(typer: Typer) -> None:
     for signal in checked.signals.values():
         check_fields(typer, signal.params, signal.frame)
         Settings(typer, "a signal", signal.node.settings, ())
+    for channel in checked.channels.values():
+        check_fields(typer, channel.params, channel.frame)
     for flow in checked.flows.values():
         check_fields(typer, flow.params, flow.frame)
 

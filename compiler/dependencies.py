@@ -1,7 +1,7 @@
 """The order of a block: what each statement waits for, and that nothing waits for itself.
 
 A statement waits for the statements whose names it, or anything nested in it, reads; for what `after` and `require`
-say; an effect step for the effect steps and the guards above it; everything for the checkpoints and waits above it,
+say; an effect step for the effect steps and the guards above it; everything for the checkpoints, waits and sends above,
 and these for everything above them. Cycles are told with each of their edges; what is merely written in the wrong
 order is told so.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from orchspec.compiler.circles import circle, graph_of, knots
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.context import Context
@@ -30,6 +31,7 @@ from orchspec.grammar.syntax import (
     Revert,
     Route,
     Scope,
+    Send,
     Statement,
     Step,
     Wait,
@@ -191,7 +193,7 @@ def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
                 statement.span,
                 f"`{_name(statement)}` stands below a {_barrier(block.statements[barrier])}",
             )
-        if isinstance(statement, Checkpoint | Wait):
+        if isinstance(statement, Checkpoint | Wait | Send):
             for above in range(last, place):
                 name = _name(block.statements[above])
                 yield _Edge(place, above, statement.span, f"the {_barrier(statement)} stands below `{name}`")
@@ -205,7 +207,7 @@ def _barriers(context: Context, block: BlockInfo) -> Iterable[_Edge]:
 
 
 def _barrier(statement: Statement) -> str:
-    return "wait" if isinstance(statement, Wait) else "checkpoint"
+    return {Wait: "wait", Send: "send"}.get(type(statement), "checkpoint")
 
 
 @dataclass(slots=True)
@@ -262,25 +264,17 @@ def _effect_order(block: BlockInfo, place: int, statement: Step | Route | Revert
 def _report_cycles(context: Context, block: BlockInfo, edges: Sequence[_Edge]) -> set[int]:
     """Reports each knot of statements that wait for each other once; gives the statements in knots."""
     if all(edge.earlier < edge.later for edge in edges):
-        return set()  # every edge goes up: no cycle, and no need to load networkx
-    import networkx as nx
-
-    graph: nx.DiGraph[int] = nx.DiGraph()
+        return set()  # every edge goes up: no cycle
     first: dict[tuple[int, int], _Edge] = {}
     for edge in edges:
-        graph.add_edge(edge.later, edge.earlier)
         known = first.get((edge.later, edge.earlier))
         if known is None or (edge.read and not known.read):
             first[edge.later, edge.earlier] = edge
-    if nx.is_directed_acyclic_graph(graph):
-        return set()
+    graph = graph_of(first)
     looped: set[int] = set()
-    knots = sorted(sorted(knot) for knot in nx.strongly_connected_components(graph))
-    for knot in knots:
-        if len(knot) == 1 and not graph.has_edge(knot[0], knot[0]):
-            continue
+    for knot in knots(graph):
         looped.update(knot)
-        cycle = [first[later, earlier] for later, earlier in nx.find_cycle(graph.subgraph(knot), knot[0])]
+        cycle = [first[edge] for edge in circle(graph, min(knot))]
         start = min(cycle, key=lambda edge: edge.span.start)
         names = [f"`{_name(block.statements[edge.later])}`" for edge in cycle]
         shown = " and ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + " and " + names[-1]

@@ -92,4 +92,4 @@ def compile_text(
 def check_file(name: str, text: str) -> tuple[Diagnostic, ...]:
     """All diagnostics of a spec whose text was read already; a `name` of no file (`-`) has no data files beside it."""
     folder = Path(name).parent if name != STANDARD_INPUT else None
-    return compile_text(text, name, folder=folder).diagnostics
+    return tuple(check(Source(name, text), folder=folder).diagnostics)

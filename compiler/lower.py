@@ -11,6 +11,7 @@ from pathlib import PurePath
 from orchspec.compiler.lowering.blocks import Lowering
 from orchspec.compiler.lowering.declarations import (
     lower_agents,
+    lower_channels,
     lower_contracts,
     lower_effects,
     lower_enums,
@@ -50,6 +51,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         tools=lower_tools(checked),
         effects=lower_effects(checked),
         signals=lower_signals(checked),
+        channels=lower_channels(checked),
         gates={**lower_gates(checked), **blocks.gates},
         flows=flows,
         params={name: info.value for name, info in checked.params.items()},

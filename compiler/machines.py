@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from orchspec.compiler.attributes import LIMITS, Settings
+from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import flows as flow_codes
 from orchspec.compiler.codes import machines as codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.context import Env, Fact
 from orchspec.compiler.loops import refuse_shadow
 from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, MachineInfo, SlotKind, StateInfo
+from orchspec.compiler.places import MACHINE
 from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.types import ListOf, Nothing, Optional, Round, Type, is_unknown, show
@@ -45,7 +46,7 @@ def check_machine(blocks: Blocks, info: FlowInfo, node: MachineDecl) -> None:
     typer.checked.blocks[node] = block
     info.machine = machine = MachineInfo()
     items = [item for item in node.body if isinstance(item, Attribute | Budget)]
-    settings = Settings(typer, "a machine", items, ("economy",), budget=(*LIMITS, "transitions"))
+    settings = Settings(typer, MACHINE, items)
     info.budget = settings.budget or Caps()
     info.economy = settings.share("economy")
     known: dict[State, frozenset[Fact]] = {}

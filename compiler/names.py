@@ -9,6 +9,7 @@ from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import (
     AgentInfo,
+    ChannelInfo,
     ContractInfo,
     DecisionInfo,
     EffectInfo,
@@ -63,8 +64,6 @@ LOOP_TYPES = ("Delegation", "Ask", "Done", "Turn")
 """The types that `supervise` and `peers` bring along."""
 
 _BUILTIN_TYPES = frozenset((*SCALARS, "List", "Map", *LOOP_TYPES))
-_UNBUILT = {Import: "import", ChannelDecl: "channel"}
-_HEADS = {Import: "alias", ChannelDecl: "name"}
 _KIND_WORDS = {
     RecordInfo: "a type",
     EnumInfo: "an enum",
@@ -78,6 +77,7 @@ _KIND_WORDS = {
     EffectInfo: "an effect",
     FlowInfo: "a flow",
     SignalInfo: "a signal",
+    ChannelInfo: "a channel",
 }
 
 
@@ -97,12 +97,9 @@ def collect(context: Context) -> None:
     for declaration in context.checked.file.declarations:
         kind = type(declaration)
         match declaration:
-            case Import() | ChannelDecl():
-                head: Ident = getattr(declaration, _HEADS[kind])
-                context.unbuilt(_UNBUILT[kind], _head(declaration, head))
-                context.checked.opaque.add(head.text)
-                if not isinstance(declaration, Import):
-                    _first(context, seen, "actor", head)
+            case Import():
+                context.unbuilt("import", _head(declaration))
+                context.checked.opaque.add(declaration.alias.text)
             case ProfileDecl():
                 context.checked.profiles.append(declaration)
             case ScenarioDecl():
@@ -119,12 +116,9 @@ def collect(context: Context) -> None:
                 getattr(context.checked, table)[name.text] = make(context, declaration)
 
 
-def _head(declaration: Node, name: Ident) -> Span:
-    """The keyword and, where they stand side by side, the name: the smallest place that shows a construct."""
-    start = declaration.span.start
-    if isinstance(declaration, Import):
-        return declaration.path.span.source.span(start, declaration.path.span.end)
-    return declaration.span.source.span(start, name.span.end)
+def _head(declaration: Import) -> Span:
+    """The keyword and the path: the smallest place that shows an import."""
+    return declaration.path.span.source.span(declaration.span.start, declaration.path.span.end)
 
 
 def _first(context: Context, seen: dict[tuple[str, str], Ident], space: str, name: Ident) -> bool:
@@ -178,6 +172,7 @@ _MAKERS: Mapping[type[Node], tuple[Callable[[Context, Any], object], str, str]] 
     FlowDecl: (lambda _, node: FlowInfo(node.name.text, node, Frame(node)), "flows", "actor"),
     MachineDecl: (lambda _, node: FlowInfo(node.name.text, node, Frame(node)), "flows", "actor"),
     SignalDecl: (lambda _, node: SignalInfo(node.name.text, node, Frame(node)), "signals", "actor"),
+    ChannelDecl: (lambda _, node: ChannelInfo(node.name.text, node, Frame(node)), "channels", "actor"),
 }
 _TABLES: Mapping[type[object], tuple[str, str]] = {
     RecordInfo: ("records", "type"),
@@ -192,6 +187,7 @@ _TABLES: Mapping[type[object], tuple[str, str]] = {
     EffectInfo: ("effects", "effect"),
     FlowInfo: ("flows", "flow"),
     SignalInfo: ("signals", "signal"),
+    ChannelInfo: ("channels", "channel"),
 }
 
 

@@ -24,6 +24,7 @@ from orchspec.grammar.syntax import (
     Revert,
     Route,
     Scope,
+    Send,
     State,
     Statement,
     Step,
@@ -33,7 +34,7 @@ from orchspec.grammar.syntax import (
 
 __all__ = ["RUNNING", "check_shape", "is_inner", "line_end"]
 
-RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Revert, Until, Return, Give)
+RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Send, Revert, Until, Return, Give)
 """The statements that run."""
 
 

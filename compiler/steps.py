@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from orchspec.compiler.attributes import LIMITS, WORK_LIMITS, Settings
+from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import flows as codes
@@ -26,8 +26,9 @@ from orchspec.compiler.model import (
     StepInfo,
 )
 from orchspec.compiler.names import describe, find, find_all, is_opaque
+from orchspec.compiler.places import EFFECT_STEP, FAN_OUT, FLOW_STEP, SIGNAL_STEP, STEP
 from orchspec.compiler.plan import Budget
-from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
+from orchspec.compiler.policies import read_policy
 from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
@@ -48,30 +49,12 @@ from orchspec.grammar.syntax import (
     walk,
 )
 
-__all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills"]
+__all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills", "refuse_fan_out"]
 
 CANDIDATES_MAX = 200_000
 """How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
 
 _PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
-_TASK = (
-    *POLICY_ATTRIBUTES,
-    "policies",
-    "width",
-    "need",
-    "prefer",
-    "urgency",
-    "only_if",
-    "after",
-    "on_failure",
-)
-_FLOW_UNBUILT = dict.fromkeys((*POLICY_ATTRIBUTES, "policies", "urgency"), "flow-attribute")
-_FAN_OUT_ONLY = {
-    "width": "it bounds the items of a `for`",
-    "need": "it is the floor of a `for` or a fan-out",
-    "prefer": "it chooses among several agents, under `by any`",
-    "urgency": "it orders tasks that wait for an agent",
-}
 
 
 def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
@@ -97,9 +80,6 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
     _limits(typer, info, settings, env)
     skips = read_on_failure(typer, info, settings, inner, base, _asked(info))
     info.result = _result(info, base, skips=skips)
-    if node.loop is not None and isinstance(target, EffectInfo | FlowInfo | SignalInfo):
-        typer.context.unbuilt("effect-for", node.loop)
-        info.result = UNKNOWN
     return info
 
 
@@ -139,25 +119,25 @@ def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | 
 def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
     match target:
         case EffectInfo():
-            known: tuple[str, ...] = (*POLICY_ATTRIBUTES, "policies", "only_if", "after", "on_failure")
-            settings = Settings(typer, "a step with an effect", node.settings, (*known, *_FAN_OUT_ONLY), env=env)
+            place = EFFECT_STEP
         case FlowInfo():
-            known = ("only_if", "after", "on_failure", *_FAN_OUT_ONLY)
-            settings = Settings(
-                typer, "a step with a flow", node.settings, known, unbuilt=_FLOW_UNBUILT, env=env, budget=LIMITS
-            )
+            place = FLOW_STEP
         case SignalInfo():
-            known = ("timeout", "only_if", "after", "on_failure", *_FAN_OUT_ONLY)
-            settings = Settings(typer, "a step with a signal", node.settings, known, env=env)
+            place = SIGNAL_STEP
         case _:
-            settings = Settings(typer, "a step", node.settings, _TASK, env=env, budget=WORK_LIMITS)
+            place = STEP
+    settings = Settings(typer, place, node.settings, env=env)
     if isinstance(target, EffectInfo | FlowInfo | SignalInfo) and node.loop is None:
-        kind = describe(target)
-        for name, meaning in _FAN_OUT_ONLY.items():
-            if settings.has(name):
-                why = f"this is {kind}, and {meaning}"
-                typer.report.add(codes.WITHOUT_FAN_OUT, settings.attributes[name].name, name=name, why=why)
+        refuse_fan_out(settings, ("width", "need"), f"this is {describe(target)}, and ")
     return settings
+
+
+def refuse_fan_out(settings: Settings, names: Iterable[str], before: str = "") -> None:
+    """Reports attributes that go only with several items or agents, where there is one."""
+    for name in names:
+        if settings.has(name):
+            why = f"{before}{FAN_OUT[name]}"
+            settings.context.report.add(codes.WITHOUT_FAN_OUT, settings.attributes[name].name, name=name, why=why)
 
 
 def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) -> Type:
@@ -291,15 +271,21 @@ def _everybody(typer: Typer, by: By, contract: ContractInfo | None) -> list[Agen
 
 
 def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
-    if isinstance(info.effect, EffectInfo):
-        info.own = read_policy(settings)
-        info.policy = info.own.over(info.effect.policy)
-        return
-    if info.signal is not None:
-        info.policy = PolicyValues(timeout_us=settings.duration("timeout"))
-        return
     info.budget = settings.budget
-    if info.flow is not None:
+    urgency = settings.expr("urgency")
+    if urgency is not None:
+        typer.root(urgency, env, INT, "`urgency`")
+        info.urgency = urgency
+    if info.effect is not None or info.signal is not None or info.flow is not None:
+        own = info.own = read_policy(settings)
+        # Of the policies that a signal names it takes the timeout: the rest is about trying.
+        if info.signal is not None:
+            own = info.own = PolicyValues(timeout_us=own.timeout_us)
+        info.policy = own
+        if info.effect is not None:
+            info.policy = own.over(info.effect.policy)
+        if info.node.loop is not None:
+            info.need = settings.need()
         return
     several = info.pattern in ("all", "some")
     allowed = {
@@ -307,10 +293,8 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
         "need": info.node.loop is not None or several,
         "prefer": info.pattern == "any",
     }
-    for name, fits in allowed.items():
-        if settings.has(name) and not fits and info.node.by is not None:
-            why = _FAN_OUT_ONLY[name]
-            typer.report.add(codes.WITHOUT_FAN_OUT, settings.attributes[name].name, name=name, why=why)
+    if info.node.by is not None:
+        refuse_fan_out(settings, [name for name, fits in allowed.items() if not fits])
     if several or info.node.loop is not None:
         info.need = settings.need()
         asked = info.copies if info.pattern == "some" else len(info.candidates)
@@ -319,10 +303,6 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
             settings.out_of_range("need", expr, str(info.need.count), f"at most the {asked} that are asked")
     if info.pattern == "any":
         info.prefer = settings.one_of("prefer", _PREFER) or "least_busy"  # type: ignore[assignment]
-    urgency = settings.expr("urgency")
-    if urgency is not None:
-        typer.root(urgency, env, INT, "`urgency`")
-        info.urgency = urgency
 
 
 def _asked(info: StepInfo) -> ContractInfo | None:

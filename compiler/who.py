@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from orchspec.compiler.attributes import CAPS, Settings
+from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import declarations as codes
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import AgentInfo, ContractInfo, ModelInfo, ToolInfo
 from orchspec.compiler.names import find_all
+from orchspec.compiler.places import AGENT
 from orchspec.compiler.plan import Budget
 from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy, read_slots
 from orchspec.compiler.types import MONEY
@@ -77,7 +79,7 @@ def _agent(typer: Typer, info: AgentInfo) -> None:
         settings = Settings(typer, place, items, _HUMAN)
     else:
         before = len(typer.report.diagnostics)
-        settings = Settings(typer, place, items, _AGENT, unbuilt=_AGENT_UNBUILT, budget=CAPS)
+        settings = Settings(typer, replace(AGENT, name=place), items, _AGENT, unbuilt=_AGENT_UNBUILT)
         if len(typer.report.diagnostics) > before:
             context.vague.add(info)
     info.policy = read_policy(settings)

@@ -35,7 +35,8 @@ FAMILIES: Final = {
     "08": ("budgets", "Budgets"),
     "09": ("studies", "Profiles, scenarios and tests"),
     "10": ("unbuilt", "What this version does not run"),
-    "11": ("shared", "What is shared and what is doubled"),
+    "11": ("messages", "Channels, sessions and evals"),
+    "12": ("shared", "What is shared and what is doubled"),
 }
 """The file and the title of each hundred of codes."""
 

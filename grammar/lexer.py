@@ -56,49 +56,50 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class _Scanner:
+    """`match` skips what says nothing and matches one terminal, near miss or comment; `kinds` names its groups."""
+
     match: Callable[[str, int], re.Match[str] | None]
+    kinds: tuple[str, ...]
     keywords: dict[str, str]
-    spaces: frozenset[str]
 
 
 @functools.lru_cache(maxsize=1)
 def _scanner() -> _Scanner:
     tables = load_tables()
-    # Groups inside the terminals do not capture: the last group that matched then names the terminal.
-    patterns = [(name, re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern)) for name, pattern in tables.patterns]
-    patterns = [*near_misses.BEFORE, *patterns, *near_misses.AFTER]
-    expression = "|".join(f"(?P<{name}>{pattern})" for name, pattern in patterns)
-    return _Scanner(re.compile(expression).match, dict(tables.keywords), frozenset(tables.ignored - {"COMMENT"}))
+    # Groups inside the terminals do not capture: the last group that matched then tells the terminal.
+    patterns = {name: re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern) for name, pattern in tables.patterns}
+    spaces = "|".join(patterns.pop(name) for name in sorted(tables.ignored - {"COMMENT"}))
+    ordered = [*near_misses.BEFORE, *patterns.items(), *near_misses.AFTER]
+    expression = "|".join(f"({pattern})" for _, pattern in ordered)
+    # Possessive: at the end of the text nothing is left to match, and a space is no terminal.
+    compiled = re.compile(f"(?:{spaces})*+(?:{expression})")
+    return _Scanner(compiled.match, ("", *(name for name, _ in ordered)), dict(tables.keywords))
 
 
 def scan(source: Source) -> Tokens:
     """The tokens of a source; never fails, and takes time and memory linear in its length."""
     scanner = _scanner()
-    match, keywords, spaces = scanner.match, scanner.keywords, scanner.spaces
+    match, kinds, keywords, readers = scanner.match, scanner.kinds, scanner.keywords, near_misses.READERS
     text = source.text
     tokens = Tokens(source)
     append = tokens.items.append
     doc_lines: list[str] = []
-    position, length = 0, len(text)
-    while position < length:
-        found = match(text, position)
-        assert found is not None, "the last near miss matches any character"
-        kind = found.lastgroup
-        assert kind is not None
-        start, position = position, found.end()
-        if kind in spaces:
-            continue
-        if kind == "COMMENT":
-            comment = Comment(found.group().rstrip(), Span(source, start, position))
+    position = 0
+    while (found := match(text, position)) is not None:
+        group = found.lastindex
+        assert group is not None, "the last near miss matches any character"
+        kind, word = kinds[group], found[group]
+        start, position = found.span(group)
+        if kind == "NAME":
+            kind = keywords.get(word, kind)
+        elif kind == "COMMENT":
+            comment = Comment(word.rstrip(), Span(source, start, position))
             tokens.comments.append(comment)
             if comment.is_doc:
                 doc_lines.append(comment.text[3:].removeprefix(" "))
             continue
-        if kind == "NAME":
-            word = found.group()
-            token = Token(keywords.get(word, "NAME"), word, start, position)
-        elif kind in near_misses.READERS:
-            reading, diagnostic = near_misses.READERS[kind](Span(source, start, position))
+        elif kind in readers:
+            reading, diagnostic = readers[kind](Span(source, start, position))
             if diagnostic is not None:
                 tokens.diagnostics.append(diagnostic)
                 if len(tokens.diagnostics) >= DIAGNOSTICS_MAX:
@@ -106,16 +107,14 @@ def scan(source: Source) -> Tokens:
                     break
             if reading is None:
                 continue
-            token_kind, word, position = reading
-            if not token_kind:
+            kind, word, position = reading
+            if not kind:
                 continue
-            token = Token(token_kind, word, start, position)
-        else:
-            token = Token(kind, found.group(), start, position)
         if doc_lines:
             tokens.docs[start] = "\n".join(doc_lines)
             doc_lines.clear()
-        append(token)
-    append(Token(END, "", position, position))
+        append(Token(kind, word, start, position))
+    end = position if found is not None else len(text)
+    append(Token(END, "", end, end))
     tokens.diagnostics.extend(near_misses.hidden_characters(source))
     return tokens

@@ -21,21 +21,38 @@ def distance(left: str, right: str, limit: int) -> int:
 
     Gives `limit + 1` as soon as the distance is known to exceed `limit`.
     """
+    too_far = limit + 1
     if abs(len(left) - len(right)) > limit:
-        return limit + 1
+        return too_far
+    # What both begin and end with costs nothing.
+    start, end_left, end_right = 0, len(left), len(right)
+    while start < min(end_left, end_right) and left[start] == right[start]:
+        start += 1
+    while min(end_left, end_right) > start and left[end_left - 1] == right[end_right - 1]:
+        end_left, end_right = end_left - 1, end_right - 1
+    left, right = left[start:end_left], right[start:end_right]
+    width = len(right)
     before: list[int] = []
-    previous = list(range(len(right) + 1))
+    previous = [min(j, too_far) for j in range(width + 1)]
     for i, a in enumerate(left, start=1):
-        current = [i]
-        for j, b in enumerate(right, start=1):
-            cost = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
-                cost = min(cost, before[j - 2] + 1)
-            current.append(cost)
+        # More than `limit` columns off the diagonal the distance is more than `limit`.
+        first, last = max(1, i - limit), min(width, i + limit)
+        current = [too_far] * (width + 1)
+        current[0] = min(i, too_far)
+        for j in range(first, last + 1):
+            b = right[j - 1]
+            cost = previous[j - 1] + (a != b)
+            if previous[j] < cost:
+                cost = previous[j] + 1
+            if current[j - 1] < cost:
+                cost = current[j - 1] + 1
+            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b and before[j - 2] < cost:
+                cost = before[j - 2] + 1
+            current[j] = cost
         if min(current) > limit:
-            return limit + 1
+            return too_far
         before, previous = previous, current
-    return min(previous[-1], limit + 1)
+    return min(previous[-1], too_far)
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:

@@ -5,7 +5,7 @@ The classes stand in `expressions`, `statements` and `declarations`; import them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from orchspec.grammar import declarations, expressions, statements
@@ -23,42 +23,75 @@ __all__ = [
     "deep",
     "dotted",
     "shape",
+    "statements_below",
+    "statements_in",
     "walk",
 ]
 __all__ += declarations.__all__
 __all__ += expressions.__all__
 __all__ += statements.__all__
 
-_fields_of: dict[type[Node], tuple[str, ...]] = {}
+_PLAIN = ("str", "bool", "int", "float", "Decimal", "Span", "Literal[")
+_BLOCKS = frozenset({
+    "Block", "Block | None", "tuple[Statement, ...]", "tuple[Arm, ...]", "tuple[Attribute | Budget | State, ...]",
+    "tuple[Declaration, ...]", "tuple[TestItem, ...]",
+})  # fmt: skip
 
 
-def _fields(kind: type[Node]) -> tuple[str, ...]:
-    names = _fields_of.get(kind)
-    if names is None:
-        names = tuple(name for name in getattr(kind, "__dataclass_fields__", ()) if name not in ("span", "op_span"))
-        _fields_of[kind] = names
-    return names
+class _Fields(dict[type[Node], tuple[str, ...]]):
+    """The names of those fields of a kind of node whose annotation is `wanted`, found when first asked for."""
+
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def __missing__(self, kind: type[Node]) -> tuple[str, ...]:
+        declared = getattr(kind, "__dataclass_fields__", {})
+        names = tuple(name for name, field in declared.items() if self._wanted(field.type))
+        self[kind] = names
+        return names
 
 
-def children(node: Node) -> Iterator[Node]:
+_saying = _Fields(lambda annotation: annotation != "Span")
+_holding = _Fields(lambda annotation: not annotation.startswith(_PLAIN))
+_framing = _Fields(_BLOCKS.__contains__)
+
+
+def children(node: Node, fields: _Fields = _holding) -> list[Node]:
     """The nodes directly below `node`, in the order of their fields, which is that of the text."""
-    for name in _fields(type(node)):
+    found: list[Node] = []
+    for name in fields[type(node)]:
         value = getattr(node, name)
-        if isinstance(value, Node):
-            yield value
-        elif isinstance(value, tuple):
-            for item in value:
-                if isinstance(item, Node):
-                    yield item
+        if type(value) is tuple:
+            found += value
+        elif value is not None:
+            found.append(value)
+    return found
 
 
-def walk(node: Node) -> Iterator[Node]:
+def walk(node: Node, fields: _Fields = _holding) -> Iterator[Node]:
     """`node` and all nodes below it, parents first, in the order of the text; uses no recursion."""
     stack = [node]
     while stack:
         current = stack.pop()
         yield current
-        stack.extend(reversed(list(children(current))))
+        if fields[type(current)]:
+            below = children(current, fields)
+            below.reverse()
+            stack += below
+
+
+def statements_below(node: Node) -> list[Node]:
+    """The statements (declarations, states, arms, blocks) directly in `node`, in the order of the text."""
+    return children(node, _framing)
+
+
+def statements_in(node: Node) -> Iterator[Node]:
+    """As `walk`, but for what stands in statements: declarations, states, blocks, arms, and the statements in them.
+
+    That is a tenth of the nodes. Expressions, clauses and the settings of a step or an agent are left aside.
+    """
+    return walk(node, _framing)
 
 
 def deep(node: Node, limit: int) -> Node | None:
@@ -78,7 +111,7 @@ def shape(value: Any) -> Any:
     Two texts mean the same to every later pass when the shapes of their trees are equal.
     """
     if isinstance(value, Node):
-        names = (name for name in _fields(type(value)) if name != "comments")
+        names = (name for name in _saying[type(value)] if name != "comments")
         return (type(value).__name__, *((name, shape(getattr(value, name))) for name in names))
     if isinstance(value, tuple):
         return tuple(shape(item) for item in value)

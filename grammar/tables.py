@@ -17,7 +17,7 @@ import re
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Tables:
     nonterminal to the state to go to. `rules[i]` is (nonterminal, number of symbols, name of the alternative, empty
     when it passes its one symbol on).
     `accept` is the state in which the whole file has been read. `patterns` are the terminals in the order in which the
-    scanner tries them, `keywords` the reserved words.
+    scanner tries them, `keywords` the reserved words. `shortcuts` is what the automaton has learnt of the table.
     """
 
     actions: tuple[Mapping[str, int], ...]
@@ -50,6 +50,7 @@ class Tables:
     ignored: frozenset[str]
     keywords: Mapping[str, str]
     spellings: Mapping[str, str]
+    shortcuts: dict[tuple[int, int, str], int] = field(default_factory=dict)
 
 
 def grammar_text() -> str:

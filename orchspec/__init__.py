@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from orchspec.runtime.app import App
     from orchspec.runtime.errors import AttemptStopped, InDoubt, OrchError
     from orchspec.runtime.result import RunResult
-    from orchspec.runtime.task import EffectCall, Output, Task
+    from orchspec.runtime.task import EffectCall, Message, Output, Task
 
 __all__ = [
     "App",
     "AttemptStopped",
     "EffectCall",
     "InDoubt",
+    "Message",
     "OrchError",
     "Output",
     "RunResult",
@@ -36,7 +37,7 @@ _HOMES = {
     "App": "orchspec.runtime.app",
     **dict.fromkeys(("AttemptStopped", "InDoubt", "OrchError"), "orchspec.runtime.errors"),
     "RunResult": "orchspec.runtime.result",
-    **dict.fromkeys(("EffectCall", "Output", "Task"), "orchspec.runtime.task"),
+    **dict.fromkeys(("EffectCall", "Message", "Output", "Task"), "orchspec.runtime.task"),
 }
 
 

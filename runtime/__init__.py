@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from orchspec.runtime.app import App
     from orchspec.runtime.errors import AttemptStopped, InDoubt, OrchError
     from orchspec.runtime.result import RunResult
-    from orchspec.runtime.task import EffectCall, Output, Task
+    from orchspec.runtime.task import EffectCall, Message, Output, Task
 
-__all__ = ["App", "AttemptStopped", "EffectCall", "InDoubt", "OrchError", "Output", "RunResult", "Task"]
+__all__ = ["App", "AttemptStopped", "EffectCall", "InDoubt", "Message", "OrchError", "Output", "RunResult", "Task"]
 
 _HOMES = {
     "App": "orchspec.runtime.app",
     "AttemptStopped": "orchspec.runtime.errors",
     "EffectCall": "orchspec.runtime.task",
     "InDoubt": "orchspec.runtime.errors",
+    "Message": "orchspec.runtime.task",
     "OrchError": "orchspec.runtime.errors",
     "Output": "orchspec.runtime.task",
     "RunResult": "orchspec.runtime.result",

@@ -107,18 +107,32 @@ class Dispatcher(Granting):
         pools = tuple([self.pools[name] for name in candidates])
         rank = now_us - urgency * AGE_US
         request = Request(run, place, attempt, candidates, pools, prefer, rank, sessions, now_us, watch)
-        if gates:
-            stages = [(self.pools[name],) for name in gates]
-            request.pools = stages[0]
-            request.later = (*stages[1:], pools)
+        self._before(request, gates)
         return self._ask(request, now_us)
 
-    def enter(self, run: str, place: int, attempt: int, tools: tuple[str, ...], now_us: int) -> Grant | None:
+    def enter(
+        self,
+        run: str,
+        place: int,
+        attempt: int,
+        tools: tuple[str, ...],
+        now_us: int,
+        *,
+        gates: tuple[str, ...] = (),
+    ) -> Grant | None:
         """Ask for a critical section: all of `tools` at once, and for nobody else until it is released."""
         pools = tuple([self.pools[name] for name in tools])
         request = Request(run, place, attempt, tools, pools, "in_order", now_us, (), now_us)
-        request.whole = True
+        request.section = True
+        self._before(request, gates)
         return self._ask(request, now_us)
+
+    def _before(self, request: Request, gates: tuple[str, ...]) -> None:
+        """Let a request pass these gates first."""
+        if gates:
+            stages = [(self.pools[name],) for name in gates]
+            request.later = (*stages[1:], request.pools)
+            request.pools = stages[0]
 
     def call(
         self, run: str, place: int, attempt: int, tool: str, now_us: int, *, section: tuple[int, int] | None = None
@@ -142,6 +156,7 @@ class Dispatcher(Granting):
         pool = held.pool
         if pool is None:
             self._leave_section(held, now_us, grants)
+            self._free_gates(held, outcome, key, now_us, grants)
             return grants
         if outcome == "ok":
             # An exponentially weighted mean, for `prefer = fastest`; integers, so that it is the same everywhere.
@@ -156,12 +171,18 @@ class Dispatcher(Granting):
             self._free_session(held.session, now_us, grants)
         if pool.waiting:
             self._serve(pool, now_us, grants)
-        for gate in held.gates:
-            self._free(gate, outcome, key, now_us)
-            self._serve(gate, now_us, grants)
+        if held.gates:
+            self._free_gates(held, outcome, key, now_us, grants)
         if self._sections_waiting:
             self._serve_sections(now_us, grants)
         return grants
+
+    def _free_gates(
+        self, held: Held, outcome: str, key: tuple[str, int, int], now_us: int, grants: list[Grant]
+    ) -> None:
+        for gate in held.gates:
+            self._free(gate, outcome, key, now_us)
+            self._serve(gate, now_us, grants)
 
     def _withdraw(self, request: Request, now_us: int, grants: list[Grant]) -> None:
         self._left(request)
@@ -171,7 +192,7 @@ class Dispatcher(Granting):
         for gate in request.passed:
             self._free(gate, "stopped", (request.run, request.place, request.attempt), now_us)
             self._serve(gate, now_us, grants)
-        if request.whole:
+        if request.whole:  # and past its gates
             # It may have kept others waiting, at the head of each of its queues.
             self._sections_waiting -= 1
             for pool in request.pools:
@@ -188,16 +209,24 @@ class Dispatcher(Granting):
             self._sessions[held.session] = (run, place, attempt)
         self._grants[run, place, attempt] = held
         for each in (pool, *held.gates):
-            each.busy += 1
-            if each.elastic is not None and each.elastic.held(each):
-                self._resized(each, now_us)
+            self._hold_slot(each, now_us)
         if self.observer is not None and pool.observed:
             self.observer.held(agent, now_us)
 
-    def hold_section(self, run: str, place: int, attempt: int, tools: tuple[str, ...], now_us: int) -> None:
+    def _hold_slot(self, pool: Pool, now_us: int) -> None:
+        pool.busy += 1
+        if pool.elastic is not None and pool.elastic.held(pool):
+            self._resized(pool, now_us)
+
+    def hold_section(
+        self, run: str, place: int, attempt: int, tools: tuple[str, ...], now_us: int, *, gates: tuple[str, ...] = ()
+    ) -> None:
         """After a crash: a critical section that the journal says is open has its tools again."""
         pools = tuple([self.pools[name] for name in tools])
-        self._enter_section((run, place, attempt), pools, now_us)
+        passed = tuple([self.pools[name] for name in gates])
+        self._enter_section((run, place, attempt), pools, passed, now_us)
+        for gate in passed:
+            self._hold_slot(gate, now_us)
         if self.observer is not None:
             for pool in pools:
                 self.observer.held(pool.name, now_us)
@@ -208,11 +237,11 @@ class Dispatcher(Granting):
             if pool.bucket is not None:
                 pool.bucket.drain(now_us)
         for at_us, name, outcome in sorted(outcomes):
-            pool = self.pools[name]
-            if pool.breaker is not None:
-                if pool.open_until_us is not None and at_us >= pool.open_until_us:
-                    pool.probe = _FOLDED
-                pool.observe(outcome, at_us, _FOLDED)
+            known = self.pools.get(name)  # a critical section has no pool of its own
+            if known is not None and known.breaker is not None:
+                if known.open_until_us is not None and at_us >= known.open_until_us:
+                    known.probe = _FOLDED
+                known.observe(outcome, at_us, _FOLDED)
 
     def forget(self, run: str, now_us: int) -> list[Grant]:
         """A run was halted: nothing of it waits or is held any more; returns what that made possible for others."""

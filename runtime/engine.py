@@ -255,7 +255,9 @@ class Engine:
             self._held_back.append((run, kernel, seq, command))
             return
         if command.prefer == "whole":
-            grant = self.dispatcher.enter(run, command.place, command.attempt, command.candidates, self.now)
+            grant = self.dispatcher.enter(
+                run, command.place, command.attempt, command.candidates, self.now, gates=command.gates
+            )
         else:
             grant = self._ask(run, command)
         if grant is not None:
@@ -278,7 +280,7 @@ class Engine:
     def _hold(self, run: str, _kernel: Kernel, _seq: int, command: HoldGrant) -> None:
         where = (run, command.place, command.attempt)
         if command.tools:
-            self.dispatcher.hold_section(*where, command.tools, self.now)
+            self.dispatcher.hold_section(*where, command.tools, self.now, gates=command.gates)
         else:
             self.dispatcher.hold(*where, command.agent, self.now, session=command.session, gates=command.gates)
 
@@ -378,6 +380,7 @@ class Engine:
             self.now,
             command.deadline_us,
             contract.result,
+            command.inbox,
         )
         self.committer.open_question(row)
 

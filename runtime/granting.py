@@ -98,7 +98,7 @@ class Granting:
             if self.observer is not None:
                 for each in request.pools:
                     self.observer.granted((each.name,), each.name, request.made_us, now_us)
-            self._enter_section(key, request.pools, now_us)
+            self._enter_section(key, request.pools, request.passed, now_us)
             return Grant(*key, "+".join(request.names), waited_us, waited_for)
         pool.take(key)
         pool.turn = self._sequence = self._sequence + 1
@@ -131,8 +131,10 @@ class Granting:
 
     # -------------------------------------------------------------- sections
 
-    def _enter_section(self, key: tuple[str, int, int], pools: tuple[Pool, ...], now_us: int) -> None:
-        held = Held(None, now_us)
+    def _enter_section(
+        self, key: tuple[str, int, int], pools: tuple[Pool, ...], gates: tuple[Pool, ...], now_us: int
+    ) -> None:
+        held = Held(None, now_us, gates)
         held.whole = pools
         for pool in pools:
             pool.locked = True
@@ -234,7 +236,7 @@ class Granting:
 
 def queues_of(request: Request) -> list[tuple[str, ...]]:
     """The queues that a request is measured in: one of all candidates, or that of each tool of a section."""
-    return [(name,) for name in request.names] if request.whole else [request.names]
+    return [(name,) for name in request.names] if request.section else [request.names]
 
 
 def _unused(request: Request) -> bool:

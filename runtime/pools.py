@@ -23,8 +23,9 @@ _FINISH_LEAST: Final = 64
 class Request:
     """Something that waits for one of `pools`; for a gate first, and then for the pools of its `later` stages.
 
-    `passed` are the gates behind it, which it holds. `whole`: it waits for all of `pools` at once, and for nobody else
-    in them. `watch`: what is asked, and for each candidate which quantile of its times is wanted.
+    `passed` are the gates behind it, which it holds. `section`: what it wants behind them is all of `pools` at once,
+    `whole`, with nobody else in them. `watch`: what is asked, and for each candidate which quantile of its times is
+    wanted.
     """
 
     __slots__ = (
@@ -39,10 +40,10 @@ class Request:
         "prefer",
         "rank",
         "run",
+        "section",
         "sessions",
         "waited_for",
         "watch",
-        "whole",
     )
 
     def __init__(
@@ -71,8 +72,13 @@ class Request:
         self.watch = watch
         self.later: tuple[tuple[Pool, ...], ...] = ()
         self.passed: tuple[Pool, ...] = ()
-        self.whole = False
+        self.section = False
         self.observed = pools[0].observed
+
+    @property
+    def whole(self) -> bool:
+        """Whether it waits for all of `pools` by now."""
+        return self.section and not self.later
 
 
 class _Turn:

@@ -9,7 +9,7 @@ does not know).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Protocol, Self
 
 from orchspec.runtime.errors import AttemptStopped, NotAllowed
 
-__all__ = ["BudgetLeft", "EffectCall", "Output", "Powers", "Task", "ToolCall", "Turn", "moment"]
+__all__ = ["BudgetLeft", "EffectCall", "Message", "Output", "Powers", "Task", "ToolCall", "Turn", "moment"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,6 +51,15 @@ class Turn:
 
     inputs: dict[str, Any]
     output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What somebody said on a channel: who (an agent or a flow), and the channel's parameters by name."""
+
+    channel: str
+    sender: str
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,9 @@ class Powers(Protocol):
     def leave_tool(self, call: int) -> None:
         """The call is over."""
 
+    async def send(self, channel: str, args: dict[str, Any]) -> None:
+        """Post a message; returns once it is durable. Raises NotAllowed where it is refused."""
+
     def progress(self, share: float, note: str) -> None:
         """A heartbeat."""
 
@@ -144,6 +156,13 @@ class ToolCall:
         self._powers.loop.call_soon_threadsafe(self._powers.leave_tool, self._call)
 
 
+class _Done:
+    """What has been awaited already."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
+
 @dataclass(slots=True)
 class Task:
     """One attempt at a contract.
@@ -163,7 +182,8 @@ class Task:
         model: the model to use, or None.
         tools: the tools that the agent may call.
         history: earlier turns of the session, oldest first; empty for a fresh one.
-        inbox: messages of channels to this task.
+        inbox: messages on channels that are bound to this task, in the order in which they were sent.
+        channels: the channels that the agent may send on.
         inner: the inputs in the form of the plan, in order (for stand-ins).
         draw_key: the place as a number for draws (for stand-ins).
         asked_us: when a person was asked first, microseconds since the epoch (for stand-ins).
@@ -184,7 +204,8 @@ class Task:
     model: str | None = None
     tools: tuple[str, ...] = ()
     history: list[Turn] = field(default_factory=list)
-    inbox: list[Any] = field(default_factory=list)
+    inbox: list[Message] = field(default_factory=list)
+    channels: tuple[str, ...] = ()
     inner: list[Any] = field(default_factory=list, repr=False)
     draw_key: int = field(default=0, repr=False)
     asked_us: int = field(default=0, repr=False)
@@ -226,9 +247,31 @@ class Task:
         """Refused: an agent does effects only where the spec declares `effects` for it, which no spec can yet."""
         self._refuse(f"do the effect {name!r}", "make it a step of the flow")
 
-    def send(self, channel: str, **arguments: Any) -> Awaitable[None]:
-        """Refused: an agent sends only on channels that the spec declares, which no spec can yet."""
-        self._refuse(f"send on the channel {channel!r}", "pass it on as a result of the contract")
+    def send(self, channel: str, /, **arguments: Any) -> Awaitable[None]:
+        """Say something on a channel: `await task.send("news", note="…")`, or, in a synchronous handler, without await.
+
+        Once it returns, the message is durable: each receiver has it in the next task that it takes. What this task has
+        said before, in an earlier attempt too, is not said twice.
+
+        Raises:
+            NotAllowed: the spec does not let this agent send there, or the arguments are not those of the channel.
+            AttemptStopped: the attempt was told to stop; let it pass.
+        """
+        if channel not in self.channels:
+            may = f"it may send on {', '.join(self.channels)}" if self.channels else "it may send on none"
+            raise NotAllowed(
+                f"the agent {self.agent} may not send on the channel {channel!r} ({may}); name it in the `from` of one"
+            )
+        loop = self.powers.loop
+        sending = self.powers.send(channel, arguments)
+        try:
+            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is loop:
+            return sending
+        asyncio.run_coroutine_threadsafe(sending, loop).result()
+        return _Done()
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
         raise NotAllowed(f"the agent {self.agent} may not {what}: the spec does not declare it; {instead}")

@@ -26,7 +26,7 @@ from orchspec.runtime.draws import VALUE, uniform
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import RunRow
-from orchspec.runtime.kernel.commands import AskPerson, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import (
     EffectConfirmed,
     QuestionAnswered,
@@ -122,6 +122,7 @@ class Clock:
             RunTask: self.attempts.begin,
             AskPerson: self.people.ask,
             **self.signals.acts,
+            AnswerCall: lambda _run, _command: None,  # nobody here waits for it
             StopTask: self._stop,
             TryEffect: self.targets.send,
             EndRun: self._end,

@@ -1,8 +1,9 @@
 """The cast of a test: who is stubbed gives what the test says, nobody fails or falls silent unless a fault strikes.
 
-The n-th call of a stub's target gives the n-th value, the last one for ever. A call is what `calls(target)` counts: a
-task of an agent, an application of an effect. So each attempt at one task is given the same value: what an attempt
-gets wrong is what faults are for (`fail`, `garbage`), and a retry does not shift the values of the other tasks.
+A stub gives its values in turn, the last one for ever: one for each call of its target, which is what `calls(target)`
+counts (a task of an agent, an application of an effect). An attempt that a fault spoils leaves its value to the next
+attempt at the same task, so faults do not shift the values of other tasks. A value that the contract refuses is used
+up: the next attempt is given the next one, so that a test can say "wrong, then right".
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.program import program_of
+from orchspec.runtime.kernel.values import Unverified
 from orchspec.runtime.made import Breakage, Draw, Maker, broken
 from orchspec.runtime.sampling import AgentSampler, Sampled
 from orchspec.simulator.cast import Cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchspec.compiler.plan import Plan, Profile, Stub
     from orchspec.runtime.kernel.values import ContractCodec, EffectCodec, SignalCodec
@@ -59,23 +61,32 @@ class StubbedCast(Cast):
 
 
 class _Turns:
-    """The values of one stub and whose turn each is: a place keeps its value, however often it is asked."""
+    """The values of one stub and whose turn each is: a place keeps its value until that was refused."""
 
-    __slots__ = ("_given", "_values")
+    __slots__ = ("_given", "_next", "_values")
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = values
-        self._given: dict[int, int] = {}
+        self._given: dict[int, tuple[int, int]] = {}
+        self._next = 0
 
-    def value(self, key: int) -> Any:
-        turn = self._given.setdefault(key, len(self._given))
+    def value(self, key: int, attempt: int, refused: Callable[[Any], bool]) -> Any:
+        """The value for an attempt at a place; `refused` says of the place's last one whether its contract does."""
+        first, turn = self._given.get(key, (attempt, -1))
+        if turn < 0 or (attempt > first and refused(self._at(turn))):
+            turn = self._next
+            self._next += 1
+            self._given[key] = (attempt, turn)
+        return self._at(turn)
+
+    def _at(self, turn: int) -> Any:
         return self._values[min(turn, len(self._values) - 1)]
 
 
 class _StubbedPlayer(AgentSampler):
     """A player whose times are sampled as ever, and whose outputs are those of its stubs (None: of every contract)."""
 
-    __slots__ = ("_key", "_stubs", "_turns")
+    __slots__ = ("_attempt", "_key", "_stubs", "_turns")
 
     def __init__(
         self, plan: Plan, target: str, data: dict[tuple[str, str], Any], turns: Mapping[str | None, _Turns]
@@ -84,6 +95,7 @@ class _StubbedPlayer(AgentSampler):
         self._turns = turns
         self._stubs: dict[str, _StubMaker] = {}
         self._key = 0
+        self._attempt = 1
 
     def maker(self, name: str) -> Maker:
         """The stub for a contract or the effect; the ordinary maker where there is none."""
@@ -104,6 +116,7 @@ class _StubbedPlayer(AgentSampler):
     def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int) -> Sampled:
         """See `AgentSampler.attempt`."""
         self._key = key
+        self._attempt = attempt
         sampled = super().attempt(contract, inputs, key, attempt)
         # A signal whose stub is none does not come.
         sampled.never = self.target in self.plan.signals and sampled.output is None
@@ -114,10 +127,9 @@ class _StubbedPlayer(AgentSampler):
         self._key = key
         return super().receipt(args, key)
 
-    @property
-    def asked_at(self) -> int:
-        """The key of the place that was asked last, which is the one that a value is made for."""
-        return self._key
+    def turn(self, turns: _Turns, refused: Callable[[Any], bool]) -> Any:
+        """The value for the attempt that was asked for last, which is the one that a value is made for."""
+        return turns.value(self._key, self._attempt, refused)
 
 
 class _StubMaker(Maker):
@@ -131,7 +143,17 @@ class _StubMaker(Maker):
 
     def make(self, inputs: list[Any], draw: Draw) -> Any:
         """The value whose turn it is, JSON of the edge."""
-        return self._turns.value(self._player.asked_at)
+        return self._player.turn(self._turns, lambda value: self._refuses(inputs, value))
+
+    def _refuses(self, inputs: list[Any], value: Any) -> bool:
+        verify = getattr(self.codec, "verify", None)
+        if verify is None:
+            return False
+        try:
+            verify(inputs, value)
+        except Unverified:
+            return True
+        return False
 
     def broken(self, kind: Breakage, inputs: list[Any], draw: Draw) -> Any:
         """What comes instead when a fault breaks the output."""

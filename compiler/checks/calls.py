@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import FlowInfo, StepInfo
-from orchspec.grammar.syntax import Node, Step, walk
+from orchspec.grammar.syntax import Node, Step, statements_in
 
 __all__ = ["called_first", "steps_in"]
 
 
 def steps_in(context: Context, node: Node) -> Iterator[StepInfo]:
     """The steps in a statement or a flow, also those of nested blocks."""
-    for part in walk(node):
+    for part in statements_in(node):
         step = context.checked.steps.get(part) if isinstance(part, Step) else None
         if step is not None:
             yield step

@@ -7,7 +7,7 @@ from orchspec.compiler.context import Context
 from orchspec.compiler.model import BlockInfo, Reference, StepInfo
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Arbitrate, FlowDecl, ListLit, MachineDecl, Name, Route, Step, walk
+from orchspec.grammar.syntax import Arbitrate, FlowDecl, ListLit, MachineDecl, Name, Route, Step, statements_in
 
 __all__ = ["owned_twice"]
 
@@ -25,7 +25,7 @@ def owned_twice(context: Context) -> None:
 def _arbitrated(context: Context, flow: FlowDecl | MachineDecl) -> set[Step]:
     """The steps whose results an arbitration reduces, also as items of a list."""
     found: set[Step] = set()
-    for node in walk(flow):
+    for node in statements_in(flow):
         if not isinstance(node, Arbitrate):
             continue
         items = node.candidates.items if isinstance(node.candidates, ListLit) else (node.candidates,)

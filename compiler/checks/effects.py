@@ -20,7 +20,7 @@ from orchspec.compiler.model import (
     StepInfo,
 )
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import Expr, Node, Repeat, Revert, Scope, State, Step, walk
+from orchspec.grammar.syntax import Expr, Node, Repeat, Revert, Scope, State, Step, statements_in, walk
 
 __all__ = ["keys_in_loops", "nothing_to_revert"]
 
@@ -33,7 +33,7 @@ def keys_in_loops(context: Context) -> None:
             _block(context, flow.block, (), cycling)
 
 
-_Loop: TypeAlias = Repeat | Scope | State
+_Loop: TypeAlias = Repeat | Scope | State | Step
 
 
 def nothing_to_revert(context: Context) -> None:
@@ -42,7 +42,7 @@ def nothing_to_revert(context: Context) -> None:
     for flow in called_first(context):
         if _undoable(context, flow.node, undoable):
             undoable.add(flow)
-        for node in walk(flow.node):
+        for node in statements_in(flow.node):
             found = context.checked.resolved.get(node.name) if isinstance(node, Revert) else None
             if not isinstance(node, Revert) or not isinstance(found, Reference):
                 continue
@@ -66,7 +66,8 @@ def _block(
         if isinstance(statement, Step):
             step = context.checked.steps[statement]
             if step.effect is not None:
-                _step(context, step, step.effect, loops)
+                own = ((statement, step.loop.slot.frame),) if step.loop is not None else ()
+                _step(context, step, step.effect, (*loops, *own))
         elif isinstance(statement, Scope | Repeat | State):
             inner = context.checked.blocks.get(statement)
             if inner is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchspec.compiler.circles import circle, graph_of, knots, reachable
 from orchspec.compiler.codes import machines as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import FlowInfo, MachineInfo, StateInfo
@@ -64,35 +65,32 @@ def _state(context: Context, state: StateInfo) -> None:
 
 
 def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Iterable[StateInfo]) -> None:
-    import networkx as nx
-
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    endless: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(machine.states)
-    for name, state in machine.states.items():
-        for on, target in state.ways:
-            graph.add_edge(name, target.node.name.text)
-            # Once the visits of a state are spent, only its `exhausted` leads on from it.
-            if state.visits is None or on.event.text == "exhausted":
-                endless.add_edge(name, target.node.name.text)
-    machine.cycling = {
-        machine.states[name].node
-        for part in nx.strongly_connected_components(graph)
-        for name in part
-        if len(part) > 1 or graph.has_edge(name, name)
-    }
+    ways = [
+        (name, target.node.name.text, state, on) for name, state in machine.states.items() for on, target in state.ways
+    ]
+    graph = graph_of((name, target) for name, target, _, _ in ways)
+    # Once the visits of a state are spent, only its `exhausted` leads on from it.
+    endless = graph_of(
+        (name, target) for name, target, state, on in ways if state.visits is None or on.event.text == "exhausted"
+    )
+    machine.cycling = {machine.states[name].node for knot in knots(graph) for name in knot}
+    backwards = graph_of((target, name) for name, target, _, _ in ways)
     report = context.report
     finals = [name for name, state in machine.states.items() if state.node.kind == "final"]
-    reached = set() if machine.initial is None else _from(graph, [machine.initial.node.name.text])
-    ending = _from(graph.reverse(), finals)
+    reached = set() if machine.initial is None else reachable(graph, [machine.initial.node.name.text])
+    ending = reachable(backwards, finals)
     for state in states:
         name = state.node.name.text
         if machine.initial is not None and name not in reached:
             report.absent(codes.UNREACHABLE_STATE, state.node.name, name=name)
         elif name not in ending:
             report.absent(codes.NO_WAY_OUT, state.node.name, name=name)
-    if flow.budget.transitions is None and not nx.is_directed_acyclic_graph(endless):
-        cycle = [edge[0] for edge in nx.find_cycle(endless)]
+    if flow.budget.transitions is not None:
+        return
+    for knot in knots(endless):
+        if knot[0] not in reached:
+            continue  # that nothing leads there is the mistake
+        cycle = [name for name, _ in circle(endless, knot[0])]
         nodes = [machine.states[name].node for name in cycle]
         report.absent(
             codes.UNBOUNDED_MACHINE,
@@ -102,15 +100,3 @@ def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Itera
             labels=[Label(node.name.span, "on the circle") for node in nodes],
             notes=["write `visits = 3` in a state of the circle, or `budget { transitions <= 12 }` in the machine"],
         )
-
-
-def _from(graph: object, starts: Iterable[str]) -> set[str]:
-    """What can be reached from somewhere, the starts included."""
-    seen = set(starts)
-    pending = list(seen)
-    while pending:
-        for following in graph.successors(pending.pop()):  # type: ignore[attr-defined]
-            if following not in seen:
-                seen.add(following)
-                pending.append(following)
-    return seen

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from orchspec.compiler.circles import circle, graph_of, knots
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import StepInfo
 from orchspec.compiler.narrowing import facts
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Call, Require, Step, walk
+from orchspec.grammar.syntax import Call, Require, Step, statements_in
 
 __all__ = ["flow_cycles", "required_and_skipped"]
 
@@ -17,22 +18,13 @@ def flow_cycles(context: Context) -> None:
     """Reports flows that call themselves, directly or through others, each circle once with each of its calls."""
     calls: dict[tuple[str, str], Span] = {}
     for flow in context.checked.flows.values():
-        for node in walk(flow.node):
+        for node in statements_in(flow.node):
             step = context.checked.steps.get(node) if isinstance(node, Step) else None
             if step is not None and step.flow is not None and isinstance(step.node.work, Call):
                 calls.setdefault((flow.name, step.flow.name), step.node.work.callee.span)
-    if not calls:
-        return
-    import networkx as nx
-
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_edges_from(calls)
-    if nx.is_directed_acyclic_graph(graph):
-        return
-    for knot in sorted(sorted(part) for part in nx.strongly_connected_components(graph)):
-        if len(knot) == 1 and not graph.has_edge(knot[0], knot[0]):
-            continue
-        cycle = list(nx.find_cycle(graph.subgraph(knot), knot[0]))
+    graph = graph_of(calls)
+    for knot in knots(graph):
+        cycle = circle(graph, min(knot))
         first = min(cycle, key=lambda edge: calls[edge].start)
         names = f"`{first[0]}`"
         if len(cycle) > 1:

@@ -28,6 +28,7 @@ def unused_declarations(context: Context) -> None:
         "tool": checked.tools,
         "effect": checked.effects,
         "signal": checked.signals,
+        "channel": checked.channels,
     }
     for kind, table in tables.items():
         for name, info in table.items():  # type: ignore[attr-defined]

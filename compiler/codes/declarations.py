@@ -12,6 +12,7 @@ __all__ = [
     "DISPATCHER_EXECUTES",
     "HUMAN_RESTRICTION",
     "NOBODY_FULFILLS",
+    "NO_MEANING",
     "NO_TIMEOUT",
     "OUT_OF_RANGE",
     "REPEATED_IN_LIST",
@@ -59,9 +60,20 @@ UNKNOWN_LIMIT = define(
     "unknown-limit",
     "a budget {place} has no limit `{name}`",
     explanation="The budget of an agent caps `cost` and `tokens` of one attempt. Those of flows, scopes and steps cap "
-    "`cost tokens time retries attempts depth` of everything inside.",
+    "`cost tokens time retries attempts depth transitions` of everything inside.",
     bad="orch 1\ncontract Draft(topic: Text) -> Text\nagent ann fulfills Draft { budget { costs <= $1 } }",
     good="orch 1\ncontract Draft(topic: Text) -> Text\nagent ann fulfills Draft { budget { cost <= $1 } }",
+)
+NO_MEANING = define(
+    "E0450",
+    "no-meaning",
+    "`{name}` means nothing at {place}: {why}",
+    explanation="The language has this attribute or limit, and it would change nothing here. What would be ignored is "
+    "refused.",
+    bad="orch 1\nsignal paid(order: Text) -> Text\nflow f(o: Text) -> Text {\n"
+    "  step p = paid(o) { attempts = 3 }\n  return p\n}",
+    good="orch 1\nsignal paid(order: Text) -> Text\nflow f(o: Text) -> Text {\n"
+    "  step p = paid(o) { timeout = 3d }\n  return p\n}",
 )
 NOBODY_FULFILLS = define(
     "E0407",

@@ -1,4 +1,4 @@
-"""E11xx: what is shared and what is doubled: hedges, early ends, critical sections."""
+"""E12xx: what is shared and what is doubled: hedges, early ends, critical sections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COUNT = "orch 1\ntool ledger\ntool stock\ncontract Count(n: Int) -> Int\nagent 
 _CLERK = "tool ledger\nagent clerk fulfills Draft { tools = [ledger]  slots = 1 }\n"
 
 CANNOT_HEDGE = define(
-    "E1101",
+    "E1201",
     "cannot-hedge",
     "the work of `{name}` cannot be hedged: {why}",
     explanation="A hedge sends the same task a second time while the first is still at it, and stops whoever is "
@@ -22,7 +22,7 @@ CANNOT_HEDGE = define(
     good=PRELUDE + "agent cy fulfills Draft { hedge = after(5s) }\n",
 )
 CANNOT_END_EARLY = define(
-    "E1102",
+    "E1202",
     "cannot-end-early",
     "`{name}` cannot end early: {why}",
     explanation="`early = true` stops those who still work at the candidates once the outcome is certain whatever "
@@ -32,7 +32,7 @@ CANNOT_END_EARLY = define(
     good=in_flow(_NOTES + "arbitrate note = notes { decide = majority(it) or first  early = true }\nreturn note"),
 )
 SECTION_TWICE = define(
-    "E1103",
+    "E1203",
     "section-twice",
     "the tool `{tool}` is held already by the section `{section}` around this one",
     explanation="A critical section has its tools to itself, so a section in it that asks for one of them again "
@@ -44,7 +44,7 @@ SECTION_TWICE = define(
     "    step a = Count(n) by ann\n    give a\n  }\n  return outer\n}\n",
 )
 SECTION_CIRCLE = define(
-    "E1104",
+    "E1204",
     "section-circle",
     "waiting can go in a circle: {circle}",
     explanation="A critical section holds its tools while it waits for the agents inside. If such an agent has few "

@@ -63,18 +63,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "write a step that nobody waits for",
         in_flow(_DRAFT + "eval quality = Check(draft) by bob { sample = 10% }\nreturn draft"),
     ),
-    "channel": (
-        7,
-        "`channel`",
-        "hand over what is to be known as a parameter of the contract",
-        PRELUDE + "channel news(note: Text) { from = [ann]  to = all }\n",
-    ),
-    "send": (
-        9,
-        "`send`",
-        "hand over what is to be known as a parameter of the contract",
-        in_flow(_DRAFT + 'send news(note: "done")\nreturn draft'),
-    ),
     "persistent": (
         14,
         "a persistent session",
@@ -127,35 +115,11 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "give the `context` of its models",
         PRELUDE + "agent cy fulfills Draft { context = 100k }\n",
     ),
-    "effect-for": (
-        25,
-        "`for` at a step that is no contract",
-        "write a `scope … for` around it",
-        (
-            "orch 1\neffect mail(to: Text) { key = to }\nflow f(names: List<Text>) -> Int {\n"
-            "  step sent = mail(to: n) for n in names\n  return 1\n}\n"
-        ),
-    ),
-    "limit": (
-        26,
-        "the limit `{name}` of a budget",
-        "limit `cost tokens retries attempts`, and `time` of flows and scopes; `timeout` is for each attempt",
-        "orch 1\nflow f(a: Int) -> Int {\n  budget { transitions <= 3 }\n  return a\n}\n",
-    ),
     "loop-types": (
         28,
         "the type `{name}` of `supervise` and `peers`",
         "write a `repeat` of plan and work",
         "orch 1\ncontract Lead(goal: Text, so_far: List<Done>) -> Text\n",
-    ),
-    "flow-attribute": (
-        27,
-        "`{name}` at {place}",
-        "set it at the steps inside",
-        spec(
-            "flow g(t: Text) -> Note { step d = Draft(t) by ann  return d }\n"
-            "flow f(t: Text) -> Note { step d = g(t) { timeout = 5s }  return d }"
-        ),
     ),
 }
 

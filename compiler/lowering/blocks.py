@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
@@ -17,6 +18,7 @@ from orchspec.compiler.model import (
     FlowInfo,
     LoopInfo,
     MachineInfo,
+    PolicyValues,
     Reference,
     RuleInfo,
     StateInfo,
@@ -42,6 +44,7 @@ from orchspec.compiler.plan import (
     Route,
     Rule,
     Scope,
+    Send,
     SignalStep,
     State,
     Statement,
@@ -104,19 +107,32 @@ class Lowering:
         on_failure = lower_on_failure(self.checked, info.on_failure, self.profiles)
         arguments = lower_arguments(self.checked, info.arguments)
         only_if = lower_optional(self.checked, info.only_if)
-        number, slot, name = self.nodes[node], self._slot(node), node.name.text
+        place = (self.nodes[node], node.name.text, self._slot(node), needs)
+        rest: dict[str, Any] = {
+            "only_if": only_if,
+            "on_failure": on_failure,
+            "over": self._over(info.loop),
+            "need": info.need,
+            "budget": info.budget,
+        }
         if info.effect is not None:
-            policy, gate = lower_policy(info.policy), self._gate(info)
-            return EffectStep(
-                "effect", number, name, slot, needs, info.effect.name, arguments, policy, only_if, on_failure, gate
-            )
+            policy, gate = lower_policy(info.policy), self._gate(info.node, info.own)
+            return EffectStep("effect", *place, info.effect.name, arguments, policy=policy, gate=gate, **rest)
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
-            return SignalStep(
-                "signal", number, name, slot, needs, info.signal.name, arguments, timeout_us, only_if, on_failure
-            )
+            return SignalStep("signal", *place, info.signal.name, arguments, timeout_us=timeout_us, **rest)
         assert info.flow is not None, "a step is a task, an effect, a signal or a flow"
-        return FlowStep("flow", number, name, slot, needs, info.flow.name, arguments, only_if, on_failure, info.budget)
+        policy, urgency = lower_policy(info.policy), lower_optional(self.checked, info.urgency)
+        return FlowStep(
+            "flow",
+            *place,
+            info.flow.name,
+            arguments,
+            policy=policy,
+            urgency=urgency,
+            gate=self._gate(info.node, info.own),
+            **rest,
+        )
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
         assert info.contract is not None
@@ -138,15 +154,18 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             budget=info.budget,
-            gate=self._gate(info),
+            gate=self._gate(info.node, info.own),
         )
 
-    def _gate(self, info: StepInfo) -> str | None:
-        """The name under which the step's own limits stand in the plan, or none."""
-        gate = lower_gate(info.own)
+    def _gate(self, node: syntax.Step | syntax.Scope, own: PolicyValues) -> str | None:
+        """The name under which the limits of a step or a scope stand in the plan, or none.
+
+        It tells it from all others that an engine may run.
+        """
+        gate = lower_gate(own)
         if gate is None:
             return None
-        name = f"{info.node.name.text}#{self.nodes[info.node]}"
+        name = f"{PurePath(node.span.source.name).stem}/{node.name.text}#{self.nodes[node]}"
         self.gates[name] = gate
         return name
 
@@ -170,9 +189,12 @@ class Lowering:
             over=self._over(info.loop),
             need=info.need,
             budget=info.budget,
-            timeout_us=info.timeout_us,
+            policy=lower_policy(info.policy),
+            only_if=lower_optional(self.checked, info.only_if),
+            urgency=lower_optional(self.checked, info.urgency),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             tools=[tool.name for tool in info.tools],
+            gate=self._gate(node, info.policy),
         )
 
     def repeat(self, node: syntax.Repeat, _: BlockInfo, needs: list[int]) -> Repeat:
@@ -305,6 +327,12 @@ class Lowering:
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
+    def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
+        """A message."""
+        info = self.checked.sends[node]
+        arguments = lower_arguments(self.checked, info.arguments)
+        return Send("send", self.nodes[node], needs, info.channel.name, info.flow.name, arguments)
+
     def until(self, node: syntax.Until, _: BlockInfo, needs: list[int]) -> Until:
         """The end of a loop."""
         return Until("until", self.nodes[node], needs, self._expression(node.condition))
@@ -333,6 +361,7 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Until: Lowering.until,
     syntax.Revert: Lowering.revert,
     syntax.Wait: Lowering.wait,
+    syntax.Send: Lowering.send,
     syntax.Give: Lowering.give,
     syntax.Return: Lowering.give,
 }

@@ -8,12 +8,35 @@ from orchspec.compiler.lowering.blocks import lower_arguments
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.who import lower_gate, lower_policy
 from orchspec.compiler.lowering.wording import written
-from orchspec.compiler.model import AgentInfo, Checked, ContractInfo, EffectInfo, FieldInfo, SignalInfo, ToolInfo
-from orchspec.compiler.plan import Agent, Call, Contract, Effect, EnumType, Field, Gate, Model, RecordType, Signal, Tool
+from orchspec.compiler.model import (
+    AgentInfo,
+    ChannelInfo,
+    Checked,
+    ContractInfo,
+    EffectInfo,
+    FieldInfo,
+    SignalInfo,
+    ToolInfo,
+)
+from orchspec.compiler.plan import (
+    Agent,
+    Call,
+    Channel,
+    Contract,
+    Effect,
+    EnumType,
+    Field,
+    Gate,
+    Model,
+    RecordType,
+    Signal,
+    Tool,
+)
 from orchspec.compiler.types import as_plan
 
 __all__ = [
     "lower_agents",
+    "lower_channels",
     "lower_contracts",
     "lower_effects",
     "lower_enums",
@@ -141,3 +164,13 @@ def lower_signals(checked: Checked) -> dict[str, Signal]:
 
 def _signal(checked: Checked, info: SignalInfo) -> Signal:
     return Signal(info.name, lower_fields(checked, info.params), as_plan(info.result))
+
+
+def lower_channels(checked: Checked) -> dict[str, Channel]:
+    """The channels."""
+    return {name: _channel(checked, info) for name, info in checked.channels.items()}
+
+
+def _channel(checked: Checked, info: ChannelInfo) -> Channel:
+    senders = [sender.name for sender in info.senders]
+    return Channel(info.name, lower_fields(checked, info.params), senders, [agent.name for agent in info.receivers])

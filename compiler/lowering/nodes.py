@@ -19,6 +19,7 @@ _NUMBERED = (
     syntax.Until,
     syntax.Revert,
     syntax.Wait,
+    syntax.Send,
     syntax.Give,
     syntax.Return,
     syntax.Repeat,
@@ -48,7 +49,7 @@ def number_nodes(file: syntax.File) -> Nodes:
     """Numbers the nodes of a file from 0: layout and comments change no number, only the spans."""
     ids: dict[syntax.Node, int] = {}
     spans: list[list[int]] = []
-    for node in syntax.walk(file):
+    for node in syntax.statements_in(file):
         if isinstance(node, _NUMBERED):
             ids[node] = len(spans)
             span = node.span

@@ -8,6 +8,7 @@ from typing import Literal
 from orchspec.compiler.model.declarations import (
     AgentInfo,
     Argument,
+    ChannelInfo,
     ContractInfo,
     EffectInfo,
     FlowInfo,
@@ -31,6 +32,7 @@ from orchspec.grammar.syntax import (
     Return,
     Route,
     Scope,
+    Send,
     State,
     Statement,
     Step,
@@ -49,6 +51,7 @@ __all__ = [
     "RouteInfo",
     "RuleInfo",
     "ScopeInfo",
+    "SendInfo",
     "StateInfo",
     "StepInfo",
     "TierInfo",
@@ -146,6 +149,16 @@ class StepInfo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SendInfo:
+    """`send channel(args)` in a block of `flow`."""
+
+    node: Send
+    channel: ChannelInfo
+    flow: FlowInfo
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RuleInfo:
     """One arbitration rule; `expr` (and a quorum's predicate) is evaluated in the frame of `it`, `n` in the block's."""
 
@@ -199,10 +212,17 @@ class ScopeInfo:
     loop: LoopInfo | None = None
     need: Need | None = None
     budget: Budget | None = None
-    timeout_us: int | None = None
+    policy: PolicyValues = field(default_factory=PolicyValues)
+    only_if: Expr | None = None
+    urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
     tools: tuple[ToolInfo, ...] = ()
     result: Type = UNKNOWN
+
+    @property
+    def timeout_us(self) -> int | None:
+        """How long one attempt may take, microseconds."""
+        return self.policy.timeout_us
 
 
 @dataclass(frozen=True, slots=True, eq=False)

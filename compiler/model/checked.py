@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from orchspec.compiler.model.blocks import ArbitrateInfo, BlockInfo, RepeatInfo, RouteInfo, ScopeInfo, StepInfo
+from orchspec.compiler.model.blocks import (
+    ArbitrateInfo,
+    BlockInfo,
+    RepeatInfo,
+    RouteInfo,
+    ScopeInfo,
+    SendInfo,
+    StepInfo,
+)
 from orchspec.compiler.model.declarations import (
     AgentInfo,
+    ChannelInfo,
     ContractInfo,
     DecisionInfo,
     EffectInfo,
@@ -45,6 +54,7 @@ from orchspec.grammar.syntax import (
     Route,
     ScenarioDecl,
     Scope,
+    Send,
     State,
     Step,
     TestDecl,
@@ -71,6 +81,7 @@ Symbol: TypeAlias = (
     | EffectInfo
     | FlowInfo
     | SignalInfo
+    | ChannelInfo
 )
 """What a Name, Path, Field, Index or Call node refers to."""
 
@@ -101,6 +112,7 @@ class Checked:
     effects: dict[str, EffectInfo] = field(default_factory=dict)
     flows: dict[str, FlowInfo] = field(default_factory=dict)
     signals: dict[str, SignalInfo] = field(default_factory=dict)
+    channels: dict[str, ChannelInfo] = field(default_factory=dict)
     profiles: list[ProfileDecl] = field(default_factory=list)
     scenarios: list[ScenarioDecl] = field(default_factory=list)
     tests: list[TestDecl] = field(default_factory=list)
@@ -123,6 +135,7 @@ class Checked:
     repeats: dict[Repeat, RepeatInfo] = field(default_factory=dict)
     scopes: dict[Scope, ScopeInfo] = field(default_factory=dict)
     routes: dict[Route, RouteInfo] = field(default_factory=dict)
+    sends: dict[Send, SendInfo] = field(default_factory=dict)
     slots: dict[Node, Slot] = field(default_factory=dict)
     """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Route, Let) gives."""
     rounds: dict[Repeat, dict[str, Type]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from orchspec.compiler.plan import Backoff, Breaker, Budget, Hedge, Rate
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     AgentDecl,
+    ChannelDecl,
     ContractDecl,
     DecisionDecl,
     EffectDecl,
@@ -17,6 +18,7 @@ from orchspec.grammar.syntax import (
     Expr,
     FieldDecl,
     FlowDecl,
+    ListLit,
     MachineDecl,
     ModelDecl,
     ParamDecl,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentInfo",
     "Argument",
+    "ChannelInfo",
     "ContractInfo",
     "DecisionInfo",
     "EffectInfo",
@@ -251,6 +254,19 @@ class SignalInfo:
     frame: Frame
     params: list[FieldInfo] = field(default_factory=list)
     result: Type = NOTHING
+
+
+@dataclass(slots=True, eq=False)
+class ChannelInfo:
+    """A channel. `source` is the list of its `from`; `frame` holds its parameters."""
+
+    name: str
+    node: ChannelDecl
+    frame: Frame
+    params: list[FieldInfo] = field(default_factory=list)
+    senders: list[AgentInfo | FlowInfo] = field(default_factory=list)
+    receivers: list[AgentInfo] = field(default_factory=list)
+    source: ListLit | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -43,35 +43,30 @@ from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
+from orchspec.compiler.plan.messages import Channel, Send
 from orchspec.compiler.plan.parties import Agent, Call, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Arm,
     Block,
     Checkpoint,
-    EffectStep,
     Fail,
     Flow,
-    FlowStep,
     Give,
     Let,
     Machine,
-    Need,
-    OnFailure,
-    Over,
     Repeat,
     Revert,
     Route,
     Rule,
     Scope,
-    SignalStep,
     State,
     Statement,
-    TaskStep,
     Transition,
     Until,
     Wait,
 )
+from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
 __all__ = [
@@ -85,6 +80,7 @@ __all__ = [
     "Budget",
     "Call",
     "Candidate",
+    "Channel",
     "Checkpoint",
     "Contract",
     "Dist",
@@ -120,6 +116,7 @@ __all__ = [
     "Rule",
     "Scenario",
     "Scope",
+    "Send",
     "Signal",
     "SignalStep",
     "Source",

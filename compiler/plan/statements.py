@@ -8,148 +8,30 @@ from typing import Literal, TypeAlias
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.compiler.plan.messages import Send
+from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 
 __all__ = [
     "Arbitrate",
     "Arm",
     "Block",
     "Checkpoint",
-    "EffectStep",
     "Fail",
     "Flow",
-    "FlowStep",
     "Give",
     "Let",
     "Machine",
-    "Need",
-    "OnFailure",
-    "Over",
     "Repeat",
     "Revert",
     "Route",
     "Rule",
     "Scope",
-    "SignalStep",
     "State",
     "Statement",
-    "TaskStep",
     "Transition",
     "Until",
     "Wait",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """The floor below which a fan-out fails: a number of results, or a share of those asked."""
-
-    count: int | None = None
-    share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """`for NAME in EXPR`: one task for each item, at most `width` at once (None: all)."""
-
-    item: str
-    items: Expr
-    width: Expr | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OnFailure:
-    """One link of an `on_failure` chain. `use` evaluates `value`.
-
-    `ask` gives the same contract and arguments to `who`, for at most `within_us`.
-    """
-
-    kind: Literal["stop", "skip", "use", "ask"]
-    value: Expr | None = None
-    who: Candidate | None = None
-    within_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskStep:
-    """`step x = Contract(args) by …`.
-
-    `one`: the only candidate. `any`: whichever candidate the dispatcher picks by `prefer`. `all`: each candidate.
-    `some`: the only candidate `copies` times. `first`: each candidate, the first success wins. `args` stand in the
-    order of the contract's parameters, none left out; under `over` they are evaluated in the item's frame. `only_if`
-    is evaluated in the block's frame. `needs` are indices of statements of the same block. `gate` names its own limits
-    among those of the plan.
-    """
-
-    kind: Literal["task"]
-    node: int
-    name: str
-    slot: int
-    needs: list[int]
-    contract: str
-    args: list[Expr]
-    pattern: Literal["one", "any", "all", "some", "first"]
-    candidates: list[Candidate]
-    copies: int = 1
-    over: Over | None = None
-    need: Need | None = None
-    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
-    urgency: Expr | None = None
-    only_if: Expr | None = None
-    on_failure: list[OnFailure] = field(default_factory=list)
-    budget: Budget | None = None
-    gate: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EffectStep:
-    """`step url = publish(report: d)`: the effect, with its arguments in the order of its parameters.
-
-    `gate` names the step's own limits, beside those of the effect.
-    """
-
-    kind: Literal["effect"]
-    node: int
-    name: str
-    slot: int
-    needs: list[int]
-    effect: str
-    args: list[Expr]
-    policy: Policy
-    only_if: Expr | None = None
-    on_failure: list[OnFailure] = field(default_factory=list)
-    gate: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FlowStep:
-    """`step y = other_flow(a)`: a flow as a step; its frame is new, only its result comes back."""
-
-    kind: Literal["flow"]
-    node: int
-    name: str
-    slot: int
-    needs: list[int]
-    flow: str
-    args: list[Expr]
-    only_if: Expr | None = None
-    on_failure: list[OnFailure] = field(default_factory=list)
-    budget: Budget | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SignalStep:
-    """`step y = paid(o.id) { timeout = 3d }`: waits for a signal with equal arguments, for at most `timeout_us`."""
-
-    kind: Literal["signal"]
-    node: int
-    name: str
-    slot: int
-    needs: list[int]
-    signal: str
-    args: list[Expr]
-    timeout_us: int | None = None
-    only_if: Expr | None = None
-    on_failure: list[OnFailure] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +177,8 @@ class Repeat:
 class Scope:
     """`scope name { … }`, or for each item of `over` (slot 0 of the body's frame).
 
-    A region with its own budget, failure and undo. With `tools` a critical section: it begins when it has all of them.
+    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow. With `tools` a
+    critical section: an attempt begins when it has all of them.
     """
 
     kind: Literal["scope"]
@@ -307,9 +190,12 @@ class Scope:
     over: Over | None = None
     need: Need | None = None
     budget: Budget | None = None
-    timeout_us: int | None = None
+    policy: Policy = field(default_factory=Policy)
+    only_if: Expr | None = None
+    urgency: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +274,7 @@ Statement: TypeAlias = (
     | Checkpoint
     | Wait
     | Revert
+    | Send
     | Until
     | Give
     | Repeat
@@ -401,9 +288,7 @@ Statement: TypeAlias = (
 class Block:
     """Statements with one frame.
 
-    `slots` names its slots, the first `given` of which are filled when it starts (parameters, `past` and `prev`, an
-    item).
-
+    `slots` names its slots, the first `given` of which are filled when it starts (parameters, `past`, `prev`, an item).
     `statements[i].needs` holds indices below len(statements), never a cycle. A statement starts when all it needs has
     settled.
     """

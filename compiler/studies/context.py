@@ -89,7 +89,7 @@ class Study:
     def checkpoints(self, flow: FlowInfo) -> list[str]:
         """The names of the checkpoints of a flow, those in its regions and rounds too."""
         if flow not in self._checkpoints:
-            found = [node.name.text for node in syntax.walk(flow.node) if isinstance(node, syntax.Checkpoint)]
+            found = [node.name.text for node in syntax.statements_in(flow.node) if isinstance(node, syntax.Checkpoint)]
             self._checkpoints[flow] = found
         return self._checkpoints[flow]
 

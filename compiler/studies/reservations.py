@@ -77,4 +77,4 @@ def _steps(study: Study) -> Iterator[tuple[StepInfo, tuple[Budget, ...]]]:
             scope = checked.scopes.get(node) if isinstance(node, syntax.Scope) else None
             if scope is not None and scope.budget is not None:
                 budgets = (*budgets, scope.budget)
-            stack.extend((child, budgets) for child in reversed(list(syntax.children(node))))
+            stack.extend((child, budgets) for child in reversed(syntax.statements_below(node)))

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "resume": "Carries on with runs that have not ended: all of the store, unless some are named.",
     "status": "Shows the runs of a store, or how one of them stands.",
     "journal": "Prints the records of a run, one JSON document a line.",
+    "why": "Says why STEP ran when it did: what it needed, what it waited for, and the causes back to the start.",
     "inbox": "Shows the questions that wait for people, oldest first.",
     "answer": "Answers a question of the inbox, once.",
     "signal": "Sends a signal to whichever run waits for it, now or within seven days.",

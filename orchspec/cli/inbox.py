@@ -41,6 +41,7 @@ def _document(row: QuestionRow, *, answered: bool) -> dict[str, Any]:
         "contract": row.contract,
         "expects": row.expects,
         "inputs": row.inputs,
+        "messages": [{"channel": name, "from": sender, "values": values} for name, sender, values in row.messages],
         "result": row.choices,
         "asked": format_time(row.asked_us),
         "deadline": None if row.deadline_us is None else format_time(row.deadline_us),
@@ -58,6 +59,9 @@ def _show(terminal: Terminal, row: QuestionRow, store: str, *, answered: bool) -
     for name, value in (row.inputs or {}).items():
         text = json.dumps(value, ensure_ascii=True)
         terminal.out(f"  {safe(name)}: {text if len(text) <= 400 else text[:399] + '…'}")
+    for name, sender, values in row.messages:
+        text = json.dumps(values, ensure_ascii=True)
+        terminal.out(f"  {safe(sender)} on {safe(name)}: {text if len(text) <= 400 else text[:399] + '…'}")
     terminal.out(f"  expected: {_type(row.choices)}")
     if answered:
         terminal.out(f"  answered; taken when the run goes on: orch resume {safe(row.run)} --store {store}")

@@ -12,6 +12,7 @@ from orchspec.compiler.plan import (
     FlowStep,
     Machine,
     Plan,
+    Policy,
     Repeat,
     Route,
     Scope,
@@ -114,9 +115,8 @@ class _Builder:
                 group.items.append(inner)
             case Scope():
                 lines = [*self._over(statement.over, statement.need, frames), *budget_words(statement.budget)]
-                if statement.timeout_us is not None:
-                    lines.append(f"timeout {duration(statement.timeout_us)}")
-                lines += failures(self.reader, statement.on_failure, frames)
+                lines += self._tries(statement.policy)
+                lines += self._guards(statement, frames)
                 inner = Group(name, "scope", f"scope {statement.name}", tuple(lines))
                 self.fill(inner, statement.body, frames, None)
                 group.items.append(inner)
@@ -130,15 +130,19 @@ class _Builder:
                 group.items.append(self._effect(name, statement, frames))
                 self._undo(group, name, statement.effect)
             case SignalStep():
-                lines = [f"signal {statement.signal}"]
+                lines = [f"signal {statement.signal}", *self._over(statement.over, statement.need, frames)]
+                lines += budget_words(statement.budget)
                 if statement.timeout_us is not None:
                     lines.append(f"timeout {duration(statement.timeout_us)}")
                 lines += self._guards(statement, frames)
-                group.items.append(Node(name, "person", statement.name or statement.signal, tuple(lines)))
+                title = statement.name or statement.signal
+                group.items.append(Node(name, "person", title, tuple(lines), statement.over is not None))
             case FlowStep():
-                lines = [f"flow {statement.flow}", *budget_words(statement.budget)]
+                lines = [f"flow {statement.flow}", *self._over(statement.over, statement.need, frames)]
+                lines += [*budget_words(statement.budget), *self._tries(statement.policy)]
                 lines += self._guards(statement, frames)
-                group.items.append(Node(name, "flow", statement.name or statement.flow, tuple(lines)))
+                title = statement.name or statement.flow
+                group.items.append(Node(name, "flow", title, tuple(lines), statement.over is not None))
             case _:
                 group.items.append(self._small(name, statement, frames))
         return name
@@ -179,20 +183,26 @@ class _Builder:
         kind: NodeKind = "person" if people and len(people) == len(step.candidates) else "task"
         # The call of an arm has no name of its own.
         title, work = (step.name, [step.contract]) if step.name else (step.contract, [])
-        lines = [*work, dispatch(step), *self._over(step.over, step.need, frames)]
+        lines = [*work, dispatch(step), *self._says(step), *self._over(step.over, step.need, frames)]
         if step.over is None:
             lines += needed(step.need)
-        inner = frames if step.over is None else [[step.over.item], *frames]
         lines += budget_words(step.budget)
-        lines += self._guards(step, frames, inner)
+        lines += self._guards(step, frames)
         many = step.over is not None or step.pattern in ("all", "some", "first")
         return Node(name, kind, title, tuple(lines), many)
+
+    def _says(self, step: TaskStep) -> list[str]:
+        """The channels that those who may take a step may send on."""
+        agents = {each.agent for each in step.candidates}
+        channels = [name for name, each in self.plan.channels.items() if agents.intersection(each.senders)]
+        return [f"may send on {', '.join(channels)}"] if channels else []
 
     def _effect(self, name: str, step: EffectStep, frames: Frames) -> Node:
         effect = self.plan.effects[step.effect]
         key = self.reader.text(effect.key, [[param.name for param in effect.params]])
-        lines = [f"effect {step.effect}", f"once for each {key}", *self._guards(step, frames)]
-        return Node(name, "effect", step.name or step.effect, tuple(lines))
+        lines = [f"effect {step.effect}", *self._over(step.over, step.need, frames), f"once for each {key}"]
+        lines += [*budget_words(step.budget), *self._guards(step, frames)]
+        return Node(name, "effect", step.name or step.effect, tuple(lines), step.over is not None)
 
     def _undo(self, group: Group, name: str, of: str) -> None:
         effect = self.plan.effects[of]
@@ -219,6 +229,11 @@ class _Builder:
                 return Node(name, "let", statement.name, (f"= {text(statement.value, frames)}",))
             case "checkpoint":
                 return Node(name, "checkpoint", statement.name, ("checkpoint",))
+            case "send":
+                channel = self.plan.channels[statement.channel]
+                values = [text(arg, frames) for arg in statement.args if arg != ["const", None]]
+                to = ", ".join(each for each in channel.receivers if each != statement.sender)
+                return Node(name, "checkpoint", f"send {channel.name}", (*values, f"to {to}"))
             case "wait":
                 value = statement.value
                 shown = duration(value[1]) if value[0] == "const" else text(value, frames)
@@ -242,9 +257,14 @@ class _Builder:
         told = f"for each {over.item} in {self.reader.text(over.items, frames)}"
         return [told, ", ".join(limits)] if limits else [told]
 
-    def _guards(self, step: Any, frames: Frames, inner: Frames | None = None) -> list[str]:
+    def _guards(self, step: Any, frames: Frames) -> list[str]:
         only_if = [] if step.only_if is None else [f"only if {self.reader.text(step.only_if, frames)}"]
-        return [*only_if, *failures(self.reader, step.on_failure, frames if inner is None else inner)]
+        inner = frames if step.over is None else [[step.over.item], *frames]
+        return [*only_if, *failures(self.reader, step.on_failure, inner)]
+
+    def _tries(self, policy: Policy) -> list[str]:
+        times = [] if policy.timeout_us is None else [f"timeout {duration(policy.timeout_us)}"]
+        return [*times, f"up to {policy.attempts} attempts"] if policy.attempts > 1 else times
 
     # -------------------------------------------------------------- reading
 

@@ -52,7 +52,7 @@ def budget_words(budget: Budget | None) -> list[str]:
         said.append(f"tokens ≤ {budget.tokens:,}")
     if budget.time_us is not None:
         said.append(f"time ≤ {duration(budget.time_us)}")
-    for name in ("retries", "attempts", "transitions"):
+    for name in ("retries", "attempts", "depth", "transitions"):
         value = getattr(budget, name)
         if value is not None:
             said.append(f"{name} ≤ {value}")

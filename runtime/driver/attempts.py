@@ -14,14 +14,21 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.driver.values import as_json, cost_pico, error_text, token_count
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, NotAllowed
-from orchspec.runtime.kernel.events import CostReported, QuestionAnswered, TaskFailed, TaskFulfilled, TaskStopped
-from orchspec.runtime.task import BudgetLeft, Output, Task, Turn, moment
+from orchspec.runtime.kernel.events import (
+    CostReported,
+    MessagePosted,
+    QuestionAnswered,
+    TaskFailed,
+    TaskFulfilled,
+    TaskStopped,
+)
+from orchspec.runtime.task import BudgetLeft, Message, Output, Task, Turn, moment
 
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Player
     from orchspec.runtime.driver.live import LiveRun, Loop
     from orchspec.runtime.grants import Grant
-    from orchspec.runtime.kernel.commands import AskPerson, RunTask, StopTask
+    from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, RunTask, StopTask
 
 __all__ = ["Attempt", "Attempts"]
 
@@ -32,8 +39,10 @@ class Attempt:
     """One attempt under way; the powers of its `Task`."""
 
     __slots__ = (
+        "_asked",
         "_calls",
         "_loop",
+        "_posts",
         "_waits",
         "abandoned",
         "agent",
@@ -61,6 +70,8 @@ class Attempt:
         self.handle: asyncio.Task[None] | None = None
         self._calls: set[int] = set()
         self._waits: dict[int, asyncio.Future[None]] = {}
+        self._posts: dict[int, asyncio.Future[None]] = {}
+        self._asked = 0
 
     @property
     def held(self) -> bool:
@@ -112,6 +123,33 @@ class Attempt:
         for call in sorted(self._calls):
             self.leave_tool(call)
 
+    # -------------------------------------------------------------- messages
+
+    async def send(self, channel: str, args: dict[str, Any]) -> None:
+        """See `task.Powers`."""
+        self._hold_on()
+        self._asked += 1
+        call = self._asked
+        values = as_json(args, f"a message of {self.agent} on {channel}")
+        answer: asyncio.Future[None] = self.loop.create_future()
+        self._posts[call] = answer
+        loop = self._loop
+        loop.post(self.run, MessagePosted(0, self.place, self.attempt, self.dispatch, call, channel, values))
+        try:
+            await answer
+        finally:
+            self._posts.pop(call, None)
+
+    def answered(self, command: AnswerCall) -> None:
+        """What was asked of us is durable, or was refused."""
+        answer = self._posts.get(command.call)
+        if answer is None or answer.done() or command.dispatch != self.dispatch:
+            return
+        if command.problem is None:
+            answer.set_result(None)
+        else:
+            answer.set_exception(NotAllowed(f"the message of {self.agent} was refused: {command.problem}"))
+
     def progress(self, share: float, note: str) -> None:
         """See `task.Powers`."""
         self.loop.call_soon_threadsafe(self._loop.note_progress, self.run, self.place, share, note)
@@ -125,7 +163,7 @@ class Attempt:
     def stop(self) -> None:
         """Tell the handler to stop; what it is awaiting is cancelled."""
         self.stopped = True
-        for wait in list(self._waits.values()):
+        for wait in [*self._waits.values(), *self._posts.values()]:
             if not wait.done():
                 wait.set_exception(AttemptStopped(f"{self.agent} was told to stop"))
         if self.handle is not None:
@@ -274,6 +312,12 @@ class Attempts:
             # It was never started here, or has returned already: nothing runs on.
             self._loop.post(run, TaskStopped(0, command.place, command.attempt, command.dispatch))
 
+    def answer_call(self, run: str, command: AnswerCall) -> None:
+        """Tell an attempt what became of what it asked of us."""
+        attempt = self._open.get((run, command.place, command.attempt))
+        if attempt is not None:
+            attempt.answered(command)
+
     def withdraw(self, run: str, place: int, attempt: int) -> None:
         """A person has answered otherwise: their player need not."""
         found = self._open.get((run, place, attempt))
@@ -312,6 +356,8 @@ def _task(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task
         deadline=moment(command.deadline_us),
         inner=command.inputs,
         draw_key=kernel.draw_key(command.place),
+        inbox=[Message(channel, sender, values) for channel, sender, values in command.inbox],
+        channels=tuple(name for name, each in live.plan.channels.items() if command.agent in each.senders),
     )
 
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from orchspec.runtime.driver.clock import Clock
     from orchspec.runtime.engine import Engine
     from orchspec.runtime.journal.records import RunRow
+    from orchspec.runtime.kernel.commands import EndRun
     from orchspec.runtime.kernel.events import Event
     from orchspec.runtime.kernel.kernel import Kernel
     from orchspec.runtime.recording import EventRecord
     from orchspec.runtime.result import RunResult
 
-__all__ = ["Heard", "LiveRun", "Loop", "Request", "Tell", "Watch"]
+__all__ = ["Heard", "House", "LiveRun", "Loop", "Request", "Tell", "Watch"]
 
 Watch = Callable[["EventRecord"], None]
 """Told of each record of a run once it is durable."""
@@ -61,6 +62,28 @@ class LiveRun:
     def run(self) -> str:
         """Its name."""
         return self.row.run
+
+
+class House(Protocol):
+    """Who keeps the loop: told of what concerns whole runs."""
+
+    def ended(self, live: LiveRun, command: EndRun) -> None:
+        """The end of a run is durable."""
+
+    def halted(self, live: LiveRun, error: Exception) -> None:
+        """A run met a bug of ours."""
+
+    def lost(self, error: Exception) -> None:
+        """The store is no longer what this loop thinks; it has been closed."""
+
+    def quiet(self) -> None:
+        """Nothing is under way but what waits for people, or for other runs."""
+
+    def tell(self, message: str) -> None:
+        """Something that a person should know."""
+
+    def note_progress(self, run: str, step: str, share: float, note: str) -> None:
+        """A heartbeat of a task."""
 
 
 class Loop(Protocol):

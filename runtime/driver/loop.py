@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.driver.attempts import Attempts
 from orchspec.runtime.driver.people import People
@@ -26,45 +26,23 @@ from orchspec.runtime.driver.timers import TimerQueue
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
 from orchspec.runtime.failpoints import ARMED, reached
-from orchspec.runtime.kernel.commands import AskPerson, Command, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, Command, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import Event, QuestionAnswered, TaskFailed, TimerFired
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.driver.clock import Clock
-    from orchspec.runtime.driver.live import LiveRun
+    from orchspec.runtime.driver.live import House, LiveRun
     from orchspec.runtime.journal.records import Batch, LedgerRow, ReuseRow
     from orchspec.runtime.journal.store import Store
     from orchspec.runtime.recording import Folded
 
-__all__ = ["EngineLoop", "House"]
+__all__ = ["EngineLoop"]
 
 _BUSY_S: Final = 0.05
 """First wait before a commit is tried again that the store was too busy for; it doubles, up to a second."""
 _SLEEP_MAX_S: Final = 30.0
 """The loop looks at the clock this often at least: the system's may have been set."""
-
-
-class House(Protocol):
-    """Who keeps the loop: told of what concerns whole runs."""
-
-    def ended(self, live: LiveRun, command: EndRun) -> None:
-        """The end of a run is durable."""
-
-    def halted(self, live: LiveRun, error: Exception) -> None:
-        """A run met a bug of ours."""
-
-    def lost(self, error: Exception) -> None:
-        """The store is no longer what this loop thinks; it has been closed."""
-
-    def quiet(self) -> None:
-        """Nothing is under way but what waits for people, or for other runs."""
-
-    def tell(self, message: str) -> None:
-        """Something that a person should know."""
-
-    def note_progress(self, run: str, step: str, share: float, note: str) -> None:
-        """A heartbeat of a task."""
 
 
 class EngineLoop:
@@ -304,6 +282,9 @@ class EngineLoop:
         else:
             self._attempts.stop(live.run, command)
 
+    def _answer_call(self, live: LiveRun, command: AnswerCall) -> None:
+        self._attempts.answer_call(live.run, command)
+
     def _try(self, live: LiveRun, command: TryEffect) -> None:
         if not self.draining:
             self._sending.send(live, command)
@@ -414,6 +395,7 @@ class EngineLoop:
 _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
     AskPerson: EngineLoop._ask,  # noqa: SLF001
+    AnswerCall: EngineLoop._answer_call,  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._try,  # noqa: SLF001
     EndRun: EngineLoop._end,  # noqa: SLF001

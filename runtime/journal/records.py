@@ -124,7 +124,10 @@ class Mail:
 
 @dataclass(slots=True, frozen=True)
 class QuestionRow:
-    """A question that waits for a person. ``expects`` and ``choices`` say, in JSON, what an answer may be."""
+    """A question that waits for a person. ``expects`` and ``choices`` say, in JSON, what an answer may be.
+
+    ``messages`` are those of channels that are bound to it: [channel, sender, values by name].
+    """
 
     run: str
     place: str
@@ -135,6 +138,7 @@ class QuestionRow:
     asked_us: int
     deadline_us: int | None
     choices: Any
+    messages: list[Any] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)

@@ -40,7 +40,7 @@ __all__ = [
 
 _RUN = "run, flow, plan_hash, input, status, result, error, created_us, ended_us, seed, options"
 _LEDGER = "effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us, joined"
-_QUESTION = "run, place, contract, who, inputs, expects, asked_us, deadline_us, choices"
+_QUESTION = "run, place, contract, who, inputs, expects, asked_us, deadline_us, choices, messages"
 
 # Upserts keep the row's place, so that runs and ledger rows are listed in order of first appearance.
 PUT_RUN = f"""INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET
@@ -52,7 +52,7 @@ PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 
     owner_run = excluded.owner_run, owner_place = excluded.owner_place, intent_seq = excluded.intent_seq,
     receipt = excluded.receipt, time_us = excluded.time_us, joined = excluded.joined"""  # noqa: S608 - our own columns
 PUT_REUSE = "INSERT OR REPLACE INTO reuse (key, value, expires_us, run, place) VALUES (?, ?, ?, ?, ?)"
-PUT_QUESTION = f"INSERT OR REPLACE INTO questions ({_QUESTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+PUT_QUESTION = f"INSERT OR REPLACE INTO questions ({_QUESTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
 POST_MAIL = "INSERT INTO mail (kind, run, place, name, key, value, by_whom, posted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 TAKE_MAIL = "UPDATE mail SET taken = 1 WHERE id = ? AND NOT taken"
 FIND_ANSWER = "SELECT 1 FROM mail WHERE kind = 'answer' AND run IS ? AND place IS ?"
@@ -156,10 +156,10 @@ def reuse_row(row: tuple[Any, ...]) -> ReuseRow:
 
 def question_row(row: tuple[Any, ...]) -> QuestionRow:
     """A question from its columns. Raises ``CorruptStore``."""
-    run, place, contract, who, inputs, expects, asked_us, deadline_us, choices = row
+    run, place, contract, who, inputs, expects, asked_us, deadline_us, choices, messages = row
     what = f"the question of run {run}, {place}"
-    read = [decode_value(text, what) for text in (inputs, expects, choices)]
-    return QuestionRow(run, place, contract, who, read[0], read[1], asked_us, deadline_us, read[2])
+    read = [decode_value(text, what) for text in (inputs, expects, choices, messages)]
+    return QuestionRow(run, place, contract, who, read[0], read[1], asked_us, deadline_us, read[2], read[3])
 
 
 def mail_row(row: tuple[Any, ...]) -> Mail:
@@ -206,7 +206,7 @@ def _ledger_columns(row: LedgerRow) -> tuple[Any, ...]:
 
 def _question_columns(row: QuestionRow) -> tuple[Any, ...]:
     what = f"the question of run {row.run}, {row.place}"
-    values = [encode_value(value, what) for value in (row.inputs, row.expects, row.choices)]
+    values = [encode_value(value, what) for value in (row.inputs, row.expects, row.choices, row.messages)]
     return (
         row.run,
         row.place,
@@ -217,4 +217,5 @@ def _question_columns(row: QuestionRow) -> tuple[Any, ...]:
         row.asked_us,
         row.deadline_us,
         values[2],
+        values[3],
     )

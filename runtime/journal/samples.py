@@ -82,5 +82,8 @@ def full_batch() -> Batch:
         ledger=[sample.ledger(), sample.ledger("k2", receipt={"id": 7}, state="confirmed")],
         reuse=[ReuseRow("input", [1, 2.5, None], NOW_US + 100, "r1", "draft")],
         runs=[sample.run("r1"), sample.run("r2", options={})],
-        questions_opened=[sample.question(), sample.question("sign", deadline_us=NOW_US + 9)],
+        questions_opened=[
+            sample.question(),
+            sample.question("sign", deadline_us=NOW_US + 9, messages=[["news", "a", {"n": 1}]]),
+        ],
     )

@@ -3,24 +3,32 @@
 Rules. Money and tokens are *reserved* before an attempt is sent and *settled* after it; `charged + reserved <= cap`
 holds at every reservation, for the account of the attempt and for each one around it. A reservation is given back
 only if provably nothing was sent. What was really spent is always charged, also above the cap (an overrun) and also
-late. Attempts and retries are counted over the tree of a scope.
+late. Attempts, retries and the transitions of machines are counted over the tree of a scope; depth is how far below it
+flows call flows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Budget
-    from orchspec.runtime.kernel.frames import Frame
+    from orchspec.runtime.kernel.frames import Failure
 
 __all__ = ["Account"]
+
+
+class Failing(Protocol):
+    """What fails when its account is exhausted: a frame, or a step that calls a flow for each item."""
+
+    def fail(self, failure: Failure) -> None:
+        """Stop what is under way, unwind, and report the failure."""
 
 
 class Account:
     """The account of one scope. `frame` is the scope that fails when the account is exhausted (None.
 
-    The attempts of one agent).
+    The attempts of one agent). `depth` is how many flow calls stand above it in the run.
     """
 
     __slots__ = (
@@ -28,6 +36,7 @@ class Account:
         "cap",
         "charged_pico",
         "charged_tokens",
+        "depth",
         "economy",
         "estimated_pico",
         "frame",
@@ -36,10 +45,13 @@ class Account:
         "reserved_pico",
         "reserved_tokens",
         "retries",
+        "transitions",
         "wasted_pico",
     )
 
-    def __init__(self, cap: Budget, parent: Account | None, frame: Frame | None, economy: float | None = None) -> None:
+    def __init__(
+        self, cap: Budget, parent: Account | None, frame: Failing | None, economy: float | None = None
+    ) -> None:
         self.cap = cap
         self.parent = parent
         self.frame = frame
@@ -51,6 +63,8 @@ class Account:
         self.open = 0
         self.attempts = 0
         self.retries = 0
+        self.transitions = 0
+        self.depth: int = parent.depth if parent is not None else 0
         self.wasted_pico = 0
         self.estimated_pico = 0
 
@@ -144,6 +158,26 @@ class Account:
         while account is not None:
             account.retries += 1
             account = account.parent
+
+    def too_deep(self, depth: int) -> Account | None:
+        """The innermost account around that does not allow a call at this depth of the run, or None."""
+        account: Account | None = self
+        while account is not None:
+            if account.cap.depth is not None and depth - account.depth > account.cap.depth:
+                return account
+            account = account.parent
+        return None
+
+    def move(self) -> Account | None:
+        """Count a transition of a machine in every scope around; the innermost one that it is too many for, or None."""
+        blocking: Account | None = None
+        account: Account | None = self
+        while account is not None:
+            account.transitions += 1
+            if blocking is None and account.cap.transitions is not None:
+                blocking = account if account.transitions > account.cap.transitions else None
+            account = account.parent
+        return blocking
 
     def tier(self, tiers: int) -> int:
         """Which of `tiers` models an attempt gets.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 __all__ = [
+    "AnswerCall",
     "ArmTimer",
     "AskPerson",
     "AwaitSignal",
@@ -86,7 +87,7 @@ class RunTask:
 
     `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
-    may spend, 0 where nothing bounds it.
+    may spend, 0 where nothing bounds it. `inbox` are the messages to the agent: channel, sender, values by name.
     """
 
     place: int
@@ -101,6 +102,7 @@ class RunTask:
     history: list[Any] = field(default_factory=list)
     reserved_pico: int = 0
     reserved_tokens: int = 0
+    inbox: list[Any] = field(default_factory=list)
     outward: ClassVar[bool] = True
 
 
@@ -115,6 +117,19 @@ class AskPerson:
     contract: str
     inputs: list[Any]
     deadline_us: int | None = None
+    inbox: list[Any] = field(default_factory=list)
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class AnswerCall:
+    """Answer what an attempt asked of us under the number `call`: it is done, or `problem` says why not."""
+
+    place: int
+    attempt: int
+    dispatch: int
+    call: int
+    problem: str | None = None
     outward: ClassVar[bool] = True
 
 
@@ -269,6 +284,7 @@ Command: TypeAlias = (
     | ReleaseGrant
     | RunTask
     | AskPerson
+    | AnswerCall
     | AwaitSignal
     | StopTask
     | WithdrawSignal
@@ -292,6 +308,9 @@ def command_text(command: Command, place: str) -> str:
     match command:
         case RunTask() | AskPerson() | StopTask():
             return f"{kind} {place} {command.agent} {command.attempt}.{command.dispatch}"
+        case AnswerCall():
+            well = "done" if command.problem is None else "refused"
+            return f"{kind} {place} {command.attempt}.{command.dispatch} {command.call} {well}"
         case AwaitSignal() | WithdrawSignal():
             return f"{kind} {place} {command.signal} {command.key[:16]}"
         case TryEffect():

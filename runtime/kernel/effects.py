@@ -35,12 +35,14 @@ from orchspec.runtime.kernel.commands import (
     SettleEffect,
     TryEffect,
 )
+from orchspec.runtime.kernel.each import Each, ItemsOp
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
-from orchspec.runtime.kernel.program import RESEND, CompiledEffect, Link, Op, Program, op_for, rest_us
+from orchspec.runtime.kernel.program import RESEND, CompiledEffect, Link, Program, op_for, rest_us
 from orchspec.runtime.kernel.steps import Failed
 from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, QUEUED, RESTING, SENT, TIMER_OF
 from orchspec.runtime.kernel.tasks import follow
+from orchspec.runtime.kernel.timed import limited
 from orchspec.runtime.kernel.values import InvalidValue
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         TaskEnrolled,
         TimerFired,
     )
+    from orchspec.runtime.kernel.expressions import FrameLike
 
 __all__ = ["Applying", "Done", "EffectOp", "target_key"]
 
@@ -63,42 +66,66 @@ def target_key(ledger_key: str, generation: int) -> str:
 
 
 @op_for("effect")
-class EffectOp(Op):
+class EffectOp(ItemsOp):
     """A compiled effect step."""
 
-    __slots__ = ("args", "effect", "gates", "links", "only_if", "policy")
+    __slots__ = ("args", "budget", "effect", "gates", "only_if", "policy")
 
     def __init__(self, program: Program, statement: EffectStep, index: int) -> None:
-        Op.__init__(self, program, statement, index)
+        ItemsOp.__init__(self, program, statement, index)
         self.effect = program.effects[statement.effect]
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
         self.policy = statement.policy
         self.gates = self.effect.gates if statement.gate is None else (statement.gate, *self.effect.gates)
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
-        self.links = tuple(Link(program, link) for link in statement.on_failure)
+        self.budget = statement.budget
 
     def start(self, frame: Frame) -> None:
-        """Claim the effect, unless `only_if` says otherwise."""
+        """Claim the effect, or that of each item, unless `only_if` says otherwise."""
         try:
             if self.only_if is not None and not self.only_if(frame):
                 frame.kernel.decide("only_if is false", self.name)
                 frame.settle(self, None)
                 return
-            args = [arg(frame) for arg in self.args]
-            self.effect.codec.inputs.check(args)
-            key = self.effect.key(Env(args, None))
+            if self.items is not None:
+                items, width = self.over(frame)
+            else:
+                args, key = self._asked(frame)
         except ExpressionError as error:
-            self._refuse(frame, frame.evaluate_failure(self, error))
+            self.refuse(frame, error)
             return
         except InvalidValue as error:
             path = f"{frame.path()}/{self.name}".strip("/")
-            self._refuse(frame, Failure("bad_input", f"{path}: {error}", path))
+            failed = Failed(frame, self, frame, self.index, self.node, self.name)
+            failed.fail(Failure("bad_input", f"{path}: {error}", path), self.links)
             return
-        applying = Applying(frame, self, frame, self.index, self.node, self.name)
+        if self.items is not None:
+            self.start_each(frame, items, width, self.budget)
+            return
+        owner, account = limited(frame, self, self.budget, self.links)
+        applying = Applying(frame, self, owner, self.index, self.node, self.name)
+        applying.account = account
         applying.begin(self.effect, args, key, self.policy, self.links, gates=self.gates)
 
-    def _refuse(self, frame: Frame, failure: Failure) -> None:
-        Failed(frame, self, frame, self.index, self.node, self.name).fail(failure, self.links)
+    def _asked(self, env: FrameLike) -> tuple[list[Any], Any]:
+        args = [arg(env) for arg in self.args]
+        self.effect.codec.inputs.check(args)
+        return args, self.effect.key(Env(args, None))
+
+    def start_item(self, each: Each, index: int, label: str, env: FrameLike) -> None:
+        """Claim the effect of one item."""
+        path = each.path() + label
+        try:
+            args, key = self._asked(env)
+        except ExpressionError as error:
+            each.refuse(index, Failure("expression", f"{path}: {error}", path))
+            return
+        except InvalidValue as error:
+            each.refuse(index, Failure("bad_input", f"{path}: {error}", path))
+            return
+        applying = Applying(each.frame, self, each, index, index + 1, label)
+        applying.account = each.account
+        applying.begin(self.effect, args, key, self.policy, self.links, gates=self.gates)
 
 
 class Applying(Activity):

@@ -24,6 +24,7 @@ __all__ = [
     "EffectUnknown",
     "EngineRecovered",
     "Event",
+    "MessagePosted",
     "QuestionAnswered",
     "ReuseAnswered",
     "RunStarted",
@@ -138,6 +139,23 @@ class TaskFailed:
     tool_calls: int = 0
     sent: bool = True
     retry_after_us: int = 0
+    rank: ClassVar[int] = 4
+
+
+@dataclass(slots=True)
+class MessagePosted:
+    """An agent at work posts a message: `args` by name, JSON of the edge, not verified yet.
+
+    `call` numbers what the attempt asks of us, for the answer.
+    """
+
+    time: int
+    place: int
+    attempt: int
+    dispatch: int
+    call: int
+    channel: str
+    args: Any
     rank: ClassVar[int] = 4
 
 
@@ -274,6 +292,7 @@ Event: TypeAlias = (
     | SignalReceived
     | TaskFulfilled
     | TaskFailed
+    | MessagePosted
     | TaskStopped
     | CostReported
     | EffectClaimed
@@ -295,6 +314,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         SignalReceived,
         TaskFulfilled,
         TaskFailed,
+        MessagePosted,
         TaskStopped,
         CostReported,
         EffectClaimed,

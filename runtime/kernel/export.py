@@ -17,6 +17,7 @@ from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
 from orchspec.runtime.kernel.arbitration import Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
+from orchspec.runtime.kernel.each import Each
 from orchspec.runtime.kernel.effects import Applying, Done
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
@@ -25,13 +26,14 @@ from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
 from orchspec.runtime.kernel.rules import Ballot, CompiledRule
-from orchspec.runtime.kernel.scopes import Enclosure, Mapping
+from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.kernel.tasks import Task
+from orchspec.runtime.kernel.timed import Timed
 from orchspec.runtime.kernel.undoing import Undoing, Unwinding
 from orchspec.runtime.kernel.waits import Waiting
 
@@ -71,6 +73,7 @@ _CLASSES: Final[dict[str, type]] = {
         Calling,
         Deciding,
         Done,
+        Each,
         Enclosure,
         Failed,
         Failure,
@@ -78,12 +81,12 @@ _CLASSES: Final[dict[str, type]] = {
         FanOutStep,
         Frame,
         Guess,
-        Mapping,
         Repeating,
         Reverting,
         Routing,
         Stopping,
         Task,
+        Timed,
         Traversing,
         Undoing,
         Unwinding,
@@ -224,6 +227,8 @@ class _Writer:
                 value = _Gone(value.path(), value.key())
             elif closed and not self._outlives(value):
                 continue
+            elif cls is Account and isinstance(value, Activity) and value.state == CLOSED:
+                value = None  # it fails no more
             slots[name] = self.value(value)
         return {"class": cls.__name__, "slots": slots}
 

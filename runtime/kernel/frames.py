@@ -24,7 +24,7 @@ from orchspec.runtime.kernel.expressions import ExpressionError
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.effects import Done
-    from orchspec.runtime.kernel.expressions import FanOut
+    from orchspec.runtime.kernel.expressions import FanOut, FrameLike
     from orchspec.runtime.kernel.kernel import Kernel
     from orchspec.runtime.kernel.program import CompiledBlock, Op
 
@@ -74,6 +74,10 @@ class Owner(Protocol):
 
     def key(self) -> int:
         """The key that those of its children are mixed from."""
+        ...
+
+    def env(self, child: Activity) -> FrameLike:
+        """Where the expressions of a child's `on_failure` are evaluated: with the item, where there is one for each."""
         ...
 
 
@@ -134,6 +138,14 @@ class Activity:
     def adopt(self, child: Activity) -> None:
         """Only owners of several activities keep them."""
 
+    def env(self, child: Activity) -> FrameLike:
+        """The block that it stands in."""
+        return self.frame
+
+    def expire(self, failure: Failure) -> None:
+        """What its budget allowed is used up; the owner of a single activity learns by `child_stopped`."""
+        self.stop()
+
 
 class Frame:
     """A block that has been started."""
@@ -156,6 +168,7 @@ class Frame:
         "running",
         "unwinding",
         "until",
+        "urgency",
         "value",
         "values",
         "waiting",
@@ -189,6 +202,7 @@ class Frame:
         self.given = False
         self.value: Any = None
         self.until: bool | None = None
+        self.urgency: int = parent.urgency if parent is not None else 0
         self.failing: Failure | None = None
         self.effects: list[Done] = []
         self.unwinding: Any = None
@@ -212,6 +226,10 @@ class Frame:
             agenda.append((self, op))
         if self.left == 0:
             self.host.frame_done(self)
+
+    def env(self, child: Activity) -> FrameLike:
+        """The block itself."""
+        return self
 
     def adopt(self, child: Activity) -> None:
         """Keep a statement's activity until it has ended."""

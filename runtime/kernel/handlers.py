@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import ArmTimer
 from orchspec.runtime.kernel.effects import Applying
+from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     CostReported,
@@ -21,6 +22,7 @@ from orchspec.runtime.kernel.events import (
     EffectUnknown,
     EngineRecovered,
     Event,
+    MessagePosted,
     QuestionAnswered,
     ReuseAnswered,
     RunStarted,
@@ -32,8 +34,8 @@ from orchspec.runtime.kernel.events import (
     TimerFired,
 )
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
+from orchspec.runtime.kernel.messages import post
 from orchspec.runtime.kernel.regions import Region
-from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
 from orchspec.runtime.kernel.table import (
@@ -198,7 +200,7 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
 
 def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
     activity = _at(kernel, event)
-    if isinstance(activity, Enclosure):
+    if isinstance(activity, Enclosing):
         _task(kernel, activity, event, REGION_TABLE, activity.enrolled)
         return
     asked = _effect_at(kernel, event) if isinstance(activity, Applying) else _task_at(kernel, event)
@@ -266,6 +268,15 @@ def _cost_reported(kernel: Kernel, event: CostReported) -> None:
         charge_late(_task_at(kernel, event), event)
 
 
+def _message_posted(kernel: Kernel, event: MessagePosted) -> None:
+    # What an attempt says that is over counts no more, and nobody waits for its answer.
+    task = _task_at(kernel, event)
+    if event.attempt != task.attempt or event.dispatch != task.dispatch or task.state != RUNNING:
+        kernel.ignore()
+        return
+    _task(kernel, task, event, TASK_TABLE, lambda posted: post(task, posted))
+
+
 def _task_stopped(kernel: Kernel, event: TaskStopped) -> None:
     stopping = kernel.stopping.pop((event.place, event.attempt), None)
     if stopping is None:
@@ -311,6 +322,7 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     TaskFulfilled: _task_fulfilled,
     TaskFailed: _task_failed,
     TaskStopped: _task_stopped,
+    MessagePosted: _message_posted,
     CostReported: _cost_reported,
     QuestionAnswered: _question_answered,
     SignalReceived: _signal_received,

@@ -25,6 +25,7 @@ from orchspec.runtime.kernel import (
     arbitration,
     calls,
     machines,
+    messages,
     repeats,
     reverts,
     routes,
@@ -35,6 +36,7 @@ from orchspec.runtime.kernel import (
 )
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
+from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.events import Event
 from orchspec.runtime.kernel.export import export_kernel, restore_kernel
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
@@ -57,7 +59,7 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, machines, repeats, reverts, routes, scopes, settling, signals, waits))
+assert all((arbitration, calls, machines, messages, repeats, reverts, routes, scopes, settling, signals, waits))
 
 
 class Kernel:
@@ -82,6 +84,7 @@ class Kernel:
         "histories",
         "ignored",
         "intents",
+        "mail",
         "now",
         "out",
         "outcome",
@@ -112,6 +115,7 @@ class Kernel:
         self.agenda: deque[tuple[Any, Any]] = deque()
         self.places: list[Activity | None] = [None]
         self.histories: dict[str, list[Any]] = {}
+        self.mail: dict[str, list[Any]] = {}
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
         self.unreported: dict[tuple[int, int], Guess] = {}
@@ -258,8 +262,8 @@ class Kernel:
             return None
         node: Any = self.places[place]
         while node is not None and node is not self:
-            if isinstance(node, scopes.Enclosure) and tool in node.op.tools:  # type: ignore[attr-defined]
-                return node.place, 1
+            if isinstance(node, Enclosing) and tool in node.tools:
+                return node.place, node.attempt
             node = node.host if isinstance(node, Frame) else getattr(node, "owner", None)
         return None
 

@@ -145,6 +145,12 @@ class Traversing(Region):
             message = f"{self._where()}: {op.name} goes from state to state {op.transitions} times at most"
             self._fall(Failure("exhausted", message, self.path()))
             return
+        exhausted = self.account.move()
+        if exhausted is not None:
+            self.kernel.decide("budget exhausted", self._where())
+            assert exhausted.frame is not None, "what counts transitions is no step by agents"
+            exhausted.frame.fail(Failure("budget_exhausted", f"no transition is left for {self._where()}", self.path()))
+            return
         self.kernel.decide(event, f"{op.states[self.here].name} -> {op.states[target].name}")
         self.here = target
         self.kernel.resume(self)

@@ -64,9 +64,11 @@ class Seeking(Activity):
         "failure",
         "hedge",
         "hedge_after_us",
+        "inbox",
         "inputs",
         "offers",
         "pico",
+        "posted",
         "previous_error",
         "rest_at_us",
         "reuse_key",
@@ -105,6 +107,8 @@ class Seeking(Activity):
         self.hedge: Seeking | None = None
         self.hedge_after_us: int | None = None
         self.failure: Failure | None = None
+        self.inbox: list[Any] | None = None
+        self.posted: list[Any] | None = None
 
     def _finish(self, value: Any) -> None:
         """A verified value: the task is done."""

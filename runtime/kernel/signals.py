@@ -10,58 +10,80 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.commands import ArmTimer, AwaitSignal, DropTimer, WithdrawSignal
+from orchspec.runtime.kernel.each import Each, ItemsOp
 from orchspec.runtime.kernel.expressions import Compiled, ExpressionError, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
-from orchspec.runtime.kernel.program import Link, Op, Program, op_for
+from orchspec.runtime.kernel.program import Link, Program, op_for
 from orchspec.runtime.kernel.steps import Failed
 from orchspec.runtime.kernel.table import CLOSED, WAITING
 from orchspec.runtime.kernel.tasks import follow
+from orchspec.runtime.kernel.timed import limited
 from orchspec.runtime.kernel.values import InvalidValue
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import SignalStep
     from orchspec.runtime.kernel.events import SignalReceived, TimerFired
+    from orchspec.runtime.kernel.expressions import FrameLike
     from orchspec.runtime.kernel.values import SignalCodec
 
 __all__ = ["Awaiting", "SignalOp"]
 
 
 @op_for("signal")
-class SignalOp(Op):
+class SignalOp(ItemsOp):
     """A step that waits for a signal."""
 
-    __slots__ = ("args", "codec", "links", "only_if", "timeout_us")
+    __slots__ = ("args", "budget", "codec", "only_if", "timeout_us")
 
     def __init__(self, program: Program, statement: SignalStep, index: int) -> None:
-        Op.__init__(self, program, statement, index)
+        ItemsOp.__init__(self, program, statement, index)
         self.codec = program.codecs.signal(statement.signal)
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
         self.timeout_us = statement.timeout_us
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
-        # No agent does this, so there is no work that somebody else could be asked to do.
-        self.links = tuple(Link(program, link) for link in statement.on_failure if link.kind != "ask")
+        self.budget = statement.budget
 
     def start(self, frame: Frame) -> None:
-        """Wait, unless `only_if` says otherwise."""
+        """Wait for it, or for that of each item, unless `only_if` says otherwise."""
         try:
             if self.only_if is not None and not self.only_if(frame):
                 frame.kernel.decide("only_if is false", self.name)
                 frame.settle(self, None)
                 return
-            args = [arg(frame) for arg in self.args]
-            key = self.codec.key(args)
+            if self.items is not None:
+                items, width = self.over(frame)
+            else:
+                args = [arg(frame) for arg in self.args]
+                key = self.codec.key(args)
         except ExpressionError as error:
-            self._refuse(frame, frame.evaluate_failure(self, error))
+            self.refuse(frame, error)
             return
         except InvalidValue as error:
             path = f"{frame.path()}/{self.name}".strip("/")
-            self._refuse(frame, Failure("bad_input", f"{path}: {error}", path))
+            failed = Failed(frame, self, frame, self.index, self.node, self.name)
+            failed.fail(Failure("bad_input", f"{path}: {error}", path), self.links)
             return
-        waiting = Awaiting(frame, self, frame, self.index, self.node, self.name)
+        if self.items is not None:
+            self.start_each(frame, items, width, self.budget)
+            return
+        owner, _ = limited(frame, self, self.budget, self.links)
+        waiting = Awaiting(frame, self, owner, self.index, self.node, self.name)
         waiting.begin(self.codec, args, key, self.timeout_us, self.links)
 
-    def _refuse(self, frame: Frame, failure: Failure) -> None:
-        Failed(frame, self, frame, self.index, self.node, self.name).fail(failure, self.links)
+    def start_item(self, each: Each, index: int, label: str, env: FrameLike) -> None:
+        """Wait for the signal of one item."""
+        path = each.path() + label
+        try:
+            args = [arg(env) for arg in self.args]
+            key = self.codec.key(args)
+        except ExpressionError as error:
+            each.refuse(index, Failure("expression", f"{path}: {error}", path))
+            return
+        except InvalidValue as error:
+            each.refuse(index, Failure("bad_input", f"{path}: {error}", path))
+            return
+        waiting = Awaiting(each.frame, self, each, index, index + 1, label)
+        waiting.begin(self.codec, args, key, self.timeout_us, self.links)
 
 
 class Awaiting(Activity):

@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
-from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, FanOut, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.program import Link, Op, Program, Seat, op_for
 from orchspec.runtime.kernel.table import CLOSED, OPEN
 from orchspec.runtime.kernel.tasks import Asking, Task, follow
+from orchspec.runtime.kernel.timed import limited
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Need, TaskStep
+    from orchspec.runtime.kernel.expressions import FrameLike
 
 __all__ = ["Fan", "FanOutStep", "TaskOp", "floor_of"]
 
@@ -105,7 +106,7 @@ class TaskOp(Op):
                 frame.kernel.decide("only_if is false", self.name)
                 frame.settle(self, None)
                 return
-            urgency = self.urgency(frame) if self.urgency is not None else 0
+            urgency = self.urgency(frame) if self.urgency is not None else frame.urgency
             single = self.items is None and self.pattern in ("one", "any")
             work = [[arg(frame) for arg in self.args]] if self.items is None else self.items(frame)
             width = self.width(frame) if self.width is not None else None
@@ -117,12 +118,17 @@ class TaskOp(Op):
         prefer = "in_order" if self.pattern == "one" else self.prefer
         if single:
             asking = self.asking(self.seats, prefer, urgency, links=self.links, reusable=True)
-            task = Task(frame, self, frame, self.index, self.node, self.name, asking, work[0])
-            self._limit(task, frame)
+            if self.budget is None:
+                Task(frame, self, frame, self.index, self.node, self.name, asking, work[0]).start()
+                return
+            owner, account = limited(frame, self, self.budget, self.links)
+            task = Task(frame, self, owner, self.index, self.node, self.name, asking, work[0])
+            task.account = account
             task.start()
             return
-        fan = FanOutStep(frame, self, frame, self.index, self.node, self.name)
-        self._limit(fan, frame)
+        owner, account = limited(frame, self, self.budget, self.links)
+        fan = FanOutStep(frame, self, owner, self.index, self.node, self.name)
+        fan.account = account
         fan.begin(work, width, urgency, prefer)
 
     def asking(
@@ -146,10 +152,6 @@ class TaskOp(Op):
             watched=self.watched,
         )
 
-    def _limit(self, activity: Activity, frame: Frame) -> None:
-        if self.budget is not None:
-            activity.account = Account(self.budget, frame.account, None)
-
 
 class Failed(Activity):
     """A statement that failed before it could start anything."""
@@ -170,6 +172,7 @@ class FanOutStep(Activity):
         "askings",
         "asked",
         "came",
+        "expired",
         "failure",
         "givers",
         "inputs",
@@ -191,6 +194,7 @@ class FanOutStep(Activity):
         self.lost: list[int] = []
         self.skipped = 0
         self.failure: Failure | None = None
+        self.expired: Failure | None = None
         self.next = 0
         if op.items is not None:
             self.items: list[Any] | None = work
@@ -221,22 +225,40 @@ class FanOutStep(Activity):
         assert isinstance(op, TaskOp)
         inputs = self.inputs
         asking = self.askings[0] if self.items is not None else self.askings[index]
-        label = f"[{index}]" if self.items is not None or op.pattern == "some" else f"[{asking.seats[0].agent}]"
+        label = self._label(index)
+        if self.expired is not None:
+            self._refuse(index, self.expired)
+            return
         if self.items is not None:
             try:
                 env = Env([self.items[index]], self.frame)
                 inputs = [arg(env) for arg in op.args]
             except ExpressionError as error:
-                failure = Failure("expression", f"{self.path()}[{index}]: {error}", self.path() + label)
-                item = Failed(self.frame, op, self, index, index + 1, label)
-                links = tuple(link for link in asking.links if link.kind != "ask")
-                item.fail(failure, links)
+                self._refuse(index, Failure("expression", f"{self.path()}[{index}]: {error}", self.path() + label))
                 return
         task = Task(self.frame, op, self, index, index + 1, label, asking, inputs)
         task.account = self.account
         task.start()
 
+    def _label(self, index: int) -> str:
+        op = self.op
+        assert isinstance(op, TaskOp)
+        if self.items is not None or op.pattern == "some":
+            return f"[{index}]"
+        return f"[{self.askings[index].seats[0].agent}]"
+
+    def _refuse(self, index: int, failure: Failure) -> None:
+        """A task that fails before it begins, or since nothing is left to spend on it."""
+        op = self.op
+        assert isinstance(op, TaskOp)
+        item = Failed(self.frame, op, self, index, index + 1, self._label(index))
+        item.fail(failure, op.links if self.items is not None else ())
+
     # -------------------------------------------------------------- as an owner
+
+    def env(self, child: Activity) -> FrameLike:
+        """With the item that it is for."""
+        return self.frame if self.items is None else Env([self.items[child.index]], self.frame)
 
     def adopt(self, child: Activity) -> None:
         """Keep a task until it has ended."""
@@ -296,6 +318,8 @@ class FanOutStep(Activity):
     def child_stopped(self, child: Activity) -> None:
         """A task stopped, as it was told to."""
         self.tasks.pop(child.index, None)
+        if self.expired is not None and self.state == OPEN:
+            self._refuse(child.index, self.expired)
 
     def go_on(self) -> None:
         """From the agenda: start what the width allows now."""
@@ -336,7 +360,7 @@ class FanOutStep(Activity):
         reason = f"; the last failure: {last.message}" if last is not None else ""
         lost = f"{len(self.lost)} failed, {self.skipped} were skipped"
         message = f"{self.path()} needs {floor} of {self.asked} results; {lost}{reason}"
-        code = last.code if last is not None and self.asked == 1 else "need"
+        code = last.code if last is not None and (self.asked == 1 or last is self.expired) else "need"
         self._stop_rest()
         self.state = CLOSED
         failure = Failure(code, message, self.path())
@@ -353,6 +377,16 @@ class FanOutStep(Activity):
             task = self.tasks.get(index)
             if task is not None:
                 task.stop()
+
+    def expire(self, failure: Failure) -> None:
+        """The time of the step is up: what has not ended fails, each item along its chain."""
+        self.expired = failure
+        for index in sorted(self.tasks):
+            task = self.tasks.get(index)
+            if task is not None and self.state == OPEN:
+                task.stop()
+        if self.state == OPEN:
+            self.kernel.resume(self)
 
     def stop(self) -> None:
         """Stop all tasks; each may take its grace, the step is over at once."""

@@ -17,6 +17,7 @@ from orchspec.runtime.kernel.events import (
     EffectRefused,
     EffectUnknown,
     Event,
+    MessagePosted,
     QuestionAnswered,
     ReuseAnswered,
     SignalReceived,
@@ -58,7 +59,7 @@ LOOKING: Final = 1
 UNFUNDED: Final = 2
 """A task that waits for room in a budget."""
 QUEUED: Final = 3
-"""A task that asked the dispatcher for an agent, an effect that asked for its limits, a section for its tools."""
+"""A task that asked the dispatcher for an agent, an effect that asked for its limits."""
 RUNNING: Final = 4
 """A task whose attempt is under way."""
 RESTING: Final = 5
@@ -101,6 +102,7 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, TaskFailed): _AFTER_FAILURE,
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
     (RUNNING, TimerFired): _AFTER_FAILURE | {RUNNING},
+    (RUNNING, MessagePosted): frozenset({RUNNING}),
     (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, CLOSED}),
     (UNFUNDED, TimerFired): frozenset({CLOSED}),
     (QUEUED, TimerFired): frozenset({CLOSED}),
@@ -126,10 +128,13 @@ Nothing is guessed. What was refused may yet be confirmed, by an earlier send th
 """
 
 REGION_TABLE: Final[Table] = {
-    (QUEUED, TaskEnrolled): frozenset({OPEN, CLOSED}),
+    (OPEN, TaskEnrolled): frozenset({OPEN, CLOSED}),
     (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
 }
-"""A region only ever takes its own timers (a deadline, or the period of a repeat), and a section its tools."""
+"""A region only ever takes its own timers (a deadline, the period of a repeat) and what it asked for.
+
+That is the grant of its limits, or of the tools of a critical section.
+"""
 
 SIGNAL_TABLE: Final[Table] = {
     (WAITING, SignalReceived): frozenset({WAITING, CLOSED}),

@@ -27,6 +27,7 @@ from orchspec.runtime.kernel.commands import (
 from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.hedging import Hedging
+from orchspec.runtime.kernel.messages import bind
 from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
 from orchspec.runtime.kernel.seeking import Asking
@@ -74,6 +75,8 @@ class Task(Hedging):
         seat, self.tier, self.pico, self.tokens = offer
         self.seat = seat
         self.state = RUNNING
+        if kernel.mail or self.inbox is not None:
+            bind(self, seat.agent)
         self.deadline_us = None
         if seat.timeout_us is not None:
             self.deadline_us = kernel.now + seat.timeout_us
@@ -91,13 +94,21 @@ class Task(Hedging):
     def _send(self, seat: Seat) -> None:
         kernel = self.kernel
         asking = self.asking
+        inbox = self.inbox[1] if self.inbox is not None else []
         if seat.person:
             deadline_us = self.deadline_us
             if self.within_at_us is not None:
                 deadline_us = self.within_at_us if deadline_us is None else min(deadline_us, self.within_at_us)
             kernel.out.append(
                 AskPerson(
-                    self.place, self.attempt, self.dispatch, seat.agent, asking.contract, self.inputs, deadline_us
+                    self.place,
+                    self.attempt,
+                    self.dispatch,
+                    seat.agent,
+                    asking.contract,
+                    self.inputs,
+                    deadline_us,
+                    inbox,
                 )
             )
             return
@@ -117,6 +128,7 @@ class Task(Hedging):
                 history,
                 self.pico,
                 self.tokens,
+                inbox,
             )
         )
 
@@ -347,7 +359,7 @@ def follow(
         if link.kind == "use":
             assert link.value is not None
             try:
-                value = link.value(activity.frame)
+                value = link.value(owner.env(activity))
             except ExpressionError as error:
                 failure = Failure("expression", f"on_failure of {activity.path()}: {error}", activity.path())
                 continue
@@ -356,7 +368,13 @@ def follow(
             return
         assert link.kind == "ask"
         assert link.seat is not None
-        asking = Asking(contract, (link.seat,), links=links[position + 1 :], within_us=link.within_us)
+        asking = Asking(
+            contract,
+            (link.seat,),
+            links=links[position + 1 :],
+            urgency=activity.frame.urgency,
+            within_us=link.within_us,
+        )
         label = f"{activity.label}?{link.seat.agent}"
         task = Task(
             activity.frame,

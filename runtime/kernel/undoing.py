@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from orchspec.runtime.draws import mix
 from orchspec.runtime.kernel.commands import SettleEffect
 from orchspec.runtime.kernel.effects import Applying, Done
-from orchspec.runtime.kernel.expressions import Env, ExpressionError
+from orchspec.runtime.kernel.expressions import Env, ExpressionError, FrameLike
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
 
 __all__ = ["Undoing", "Unwinding"]
@@ -119,6 +119,10 @@ class Undoing(Owner):
     def path(self) -> str:
         """Of the effect that is being undone."""
         return self.done.activity.path()
+
+    def env(self, child: Activity) -> FrameLike:
+        """The block; nothing is read there, since an undo has no chain."""
+        return self.unwinding.frame
 
     def key(self) -> int:
         """Of the effect that is being undone."""

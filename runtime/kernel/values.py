@@ -232,6 +232,7 @@ class Codecs(TypeCodecs):
         self._flows: dict[str, FlowCodec] = {}
         self._effects: dict[str, EffectCodec] = {}
         self._signals: dict[str, SignalCodec] = {}
+        self._channels: dict[str, Shape] = {}
 
     def contract(self, name: str) -> ContractCodec:
         """The codec of the contract of that name, which the plan has."""
@@ -259,6 +260,13 @@ class Codecs(TypeCodecs):
         made = self._signals.get(name)
         if made is None:
             made = self._signals[name] = SignalCodec(self, self.plan.signals[name])
+        return made
+
+    def channel(self, name: str) -> Shape:
+        """The codec of what is said on the channel of that name, which the plan has."""
+        made = self._channels.get(name)
+        if made is None:
+            made = self._channels[name] = Shape(self, self.plan.channels[name].params, name)
         return made
 
 

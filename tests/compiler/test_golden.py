@@ -22,6 +22,7 @@ RENDERED = (
     "budgets",
     "effects_in_loops",
     "handoffs",
+    "messages",
     "misspelt_names",
     "not_built_yet",
     "one_owner",

@@ -322,7 +322,7 @@ return notes""",
         "List<Note>",
     ).body
     scope = statement(body, "notes")
-    assert (scope.over.item, scope.need.count, scope.timeout_us) == ("t", 1, 300 * SECOND)
+    assert (scope.over.item, scope.need.count, scope.policy.timeout_us) == ("t", 1, 300 * SECOND)
     assert scope.budget == Budget(cost_pico=DOLLAR)
     assert (scope.body.slots[0], scope.body.given) == ("t", 1)
     draft, best = statement(scope.body, "draft"), statement(scope.body, "best")

@@ -105,12 +105,15 @@ def crowd(count):
     return f"{PRELUDE}{agents}flow f(t: Text) -> Text {{\n{steps}  return t\n}}\n"
 
 
+MAKERS = [chain, backwards, circle, barriers, nested_types, params, calls, strangers, crowd]
+
+
 def test_too_many_pairs_of_step_and_agent_are_told_once():
     found = check(Source("crowd.orch", crowd(500))).diagnostics
     assert [item.code.id for item in found if item.severity == "error"] == ["E0414"]
 
 
-@pytest.mark.parametrize("make", [chain, backwards, circle, barriers, nested_types, params, calls, strangers, crowd])
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_large_specs_take_time_in_proportion(make):
     check(Source("warm.orch", make(3)))
     started = time.perf_counter()

@@ -35,3 +35,19 @@ def test_distance_is_symmetric_and_zero_only_between_equals(left: str, right: st
     assert distance(left, right, 20) == distance(right, left, 20)
     assert (distance(left, right, 20) == 0) == (left == right)
     assert distance(left, right, 20) <= max(len(left), len(right))
+
+
+def by_the_book(left: str, right: str) -> int:
+    """The same distance from its definition, over all prefixes."""
+    table = {(i, 0): i for i in range(len(left) + 1)} | {(0, j): j for j in range(len(right) + 1)}
+    for i, a in enumerate(left, start=1):
+        for j, b in enumerate(right, start=1):
+            table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + (a != b))
+            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
+                table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
+    return table[len(left), len(right)]
+
+
+@given(words, words, st.integers(0, 4))
+def test_the_distance_is_that_of_the_definition_up_to_its_limit(left: str, right: str, limit: int) -> None:
+    assert distance(left, right, limit) == min(by_the_book(left, right), limit + 1)

@@ -198,3 +198,19 @@ def test_a_file_that_is_gone_by_the_time_is_a_problem_and_no_traceback(tmp_path)
     result = run_test(plan, plan.tests[0], tmp_path)
     assert result.verdict == "failed"
     assert "data.csv" in result.problem
+
+
+def test_a_value_that_the_contract_refuses_is_followed_by_the_next_one_and_a_failed_attempt_keeps_its_own():
+    body = (
+        f'stub scout = {{ name: "", cost: $1, took: 1s, verdict: Verdict.bad }} then {GOOD}\nexpect status == completed'
+    )
+    text = HEAD.replace(
+        "contract Find(what: Text) -> Found", "contract Find(what: Text) -> Found { ensures = len(result.name) > 0 }"
+    )
+    compiled = compile_text(f'{text}test "it" for look {{\n{body} and attempts(scout) == 2\n}}', "a.orch")
+    assert compiled.plan is not None, compiled.errors
+    assert run_test(compiled.plan, compiled.plan.tests[0]).verdict == "passed"
+    first = GOOD.replace('"x"', '"first"')
+    told = 'expect result.name == "first" and attempts(scout) == 2'
+    kept = run(f"stub scout = {first} then {GOOD}\nfault fail(scout, first: 1)\n{told}")
+    assert kept.verdict == "passed"

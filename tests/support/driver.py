@@ -20,7 +20,7 @@ from orchspec.compiler.plan import Plan
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.journal.memory import MemoryStore
 from orchspec.runtime.journal.records import Owner, RunRow
-from orchspec.runtime.kernel.commands import AskPerson, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     CostReported,
@@ -411,7 +411,7 @@ class Driver:
                 self._push(self.now + ending.takes, ("report", run, event))
                 if ending.twice:
                     self._push(self.now + ending.takes + S, ("report", run, event))
-        else:
+        elif not isinstance(command, AnswerCall):
             assert isinstance(command, AskPerson)
             ending = self._choose(run, command.agent, command.place, command.attempt)
             if ending.kind == "hangs" and command.deadline_us is None and self.hangs_for is not None:

@@ -71,7 +71,7 @@ def tasks(draw: Any, name: str, known: list[str]) -> Any:
         urgency=draw(st.sampled_from([None, 0, 3])),
         only_if=draw(st.sampled_from([None, None, ["const", True], ["const", False]])),
         on_failure=draw(LINKS),
-        budget=draw(st.sampled_from([None, None, None, budget(cost=15), budget(attempts=3)])),
+        budget=draw(st.sampled_from([None, None, None, None, budget(cost=15), budget(attempts=3), budget(time=4 * S)])),
     )
 
 
@@ -103,7 +103,13 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
     if kind == "effect":
         only_if = draw(st.sampled_from([None, None, ["const", False]]))
         links = draw(st.sampled_from([(), (skip,), (use("x"),)]))
-        return effect(name, draw(st.integers(0, 3)), policy=draw(POLICIES), only_if=only_if, on_failure=links)
+        rest: dict[str, Any] = {"policy": draw(POLICIES), "only_if": only_if, "on_failure": links}
+        rest["budget"] = draw(st.sampled_from([None, None, None, budget(retries=1), budget(time=3 * S)]))
+        if draw(st.integers(0, 3)):
+            return effect(name, draw(st.integers(0, 3)), **rest)
+        items = ["const", draw(st.lists(st.integers(0, 3), max_size=3))]
+        need = draw(st.sampled_from([None, Need(count=1), Need(share=0.5)]))
+        return effect(name, v("i"), over=("i", items, draw(st.integers(1, 2))), need=need, **rest)
     if kind == "let":
         return let(
             name, draw(st.sampled_from([1, ["const", [1, 2]], ["index", ["const", [1]], 5]] if depth else [1, 2]))
@@ -133,9 +139,24 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
         )
     body = draw(blocks(depth + 1, known, f"{name}_"))
     links = draw(st.sampled_from([(), (skip,), (use(3),)]))
-    limit = draw(st.sampled_from([None, None, budget(cost=20), budget(retries=1), budget(attempts=4)]))
+    limit = draw(
+        st.sampled_from(
+            [None, None, None, budget(cost=20), budget(retries=1), budget(attempts=4), budget(time=8 * S, depth=1)]
+        )
+    )
+    tries = {"attempts": draw(st.integers(1, 2)), "backoff": draw(BACKOFFS)}
+    urgency = draw(st.sampled_from([None, None, 2]))
     if kind == "scope":
-        return scope(name, *body, budget=limit, timeout=draw(st.sampled_from([None, 5 * S, 30 * S])), on_failure=links)
+        return scope(
+            name,
+            *body,
+            budget=limit,
+            timeout=draw(st.sampled_from([None, 5 * S, 30 * S])),
+            on_failure=links,
+            only_if=draw(st.sampled_from([None, None, None, ["const", False]])),
+            urgency=urgency,
+            **tries,
+        )
     if kind == "mapping":
         items = ("i", ["const", draw(st.lists(st.integers(0, 3), max_size=3))], draw(st.integers(1, 3)))
         need = draw(st.sampled_from([None, Need(count=1), Need(share=0.5)]))
@@ -147,13 +168,17 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
             budget=limit,
             timeout=draw(st.sampled_from([None, 9 * S])),
             on_failure=links,
+            **tries,
         )
     if kind == "repeat":
         stops = draw(st.sampled_from([["const", True], ["const", False], ["ge", ["call", "len", [v("past")]], 1]]))
         otherwise = draw(st.sampled_from([None, (give(5),), (fail("exhausted"),)]))
         every = draw(st.sampled_from([None, None, 3 * S]))
         return repeat(name, draw(st.integers(0, 3)), until(stops), *body, every=every, otherwise=otherwise)
-    return call(name, "sub", on_failure=links, budget=limit)
+    if draw(st.integers(0, 3)):
+        return call(name, "sub", on_failure=links, budget=limit, policy=draw(POLICIES), urgency=urgency)
+    items = ["const", draw(st.lists(st.integers(0, 3), max_size=3))]
+    return call(name, "sub", on_failure=links, budget=limit, policy=draw(POLICIES), over=("i", items, 2))
 
 
 @st.composite

@@ -213,16 +213,22 @@ def effect(
     only_if: Any = None,
     on_failure: tuple[Any, ...] = (),
     after: tuple[str, ...] = (),
+    over: tuple[Any, ...] | None = None,
+    need: p.Need | None = None,
+    budget: p.Budget | None = None,
 ) -> Draft:
-    """A step that is an effect."""
+    """A step that is an effect, or one for each item of `over` = (item name, list expression[, width])."""
 
     def make(s: Scoping) -> dict[str, Any]:
         return {
             "effect": effect,
-            "args": [s.resolve(arg) for arg in args],
+            "args": [s.resolve(arg, *_item(over)) for arg in args],
             "policy": policy or p.Policy(),
             "only_if": None if only_if is None else s.resolve(only_if),
             "on_failure": [link(s) for link in on_failure],
+            "over": _over(s, over),
+            "need": need,
+            "budget": budget,
         }
 
     return Draft("effect", name, after, make)
@@ -236,19 +242,37 @@ def call(
     on_failure: tuple[Any, ...] = (),
     budget: p.Budget | None = None,
     after: tuple[str, ...] = (),
+    policy: p.Policy | None = None,
+    urgency: Any = None,
+    over: tuple[Any, ...] | None = None,
+    need: p.Need | None = None,
 ) -> Draft:
-    """A flow as a step."""
+    """A flow as a step, or one for each item of `over`."""
 
     def make(s: Scoping) -> dict[str, Any]:
         return {
             "flow": flow,
-            "args": [s.resolve(arg) for arg in args],
+            "args": [s.resolve(arg, *_item(over)) for arg in args],
             "only_if": None if only_if is None else s.resolve(only_if),
             "on_failure": [link(s) for link in on_failure],
             "budget": budget,
+            "policy": policy or p.Policy(),
+            "urgency": None if urgency is None else s.resolve(urgency),
+            "over": _over(s, over),
+            "need": need,
         }
 
     return Draft("flow", name, after, make)
+
+
+def _item(over: tuple[Any, ...] | None) -> list[list[str]]:
+    return [] if over is None else [[over[0]]]
+
+
+def _over(s: Scoping, over: tuple[Any, ...] | None) -> p.Over | None:
+    if over is None:
+        return None
+    return p.Over(over[0], s.resolve(over[1]), s.resolve(over[2]) if len(over) > 2 else None)
 
 
 def rule(kind: str, expr: Any = None, *, n: Any = None, **rest: Any) -> Any:
@@ -350,6 +374,10 @@ def scope(
     timeout: int | None = None,
     on_failure: tuple[Any, ...] = (),
     after: tuple[str, ...] = (),
+    attempts: int = 1,
+    backoff: p.Backoff | None = None,
+    only_if: Any = None,
+    urgency: Any = None,
 ) -> Draft:
     """A scope, or one for each item of `over` = (item name, list expression[, width])."""
 
@@ -361,7 +389,9 @@ def scope(
             else p.Over(over[0], s.resolve(over[1]), s.resolve(over[2]) if len(over) > 2 else None),
             "need": need,
             "budget": budget,
-            "timeout_us": timeout,
+            "policy": p.Policy(attempts, timeout, backoff),
+            "only_if": None if only_if is None else s.resolve(only_if),
+            "urgency": None if urgency is None else s.resolve(urgency),
             "on_failure": [link(s) for link in on_failure],
         }
 

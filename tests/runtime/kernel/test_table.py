@@ -13,6 +13,7 @@ from orchspec.runtime.kernel.events import (
     EffectRefused,
     EffectUnknown,
     EngineRecovered,
+    MessagePosted,
     QuestionAnswered,
     ReuseAnswered,
     RunStarted,
@@ -106,6 +107,10 @@ def drive_rows():
     poor = task("a", on_failure=(lambda _s: OnFailure("ask", who=candidate("bob", cost=5), within_us=5 * S), use(1)))
     holder = task("hold", of="cy", cost=5)
     tasks.append(Driver(plan(poor, holder, give(v("a")), budget=budget(cost=5)), ann=failing(), cy=done(takes=60 * S)))
+    spoken = Driver(plan(task("a"), give(v("a"))))
+    spoken.begin()
+    spoken.at(S // 2, "r", MessagePosted(0, 1, 1, 0, 1, "none", {}))
+    spoken.drain()
     for driver in tasks:
         driver.run()
     again = Driver(plan(task("a", contract="Once"), give(v("a"))))

@@ -1,0 +1,44 @@
+"""E11xx: channels, sessions and evals: who says what to whom, who remembers what, who looks at the quality."""
+
+from __future__ import annotations
+
+from orchspec.compiler.codes.samples import PRELUDE, spec
+from orchspec.grammar.diagnostics import define
+
+__all__ = ["CHANNEL_END", "EMPTY_END", "UNDECLARED_SENDER"]
+
+
+def _sent(senders: str, statement: str = 'send news(note: "begun")') -> str:
+    return spec(
+        f"channel news(note: Text) {{ from = [{senders}]  to = [bob] }}\n"
+        f"flow work(topic: Text) -> Note {{\n  {statement}\n  step draft = Draft(topic) by bob\n  return draft\n}}"
+    )
+
+
+_GOOD = _sent("work")
+
+CHANNEL_END = define(
+    "E1101",
+    "channel-end",
+    "the channel `{name}` does not say {missing}",
+    explanation="A channel has two ends: `from`, the agents and flows that may send on it, and `to`, the agents that "
+    "get what is sent: `all`, or a list. What is not declared is not permitted.",
+    bad=PRELUDE + "channel news(note: Text) { to = all }\n",
+    good=_GOOD,
+)
+EMPTY_END = define(
+    "E1102",
+    "empty-channel",
+    "what is sent on `{name}` goes {what}",
+    explanation="Nobody gets their own messages, so a channel needs a sender, and a receiver besides.",
+    bad=PRELUDE + "channel news(note: Text) { from = [ann]  to = [ann] }\n",
+    good=_GOOD,
+)
+UNDECLARED_SENDER = define(
+    "E1103",
+    "undeclared-sender",
+    "`{sender}` may not send on `{channel}`",
+    explanation="Messages go along declared edges only. Name the flow in the `from` of the channel.",
+    bad=_sent("ann"),
+    good=_GOOD,
+)

@@ -1,0 +1,114 @@
+"""Which attributes and limits each statement takes, and why it does not take the others.
+
+What means nothing at a place is refused there with the reason; what no place knows is an unknown attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+__all__ = [
+    "AGENT",
+    "BLOCK",
+    "EFFECT_STEP",
+    "FAN_OUT",
+    "FLOW",
+    "FLOW_STEP",
+    "MACHINE",
+    "SCOPE",
+    "SIGNAL_STEP",
+    "STEP",
+    "Place",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place with settings: `name` in messages; `attributes` and `limits` that it takes; why it takes no others."""
+
+    name: str
+    attributes: tuple[str, ...] = ()
+    limits: tuple[str, ...] | None = None
+    without: Mapping[str, str] = field(default_factory=dict)
+    unlimited: Mapping[str, str] = field(default_factory=dict)
+
+
+_ALWAYS = ("only_if", "after", "on_failure")
+_POLICY = ("timeout", "attempts", "backoff", "breaker", "rate", "slots", "hedge", "policies")
+_ALL = ("cost", "tokens", "time", "retries", "attempts", "depth", "transitions")
+
+FAN_OUT: Final[Mapping[str, str]] = {
+    "width": "it bounds the items of a `for`",
+    "need": "it is the floor of a `for` or a fan-out",
+    "prefer": "it chooses among several agents, under `by any`",
+}
+"""What goes only with several items or agents."""
+
+_NO_AGENT = {"prefer": "it chooses among several agents, under `by any`"}
+_NO_QUEUE = {"urgency": "it orders tasks that wait for an agent, and nobody waits for one here"}
+_NO_CALL = "it counts calls of flows, and no flow is called here"
+_NO_MACHINE = "it counts what machines do, and none runs here"
+_OF_ONE = "the budget of an agent caps one attempt"
+
+FLOW: Final = Place("a flow", ("economy",), _ALL)
+MACHINE: Final = Place("a machine", ("economy",), _ALL)
+STEP: Final = Place(
+    "a step",
+    (*_POLICY, "width", "need", "prefer", "urgency", *_ALWAYS),
+    ("cost", "tokens", "time", "retries", "attempts"),
+    unlimited={"depth": _NO_CALL, "transitions": _NO_MACHINE},
+)
+FLOW_STEP: Final = Place("a step with a flow", (*_POLICY, "width", "need", "urgency", *_ALWAYS), _ALL, _NO_AGENT)
+EFFECT_STEP: Final = Place(
+    "a step with an effect",
+    (*_POLICY, "width", "need", *_ALWAYS),
+    ("time", "retries"),
+    {**_NO_AGENT, **_NO_QUEUE},
+    {
+        "cost": "an effect costs nothing",
+        "tokens": "an effect takes no tokens",
+        "attempts": "it counts attempts of agents; the attribute `attempts` bounds those of the effect",
+        "depth": _NO_CALL,
+        "transitions": _NO_MACHINE,
+    },
+)
+SIGNAL_STEP: Final = Place(
+    "a step with a signal",
+    ("timeout", "policies", "width", "need", *_ALWAYS),
+    ("time",),
+    {
+        **_NO_AGENT,
+        **_NO_QUEUE,
+        "attempts": "a signal is waited for, not tried; a longer `timeout` waits longer",
+        **dict.fromkeys(("backoff", "breaker", "rate", "slots", "hedge"), "a signal is waited for, not tried"),
+    },
+    {
+        "cost": "to wait costs nothing",
+        "tokens": "to wait takes no tokens",
+        "attempts": "a signal is waited for, not tried",
+        "retries": "a signal is waited for, not tried",
+        "depth": _NO_CALL,
+        "transitions": _NO_MACHINE,
+    },
+)
+SCOPE: Final = Place("a scope", (*_POLICY, "tools", "width", "need", "urgency", *_ALWAYS), _ALL, _NO_AGENT)
+BLOCK: Final = Place(
+    "an arm, a round or an `else`",
+    without=dict.fromkeys(
+        (*_POLICY, "width", "need", "prefer", "urgency", *_ALWAYS, "budget"),
+        "it is no scope of its own; put a `scope` into it",
+    ),
+)
+AGENT: Final = Place(
+    "an agent",
+    limits=("cost", "tokens"),
+    unlimited={
+        "time": f"{_OF_ONE}, and `timeout` bounds the time of one",
+        "retries": _OF_ONE,
+        "attempts": _OF_ONE,
+        "depth": _OF_ONE,
+        "transitions": _OF_ONE,
+    },
+)

@@ -1,0 +1,213 @@
+"""The story of a run: its journal folded again, watching what each record began and what it ended.
+
+Nothing is guessed from texts: places, owners and frames are those of the kernel that decided. A *moment* is a record;
+a *happening* is what stood at one place, from the moment that began it to the moment that ended it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.journal.records import format_time
+from orchspec.runtime.kernel.events import TaskEnrolled, TaskFailed, TaskFulfilled
+from orchspec.runtime.kernel.kernel import Kernel
+from orchspec.runtime.kernel.table import CLOSED
+from orchspec.runtime.recording import event_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from orchspec.compiler.plan import Block, Plan
+    from orchspec.runtime.journal.records import Record
+    from orchspec.runtime.kernel.frames import Activity, Frame
+    from orchspec.runtime.recording import EventRecord
+
+__all__ = ["Attempt", "Happening", "Moment", "Story", "read_story"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A record: its number, when it was (microseconds), what happened, at which place, and what was decided on it."""
+
+    seq: int
+    time_us: int
+    type: str
+    place: int
+    path: str
+    decided: tuple[tuple[str, str | None], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The moment as `orch why --json` shows it."""
+        return {
+            "seq": self.seq,
+            "time": format_time(self.time_us),
+            "type": self.type,
+            "step": self.path or None,
+            "decided": [list(each) for each in self.decided],
+        }
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A try at a task: who was granted, what the grant was waited for, and how it ended."""
+
+    number: int
+    agent: str
+    enrolled: Moment
+    waited_us: int
+    waited_for: str
+    ended: Moment | None = None
+    outcome: str = ""
+
+
+@dataclass(slots=True)
+class Happening:
+    """What stood at one place. `ended` is None while it is under way; `owner` is the place it belongs to, 0 the run."""
+
+    place: int
+    path: str
+    activity: Activity
+    begun: Moment
+    ended: Moment | None = None
+    moments: list[Moment] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def node(self) -> int:
+        """The node of its statement in the plan's source."""
+        return self.activity.op.node
+
+
+class Story:
+    """All that a journal tells: `moments` in order, `happenings` by place, `blocks` by the node of a statement."""
+
+    def __init__(self, plan: Plan, run: str) -> None:
+        self.plan = plan
+        self.run = run
+        self.blocks = _blocks_of(plan)
+        self.kernel = Kernel(plan, run)
+        self.moments: list[Moment] = []
+        self.happenings: dict[int, Happening] = {}
+        self._open: set[int] = set()
+
+    def tell(self, record: Record | EventRecord) -> None:
+        """Fold one record more. Raises CorruptStore, and what the kernel raises for a journal that is not its own."""
+        event = event_of(record)
+        kernel = self.kernel
+        known = len(kernel.places)
+        kernel.handle(event)
+        path = kernel.path(event.place) if event.place else ""
+        decided = tuple((str(what), detail) for what, detail in kernel.decided)
+        moment = Moment(record.seq, event.time, record.type, event.place, path, decided)
+        self.moments.append(moment)
+        for place in range(known, len(kernel.places)):
+            activity = kernel.places[place]
+            if activity is not None:
+                self.happenings[place] = Happening(place, activity.path(), activity, moment)
+                self._open.add(place)
+        here = self.happenings.get(event.place)
+        if here is not None:
+            here.moments.append(moment)
+            self._note(here, event, moment)
+        for place in sorted(self._open):
+            if self.happenings[place].activity.state == CLOSED:
+                self.happenings[place].ended = moment
+                self._open.discard(place)
+
+    def _note(self, here: Happening, event: Any, moment: Moment) -> None:
+        if isinstance(event, TaskEnrolled):
+            grant = Attempt(event.attempt, event.agent, moment, event.waited_us, event.waited_for or "")
+            here.attempts.append(grant)
+            return
+        if not here.attempts or here.attempts[-1].ended is not None:
+            return
+        last = here.attempts[-1]
+        said = dict(moment.decided)
+        if isinstance(event, TaskFailed):
+            last.ended, last.outcome = moment, f"{event.code}: {event.message}"
+        elif "retry" in said or "failed" in said:
+            last.ended, last.outcome = moment, (said.get("retry") or said.get("failed") or "")
+        elif isinstance(event, TaskFulfilled) or moment.type == "QuestionAnswered":
+            last.ended, last.outcome = moment, "verified"
+
+    # -------------------------------------------------------------- looking
+
+    def at(self, path: str) -> list[Happening]:
+        """What stood at a path, in order; several where one took the place of another."""
+        return [each for each in self.happenings.values() if each.path == path]
+
+    def paths(self) -> list[str]:
+        """Every path at which something stood, each once, in the order in which they began."""
+        return list(dict.fromkeys(each.path for each in self.happenings.values()))
+
+    def of(self, frame: Frame, index: int) -> Happening | None:
+        """The happening of statement `index` of a frame, the last one if it was taken over by another."""
+        found = None
+        for each in self.happenings.values():
+            activity = each.activity
+            if activity.frame is frame and activity.op.index == index and activity.owner is frame:
+                found = each
+        return found
+
+    def hosts(self, frame: Frame) -> Happening | None:
+        """The happening that hosts a frame (a repeat, a scope, a call); None for the flow itself."""
+        host = frame.host
+        place = getattr(host, "place", None)
+        return self.happenings.get(place) if isinstance(place, int) else None
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame in which something stood."""
+        seen: set[int] = set()
+        root = self.kernel.root
+        for frame in [root, *(each.activity.frame for each in self.happenings.values())]:
+            if frame is not None and id(frame) not in seen:
+                seen.add(id(frame))
+                yield frame
+
+    def line(self, node: int) -> str | None:
+        """Where a node stands: `briefing.orch:79`."""
+        source = self.plan.source
+        if not 0 <= node < len(source.spans):
+            return None
+        line, _, _, _, file = source.spans[node]
+        return f"{source.files[file].rsplit('/', 1)[-1]}:{line}" if file < len(source.files) else None
+
+
+def _blocks_of(plan: Plan) -> dict[int, tuple[Block, int]]:
+    """The block and the index of each statement of a plan, by its node."""
+    found: dict[int, tuple[Block, int]] = {}
+
+    def walk(value: Any) -> None:
+        if isinstance(value, list | tuple):
+            for each in value:
+                walk(each)
+        elif dataclasses.is_dataclass(value):
+            statements = getattr(value, "statements", None)
+            if isinstance(statements, list):
+                for index, statement in enumerate(statements):
+                    found[statement.node] = (value, index)  # type: ignore[assignment]
+            for each in dataclasses.fields(value):
+                walk(getattr(value, each.name))
+
+    for flow in plan.flows.values():
+        walk(flow)
+    return found
+
+
+def read_story(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Story:
+    """The story of a run.
+
+    Args:
+        plan: the one that the run was started with.
+        run: its id.
+        records: its journal.
+
+    Raises:
+        CorruptStore: a record is none of ours.
+    """
+    story = Story(plan, run)
+    for record in records:
+        story.tell(record)
+    return story
