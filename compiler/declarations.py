@@ -6,28 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchspec.compiler.attributes import Settings
-from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as codes
-from orchspec.compiler.codes import effects as effect_codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate, written
 from orchspec.compiler.context import Context, Env
+from orchspec.compiler.effects import check_effects
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import (
     ContractInfo,
     DecisionInfo,
-    EffectInfo,
     EnumInfo,
     FieldInfo,
     Frame,
     RecordInfo,
-    Reference,
     SlotKind,
-    UndoInfo,
 )
 from orchspec.compiler.names import LOOP_TYPES, find, is_opaque, unique
-from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
 from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.types import (
     NOTHING,
@@ -37,17 +32,14 @@ from orchspec.compiler.types import (
     EnumOf,
     ListOf,
     MapOf,
-    Optional,
     RecordOf,
     Scalar,
     Type,
     is_unknown,
     optional,
-    show,
 )
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
-    Call,
     Expr,
     FieldDecl,
     ListLit,
@@ -55,10 +47,8 @@ from orchspec.grammar.syntax import (
     Node,
     OptionalType,
     Parameter,
-    Text,
     TypeExpr,
     TypeName,
-    walk,
 )
 
 __all__ = [
@@ -277,9 +267,7 @@ def check_bodies(typer: Typer) -> None:
         _contract(typer, contract, owners)
     for effect in checked.effects.values():
         check_fields(typer, effect.params, effect.frame)
-        _effect(typer, effect)
-    for effect in checked.effects.values():
-        _refuse_undone_undo(typer, effect)
+    check_effects(typer)
     for signal in checked.signals.values():
         check_fields(typer, signal.params, signal.frame)
         Settings(typer, "a signal", signal.node.settings, ())
@@ -323,76 +311,3 @@ def _contract(typer: Typer, info: ContractInfo, owners: dict[DecisionInfo, Contr
             first=first.name,
             labels=[Label(first.node.name.span, "the first owner")],
         )
-
-
-_UNBUILT_EFFECT = {
-    "idempotent": "idempotent",
-    "check": "check",
-    "in_doubt": "in-doubt",
-    "settles": "settles",
-    "remembers": "remembers",
-}
-
-
-def _effect(typer: Typer, info: EffectInfo) -> None:
-    known = ("key", "undo", *POLICY_ATTRIBUTES, "policies")
-    settings = Settings(typer, "an effect", info.node.settings, known, unbuilt=_UNBUILT_EFFECT)
-    env = Env(info.frame, seen=len(info.params), seeing="a key sees the parameters of its effect")
-    key = settings.expr("key")
-    if key is not None:
-        info.key = key
-        _key(typer, info, key, env)
-    elif not settings.refused & {"idempotent", "check", "in_doubt"} and not settings.has("key"):
-        typer.report.absent(effect_codes.NO_KEY, info.node.name, name=info.name)
-    info.policy = read_policy(settings)
-    undo = settings.expr("undo")
-    if undo is None:
-        return
-    env = Env(info.frame)
-    if not isinstance(undo, Call):
-        settings.wrong("undo", undo, "the call of an effect such as `retract(url: result)`")
-        return
-    target = find(typer.context, undo.callee, EffectInfo)
-    if target is None:
-        infer_arguments(typer, undo, env)
-        return
-    arguments = match_arguments(typer, f"`{target.name}`", target.node.name, target.params, undo, env)
-    info.undo = UndoInfo(target, arguments)
-
-
-def _key(typer: Typer, info: EffectInfo, key: Expr, env: Env) -> None:
-    before = len(typer.report.diagnostics)
-    found = typer.root(key, env)
-    if is_unknown(found) or len(typer.report.diagnostics) > before:
-        return
-    if isinstance(found, Optional):
-        note = "give a value for none with `??`"
-        typer.report.add(effect_codes.UNKEYABLE, key, found=show(found), notes=[note])
-    elif isinstance(key, Text) or not _reads(typer, key):
-        typer.report.add(effect_codes.CONSTANT_KEY, key, name=info.name)
-
-
-def _reads(typer: Typer, expr: Expr) -> bool:
-    return any(isinstance(typer.checked.resolved.get(part), Reference) for part in walk(expr))
-
-
-def _refuse_undone_undo(typer: Typer, effect: EffectInfo) -> None:
-    seen = [effect]
-    current = effect
-    while current.undo is not None:
-        current = current.undo.effect
-        if current is effect:
-            # Told once for the circle, at the effect that stands last in the file.
-            if effect is max(seen, key=lambda item: item.node.span.start):
-                undo = next(item for item in effect.node.settings if getattr(item, "name", None) is not None)
-                at = next((item for item in effect.node.settings if _is_undo(item)), undo)
-                typer.report.add(effect_codes.UNDO_OF_UNDO, at, name=effect.name, first=seen[-1].name)
-            return
-        if current in seen:
-            return
-        seen.append(current)
-
-
-def _is_undo(item: Node) -> bool:
-    name = getattr(item, "name", None)
-    return name is not None and name.text == "undo"

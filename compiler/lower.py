@@ -11,6 +11,7 @@ from pathlib import PurePath
 from orchspec.compiler.lowering.blocks import Lowering
 from orchspec.compiler.lowering.declarations import (
     lower_agents,
+    lower_answers,
     lower_channels,
     lower_contracts,
     lower_effects,
@@ -18,6 +19,7 @@ from orchspec.compiler.lowering.declarations import (
     lower_fields,
     lower_gates,
     lower_models,
+    lower_questions,
     lower_records,
     lower_signals,
     lower_tools,
@@ -43,13 +45,13 @@ def lower(checked: Checked, studies: Studies) -> Plan:
     flows = {name: _flow(blocks, info) for name, info in checked.flows.items()}
     return Plan(
         name=PurePath(checked.file.span.source.name).stem,
-        types=lower_records(checked),
+        types=lower_records(checked) | lower_answers(checked),
         enums=lower_enums(checked),
         models=lower_models(checked),
-        contracts=lower_contracts(checked),
+        contracts=lower_contracts(checked) | lower_questions(checked),
         agents=lower_agents(checked),
         tools=lower_tools(checked),
-        effects=lower_effects(checked),
+        effects=lower_effects(checked, studies.profiles),
         signals=lower_signals(checked),
         channels=lower_channels(checked),
         gates={**lower_gates(checked), **blocks.gates},

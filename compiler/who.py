@@ -8,7 +8,7 @@ from typing import Literal
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import declarations as codes
 from orchspec.compiler.expressions import Typer
-from orchspec.compiler.model import AgentInfo, ContractInfo, ModelInfo, ToolInfo
+from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, ModelInfo, ToolInfo
 from orchspec.compiler.names import find_all
 from orchspec.compiler.places import AGENT
 from orchspec.compiler.plan import Budget
@@ -55,8 +55,8 @@ def _model(typer: Typer, info: ModelInfo) -> None:
     info.context_tokens = settings.count("context")
 
 
-_AGENT = ("models", "session", "tools", "policies", "skill", *POLICY_ATTRIBUTES)
-_AGENT_UNBUILT = {"effects": "agent-effects", "context": "context", "fold": "fold"}
+_AGENT = ("models", "session", "tools", "effects", "policies", "skill", *POLICY_ATTRIBUTES)
+_AGENT_UNBUILT = {"context": "context", "fold": "fold"}
 _HUMAN = ("policies", "skill", "timeout", "attempts", "backoff", "breaker", "rate", "slots")
 _NOT_HUMAN = {
     "models": "a person runs on no model",
@@ -90,6 +90,7 @@ def _agent(typer: Typer, info: AgentInfo) -> None:
     if not known or len(typer.report.diagnostics) > before or context.vague.intersection(info.models):
         context.vague.add(info)
     info.tools, _ = find_all(context, settings.names("tools", "[search]"), ToolInfo)
+    info.effects, _ = find_all(context, settings.names("effects", "[refund]"), EffectInfo)
     info.session = _session(settings)
     skill = settings.share("skill")
     info.skill = 1.0 if skill is None else skill

@@ -28,8 +28,11 @@ class Crew(Protocol):
     def agent(self, name: str, contract: str) -> Player | None:
         """Who plays an agent (or a dispatcher) at a contract."""
 
-    def human(self, name: str) -> Player | None:
-        """Who answers for a person; None leaves the question to the inbox."""
+    def human(self, name: str, *, doubt: bool = False) -> Player | None:
+        """Who answers for a person; None leaves the question to the inbox.
+
+        `doubt`: whether the question is if an effect was done, which only somebody who looks can tell.
+        """
 
     def effect(self, name: str) -> Sender | None:
         """Who does an effect."""
@@ -46,9 +49,9 @@ class Relay:
         """See `Crew`."""
         return self._first.agent(name, contract) or self._second.agent(name, contract)
 
-    def human(self, name: str) -> Player | None:
+    def human(self, name: str, *, doubt: bool = False) -> Player | None:
         """See `Crew`."""
-        return self._first.human(name) or self._second.human(name)
+        return self._first.human(name, doubt=doubt) or self._second.human(name, doubt=doubt)
 
     def effect(self, name: str) -> Sender | None:
         """See `Crew`."""

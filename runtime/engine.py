@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from orchspec.runtime.committer import GroupCommitter
 from orchspec.runtime.dispatcher import Dispatcher
@@ -52,6 +52,7 @@ from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.ledger import Answer, Ledger, ReuseTable
 from orchspec.runtime.recording import EventRecord, Folded
 from orchspec.runtime.signals import Arrival, SignalTable
+from orchspec.runtime.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,19 +64,6 @@ __all__ = ["TOOL_CALLS", "Engine", "Timers"]
 
 TOOL_CALLS: Final = 1 << 32
 """Attempt numbers of tool calls start here: a call is a request of its own, beside that of the task."""
-
-
-class Timers(Protocol):
-    """Where a driver keeps timers. Arming again moves a timer; dropping one that is not there is nothing."""
-
-    def arm(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
-        """Post TimerFired for it at `at_us`."""
-
-    def drop(self, run: str, place: int, timer: str) -> None:
-        """Forget it."""
-
-    def tool_granted(self, grant: Grant) -> None:
-        """A tool call that waited may go on; `grant.attempt` is that of `Engine.call_tool`."""
 
 
 Posted = tuple[str, Event, int | None]

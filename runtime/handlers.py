@@ -74,9 +74,9 @@ class Handlers:
         """See `Crew`."""
         return self._player(self._agents.get(name) or self._contracts.get(contract))
 
-    def human(self, name: str) -> Player | None:
-        """See `Crew`."""
-        return self._player(self._humans.get(name))
+    def human(self, name: str, *, doubt: bool = False) -> Player | None:
+        """See `Crew`; a doubt is left to the inbox, since functions are bound for contracts."""
+        return None if doubt else self._player(self._humans.get(name))
 
     def effect(self, name: str) -> Sender | None:
         """See `Crew`."""

@@ -20,7 +20,7 @@ __all__ = ["Answer", "Ledger", "ReuseTable"]
 
 @dataclass(slots=True)
 class Answer:
-    """What a claim got. For the ledger `standing` is own, confirmed, conflict or passed; for reuse hit or own.
+    """What a claim got. For the ledger `standing` is as in `EffectClaimed`; for reuse hit or own.
 
     `value` is the receipt or the reused value.
     """
@@ -89,6 +89,7 @@ class Ledger:
         The first intent owns the key; the owner, asked again after a crash, still owns it. Equal arguments join,
         other arguments conflict. What was undone or was never done may be done anew: undoing raises the generation.
         The claim of an undo is passed on while anybody else got the receipt: the first of them is the owner then.
+        What its owner gave up in doubt is the doubt of whoever claims it next.
         """
         rows: list[LedgerRow] = []
         if undoes is not None:
@@ -112,7 +113,10 @@ class Ledger:
             return answer, [*rows, _row(entry, now_us)]
         if ours:
             entry.owner_place = place
-            return Answer(run, place, "own", entry.generation), rows
+            return Answer(run, place, "own" if entry.state != "in_doubt" else "doubt", entry.generation), rows
+        if not entry.owner_run:
+            entry.owner_run, entry.owner_path, entry.owner_place, entry.intent_seq = run, path, place, seq
+            return Answer(run, place, "doubt", entry.generation), [*rows, _row(entry, now_us)]
         entry.waiters.append((run, place, path, seq, args_hash))
         self._waiting.setdefault(run, {})[key] = None
         return None, rows
@@ -153,10 +157,12 @@ class Ledger:
             return [Answer(run, waiter[1], "withdrawn") for waiter in gone], []
         if entry.owner_run != run or (entry.owner_path != path and state != "undone"):
             return [], []
-        happened = state == "not_done" and entry.state != "intended"
-        if entry.generation != generation or entry.state == state or happened:
+        happened = state == "not_done" and entry.state not in ("intended", "in_doubt")
+        if entry.generation != generation or (entry.state == state != "in_doubt") or happened:
             return [], []
         entry.state = state
+        if state == "in_doubt":
+            entry.owner_run = entry.owner_path = ""
         if state == "confirmed":
             entry.receipt = receipt
         rows = [_row(entry, now_us)]

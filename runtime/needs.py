@@ -64,13 +64,23 @@ def _need(plan: Plan, needs: Needs, statement: Statement) -> None:
             if link.who is not None:
                 _ask(plan, needs, link.who, statement.contract)
     elif statement.kind == "effect":
-        effect: str | None = statement.effect
-        while effect is not None and effect not in needs.effects:
-            needs.effects[effect] = None
-            undo = plan.effects[effect].undo
-            effect = undo.effect if undo is not None else None
+        _do(plan, needs, statement.effect)
     elif statement.kind == "arbitrate":
         _arbitrate(plan, needs, statement)
+
+
+def _do(plan: Plan, needs: Needs, effect: str) -> None:
+    """An effect, with what checks and undoes it, and whoever is asked in doubt."""
+    pending = [effect]
+    while pending:
+        name = pending.pop()
+        if name in needs.effects:
+            continue
+        needs.effects[name] = None
+        declared = plan.effects[name]
+        pending += [call.effect for call in (declared.check, declared.undo) if call is not None]
+        if declared.in_doubt is not None:
+            _ask(plan, needs, declared.in_doubt.who, declared.in_doubt.contract)
 
 
 def _arbitrate(plan: Plan, needs: Needs, statement: Arbitrate) -> None:
@@ -83,3 +93,5 @@ def _arbitrate(plan: Plan, needs: Needs, statement: Arbitrate) -> None:
 def _ask(plan: Plan, needs: Needs, candidate: Candidate, contract: str) -> None:
     found = needs.humans if plan.agents[candidate.agent].kind == "human" else needs.agents
     found[candidate.agent, contract] = None
+    for effect in plan.agents[candidate.agent].effects:
+        _do(plan, needs, effect)

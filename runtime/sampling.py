@@ -24,6 +24,7 @@ from orchspec.runtime.draws import (
     TOKENS_IN,
     TOKENS_OUT,
     TOOL,
+    mix,
     uniform,
 )
 from orchspec.runtime.kernel.program import program_of
@@ -153,6 +154,19 @@ class AgentSampler:
             key: of the place.
         """
         return self.maker(self.target).make(args, partial(uniform, key, 0))
+
+    def found(self, args: list[Any], key: int, receipt: Any) -> Any:
+        """What a check gives of an effect that was done: its receipt, or, where it has none, something else.
+
+        Args:
+            args: inner values in the order of the check's parameters.
+            key: of the effect.
+            receipt: of the effect, JSON of the edge.
+        """
+        if receipt is not None:
+            return receipt
+        made = (self.receipt(args, mix(key, turn)) for turn in range(64))
+        return next((value for value in made if value is not None), None)
 
 
 def call_moments(sampled: Sampled, key: int, attempt: int) -> list[tuple[int, str]]:

@@ -41,7 +41,8 @@ class World:
 
     Args:
         path: a file of JSON lines that outlives the process, or None. Each line is one delivery: `{"key", "effect",
-            "args", "applied", "receipt"}`; `applied` is true for the first of its key alone.
+            "args", "applied", "receipt"}`; `applied` is true for the first of its key alone where the
+            target drops repeats.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -55,13 +56,16 @@ class World:
                 self._read(file)
         return key in self._known, self._known.get(key)
 
-    def deliver(self, key: str, effect: str, args: dict[str, Any], receipt: Any) -> Any:
-        """Apply an effect, unless its key is known; returns the receipt, once what was done is on the disk."""
+    def deliver(self, key: str, effect: str, args: dict[str, Any], receipt: Any, *, drops: bool = True) -> Any:
+        """Apply an effect, unless its key is known; returns the receipt, once what was done is on the disk.
+
+        `drops`: whether the target drops what repeats a key; without that each delivery is applied.
+        """
         if self._path is None:
             return self._known.setdefault(key, receipt)
         with self._locked() as file:
             self._read(file)
-            first = key not in self._known
+            first = key not in self._known or not drops
             receipt = self._known.setdefault(key, receipt)
             line = {"key": key, "effect": effect, "args": args, "applied": first, "receipt": receipt}
             os.write(file, (json.dumps(line) + "\n").encode())
@@ -133,8 +137,8 @@ class StandIns:
                     pass
         await self._until(start_us + sampled.latency_us)
 
-    def human(self, name: str) -> Player | None:
-        """See `Crew`."""
+    def human(self, name: str, *, doubt: bool = False) -> Player | None:
+        """See `Crew`. Whoever is asked about a doubt looks at the world."""
         sampler = self._sampler(name)
 
         async def answer(task: Task) -> Any:
@@ -144,6 +148,9 @@ class StandIns:
             await self._until(task.asked_us + sampled.latency_us)
             if sampled.failed:
                 raise StandInFailure(f"the stand-in for {name} failed, as its profile says they sometimes do")
+            if doubt:
+                known, receipt = self._world.find(task.doubt)
+                return {"done": known, "result": receipt}
             return sampled.output
 
         return answer
@@ -151,17 +158,22 @@ class StandIns:
     def effect(self, name: str) -> Sender | None:
         """See `Crew`."""
         sampler = self._sampler(name)
+        drops = self._plan.effects[name].key is not None
 
         async def send(call: EffectCall, arguments: dict[str, Any]) -> Any:
             sampled = sampler.send(call.draw_key, call.attempt)
             await self._until(self._clock.now_us() + sampled.latency_us)
             known, receipt = self._world.find(call.key)
-            if not known:
+            if call.checks:
+                if sampled.failed:
+                    raise StandInFailure(f"the stand-in for {name} failed, as its profile says it sometimes does")
+                return sampler.found(call.inner, int(call.key[:16], 16), receipt) if known else None
+            if not known or not drops:
                 if sampled.failed:
                     raise StandInFailure(f"the stand-in for {name} refused, as its profile says it sometimes does")
                 # The target knows the key and nothing of runs and places: equal keys, equal receipts.
                 receipt = sampler.receipt(call.inner, mix(int(call.key[:16], 16), 0))
-            return self._world.deliver(call.key, name, arguments, receipt)
+            return self._world.deliver(call.key, name, arguments, receipt, drops=drops)
 
         return send
 

@@ -76,6 +76,7 @@ class EffectCall:
 
     Attributes:
         key: the idempotency key, equal for every send of the same effect: hand it to the target, which drops repeats.
+            For a check it is that of the effect which is in doubt.
         effect: the name of the effect.
         run: the run that does it.
         step: the path of the step in the run, as `draft#2/publish`.
@@ -83,6 +84,7 @@ class EffectCall:
         deadline: when it counts as in doubt, or None.
         inner: the arguments in the form of the plan, in order (for stand-ins).
         draw_key: the place as a number for draws (for stand-ins).
+        checks: whether it asks for what became of another effect.
     """
 
     key: str
@@ -93,6 +95,7 @@ class EffectCall:
     deadline: datetime | None = None
     inner: list[Any] = field(default_factory=list, repr=False)
     draw_key: int = field(default=0, repr=False)
+    checks: bool = False
 
 
 class Powers(Protocol):
@@ -187,6 +190,7 @@ class Task:
         inner: the inputs in the form of the plan, in order (for stand-ins).
         draw_key: the place as a number for draws (for stand-ins).
         asked_us: when a person was asked first, microseconds since the epoch (for stand-ins).
+        doubt: the key of the effect that a person is asked about, or empty (for stand-ins).
     """
 
     powers: Powers = field(repr=False)
@@ -209,6 +213,7 @@ class Task:
     inner: list[Any] = field(default_factory=list, repr=False)
     draw_key: int = field(default=0, repr=False)
     asked_us: int = field(default=0, repr=False)
+    doubt: str = field(default="", repr=False)
 
     @property
     def stopped(self) -> bool:

@@ -16,7 +16,7 @@ from orchspec.runtime.kernel.events import CostReported, TaskFailed, TaskFulfill
 from orchspec.runtime.sampling import Sampled, call_moments
 
 if TYPE_CHECKING:
-    from orchspec.runtime.grants import Grant
+    from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.kernel.commands import RunTask, StopTask
     from orchspec.simulator.clock import Clock
     from orchspec.simulator.faults import Strike

@@ -26,7 +26,7 @@ from orchspec.runtime.draws import VALUE, uniform
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import RunRow
-from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import (
     EffectConfirmed,
     QuestionAnswered,
@@ -47,7 +47,7 @@ from orchspec.simulator.visits import Visit
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.grants import Grant
+    from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.journal.records import Batch
     from orchspec.runtime.recording import EventRecord
     from orchspec.simulator.cast import Cast
@@ -125,6 +125,7 @@ class Clock:
             AnswerCall: lambda _run, _command: None,  # nobody here waits for it
             StopTask: self._stop,
             TryEffect: self.targets.send,
+            CheckEffect: self.targets.check,
             EndRun: self._end,
         }
         for crash in faults.crashes:

@@ -37,6 +37,10 @@ class Strike:
     by_us: int = 0
     throttled: bool = False
     retry_after_us: int = 0
+    lost: bool = False
+    ack_lost: bool = False
+    duplicated: bool = False
+    delay_us: int = 0
 
     def slowed(self, latency_us: int) -> int:
         """How long it takes instead."""
@@ -191,9 +195,29 @@ def _throttle(strike: Strike, args: dict[str, Any]) -> None:
     strike.retry_after_us = max(strike.retry_after_us, args.get("retry_after", 0))
 
 
+def _lose(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.lost = True
+
+
+def _lose_ack(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.ack_lost = True
+
+
+def _duplicate(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.duplicated = True
+
+
+def _delay(strike: Strike, args: dict[str, Any]) -> None:
+    strike.delay_us += args["by"]
+
+
 _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "fail": _fail,
     "garbage": _garbage,
     "slow": _slow,
     "throttle": _throttle,
+    "lose": _lose,
+    "lose_ack": _lose_ack,
+    "duplicate": _duplicate,
+    "delay": _delay,
 }

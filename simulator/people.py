@@ -56,14 +56,17 @@ class People:
             latency_us = strike.slowed(latency_us)
             if strike.garbage or strike.fail is not None:
                 output = clock.cast.broken(command.agent, command.contract, command.inputs, key, command.attempt)
-        self._asked[question] = clock.at(clock.now + latency_us, self._answered, (question, output, command.agent))
+        broken = strike is not None and (strike.garbage or strike.fail is not None)
+        doubt = "" if broken else command.doubt
+        due = (question, output, command.agent, doubt)
+        self._asked[question] = clock.at(clock.now + latency_us, self._answered, due)
 
     def withdraw(self, run: str, command: StopTask) -> None:
         """Nobody wants the answer any more."""
         self._asked.pop((run, command.place, command.attempt), None)
 
     def _answered(self, event: Any) -> None:
-        question, value, who = event.value
+        question, value, who, doubt = event.value
         if self._asked.get(question) is not event:
             return
         del self._asked[question]
@@ -72,6 +75,9 @@ class People:
         if visit is None:
             return
         visit.answered.add((place, attempt))
+        if doubt:  # whether an effect was done is not made up: they look
+            known, receipt = self._clock.world.find(doubt)
+            value = {"done": known, "result": receipt}
         number = self._clock.journal.next_mail()
         self._clock.journal.mail[number] = (run, place, attempt, value, who)
         if self._clock.engine is not None:

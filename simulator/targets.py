@@ -6,16 +6,22 @@ reply is on the way back. A reply to an engine that is dead is lost, and then th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.kernel.events import EffectConfirmed, EffectRefused
+from orchspec.runtime.draws import mix
+from orchspec.runtime.kernel.events import EffectChecked, EffectConfirmed, EffectRefused, EffectUnknown
 from orchspec.simulator.attempts import THROTTLED_US
 
 if TYPE_CHECKING:
-    from orchspec.runtime.kernel.commands import TryEffect
+    from orchspec.runtime.kernel.commands import CheckEffect, TryEffect
+    from orchspec.runtime.sampling import Sampled
     from orchspec.simulator.clock import Clock
+    from orchspec.simulator.faults import Strike
 
 __all__ = ["Targets"]
+
+CHECK: Final = 0x8_0000
+"""Draws of checks are those of a place beside the effect."""
 
 
 class Targets:
@@ -45,23 +51,78 @@ class Targets:
         player = clock.cast.players[command.effect]
         sampled = player.send(key, command.attempt)
         strike = clock.faults.strike(command.effect, key, command.attempt, clock.now)
-        latency_us, refused = sampled.latency_us, "the target refused" if sampled.failed else None
-        retry_after_us = 0
-        if strike is not None:
-            latency_us = strike.slowed(latency_us)
-            if strike.throttled:
-                latency_us, refused = THROTTLED_US, "429: the target is not serving now"
-                retry_after_us = strike.retry_after_us
-            elif strike.fail is not None:
-                refused = strike.fail
-        self.open[run] = self.open.get(run, 0) + 1
+        latency_us, refused = _outcome(sampled, strike)
         now = clock.now
-        if refused is not None:
+        if refused is not None and not (strike is not None and strike.lost):
+            self._await(run)
+            retry_after_us = strike.retry_after_us if strike is not None else 0
             clock.at(now + latency_us, self._refused, (clock.epoch, run, command, refused, retry_after_us))
             return
         receipt = player.receipt(command.args, key)
         there_us = latency_us // 2
-        clock.at(now + there_us, self._lands, (clock.epoch, run, command, receipt, latency_us - there_us))
+        back_us: int | None = latency_us - there_us
+        if strike is not None:
+            there_us += strike.delay_us
+            if strike.lost or strike.ack_lost:
+                self._goes_silent(run, command, now + latency_us)
+                back_us = None
+            if strike.lost:
+                return
+            if strike.duplicated:
+                clock.at(now + there_us + latency_us, self._lands, (clock.epoch, run, command, receipt, None))
+        if back_us is not None:
+            self._await(run)
+        clock.at(now + there_us, self._lands, (clock.epoch, run, command, receipt, back_us))
+
+    def _goes_silent(self, run: str, command: TryEffect, broken_us: int) -> None:
+        """No reply will come. Without a deadline the sender learns so much when its connection breaks."""
+        if command.deadline_us is None:
+            self._await(run)
+            self._clock.at(broken_us, self._broken, (self._clock.epoch, run, command))
+
+    def _broken(self, event: Any) -> None:
+        epoch, run, command = event.value
+        if epoch == self._clock.epoch:
+            where = (self._clock.now, command.place, command.attempt, command.dispatch)
+            self._reply(run, EffectUnknown(*where, "the connection broke"))
+
+    def check(self, run: str, command: CheckEffect) -> None:
+        """Ask whether an effect was done: who answers sees what has landed when the question arrives."""
+        clock = self._clock
+        visit = clock.visits[run]
+        assert visit.kernel is not None
+        key = mix(visit.kernel.draw_key(command.place), CHECK)
+        player = clock.cast.players[command.check]
+        strike = clock.faults.strike(command.check, key, command.attempt, clock.now)
+        latency_us, refused = _outcome(player.send(key, command.attempt), strike)
+        if strike is not None and (strike.lost or strike.ack_lost):
+            refused = "no answer came"
+        self._await(run)
+        there_us = latency_us // 2 + (strike.delay_us if strike is not None else 0)
+        back_us = latency_us - latency_us // 2
+        clock.at(clock.now + there_us, self._looked_up, (clock.epoch, run, command, refused, back_us))
+
+    def _looked_up(self, event: Any) -> None:
+        epoch, run, command, refused, back_us = event.value
+        clock = self._clock
+        if epoch != clock.epoch:
+            return
+        known, receipt = clock.world.find(command.target_key)
+        if known:
+            player = clock.cast.players[command.check]
+            receipt = player.found(command.args, int(command.target_key[:16], 16), receipt)
+        where = (command.place, command.attempt, command.dispatch)
+        answer = EffectChecked(0, *where, refused is None, receipt if known else None, refused or "")
+        clock.at(clock.now + back_us, self._checked, (epoch, run, answer))
+
+    def _checked(self, event: Any) -> None:
+        epoch, run, answer = event.value
+        if epoch == self._clock.epoch:
+            answer.time = self._clock.now
+            self._reply(run, answer)
+
+    def _await(self, run: str) -> None:
+        self.open[run] = self.open.get(run, 0) + 1
 
     def _refused(self, event: Any) -> None:
         epoch, run, command, message, retry_after_us = event.value
@@ -77,6 +138,8 @@ class Targets:
         receipt = clock.world.apply(run, command.effect, command.args, command.target_key, receipt)
         if epoch == clock.epoch:
             clock.reached("after_effect")
+            if back_us is None:
+                return
             clock.at(clock.now + back_us, self._confirmed, (epoch, run, command, receipt))
 
     def _confirmed(self, event: Any) -> None:
@@ -94,3 +157,15 @@ class Targets:
         engine = self._clock.engine
         assert engine is not None
         engine.post(run, event)
+
+
+def _outcome(sampled: Sampled, strike: Strike | None) -> tuple[int, str | None]:
+    """How long it takes (microseconds), and why it is refused, if it is."""
+    latency_us, refused = sampled.latency_us, "the target refused" if sampled.failed else None
+    if strike is not None:
+        latency_us = strike.slowed(latency_us)
+        if strike.throttled:
+            return THROTTLED_US, "429: the target is not serving now"
+        if strike.fail is not None:
+            refused = strike.fail
+    return latency_us, refused

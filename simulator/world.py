@@ -4,7 +4,9 @@ A target that was given an idempotency key drops what it has seen before and ret
 knows of us. What the world counts is its own: it works out from an effect's arguments what the *same* effect is (the
 value of its key expression) and under which key each generation of it must arrive. So an effect that was sent without
 its key, or under another one, shows as a duplicate however sure of itself the system is. An undo comes under a key of
-its own, once for each application that it may undo.
+its own, once for each application that it may undo. A target that knows no keys does what it is sent each time: a
+second time is a duplicate, unless the effect is idempotent and leaves the state as after one. Who looks whether
+something was done, a check or a person, sees what has landed until then.
 
 What has landed is remembered for ever, since only so can a duplicate be known: memory grows by some hundred bytes with
 each effect, whatever else is bounded.
@@ -16,7 +18,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import canonical_json
-from orchspec.runtime.kernel.effects import target_key
+from orchspec.runtime.kernel.applying import target_key
 from orchspec.runtime.kernel.expressions import Env, ExpressionError
 from orchspec.runtime.kernel.values import InvalidValue
 from orchspec.simulator.observe import EffectObservation
@@ -43,11 +45,20 @@ class World:
 
     def apply(self, run: str, effect: str, args: list[Any], key: str, receipt: Any) -> Any:
         """A request lands: do it unless the key is known, and return the receipt of the one that did it."""
+        compiled = self._effects[effect]
+        seen = self._seen[effect]
         if key in self._receipts:
+            if not compiled.resends:
+                # Nothing at its target drops a repeat: it was done once more.
+                seen.applied += 1
+                seen.duplicates += 1
+                self._bad_runs.add(run)
             return self._receipts[key]
         self._receipts[key] = receipt
-        seen = self._seen[effect]
         seen.applied += 1
+        if compiled.key is None:
+            self._first(effect, key, args, receipt)
+            return receipt
         identity = self._identity(effect, args)
         generation = self._landed.get(identity, 0)
         undoable = self._undoable.get(identity)
@@ -62,9 +73,23 @@ class World:
             self._bad_runs.add(run)
         return receipt
 
+    def _first(self, effect: str, key: str, args: list[Any], receipt: Any) -> None:
+        """The first application of an effect without a key: what it undoes may be done anew."""
+        undoable = self._undoable.get(self._identity(effect, args))
+        if undoable:
+            undone = undoable.pop()
+            self._undone[undone] = self._undone.get(undone, 0) + 1
+        else:
+            self._note_undo(effect, key, args, receipt)
+
+    def find(self, key: str) -> tuple[bool, Any]:
+        """Whether what its target received under this key was done, and its receipt: what somebody sees who looks."""
+        return key in self._receipts, self._receipts.get(key)
+
     def _identity(self, effect: str, args: list[Any]) -> str:
+        compiled = self._effects[effect]
         try:
-            key = self._effects[effect].key(Env(args, None))
+            key = compiled.key(Env(args, None)) if compiled.key is not None else args
         except ExpressionError:
             key = args
         return hashlib.sha256(canonical_json([effect, key]).encode()).hexdigest()

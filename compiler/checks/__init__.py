@@ -12,7 +12,7 @@ from orchspec.compiler.checks.advice import missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
-from orchspec.compiler.checks.effects import keys_in_loops, nothing_to_revert
+from orchspec.compiler.checks.effects import deeds_of_agents, keys_in_loops, nothing_to_revert, raced_deeds
 from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
 from orchspec.compiler.checks.sections import sections
@@ -31,6 +31,8 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     hedged_work,
     early_ends,
     sections,
+    deeds_of_agents,
+    raced_deeds,
     reservations,
     best_case,
 )

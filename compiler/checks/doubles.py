@@ -10,6 +10,8 @@ from orchspec.grammar.syntax import Attribute, Node, walk
 
 __all__ = ["bars_stopping", "early_ends", "hedged_work"]
 
+_SENT_AGAIN = "it is done to the outside world, where it is only ever sent again"
+_WHOLE = "it is tried as a whole; hedge the steps inside"
 _BEST = frozenset({"highest", "lowest"})
 
 
@@ -21,14 +23,17 @@ def hedged_work(context: Context) -> None:
             _refuse(context, agent.node.settings, agent.name, _bars_twice(agent))
     for effect in checked.effects.values():
         if effect.policy.hedge is not None:
-            why = "it is done to the outside world, where it is only ever sent again"
-            _refuse(context, effect.node.settings, effect.name, why)
+            _refuse(context, effect.node.settings, effect.name, _SENT_AGAIN)
+    for scope in checked.scopes.values():
+        if scope.policy.hedge is not None:
+            _refuse(context, scope.node.body, scope.node.name.text, _WHOLE)
     for step in checked.steps.values():
         if step.own.hedge is None:
             continue
         if step.effect is not None:
-            why = "it is done to the outside world, where it is only ever sent again"
-            _refuse(context, step.node.settings, step.node.name.text, why)
+            _refuse(context, step.node.settings, step.node.name.text, _SENT_AGAIN)
+        elif step.flow is not None:
+            _refuse(context, step.node.settings, step.node.name.text, _WHOLE)
         for candidate in step.candidates:
             why_not = _bars_twice(candidate.agent)
             if why_not is not None:
@@ -65,7 +70,7 @@ def bars_stopping(agent: AgentInfo) -> str | None:
     """Why a task of this agent must not be stopped for the sake of another one, or none."""
     if agent.session not in ("fresh", "per_run"):
         return f"`{agent.name}` has a persistent mind, which would keep half a thought"
-    for effect in getattr(agent, "effects", ()):
+    for effect in agent.effects:
         if effect.key is None:
             return f"`{agent.name}` may apply `{effect.name}`, which has no key"
     return None

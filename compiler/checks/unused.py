@@ -52,6 +52,7 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
             contracts.add(step.contract)
         agents.update(candidate.agent for candidate in step.candidates)
         agents.update(link.who.agent for link in step.on_failure if link.who is not None)
+    agents.update(effect.doubt_who for effect in context.checked.effects.values() if effect.doubt_who is not None)
     for arbitration in context.checked.arbitrations.values():
         for rule in arbitration.rules:
             if rule.contract is not None:
@@ -78,7 +79,10 @@ def unused_names(context: Context) -> None:
 
 def _acts(context: Context, node: Node, acting: set[FlowInfo]) -> bool:
     """Whether something is done to the outside world, or waited for from there, in a statement or flows it calls."""
-    return any(step.effect or step.signal or step.flow in acting for step in steps_in(context, node))
+    return any(
+        step.effect or step.signal or step.flow in acting or any(each.agent.effects for each in step.candidates)
+        for step in steps_in(context, node)
+    )
 
 
 def _guards(context: Context, route: Route) -> bool:

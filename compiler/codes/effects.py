@@ -6,10 +6,19 @@ from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
 from orchspec.grammar.diagnostics import define
 
 __all__ = [
+    "CHECK_ACTS",
+    "CHECK_RESULT",
     "CONSTANT_KEY",
+    "DOUBT_ASKS_NOBODY",
+    "KEY_OF_AGENT",
+    "NOBODY_AFTER",
     "NOTHING_TO_REVERT",
     "NO_KEY",
+    "RACE_OF_DEEDS",
+    "REUSED_DEED",
     "SAME_KEY_IN_LOOP",
+    "SAYS_NOTHING",
+    "SEVERAL_WAYS",
     "UNDO_OF_UNDO",
     "UNKEYABLE",
 ]
@@ -18,9 +27,9 @@ NO_KEY = define(
     "E0701",
     "no-key",
     "the effect `{name}` does not say how it stays single",
-    explanation="After a crash nobody knows whether the request arrived, so it is sent again. `key = EXPR` lets "
-    "the target "
-    "drop the repeat: the same key means the same deed.",
+    explanation="After a crash nobody knows whether the request arrived. `key = EXPR` lets the target drop a repeat: "
+    "the same key means the same deed. `idempotent = true` says that a repeat changes nothing. `check = found(id: id)` "
+    "asks the world, and `in_doubt = ask(WHO, within: 1d)` a person, before anything is sent again.",
     bad=PRELUDE + "effect mail(note: Note)",
     good=PRELUDE + "effect mail(note: Note) { key = note.text }",
 )
@@ -76,4 +85,100 @@ NOTHING_TO_REVERT = define(
     bad=in_flow("step draft = Draft(topic) by ann\nstep url = publish(note: draft)\nrevert url\nreturn draft"),
     good="orch 1\neffect open(id: Text) { key = id  undo = shut(id: id) }\neffect shut(id: Text) { key = id }\n"
     "flow f(id: Text) -> Text {\n  step opened = open(id: id)\n  revert opened\n  return id\n}",
+)
+SEVERAL_WAYS = define(
+    "E0707",
+    "several-ways",
+    "`{name}` says by {ways} how it stays single",
+    explanation="What is in doubt is settled in one way: by its key, by sending it again, by a check or by a person. "
+    "Only beside a key may a person stand, who is asked once the target no longer remembers it.",
+    bad="orch 1\neffect mail(to: Text) { key = to  idempotent = true }",
+    good="orch 1\neffect mail(to: Text) { key = to }",
+)
+CHECK_ACTS = define(
+    "E0708",
+    "check-acts",
+    "`{check}` checks `{name}` and is not `idempotent`",
+    explanation="A check may be asked any number of times, so it must change nothing.",
+    bad="orch 1\neffect pay(id: Text) -> Text { check = paid(id: id) }\neffect paid(id: Text) -> Text? { key = id }",
+    good="orch 1\neffect pay(id: Text) -> Text { check = paid(id: id) }\n"
+    "effect paid(id: Text) -> Text? { idempotent = true }",
+)
+CHECK_RESULT = define(
+    "E0709",
+    "check-result",
+    "the check of `{name}` gives {found}, expected {expected}",
+    explanation="A check says whether it was done: with none that it was not, else with the receipt.",
+    bad="orch 1\neffect pay(id: Text) -> Text { check = paid(id: id) }\n"
+    "effect paid(id: Text) -> Bool { idempotent = true }",
+    good="orch 1\neffect pay(id: Text) -> Text { check = paid(id: id) }\n"
+    "effect paid(id: Text) -> Text? { idempotent = true }",
+)
+DOUBT_ASKS_NOBODY = define(
+    "E0710",
+    "doubt-asks-nobody",
+    "in doubt a person is asked, and `{who}` is {kind}",
+    explanation="Whether something was done to the outside world is not guessed: who is asked looks, and answers.",
+    bad=PRELUDE + "effect mail(note: Note) { in_doubt = ask(ann, within: 1d) }",
+    good=PRELUDE + "human eve fulfills Draft\neffect mail(note: Note) { in_doubt = ask(eve, within: 1d) }",
+)
+SAYS_NOTHING = define(
+    "W0711",
+    "says-nothing",
+    "`{attribute}` changes nothing at `{name}`",
+    explanation="`settles` is waited before a check or a person is asked; `remembers` is how long a target knows a "
+    "key; `in_doubt` beside a key is for what the target has forgotten.",
+    bad="orch 1\neffect mail(to: Text) { key = to  settles = 1min }",
+    good="orch 1\neffect mail(to: Text) { key = to }",
+    severity="warning",
+)
+NOBODY_AFTER = define(
+    "W0712",
+    "nobody-after",
+    "nobody is asked about `{name}` once its target has forgotten the key",
+    explanation="After that time it cannot be sent again, since the target would do it twice. Without "
+    "`in_doubt = ask(WHO, within: 1d)` the step fails with `in_doubt`, and the run names it.",
+    bad="orch 1\neffect mail(to: Text) { key = to  remembers = 30d }",
+    good="orch 1\ncontract Look(to: Text) -> Bool\nhuman eve fulfills Look\n"
+    "effect mail(to: Text) { key = to  remembers = 30d  in_doubt = ask(eve, within: 1d) }",
+    severity="warning",
+)
+KEY_OF_AGENT = define(
+    "E0713",
+    "key-of-agent",
+    "the key of `{effect}` reads `{param}`, which `{contract}` does not hand to `{agent}`",
+    explanation="An agent may be asked twice, and may then say something else. What is the same deed must not "
+    "depend on that: where an agent does an effect, each parameter in its key is one of the contract, by name and "
+    "type, and comes from there. At a contract that does not hand it over, the agent cannot do the effect.",
+    bad=spec("contract Pay(id: Text) -> Note\nagent cy fulfills Pay { effects = [publish] }"),
+    good=spec(
+        "contract Pay(id: Text) -> Note\neffect refund(id: Text, why: Text) { key = id }\n"
+        "agent cy fulfills Pay { effects = [refund] }"
+    ),
+)
+REUSED_DEED = define(
+    "E0714",
+    "reused-deed",
+    "`{contract}` is reused, and `{agent}` may do `{effect}` at it",
+    explanation="A value that is used again does nothing to the outside world, so whether the effect is done would "
+    "depend on who came first.",
+    bad=spec("contract Pay(note: Note) -> Note { reuse = 1d }\nagent cy fulfills Pay { effects = [publish] }"),
+    good=spec("contract Pay(note: Note) -> Note\nagent cy fulfills Pay { effects = [publish] }"),
+)
+RACE_OF_DEEDS = define(
+    "E0715",
+    "race-of-deeds",
+    "`{agent}` is {raced}, and may do `{effect}`, which has no key",
+    explanation="Who loses a race may have done it already, and the winner would do it again: a key makes both one "
+    "deed.",
+    bad=spec(
+        "effect mail(topic: Text) { idempotent = true }\n"
+        "agent cy fulfills Draft { effects = [mail]  timeout = 30s }\n"
+        "flow f(t: Text) -> Note {\n  step d = Draft(t) by first of [ann, cy]\n  return d\n}"
+    ),
+    good=spec(
+        "effect mail(topic: Text) { key = topic }\n"
+        "agent cy fulfills Draft { effects = [mail]  timeout = 30s }\n"
+        "flow f(t: Text) -> Note {\n  step d = Draft(t) by first of [ann, cy]\n  return d\n}"
+    ),
 )

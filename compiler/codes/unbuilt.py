@@ -69,45 +69,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "use `session = per_run`, and hand over what must be kept",
         PRELUDE + "agent cy fulfills Draft { session = persistent }\n",
     ),
-    "agent-effects": (
-        15,
-        "`effects` of an agent",
-        "apply the effect in a step after the agent's",
-        PRELUDE + "agent cy fulfills Draft { effects = [publish] }\n",
-    ),
-    "idempotent": (
-        16,
-        "an effect that is `idempotent` without a key",
-        "give it a `key`",
-        "orch 1\neffect mail(to: Text) { idempotent = true }\n",
-    ),
-    "check": (
-        17,
-        "an effect with `check`",
-        "give it a `key`",
-        "orch 1\neffect mail(to: Text) { check = mailed(to: to) }\neffect mailed(to: Text) -> Bool { key = to }\n",
-    ),
-    "remembers": (
-        29,
-        "`remembers` of an effect",
-        "leave it out: its target is taken to remember keys for ever",
-        "orch 1\neffect mail(to: Text) { key = to  remembers = 30d }\n",
-    ),
-    "in-doubt": (
-        18,
-        "an effect with `in_doubt`",
-        "give it a `key`",
-        (
-            "orch 1\ncontract Draft(topic: Text) -> Text\nhuman ann fulfills Draft\n"
-            "effect mail(to: Text) { in_doubt = ask(ann, within: 1h) }\n"
-        ),
-    ),
-    "settles": (
-        19,
-        "`settles`",
-        "give the effect a `key`, which needs none",
-        "orch 1\neffect mail(to: Text) { key = to  settles = 1min }\n",
-    ),
     "fold": (21, "`fold`", "summarize in a step of its own", PRELUDE + "agent cy fulfills Draft { fold = Check }\n"),
     "context": (
         22,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchspec.compiler.lowering.blocks import lower_arguments
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
-from orchspec.compiler.lowering.who import lower_gate, lower_policy
+from orchspec.compiler.lowering.who import lower_candidate, lower_gate, lower_policy
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import (
     AgentInfo,
+    CandidateInfo,
     ChannelInfo,
     Checked,
     ContractInfo,
@@ -17,25 +18,31 @@ from orchspec.compiler.model import (
     FieldInfo,
     SignalInfo,
     ToolInfo,
+    UndoInfo,
 )
 from orchspec.compiler.plan import (
     Agent,
+    Budget,
     Call,
     Channel,
     Contract,
+    Doubt,
     Effect,
     EnumType,
     Field,
     Gate,
     Model,
+    Profile,
     RecordType,
     Signal,
     Tool,
 )
-from orchspec.compiler.types import as_plan
+from orchspec.compiler.reservations import tiers_of
+from orchspec.compiler.types import NOTHING, Optional, as_plan
 
 __all__ = [
     "lower_agents",
+    "lower_answers",
     "lower_channels",
     "lower_contracts",
     "lower_effects",
@@ -43,6 +50,7 @@ __all__ = [
     "lower_fields",
     "lower_gates",
     "lower_models",
+    "lower_questions",
     "lower_records",
     "lower_signals",
     "lower_tools",
@@ -115,6 +123,7 @@ def _agent(info: AgentInfo) -> Agent:
         breaker=info.policy.breaker,
         session=info.session,
         tools=[tool.name for tool in info.tools],
+        effects=[effect.name for effect in info.effects],
         budget=info.budget,
         skill=info.skill,
     )
@@ -130,24 +139,29 @@ def _tool(info: ToolInfo) -> Tool:
     return Tool(info.name, most, info.rate, least)
 
 
-def lower_effects(checked: Checked) -> dict[str, Effect]:
-    """The effects."""
-    return {name: _effect(checked, info) for name, info in checked.effects.items()}
+def lower_effects(checked: Checked, profiles: Mapping[str, Profile]) -> dict[str, Effect]:
+    """The effects; the profiles say what those cost who are asked in doubt."""
+    return {name: _effect(checked, info, profiles) for name, info in checked.effects.items()}
 
 
-def _effect(checked: Checked, info: EffectInfo) -> Effect:
-    assert info.key is not None, "an effect says how it stays single"
-    undo = None
-    if info.undo is not None:
-        undo = Call(info.undo.effect.name, lower_arguments(checked, info.undo.arguments))
+def _effect(checked: Checked, info: EffectInfo, profiles: Mapping[str, Profile]) -> Effect:
+    doubt = None
+    if info.doubt_who is not None:
+        who = CandidateInfo(info.doubt_who, info.doubt_who.policy, tiers_of(info.doubt_who, Budget()))
+        doubt = Doubt(lower_candidate(who, profiles), question_of(info.name), info.doubt_within_us)
     return Effect(
         name=info.name,
         params=lower_fields(checked, info.params),
         result=as_plan(info.result),
-        key=lower_expression(checked, info.key),
-        undo=undo,
+        key=lower_optional(checked, info.key),
+        undo=_call(checked, info.undo),
         policy=lower_policy(info.policy),
         gate=None if lower_gate(info.policy) is None else info.name,
+        idempotent=info.idempotent,
+        check=_call(checked, info.check),
+        in_doubt=doubt,
+        settles_us=info.settles_us or 0,
+        remembers_us=info.remembers_us,
     )
 
 
@@ -155,6 +169,50 @@ def lower_gates(checked: Checked) -> dict[str, Gate]:
     """The limits of effects, by their names."""
     gates = {name: lower_gate(info.policy) for name, info in checked.effects.items()}
     return {name: gate for name, gate in gates.items() if gate is not None}
+
+
+def _call(checked: Checked, info: UndoInfo | None) -> Call | None:
+    return None if info is None else Call(info.effect.name, lower_arguments(checked, info.arguments))
+
+
+def question_of(effect: str) -> str:
+    """The name of the question whether an effect was done, and of the type of its answer: no spec can write it."""
+    return f"{effect}.in_doubt"
+
+
+def lower_answers(checked: Checked) -> dict[str, RecordType]:
+    """What people say of effects in doubt: whether it was done, and the receipt."""
+    answers: dict[str, RecordType] = {}
+    for info in checked.effects.values():
+        if info.doubt_who is not None:
+            receipt = as_plan(info.result) if info.result != NOTHING else "Json"
+            if isinstance(receipt, str) or receipt[0] != "Option":
+                receipt = ["Option", receipt]
+            name = question_of(info.name)
+            answers[name] = RecordType(name, [Field("done", "Bool"), Field("result", receipt)])
+    return answers
+
+
+def lower_questions(checked: Checked) -> dict[str, Contract]:
+    """The questions whether an effect was done: of its parameters, to whoever looks. What was done has its receipt."""
+    questions: dict[str, Contract] = {}
+    for info in checked.effects.values():
+        if info.doubt_who is None:
+            continue
+        name = question_of(info.name)
+        answer = ["ref", 0, len(info.params)]
+        needs_receipt = info.result != NOTHING and not isinstance(info.result, Optional)
+        given = ["or", ["not", ["field", answer, "done"]], ["ne", ["field", answer, "result"], ["const", None]]]
+        questions[name] = Contract(
+            name=name,
+            params=lower_fields(checked, info.params),
+            result=["Record", name],
+            expects=f"Nobody knows whether {info.name} was done. Look, and say whether it was; if it was, with its "
+            "result.",
+            ensures=[given] if needs_receipt else [],
+            ensures_text=["not result.done or result.result != none"] if needs_receipt else [],
+        )
+    return questions
 
 
 def lower_signals(checked: Checked) -> dict[str, Signal]:

@@ -207,6 +207,7 @@ class AgentInfo:
     fulfills: list[ContractInfo] = field(default_factory=list)
     models: list[ModelInfo] = field(default_factory=list)
     tools: list[ToolInfo] = field(default_factory=list)
+    effects: list[EffectInfo] = field(default_factory=list)
     policy: PolicyValues = field(default_factory=PolicyValues)
     session: Literal["fresh", "per_run"] = "fresh"
     budget: Budget = field(default_factory=Budget)
@@ -225,7 +226,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UndoInfo:
-    """`undo = retract(url: result)`; the arguments are evaluated in the effect's frame."""
+    """`undo = retract(url: result)`, or the call of a `check`; the arguments are evaluated in the effect's frame."""
 
     effect: EffectInfo
     arguments: tuple[Argument, ...]
@@ -233,7 +234,11 @@ class UndoInfo:
 
 @dataclass(slots=True, eq=False)
 class EffectInfo:
-    """An effect with a key. `frame` holds its parameters and then `result` (the receipt; for `undo` only)."""
+    """An effect. `frame` holds its parameters and then `result` (the receipt; for `undo` only).
+
+    It stays single by one of `key`, `idempotent`, `check` and `doubt_who` (whom to ask, for at most `doubt_within_us`);
+    that one may also stand beside a key whose target forgets it after `remembers_us`. Times are microseconds.
+    """
 
     name: str
     node: EffectDecl
@@ -243,6 +248,17 @@ class EffectInfo:
     key: Expr | None = None
     undo: UndoInfo | None = None
     policy: PolicyValues = field(default_factory=PolicyValues)
+    idempotent: bool = False
+    check: UndoInfo | None = None
+    doubt_who: AgentInfo | None = None
+    doubt_within_us: int | None = None
+    settles_us: int | None = None
+    remembers_us: int | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a repeat would be a second deed: neither its target nor its nature drops it."""
+        return self.key is None and not self.idempotent
 
 
 @dataclass(slots=True, eq=False)

@@ -7,11 +7,12 @@ from typing import Literal
 
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
-from orchspec.compiler.plan.limits import Breaker, Budget, Policy, Rate
+from orchspec.compiler.plan.limits import Breaker, Budget, Candidate, Policy, Rate
 
 __all__ = [
     "Agent",
     "Call",
+    "Doubt",
     "Effect",
     "Signal",
     "Tool",
@@ -59,19 +60,36 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """Something done to the outside world, once: `key` makes the target drop repeats, `undo` compensates it.
+class Doubt:
+    """Who says whether an effect was done: the question is `contract`, of the effect's parameters."""
 
-    `gate` names its own limits among those of the plan.
+    who: Candidate
+    contract: str
+    within_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something done to the outside world, once; `undo` compensates it.
+
+    How it stays single: `key` makes the target drop repeats, for `remembers_us` (None: for ever); `idempotent` says
+    that a repeat changes nothing; `check` is the call of an effect that says whether it was done, and `in_doubt` whom
+    to ask: both no earlier than `settles_us` after the send's deadline. `gate` names its own limits
+    among those of the plan.
     """
 
     name: str
     params: list[Field]
     result: TypeExpr
-    key: Expr
+    key: Expr | None = None
     undo: Call | None = None
     policy: Policy = field(default_factory=Policy)
     gate: str | None = None
+    idempotent: bool = False
+    check: Call | None = None
+    in_doubt: Doubt | None = None
+    settles_us: int = 0
+    remembers_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

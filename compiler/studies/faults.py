@@ -37,6 +37,7 @@ _WHEN: Mapping[str, ArgumentKind] = {
     "first": "count",
     "nth": "count",
 }
+_EFFECT: frozenset[TargetKind] = frozenset({"effect"})
 _WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
 
 
@@ -89,12 +90,18 @@ _BUILT = (
         targets=frozenset({"agent", "dispatcher", "tool", "effect"}),
         arguments={**_WHEN, "retry_after": "duration"},
     ),
+    FaultKind("lose", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
+    FaultKind("lose_ack", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
+    FaultKind("duplicate", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
+    FaultKind(
+        "delay", "messages", built=True, targets=_EFFECT, arguments={**_WHEN, "by": "duration"}, needs=(("by",),)
+    ),
 )
 
 _PLANNED = {
     "orchestrator": ("crash_loop", "stale_lease", "upgrade"),
     "agent": ("hang", "crash_before_effect", "crash_after_effect", "zombie", "capacity", "outage"),
-    "messages": ("lose", "lose_ack", "duplicate", "reorder", "delay", "partition"),
+    "messages": ("reorder", "partition"),
     "time": ("skew", "jump", "timer_early", "timer_late", "timer_twice"),
     "store": ("store_error", "store_busy", "disk_full", "torn", "unsynced"),
     "output": ("truncated", "empty", "oversize", "wrong", "conflicting", "inconsistent"),

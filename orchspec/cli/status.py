@@ -20,16 +20,22 @@ __all__ = ["command"]
 
 @orch_command("status")
 @click.argument("run", required=False)
+@click.option("--attribution", is_flag=True, help="Where the time and the money of RUN went, and what was wasted.")
 @store_option
-def command(terminal: Terminal, run: str | None, store: str) -> None:
+def command(terminal: Terminal, run: str | None, *, attribution: bool, store: str) -> None:
     """Shows the runs of a store, or how one of them stands.
 
     For one run: what it cost, what is open in it, and whom it waits for. `running` is also a run that a crash left: it
     goes on with orch resume.
     """
+    if attribution and run is None:
+        raise click.UsageError("--attribution is of one run: orch status RUN --attribution")
     with opened(store) as looked:
         if run is not None:
-            document = _one(looked, find_run(looked, run))
+            row = find_run(looked, run)
+            document = _one(looked, row)
+            if attribution:
+                document["attribution"] = _attribution(looked, row)
             if terminal.json:
                 terminal.document(document)
             else:
@@ -84,6 +90,17 @@ def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
     }
 
 
+def _attribution(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
+    from orchspec.runtime.attribution import attribute
+    from orchspec.runtime.driver.stored import pinned_plan
+    from orchspec.runtime.steplog import steps_of
+
+    records = list(store.records(row.run))
+    steps = steps_of(pinned_plan(store, row), row.run, records)
+    ended_us = records[-1].time_us if row.ended_us is None else row.ended_us
+    return attribute(steps, row.created_us, ended_us).as_json()
+
+
 def _open(kernel: Kernel) -> list[dict[str, str]]:
     from orchspec.runtime.kernel.table import STATE_NAMES
 
@@ -107,3 +124,17 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
         terminal.out(f"{'result':<10} {json.dumps(document['result'])}")
     for each in document["open"]:
         terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']})"))
+    if "attribution" in document:
+        _show_attribution(terminal, document["attribution"])
+
+
+def _show_attribution(terminal: Terminal, told: dict[str, Any]) -> None:
+    whole = sum(told["latency_s"].values()) or 1.0
+    for kind, seconds in told["latency_s"].items():
+        if seconds:
+            terminal.out(f"{'time':<10} {kind:<16} {seconds:>12,.3f} s  {seconds / whole:>5.0%}")
+    for by in ("by_agent", "by_model", "by_step"):
+        for name, cost in told["cost_usd"][by].items():
+            terminal.out(safe(f"{'cost':<10} {by[3:]:<6} {name:<28} ${cost}"))
+    terminal.out(f"{'wasted':<10} ${told['cost_usd']['wasted']}")
+    terminal.out(safe(f"{'path':<10} {' > '.join(told['critical_path'])}"))

@@ -27,7 +27,7 @@ from orchspec.runtime.task import BudgetLeft, Message, Output, Task, Turn, momen
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Player
     from orchspec.runtime.driver.live import LiveRun, Loop
-    from orchspec.runtime.grants import Grant
+    from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, RunTask, StopTask
 
 __all__ = ["Attempt", "Attempts"]
@@ -215,6 +215,7 @@ class Attempts:
         attempt = Attempt(self._loop, live.run, command)
         task = _task(live, attempt, command)
         task.asked_us = asked_us
+        task.doubt = command.doubt
         self._start(attempt, player, task, person=True)
 
     def _start(self, attempt: Attempt, player: Player, task: Task, *, person: bool = False) -> None:

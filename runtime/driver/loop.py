@@ -26,7 +26,16 @@ from orchspec.runtime.driver.timers import TimerQueue
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
 from orchspec.runtime.failpoints import ARMED, reached
-from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, Command, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import (
+    AnswerCall,
+    AskPerson,
+    CheckEffect,
+    Command,
+    EndRun,
+    RunTask,
+    StopTask,
+    TryEffect,
+)
 from orchspec.runtime.kernel.events import Event, QuestionAnswered, TaskFailed, TimerFired
 
 if TYPE_CHECKING:
@@ -285,9 +294,9 @@ class EngineLoop:
     def _answer_call(self, live: LiveRun, command: AnswerCall) -> None:
         self._attempts.answer_call(live.run, command)
 
-    def _try(self, live: LiveRun, command: TryEffect) -> None:
+    def _send(self, live: LiveRun, command: TryEffect | CheckEffect) -> None:
         if not self.draining:
-            self._sending.send(live, command)
+            self._sending.carry(live, command)
 
     def _end(self, live: LiveRun, command: EndRun) -> None:
         reached("before_result")
@@ -386,9 +395,7 @@ class EngineLoop:
 
     async def gone(self) -> None:
         """Wait for what was cancelled."""
-        current = asyncio.current_task()
-        pending = [task for task in self._beside if task is not current]
-        if pending:
+        if pending := [task for task in self._beside if task is not asyncio.current_task()]:
             await asyncio.wait(pending, timeout=1.0)
 
 
@@ -397,6 +404,7 @@ _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     AskPerson: EngineLoop._ask,  # noqa: SLF001
     AnswerCall: EngineLoop._answer_call,  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
-    TryEffect: EngineLoop._try,  # noqa: SLF001
+    TryEffect: EngineLoop._send,  # noqa: SLF001
+    CheckEffect: EngineLoop._send,  # noqa: SLF001
     EndRun: EngineLoop._end,  # noqa: SLF001
 }

@@ -66,7 +66,7 @@ class People:
             self._loop.clock.now_us() if asked_us is None else asked_us,
         )
         self.open[key] = question
-        player = live.crew.human(command.agent)
+        player = live.crew.human(command.agent, doubt=bool(command.doubt))
         if player is not None:
             self._attempts.ask(live, command, player, question.asked_us)
 

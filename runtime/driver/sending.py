@@ -7,18 +7,22 @@ cancellation say that nobody knows. What is under way when the engine goes down 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.errors import BadOutput, InDoubt
 from orchspec.runtime.failpoints import reached
-from orchspec.runtime.kernel.events import EffectConfirmed, EffectRefused, EffectUnknown
+from orchspec.runtime.kernel.commands import TryEffect
+from orchspec.runtime.kernel.events import EffectChecked, EffectConfirmed, EffectRefused, EffectUnknown
 from orchspec.runtime.task import EffectCall, moment
 
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Sender
     from orchspec.runtime.driver.live import LiveRun, Loop
-    from orchspec.runtime.kernel.commands import TryEffect
+    from orchspec.runtime.kernel.commands import CheckEffect
+    from orchspec.runtime.kernel.events import Event
 
 __all__ = ["Sending"]
 
@@ -37,42 +41,54 @@ class Sending:
         """The asyncio tasks of those under way."""
         return list(self._open)
 
+    def carry(self, live: LiveRun, command: TryEffect | CheckEffect) -> None:
+        """Send an effect, or ask whether one was done."""
+        if isinstance(command, TryEffect):
+            self.send(live, command)
+        else:
+            self.check(live, command)
+
     def send(self, live: LiveRun, command: TryEffect) -> None:
         """Send an effect whose intent is durable, unless another engine has taken over."""
         loop = self._loop
         sender = live.crew.effect(command.effect)
+        place = (command.place, command.attempt, command.dispatch)
         if sender is None:
-            message = f"nobody does the effect {command.effect}: give a handler with @app.effect({command.effect!r})"
-            loop.post(live.run, EffectRefused(0, command.place, command.attempt, command.dispatch, message))
+            loop.post(live.run, EffectRefused(0, *place, _nobody(command.effect)))
             return
-        kernel = live.kernel
-        assert kernel is not None
-        arguments = kernel.program.effects[command.effect].codec.encode_inputs(command.args)
         reached("before_effect")
         if not loop.owns():
             return
-        call = EffectCall(
-            key=command.target_key,
-            effect=command.effect,
-            run=live.run,
-            step=kernel.path(command.place),
-            attempt=command.attempt,
-            deadline=moment(command.deadline_us),
-            inner=command.args,
-            draw_key=kernel.draw_key(command.place),
-        )
-        handle = loop.spawn(self._send(live, command, sender, call, arguments))
+        if command.deadline_us is not None and command.deadline_us <= loop.clock.now_us():
+            # Too late to be sent: whoever settles doubts counts from the deadline.
+            loop.post(live.run, EffectUnknown(0, *place, f"{command.effect} was not sent before its deadline"))
+            return
+        call, arguments = _call(live, command, command.effect)
+        self._spawn(self._send(live, command, sender, call, arguments))
+
+    def check(self, live: LiveRun, command: CheckEffect) -> None:
+        """Ask whether an effect was done; a check changes nothing, so any engine may ask."""
+        loop = self._loop
+        sender = live.crew.effect(command.check)
+        if sender is None:
+            place = (command.place, command.attempt, command.dispatch)
+            loop.post(live.run, EffectChecked(0, *place, known=False, message=_nobody(command.check)))
+            return
+        call, arguments = _call(live, command, command.check)
+        self._spawn(self._check(live, command, sender, replace(call, checks=True), arguments))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        handle = self._loop.spawn(work)
         self._open.add(handle)
         handle.add_done_callback(self._open.discard)
 
     async def _send(
         self, live: LiveRun, command: TryEffect, sender: Sender, call: EffectCall, arguments: dict[str, Any]
     ) -> None:
-        loop = self._loop
         place = (command.place, command.attempt, command.dispatch)
         event: EffectConfirmed | EffectRefused | EffectUnknown
         try:
-            async with asyncio.timeout(self._seconds_left(command)):
+            async with asyncio.timeout(self._seconds_left(command.deadline_us)):
                 receipt = await sender(call, arguments)
         except InDoubt as error:
             event = EffectUnknown(0, *place, error_text(error))
@@ -85,18 +101,36 @@ class Sending:
         else:
             event = EffectConfirmed(0, *place, self._receipt(command, receipt))
             reached("after_effect")
+        self._tell(live, event)
+
+    async def _check(
+        self, live: LiveRun, command: CheckEffect, sender: Sender, call: EffectCall, arguments: dict[str, Any]
+    ) -> None:
+        place = (command.place, command.attempt, command.dispatch)
+        try:
+            async with asyncio.timeout(self._seconds_left(command.deadline_us)):
+                found = as_json(await sender(call, arguments), f"the answer of {command.check}")
+        except asyncio.CancelledError:
+            event = EffectChecked(0, *place, known=False, message=f"{command.check} was cancelled")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a check that fails is asked again
+            event = EffectChecked(0, *place, known=False, message=error_text(error))
+        else:
+            event = EffectChecked(0, *place, known=True, receipt=found)
+        self._tell(live, event)
+
+    def _tell(self, live: LiveRun, event: Event) -> None:
         # Before the event is handled: the loop asks whether anything is under way.
         current = asyncio.current_task()
         if current is not None:
             self._open.discard(current)
-        if not loop.closed:
-            loop.post(live.run, event)
+        if not self._loop.closed:
+            self._loop.post(live.run, event)
 
-    def _seconds_left(self, command: TryEffect) -> float | None:
-        if command.deadline_us is None:
+    def _seconds_left(self, deadline_us: int | None) -> float | None:
+        if deadline_us is None:
             return None
         clock = self._loop.clock
-        return max(clock.seconds(command.deadline_us - clock.now_us()), 0.0)
+        return max(clock.seconds(deadline_us - clock.now_us()), 0.0)
 
     def _receipt(self, command: TryEffect, receipt: Any) -> Any:
         # It was done, whatever came back: the kernel refuses a receipt that is none, and the ledger knows.
@@ -105,3 +139,23 @@ class Sending:
         except BadOutput as error:
             self._loop.tell(f"{command.effect} was done, but gave back no receipt: {error.message}")
             return None
+
+
+def _nobody(effect: str) -> str:
+    return f"nobody does the effect {effect}: give a handler with @app.effect({effect!r})"
+
+
+def _call(live: LiveRun, command: TryEffect | CheckEffect, effect: str) -> tuple[EffectCall, dict[str, Any]]:
+    kernel = live.kernel
+    assert kernel is not None
+    call = EffectCall(
+        key=command.target_key,
+        effect=effect,
+        run=live.run,
+        step=kernel.path(command.place),
+        attempt=command.attempt,
+        deadline=moment(command.deadline_us),
+        inner=command.args,
+        draw_key=kernel.draw_key(command.place),
+    )
+    return call, kernel.program.effects[effect].codec.encode_inputs(command.args)

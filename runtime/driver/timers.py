@@ -6,7 +6,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
-from orchspec.runtime.grants import Grant
+from orchspec.runtime.dispatcher import Grant
 
 __all__ = ["DEADLINES", "Due", "TimerQueue"]
 

@@ -233,6 +233,11 @@ class SQLiteStore:
         """See ``Store.pending_mail``."""
         return [rows.mail_row(row) for row in self._read(rows.GET_MAIL, (after_id,))]
 
+    def integrity(self) -> list[str]:
+        """What SQLite itself finds wrong with the file, a line each; no line for a sound one (for ``orch doctor``)."""
+        found = [str(row[0]) for row in self._read("PRAGMA integrity_check(20)")]
+        return [line for line in found if line != "ok"]
+
     def close(self) -> None:
         """See ``Store.close``."""
         with self._write_lock, self._read_lock:

@@ -17,6 +17,7 @@ __all__ = [
     "ArmTimer",
     "AskPerson",
     "AwaitSignal",
+    "CheckEffect",
     "ClaimEffect",
     "Command",
     "DropTimer",
@@ -108,7 +109,10 @@ class RunTask:
 
 @dataclass(slots=True)
 class AskPerson:
-    """Put a question to a person; the answer comes as `QuestionAnswered`."""
+    """Put a question to a person; the answer comes as `QuestionAnswered`.
+
+    `doubt`: where the question is whether an effect was done, the key that its target received.
+    """
 
     place: int
     attempt: int
@@ -118,6 +122,7 @@ class AskPerson:
     inputs: list[Any]
     deadline_us: int | None = None
     inbox: list[Any] = field(default_factory=list)
+    doubt: str = ""
     outward: ClassVar[bool] = True
 
 
@@ -207,8 +212,28 @@ class TryEffect:
 
 
 @dataclass(slots=True)
+class CheckEffect:
+    """Ask the world, by the idempotent effect `check`, whether an effect was done; it comes as `EffectChecked`.
+
+    `target_key` is what the target of that effect received. `args` are inner values.
+    """
+
+    place: int
+    attempt: int
+    dispatch: int
+    check: str
+    args: list[Any]
+    target_key: str
+    deadline_us: int | None = None
+    outward: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
 class SettleEffect:
-    """Tell the ledger how a claim ended: `confirmed` (with the receipt), `not_done`, `undone`, or `withdrawn`."""
+    """Tell the ledger how a claim ended.
+
+    `confirmed` (with the receipt), `not_done`, `undone`, `withdrawn`, or `in_doubt`: nobody will say.
+    """
 
     place: int
     effect: str
@@ -290,6 +315,7 @@ Command: TypeAlias = (
     | WithdrawSignal
     | ClaimEffect
     | TryEffect
+    | CheckEffect
     | SettleEffect
     | ArmTimer
     | DropTimer
@@ -315,6 +341,8 @@ def command_text(command: Command, place: str) -> str:
             return f"{kind} {place} {command.signal} {command.key[:16]}"
         case TryEffect():
             return f"{kind} {place} {command.effect} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
+        case CheckEffect():
+            return f"{kind} {place} {command.check} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
         case ClaimEffect() | SettleEffect():
             return f"{kind} {place} {command.effect} {command.key[:16]}"
         case RequestGrant():

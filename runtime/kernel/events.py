@@ -18,6 +18,7 @@ __all__ = [
     "EVENT_TYPES",
     "CancelRequested",
     "CostReported",
+    "EffectChecked",
     "EffectClaimed",
     "EffectConfirmed",
     "EffectRefused",
@@ -190,7 +191,7 @@ class EffectClaimed:
 
     `standing`: `own` (send it), `confirmed` (done: `receipt`), `conflict` (the key stands for other arguments), or,
     to the claim of an undo, `passed` (others still need what would be undone, and own it now); `withdrawn` if it
-    was given up while it waited.
+    was given up while it waited; `doubt` if whoever had it does not know whether it was done.
     """
 
     time: int
@@ -237,6 +238,23 @@ class EffectUnknown:
     attempt: int
     dispatch: int
     message: str
+    rank: ClassVar[int] = 4
+
+
+@dataclass(slots=True)
+class EffectChecked:
+    """The check of an effect in doubt answered: `receipt` as JSON of the edge, none if it was not done.
+
+    `known` False: the check itself failed, as `message` says.
+    """
+
+    time: int
+    place: int
+    attempt: int
+    dispatch: int
+    known: bool
+    receipt: Any = None
+    message: str = ""
     rank: ClassVar[int] = 4
 
 
@@ -299,6 +317,7 @@ Event: TypeAlias = (
     | EffectConfirmed
     | EffectRefused
     | EffectUnknown
+    | EffectChecked
     | ReuseAnswered
     | TaskEnrolled
     | TimerFired
@@ -321,6 +340,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EffectConfirmed,
         EffectRefused,
         EffectUnknown,
+        EffectChecked,
         ReuseAnswered,
         TaskEnrolled,
         TimerFired,

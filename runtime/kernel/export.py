@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
+from orchspec.runtime.kernel.applying import Applying, Done
 from orchspec.runtime.kernel.arbitration import Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.each import Each
-from orchspec.runtime.kernel.effects import Applying, Done
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat

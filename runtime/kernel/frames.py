@@ -22,8 +22,8 @@ from orchspec.runtime.draws import mix
 from orchspec.runtime.kernel.expressions import ExpressionError
 
 if TYPE_CHECKING:
+    from orchspec.runtime.kernel.applying import Done
     from orchspec.runtime.kernel.budget import Account
-    from orchspec.runtime.kernel.effects import Done
     from orchspec.runtime.kernel.expressions import FanOut, FrameLike
     from orchspec.runtime.kernel.kernel import Kernel
     from orchspec.runtime.kernel.program import CompiledBlock, Op

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import ArmTimer
-from orchspec.runtime.kernel.effects import Applying
 from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     CostReported,
+    EffectChecked,
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
@@ -313,6 +314,14 @@ def _effect_unknown(kernel: Kernel, event: EffectUnknown) -> None:
     _task(kernel, effect, event, EFFECT_TABLE, effect.unknown)
 
 
+def _effect_checked(kernel: Kernel, event: EffectChecked) -> None:
+    effect = _effect_at(kernel, event)
+    if event.attempt != effect.attempt or event.dispatch != effect.dispatch:
+        kernel.ignore()
+        return
+    _task(kernel, effect, event, EFFECT_TABLE, effect.checked)
+
+
 HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     RunStarted: _run_started,
     CancelRequested: _cancel_requested,
@@ -331,4 +340,5 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     EffectConfirmed: _effect_confirmed,
     EffectRefused: _effect_refused,
     EffectUnknown: _effect_unknown,
+    EffectChecked: _effect_checked,
 }

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import (
     arbitration,
     calls,
+    effects,
     machines,
     messages,
     repeats,
@@ -59,7 +60,8 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, machines, messages, repeats, reverts, routes, scopes, settling, signals, waits))
+assert all((arbitration, calls, effects, machines, messages, repeats, reverts))
+assert all((routes, scopes, settling, signals, waits))
 
 
 class Kernel:

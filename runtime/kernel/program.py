@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from orchspec.compiler.plan import Backoff, PlanError, Policy
+from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy
 from orchspec.runtime.distributions import quantile_us
 from orchspec.runtime.kernel.expressions import compile_expr
 from orchspec.runtime.kernel.values import Codecs
@@ -193,14 +193,52 @@ class Link:
 
 
 class CompiledEffect:
-    """An effect: its codec, its key, and what undoes it. `patient` is its policy where it undoes another one."""
+    """An effect: its codec, how it stays single, and what undoes it.
 
-    __slots__ = ("codec", "gates", "key", "name", "patient", "policy", "undo", "undo_args")
+    `resends`: in doubt it is sent again, since its target drops the repeat or does no harm by it; else `check` names
+    the effect that says whether it was done, or `ask` who looks, by the contract `question`. Both no earlier than
+    `settles_us` after the send's deadline; `exempt` is the budget of the asking, which has no limits. `patient` is its
+    policy where it undoes another one.
+    """
+
+    __slots__ = (
+        "ask",
+        "ask_within_us",
+        "check",
+        "check_args",
+        "codec",
+        "exempt",
+        "gates",
+        "has_receipt",
+        "idempotent",
+        "key",
+        "name",
+        "patient",
+        "policy",
+        "question",
+        "remembers_us",
+        "resends",
+        "settles_us",
+        "undo",
+        "undo_args",
+    )
 
     def __init__(self, program: Program, effect: Effect) -> None:
         self.name = effect.name
         self.codec = program.codecs.effect(effect.name)
-        self.key = compile_expr(effect.key)
+        self.has_receipt = effect.result != "Nothing"
+        self.key = compile_expr(effect.key) if effect.key is not None else None
+        self.idempotent = effect.idempotent
+        self.resends = effect.key is not None or effect.idempotent
+        self.check = effect.check.effect if effect.check is not None else None
+        self.check_args = [compile_expr(arg) for arg in effect.check.args] if effect.check is not None else []
+        doubt = effect.in_doubt
+        self.ask = Seat(program, doubt.who) if doubt is not None else None
+        self.ask_within_us = doubt.within_us if doubt is not None else None
+        self.question = doubt.contract if doubt is not None else ""
+        self.exempt = Budget()
+        self.settles_us = effect.settles_us
+        self.remembers_us = effect.remembers_us
         self.policy: Policy = effect.policy
         self.patient = Policy(
             max(effect.policy.attempts, UNDO_ATTEMPTS_MIN), effect.policy.timeout_us, effect.policy.backoff or RESEND
@@ -208,6 +246,8 @@ class CompiledEffect:
         self.gates: tuple[str, ...] = (effect.gate,) if effect.gate is not None else ()
         self.undo = effect.undo.effect if effect.undo is not None else None
         self.undo_args = [compile_expr(arg) for arg in effect.undo.args] if effect.undo is not None else []
+        if not self.resends and self.check is None and self.ask is None:
+            raise PlanError(f"the effect {effect.name!r} does not say how it stays single")
 
 
 class CompiledFlow:
@@ -241,10 +281,13 @@ class Program:
         self.sections = False  # until a scope says that it is one
         self.flows = {name: CompiledFlow(self, flow) for name, flow in plan.flows.items()}
         for effect in self.effects.values():
-            if effect.undo is not None and effect.undo not in self.effects:
-                raise PlanError(
-                    f"the effect {effect.name!r} is undone by {effect.undo!r}, which the plan does not declare"
-                )
+            for what, named in (("undone", effect.undo), ("checked", effect.check)):
+                if named is not None and named not in self.effects:
+                    raise PlanError(
+                        f"the effect {effect.name!r} is {what} by {named!r}, which the plan does not declare"
+                    )
+            if effect.ask is not None and effect.question not in self.contracts:
+                raise PlanError(f"the plan has no question for the effect {effect.name!r} in doubt")
 
 
 def program_of(plan: Plan) -> Program:

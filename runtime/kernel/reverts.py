@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchspec.runtime.kernel.effects import Done
+from orchspec.runtime.kernel.applying import Done
 from orchspec.runtime.kernel.frames import STOPPED, Failure, Frame
 from orchspec.runtime.kernel.program import Op, Program, op_for
 from orchspec.runtime.kernel.regions import Region

@@ -25,9 +25,23 @@ __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges."""
+    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
 
-    __slots__ = ("contract", "gates", "links", "prefer", "reusable", "seats", "urgency", "watched", "within_us")
+    `doubt`: the key that the target of an effect got, where a person is asked whether it was done.
+    """
+
+    __slots__ = (
+        "contract",
+        "doubt",
+        "gates",
+        "links",
+        "prefer",
+        "reusable",
+        "seats",
+        "urgency",
+        "watched",
+        "within_us",
+    )
 
     def __init__(
         self,
@@ -41,10 +55,12 @@ class Asking:
         within_us: int | None = None,
         gates: tuple[str, ...] = (),
         watched: bool = False,
+        doubt: str = "",
     ) -> None:
         self.contract = contract
         self.gates = gates
         self.watched = watched
+        self.doubt = doubt
         self.seats = seats
         self.links = links
         self.prefer = prefer

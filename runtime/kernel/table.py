@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchspec.runtime.kernel.events import (
+    EffectChecked,
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
@@ -28,6 +29,8 @@ from orchspec.runtime.kernel.events import (
 )
 
 __all__ = [
+    "ASKING",
+    "CHECKING",
     "CLAIMING",
     "CLOSED",
     "DOUBT",
@@ -74,8 +77,12 @@ OPEN: Final = 9
 """A region (repeat, scope, flow, fan-out, arbitration) with something under way inside."""
 WAITING: Final = 10
 """A step that waits for a signal."""
+CHECKING: Final = 11
+"""An effect in doubt whose check was asked."""
+ASKING: Final = 12
+"""An effect in doubt that a person was asked about."""
 
-HEDGED: Final = 11
+HEDGED: Final = 13
 """A task whose attempts have failed, while its hedge is still at it."""
 
 STATE_NAMES: Final = {
@@ -91,6 +98,8 @@ STATE_NAMES: Final = {
     OPEN: "open",
     WAITING: "waiting",
     HEDGED: "hedged",
+    CHECKING: "checking",
+    ASKING: "asking",
 }
 
 _AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, CLOSED})
@@ -110,7 +119,7 @@ TASK_TABLE: Final[Table] = {
 """A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
-    (CLAIMING, EffectClaimed): frozenset({SENT, QUEUED, CLOSED}),
+    (CLAIMING, EffectClaimed): frozenset({SENT, QUEUED, ASKING, CLOSED}),
     (QUEUED, TaskEnrolled): frozenset({SENT}),
     (QUEUED, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectConfirmed): frozenset({CLOSED}),
@@ -118,11 +127,16 @@ EFFECT_TABLE: Final[Table] = {
     (SENT, EffectUnknown): frozenset({DOUBT}),
     (SENT, TimerFired): frozenset({DOUBT}),
     (DOUBT, EffectConfirmed): frozenset({CLOSED}),
-    (DOUBT, TimerFired): frozenset({SENT, QUEUED}),
+    (DOUBT, TimerFired): frozenset({SENT, QUEUED, CHECKING, ASKING, CLOSED}),
+    (CHECKING, EffectChecked): frozenset({SENT, QUEUED, DOUBT, CLOSED}),
+    (CHECKING, EffectConfirmed): frozenset({CLOSED}),
+    (CHECKING, TimerFired): frozenset({DOUBT}),
+    (ASKING, EffectConfirmed): frozenset({CLOSED}),
     (RESTING, TimerFired): frozenset({SENT, QUEUED}),
     (RESTING, EffectConfirmed): frozenset({CLOSED}),
 }
-"""An effect, or the undoing of one. In doubt it is sent again until its target says what is true.
+"""An effect, or the undoing of one. In doubt it is sent again until its target says what is true, or somebody is asked;
+what a person says of it comes to the question, which is a task.
 
 Nothing is guessed. What was refused may yet be confirmed, by an earlier send that was in doubt.
 """
@@ -142,7 +156,7 @@ SIGNAL_TABLE: Final[Table] = {
 }
 """A wait for a signal. A value that is not of the signal's type is refused, and the wait goes on."""
 
-TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle"}
+TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle", CHECKING: "attempt"}
 """Which timer a state waits for; any other is late, since a timer may fire twice.
 
 The `within` of a question holds in every state, and an attempt may have a `hedge` beside its deadline.

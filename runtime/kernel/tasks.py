@@ -109,6 +109,7 @@ class Task(Hedging):
                     self.inputs,
                     deadline_us,
                     inbox,
+                    asking.doubt,
                 )
             )
             return

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from orchspec.runtime.draws import mix
+from orchspec.runtime.kernel.applying import Applying, Done
 from orchspec.runtime.kernel.commands import SettleEffect
-from orchspec.runtime.kernel.effects import Applying, Done
 from orchspec.runtime.kernel.expressions import Env, ExpressionError, FrameLike
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
 
@@ -77,7 +77,7 @@ class Undoing(Owner):
         try:
             env = Env([*done.args, done.receipt], None)
             args = [arg(env) for arg in effect.undo_args]
-            key = undo.key(Env(args, None))
+            key = undo.key(Env(args, None)) if undo.key is not None else None
         except ExpressionError as error:
             unwinding.stick(self.path(), f"its undo cannot be computed: {error}")
             return False

@@ -20,6 +20,7 @@ MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
 RENDERED = (
     "attributes",
     "budgets",
+    "deeds_of_agents",
     "effects_in_loops",
     "handoffs",
     "messages",
@@ -29,9 +30,11 @@ RENDERED = (
     "optionals",
     "record_literals",
     "required_order",
+    "shared_and_doubled",
     "undecided",
     "unkeyed_effects",
     "waits_in_a_circle",
+    "ways_to_stay_single",
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchspec.compiler.plan import Fault, Profile
 from orchspec.runtime.journal.records import Batch
-from orchspec.runtime.kernel import effects
+from orchspec.runtime.kernel import applying as effects
 from orchspec.simulator import clock as clock_module
 from orchspec.simulator import replicate as replicate_module
 from orchspec.simulator.crashes import Crashed, Crashes
@@ -205,6 +205,64 @@ def test_an_effect_that_is_sent_again_under_the_next_generation_is_found(monkeyp
     made = replicate(*PURCHASE, [crash(point="after_effect", nth=3)])
     assert sum(effect.duplicates for effect in made.disturbed.effects) == 1
     assert [run.ordinal for run in hit(made) if run.resumed_well is False]
+
+
+CHECKED = """
+orch 1
+contract Look(id: Text) -> Bool
+human eve fulfills Look { slots = 100 }
+effect paid(id: Text) -> Text? { idempotent = true }
+effect pay(id: Text) -> Text { check = paid(id: id)  settles = 5s  timeout = 3s }
+effect mail(id: Text) -> Text { in_doubt = ask(eve, within: 1d)  settles = 5s  timeout = 3s }
+effect tag(id: Text) -> Text { idempotent = true  timeout = 3s }
+flow buy(id: Text) -> Text {
+  step tagged   = tag(id: id)
+  step receipt  = pay(id: id)
+  step mailed   = mail(id: receipt)
+  return mailed + tagged
+}
+profile eve { latency = fixed(20s) }
+scenario "load" for buy {
+  arrivals = poisson(20 / 1min)  duration = 5min
+  fault lose(pay, rate: 10%)
+  fault lose_ack(pay, rate: 10%)
+  fault lose(mail, rate: 10%)
+  fault lose_ack(mail, rate: 10%)
+  fault duplicate(tag, rate: 20%)
+  fault lose_ack(tag, rate: 20%)
+  fault delay(tag, rate: 20%, by: 1s)
+}
+"""
+POINTS = ["before_commit", "before_effect", "after_effect"]
+
+
+@pytest.mark.parametrize("point", [None, *POINTS])
+def test_effects_without_a_key_land_once_through_lost_messages_and_crashes(point):
+    plan = plan_of(CHECKED)
+    scenario = plan.scenarios[0]
+    faults = [*scenario.faults, crash(every=47 * second, down=2 * second, **({"point": point} if point else {}))]
+    made = replicate(plan, scenario, faults)
+    assert_unharmed(made)
+    assert all(run.status == "completed" for run in made.disturbed.runs)
+
+
+def test_a_kernel_that_sends_again_without_asking_is_found_by_the_world(monkeypatch):
+    monkeypatch.setattr(effects.Applying, "_check", effects.Applying._send)
+    plan = plan_of(CHECKED)
+    made = replicate(plan, plan.scenarios[0], plan.scenarios[0].faults)
+    assert {effect.name for effect in made.disturbed.effects if effect.duplicates} == {"pay"}
+
+
+def test_a_duplicated_message_is_done_twice_by_a_target_that_knows_no_keys_and_the_world_says_so():
+    plan = plan_of(CHECKED.replace("duplicate(tag", "duplicate(mail"))
+    made = replicate(plan, plan.scenarios[0], plan.scenarios[0].faults)
+    assert {effect.name for effect in made.disturbed.effects if effect.duplicates} == {"mail"}
+
+
+def test_a_request_that_lands_after_settles_is_counted_against_whoever_said_that_it_could_not():
+    plan = plan_of(CHECKED.replace("delay(tag, rate: 20%, by: 1s)", "delay(pay, rate: 20%, by: 30s)"))
+    made = replicate(plan, plan.scenarios[0], plan.scenarios[0].faults)
+    assert {effect.name for effect in made.disturbed.effects if effect.duplicates} == {"pay"}
 
 
 @pytest.mark.parametrize("part", ["records", "ledger", "all"])

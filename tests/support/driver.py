@@ -20,10 +20,11 @@ from orchspec.compiler.plan import Plan
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.journal.memory import MemoryStore
 from orchspec.runtime.journal.records import Owner, RunRow
-from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, EndRun, RunTask, StopTask, TryEffect
+from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     CostReported,
+    EffectChecked,
     EffectConfirmed,
     EffectRefused,
     EffectUnknown,
@@ -127,10 +128,13 @@ class World:
 
     applied: dict[str, tuple[str, Any, Any]] = field(default_factory=dict)
     deliveries: int = 0
+    twice: list[str] = field(default_factory=list)
 
-    def apply(self, effect: str, key: str, args: list[Any], value: Any) -> Any:
-        """Do it, once; returns the receipt."""
+    def apply(self, effect: str, key: str, args: list[Any], value: Any, *, drops: bool = True) -> Any:
+        """Do it, once; returns the receipt. A target that drops nothing does it twice."""
         self.deliveries += 1
+        if key in self.applied and not drops:
+            self.twice.append(effect)
         if key not in self.applied:
             receipt = value if value is not None else f"{effect}-{len(self.applied)}"
             self.applied[key] = (effect, args, receipt)
@@ -361,6 +365,17 @@ class Driver:
                 self.engine.post(run, TimerFired(self.now, place, timer, attempt))
         elif kind == "wake":
             self.engine.wake(self.now)
+        elif kind == "look":
+            run, command = what
+            known = command.doubt in self.world.applied
+            receipt = self.world.applied[command.doubt][2] if known else None
+            answer = {"done": known, "result": receipt}
+            self.engine.post(run, QuestionAnswered(self.now, command.place, command.attempt, answer, command.agent))
+        elif kind == "checked":
+            run, command = what
+            receipt = self.world.applied.get(command.target_key, (None, None, None))[2]
+            where = (self.now, command.place, command.attempt, command.dispatch)
+            self.engine.post(run, EffectChecked(*where, True, receipt))
         elif kind == "land":
             effect, key, args, value = what
             self.world.apply(effect, key, args, value)
@@ -399,6 +414,8 @@ class Driver:
             self.ended_at[run] = self.now
         elif isinstance(command, TryEffect):
             self._send(run, command)
+        elif isinstance(command, CheckEffect):
+            self._check(run, command)
         elif isinstance(command, StopTask):
             self._stop(run, command)
         elif isinstance(command, RunTask):
@@ -416,7 +433,9 @@ class Driver:
             ending = self._choose(run, command.agent, command.place, command.attempt)
             if ending.kind == "hangs" and command.deadline_us is None and self.hangs_for is not None:
                 ending = replace(ending, kind="done", takes=self.hangs_for)
-            if ending.kind != "hangs":
+            if ending.kind != "hangs" and command.doubt and ending.value == 1:
+                self._push(self.now + ending.takes, ("look", run, command))
+            elif ending.kind != "hangs":
                 answer = QuestionAnswered(0, command.place, command.attempt, ending.value, command.agent)
                 for _ in range(2 if ending.twice else 1):
                     self._push(self.now + ending.takes, ("report", run, answer))
@@ -458,11 +477,22 @@ class Driver:
                 self._refused[command.target_key] = self._sends
             self._push(self.now + ending.takes, ("report", run, self._effect_event(command, ending, None)))
 
+    def _check(self, run: str, command: CheckEffect) -> None:
+        ending = self._choose(run, command.check, command.place, command.attempt)
+        if ending.kind == "done":
+            self._push(self.now + ending.takes, ("checked", run, command))
+        elif ending.kind != "hangs":
+            where = (0, command.place, command.attempt, command.dispatch)
+            answer = EffectChecked(*where, False, None, "it failed")
+            self._push(self.now + ending.takes, ("report", run, answer))
+
     def _effect_ends(self, run: str, command: TryEffect, ending: Ending, number: int) -> None:
         if number < self._refused.get(command.target_key, 0):
             return
         value = None if ending.value == 1 else ending.value
-        receipt = self.world.apply(command.effect, command.target_key, command.args, value)
+        effect = self.plan.effects[command.effect]
+        drops = effect.key is not None or effect.idempotent
+        receipt = self.world.apply(command.effect, command.target_key, command.args, value, drops=drops)
         self._point()
         if ending.kind != "silent":
             event = self._effect_event(command, ending, receipt)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orchspec.compiler.plan import Backoff, Breaker, Need, Policy, Rate
 from tests.support.driver import Ending
 from tests.support.plans import (
+    DEEDS,
     S,
     agent,
     arbitrate,
@@ -105,11 +106,14 @@ def statements(draw: Any, kind: str, name: str, known: list[str], depth: int) ->
         links = draw(st.sampled_from([(), (skip,), (use("x"),)]))
         rest: dict[str, Any] = {"policy": draw(POLICIES), "only_if": only_if, "on_failure": links}
         rest["budget"] = draw(st.sampled_from([None, None, None, budget(retries=1), budget(time=3 * S)]))
+        which = draw(st.sampled_from(["publish", "publish", "pay", "mail", "tag"]))
+        if which != "publish":
+            rest["policy"] = Policy(2, draw(st.sampled_from([None, 7 * S])))
         if draw(st.integers(0, 3)):
-            return effect(name, draw(st.integers(0, 3)), **rest)
+            return effect(name, draw(st.integers(0, 3)), effect=which, **rest)
         items = ["const", draw(st.lists(st.integers(0, 3), max_size=3))]
         need = draw(st.sampled_from([None, Need(count=1), Need(share=0.5)]))
-        return effect(name, v("i"), over=("i", items, draw(st.integers(1, 2))), need=need, **rest)
+        return effect(name, v("i"), effect=which, over=("i", items, draw(st.integers(1, 2))), need=need, **rest)
     if kind == "let":
         return let(
             name, draw(st.sampled_from([1, ["const", [1, 2]], ["index", ["const", [1]], 5]] if depth else [1, 2]))
@@ -210,7 +214,9 @@ def plans(draw: Any) -> Any:
             ]
         )
     )
-    return plan(*main, agents=everybody, flows=(sub,), budget=limit, economy=draw(st.sampled_from([None, 0.5])))
+    return plan(
+        *main, agents=everybody, effects=DEEDS, flows=(sub,), budget=limit, economy=draw(st.sampled_from([None, 0.5]))
+    )
 
 
 COSTS = st.sampled_from([None, 0, 3, 12])
@@ -240,6 +246,11 @@ EFFECT_ENDINGS = st.builds(
     takes=st.sampled_from([0, S, 6 * S]),
     twice=st.booleans(),
 )
+DEED_ENDINGS = st.builds(
+    Ending,
+    st.sampled_from(["done", "done", "refuses", "lost reply", "lost send"]),
+    takes=st.sampled_from([0, S, 6 * S]),
+)
 UNDO_ENDINGS = st.builds(Ending, st.sampled_from(["done", "done", "lost reply"]), takes=st.sampled_from([0, S]))
 ANSWERS = st.builds(
     Ending,
@@ -257,5 +268,8 @@ def schedules(draw: Any) -> dict[str, Any]:
     scripts: dict[str, Any] = {name: [*draw(st.lists(endings(), max_size=6)), last] for name in AGENTS}
     scripts["eve"] = [*draw(st.lists(ANSWERS, max_size=3)), Ending("done", 2, S)]
     scripts["publish"] = [*draw(st.lists(EFFECT_ENDINGS, max_size=5)), last]
+    for name in ("pay", "mail", "tag", "refund"):
+        scripts[name] = [*draw(st.lists(DEED_ENDINGS, max_size=3)), last]
+    scripts["paid"] = [*draw(st.lists(st.builds(Ending, st.sampled_from(["done", "fails"])), max_size=2)), last]
     scripts["retract"] = [*draw(st.lists(UNDO_ENDINGS, max_size=3)), last]
     return scripts

@@ -71,7 +71,7 @@ def assert_single_effects(driver: Any) -> None:
     standing: dict[tuple[str, str], int] = {}
     applied = driver.world.applied
     for row in rows:
-        from orchspec.runtime.kernel.effects import target_key
+        from orchspec.runtime.kernel.applying import target_key
 
         key = target_key(row.key, row.generation)
         if row.state in ("confirmed", "undone"):
@@ -81,6 +81,7 @@ def assert_single_effects(driver: Any) -> None:
     intended = {target_key(row.key, row.generation) for row in rows}
     assert set(applied) <= intended, "something was applied without a durable intent"
     assert all(count == 1 for count in standing.values()), "an effect stands twice"
+    assert not driver.world.twice, f"done twice: {driver.world.twice}"
 
 
 def assert_undone(driver: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from orchspec.compiler import plan as p
 
 __all__ = [
+    "DEEDS",
     "S",
     "agent",
     "arbitrate",
@@ -557,6 +558,51 @@ EFFECTS = {
 """publish is undone by retract; log has a key of its first argument alone, and nothing undoes it."""
 
 
+DEEDS = (
+    p.Effect("paid", [p.Field("x", "Json")], ["Option", "Text"], idempotent=True),
+    p.Effect(
+        "pay",
+        [p.Field("x", "Json")],
+        "Text",
+        check=p.Call("paid", [["ref", 0, 0]]),
+        settles_us=10 * S,
+        policy=p.Policy(1, 5 * S),
+        undo=p.Call("refund", [["ref", 0, 1]]),
+    ),
+    p.Effect("refund", [p.Field("receipt", "Text")], "Nothing", idempotent=True, policy=p.Policy(1, 5 * S)),
+    p.Effect(
+        "mail",
+        [p.Field("x", "Json")],
+        "Text",
+        in_doubt=p.Doubt(p.Candidate("eve", p.Policy(), [p.Tier(None)]), "mail.in_doubt", 3600 * S),
+        settles_us=10 * S,
+        policy=p.Policy(1, 5 * S),
+    ),
+    p.Effect("tag", [p.Field("x", "Json")], "Text", idempotent=True, policy=p.Policy(2, 5 * S)),
+    p.Effect(
+        "post",
+        [p.Field("x", "Json")],
+        "Text",
+        ["ref", 0, 0],
+        in_doubt=p.Doubt(p.Candidate("eve", p.Policy(), [p.Tier(None)]), "mail.in_doubt", 3600 * S),
+        remembers_us=60 * S,
+        policy=p.Policy(1, 5 * S),
+    ),
+)
+"""Effects without keys: pay is checked by paid and undone by refund, eve knows of mail, tag and refund may be repeated.
+The key of post is forgotten after a minute."""
+
+QUESTION = p.Contract(
+    "mail.in_doubt",
+    [p.Field("x", "Json")],
+    ["Record", "mail.in_doubt"],
+    ensures=[
+        ["or", ["not", ["field", ["ref", 0, 1], "done"]], ["ne", ["field", ["ref", 0, 1], "result"], ["const", None]]]
+    ],
+)
+ANSWER = p.RecordType("mail.in_doubt", [p.Field("done", "Bool"), p.Field("result", ["Option", "Text"])])
+
+
 def plan(
     *body: Draft,
     agents: tuple[p.Agent, ...] = (),
@@ -574,8 +620,11 @@ def plan(
     everybody.update({one.name: one for one in agents})
     return p.Plan(
         "by hand",
-        types={"Review": p.RecordType("Review", [p.Field("verdict", "Text"), p.Field("score", "Int")])},
-        contracts=dict(CONTRACTS),
+        types={
+            "Review": p.RecordType("Review", [p.Field("verdict", "Text"), p.Field("score", "Int")]),
+            ANSWER.name: ANSWER,
+        },
+        contracts={**CONTRACTS, QUESTION.name: QUESTION},
         agents=everybody,
         tools={tool.name: tool for tool in tools},
         effects={**EFFECTS, **{one.name: one for one in effects}},

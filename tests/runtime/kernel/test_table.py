@@ -1,5 +1,7 @@
 """The tables: every row is driven from one end to the other, and what has no row is impossible."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchspec.compiler.plan import Backoff, OnFailure, Policy
@@ -25,8 +27,9 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.table import EFFECT_TABLE, REGION_TABLE, STATE_NAMES, TASK_TABLE, ImpossibleEvent
-from tests.support.driver import Driver, done, failing, hangs, lost_send, never, refuses
+from tests.support.driver import Driver, done, failing, hangs, lost_reply, lost_send, never, refuses
 from tests.support.plans import (
+    DEEDS,
     S,
     ask,
     budget,
@@ -121,6 +124,9 @@ def drive_rows():
     drive_regions()
 
 
+HURRIED = tuple(replace(each, policy=Policy(1, 3 * S)) for each in DEEDS)
+
+
 def drive_effects():
     patient = Policy(3, 3 * S, CHAIN)
     for script in (
@@ -133,6 +139,15 @@ def drive_effects():
     ):
         Driver(plan(effect("u", 1, policy=patient), give(v("u"))), publish=script).run()
     Driver(plan(effect("u", 1), effect("w", 1), give(v("u")))).run()
+    for name, script in (("pay", {"paid": [failing(), hangs(), done()]}), ("mail", {"eve": [done()]})):
+        for ending in (lost_reply(), lost_send()):
+            doubt = plan(effect("u", 1, effect=name, policy=patient), give(v("u")), effects=HURRIED)
+            Driver(doubt, **{name: [ending, done()]}, **script).run()
+        waited = Driver(doubt, **{name: [lost_reply()]}, paid=hangs(), eve=hangs())
+        waited.begin()
+        waited.drain(waited.now + 14 * S)
+        waited.at(0, "r", EffectConfirmed(0, 1, 1, 0, "late"))
+        waited.drain()
     driver = Driver(plan(effect("u", 1, policy=patient), give(v("u"))), publish=[lost_send(), refuses(), done()])
     driver.begin()
     driver.at(8 * S, "r", EffectConfirmed(0, 1, 1, 0, "late"))
