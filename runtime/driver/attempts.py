@@ -26,8 +26,8 @@ from orchspec.runtime.task import BudgetLeft, Message, Output, Task, Turn, momen
 
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Player
-    from orchspec.runtime.driver.live import LiveRun, Loop
     from orchspec.runtime.dispatcher import Grant
+    from orchspec.runtime.driver.live import LiveRun, Loop
     from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, RunTask, StopTask
 
 __all__ = ["Attempt", "Attempts"]
