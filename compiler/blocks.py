@@ -18,6 +18,7 @@ from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Context, Env, Fact
 from orchspec.compiler.dependencies import settle_order
+from orchspec.compiler.evals import check_eval
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.loops import refuse_shadow
 from orchspec.compiler.machines import check_machine
@@ -83,7 +84,6 @@ __all__ = ["Blocks"]
 _UNBUILT: Mapping[type[Node], str] = {
     Supervise: "supervise",
     Peers: "peers",
-    Eval: "eval",
 }
 _NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
 _Given = tuple[str, SlotKind, Node, Type]
@@ -110,6 +110,7 @@ class Blocks:
             Fail: self._fail,
             Until: self._until,
             Wait: lambda node, _block, env: check_wait(typer, node, env),
+            Eval: lambda node, _block, env: check_eval(typer, node, env),
             Send: lambda node, _block, env: check_send(typer, node, env, self._of),
             Revert: lambda node, _block, env: check_revert(typer, node, env),
             Return: self._value,
@@ -232,7 +233,7 @@ class Blocks:
             self.context.pending.pop(slot, None)
         key = _UNBUILT.get(type(statement))
         if key is not None:
-            head = statement.name if isinstance(statement, Supervise | Peers | Eval) else statement
+            head = statement.name if isinstance(statement, Supervise | Peers) else statement
             end = head.span.end if head is not statement else line_end(statement)
             self.context.unbuilt(key, statement.span.source.span(statement.span.start, end))
             return
@@ -315,7 +316,7 @@ class Blocks:
         if every is not None and not isinstance(every.period, Hole):
             settings = Settings(self.typer, "a repeat", (), (), env=env)
             info.every_us = settings.duration_of("every", every.period)
-        local = body.frame.slots[body.frame.given :]
+        local = body.frame.kept()
         info.kept = tuple(slot.name for slot in local)
         self.checked.rounds[node] = {slot.name: slot.type for slot in local}
         if node.otherwise is not None:

@@ -13,6 +13,7 @@ from orchspec.grammar.syntax import (
     Arbitrate,
     Block,
     Checkpoint,
+    Eval,
     Every,
     Fail,
     Give,
@@ -34,7 +35,7 @@ from orchspec.grammar.syntax import (
 
 __all__ = ["RUNNING", "check_shape", "is_inner", "line_end"]
 
-RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Send, Revert, Until, Return, Give)
+RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Send, Eval, Revert, Until, Return, Give)
 """The statements that run."""
 
 

@@ -139,6 +139,8 @@ class RunObservation:
     in_flight_at_crash: bool = False
     #: after a crash: completed with S1 to S3 held; `None` where no crash met it
     resumed_well: bool | None = None
+    #: what its evals found: numbers by name; `None` where it was not looked at
+    scores: list[tuple[str, float]] | None = None
     #: whether the undisturbed twin completes; `None` where no twin was run
     twin_completed: bool | None = None
 

@@ -18,6 +18,7 @@ from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
 from orchspec.compiler.checks.sections import sections
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
+from orchspec.compiler.evals import read_evals
 
 __all__ = ["CHECKS", "LINTS"]
 
@@ -28,6 +29,7 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     owned_twice,
     keys_in_loops,
     nothing_to_revert,
+    read_evals,
     hedged_work,
     early_ends,
     sections,

@@ -139,9 +139,8 @@ def _unreservable(context: Context, step: StepInfo, candidate: CandidateInfo, li
 
 def _estimated(context: Context, candidate: CandidateInfo, limit: str) -> bool:
     """Whether a profile says enough to estimate what is not capped."""
-    for profile in context.checked.profiles:
-        if profile.target.text != candidate.agent.name:
-            continue
+    profile = context.checked.profile_of.get(candidate.agent.name)
+    if profile is not None:
         given = {item.name.text for item in profile.settings if isinstance(item, Attribute)}
         if limit == "cost" and "cost" in given:
             return True

@@ -24,6 +24,9 @@ def hedged_work(context: Context) -> None:
     for effect in checked.effects.values():
         if effect.policy.hedge is not None:
             _refuse(context, effect.node.settings, effect.name, _SENT_AGAIN)
+    for look in checked.evals.values():
+        if look.own.hedge is not None:
+            _refuse(context, look.node.settings, look.node.name.text, "nobody waits for an eval")
     for scope in checked.scopes.values():
         if scope.policy.hedge is not None:
             _refuse(context, scope.node.body, scope.node.name.text, _WHOLE)

@@ -25,7 +25,7 @@ def flow_cycles(context: Context) -> None:
     graph = graph_of(calls)
     for knot in knots(graph):
         cycle = circle(graph, min(knot))
-        first = min(cycle, key=lambda edge: calls[edge].start)
+        first = min(cycle, key=lambda edge: (calls[edge].source.name, calls[edge].start))
         names = f"`{first[0]}`"
         if len(cycle) > 1:
             through = ", ".join(f"`{callee}`" for _, callee in cycle if callee != first[0])

@@ -6,6 +6,7 @@ from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
 from orchspec.grammar.diagnostics import define
 
 __all__ = [
+    "ALLOW_NOT_NEEDED",
     "ALLOW_WITHOUT_REASON",
     "DUPLICATE_DECLARATION",
     "DUPLICATE_MEMBER",
@@ -154,4 +155,15 @@ ALLOW_WITHOUT_REASON = define(
     "whoever reads the spec later, so it must be there; errors cannot be allowed.",
     bad="orch 1\n// allow W0212\nparam size: Int = 4\nflow f() -> Int { return size }",
     good="orch 1\n// allow W0212: kept for the next release\nenum Size { small, large }",
+)
+ALLOW_NOT_NEEDED = define(
+    "W0215",
+    "allow-not-needed",
+    "`allow {name}` silences nothing here",
+    severity="warning",
+    explanation="`// allow CODE: why` speaks for its own line and, where it has a line of its own, for the next. What "
+    "it allowed is not there any more, or stands elsewhere; left behind, it would hide the next such mistake.",
+    bad="orch 1\n// allow W0212: kept for the next release\nenum Size { small, large }\n"
+    "flow f(size: Size) -> Size { return size }",
+    good="orch 1\nenum Size { small, large }\nflow f(size: Size) -> Size { return size }",
 )

@@ -28,7 +28,6 @@ _LOOSE = "contract Lead(goal: Text) -> Note\nagent boss fulfills Lead\n"
 
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
-    "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
     "machine-signal": (
         35,
         "a transition on a signal",
@@ -56,12 +55,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "peers agreed = Draft(topic) among [ann, bob] {\n  start = ann\n  hops = 3\n  handoff ann -> bob\n}"
             "\nreturn agreed"
         ),
-    ),
-    "eval": (
-        6,
-        "`eval`",
-        "write a step that nobody waits for",
-        in_flow(_DRAFT + "eval quality = Check(draft) by bob { sample = 10% }\nreturn draft"),
     ),
     "persistent": (
         14,

@@ -9,7 +9,14 @@ from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.nodes import Nodes
-from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_gate, lower_on_failure, lower_policy
+from orchspec.compiler.lowering.who import (
+    eval_within_us,
+    lower_candidate,
+    lower_candidates,
+    lower_gate,
+    lower_on_failure,
+    lower_policy,
+)
 from orchspec.compiler.model import (
     Argument,
     ArmInfo,
@@ -30,6 +37,7 @@ from orchspec.compiler.plan import (
     Block,
     Checkpoint,
     EffectStep,
+    Evaluation,
     Expr,
     Fail,
     FlowStep,
@@ -157,7 +165,7 @@ class Lowering:
             gate=self._gate(info.node, info.own),
         )
 
-    def _gate(self, node: syntax.Step | syntax.Scope, own: PolicyValues) -> str | None:
+    def _gate(self, node: syntax.Step | syntax.Scope | syntax.Eval, own: PolicyValues) -> str | None:
         """The name under which the limits of a step or a scope stand in the plan, or none.
 
         It tells it from all others that an engine may run.
@@ -264,7 +272,7 @@ class Lowering:
             Transition(on.event.text, places[target], lower_optional(self.checked, on.when))  # type: ignore[arg-type]
             for on, target in info.ways
         ]
-        kept = [slot.name for slot in frame.slots[frame.given :]]
+        kept = [slot.name for slot in frame.kept()]
         final = info.node.kind == "final"
         return State(info.node.name.text, info.slot.index, self.block(info.body), kept, info.visits, final, ways)
 
@@ -327,6 +335,27 @@ class Lowering:
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
+    def evaluation(self, node: syntax.Eval, _: BlockInfo, needs: list[int]) -> Evaluation:
+        """A look at the quality."""
+        info = self.checked.evals[node]
+        assert info.contract is not None, "an eval asks for a contract"
+        candidates = lower_candidates(info.candidates, info.prefer, self.profiles)
+        return Evaluation(
+            kind="eval",
+            node=self.nodes[node],
+            name=node.name.text,
+            needs=needs,
+            contract=info.contract.name,
+            args=lower_arguments(self.checked, info.arguments),
+            pattern=info.pattern,
+            candidates=candidates,
+            within_us=eval_within_us(candidates),
+            copies=info.copies,
+            prefer=info.prefer,
+            sample=info.sample,
+            gate=self._gate(node, info.own),
+        )
+
     def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
         """A message."""
         info = self.checked.sends[node]
@@ -362,6 +391,7 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Revert: Lowering.revert,
     syntax.Wait: Lowering.wait,
     syntax.Send: Lowering.send,
+    syntax.Eval: Lowering.evaluation,
     syntax.Give: Lowering.give,
     syntax.Return: Lowering.give,
 }

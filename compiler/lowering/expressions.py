@@ -116,6 +116,8 @@ def _field(checked: Checked, expr: syntax.Field) -> PlanExpr:
     symbol = checked.resolved.get(expr)
     if isinstance(symbol, MemberRef):
         return ["const", symbol.member]
+    if isinstance(symbol, ParamRef):
+        return ["const", symbol.param.value]
     operation = field_operation(checked.expr_types[expr.base])
     return [operation, lower_expression(checked, expr.base), expr.name.text]
 

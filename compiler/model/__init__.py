@@ -22,6 +22,7 @@ from orchspec.compiler.model.blocks import (
     ArmInfo,
     BlockInfo,
     CandidateInfo,
+    EvalInfo,
     LoopInfo,
     MachineInfo,
     OnFailureInfo,
@@ -66,12 +67,14 @@ from orchspec.compiler.model.frames import (
     Slot,
     SlotKind,
 )
+from orchspec.compiler.model.modules import Binding, Module, Place
 
 __all__ = [
     "AgentInfo",
     "ArbitrateInfo",
     "Argument",
     "ArmInfo",
+    "Binding",
     "BlockInfo",
     "BuiltinRef",
     "CandidateInfo",
@@ -81,6 +84,7 @@ __all__ = [
     "DecisionInfo",
     "EffectInfo",
     "EnumInfo",
+    "EvalInfo",
     "FactRef",
     "FieldInfo",
     "FlowInfo",
@@ -91,9 +95,11 @@ __all__ = [
     "MemberRef",
     "MissingRef",
     "ModelInfo",
+    "Module",
     "OnFailureInfo",
     "ParamInfo",
     "ParamRef",
+    "Place",
     "PolicyInfo",
     "PolicyValues",
     "RecordInfo",

@@ -23,6 +23,7 @@ from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
     Arm,
+    Eval,
     Expr,
     Fail,
     Give,
@@ -44,6 +45,7 @@ __all__ = [
     "ArmInfo",
     "BlockInfo",
     "CandidateInfo",
+    "EvalInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
@@ -146,6 +148,21 @@ class StepInfo:
     policy: PolicyValues = field(default_factory=PolicyValues)
     budget: Budget | None = None
     result: Type = UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class EvalInfo:
+    """An eval: the contract, who fulfills it, what it says itself (as at a step), and the share of times it is done."""
+
+    node: Eval
+    contract: ContractInfo | None = None
+    arguments: tuple[Argument, ...] = ()
+    pattern: Literal["one", "any", "all", "some"] = "one"
+    candidates: tuple[CandidateInfo, ...] = ()
+    copies: int = 1
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    sample: float = 1.0
+    own: PolicyValues = field(default_factory=PolicyValues)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,12 +97,16 @@ class EnumInfo:
 
 @dataclass(slots=True, eq=False)
 class ParamInfo:
-    """A `param`; `value` is the inner value of its setting or default, `frame` that of its `where`."""
+    """A `param`; `value` is the inner value of its setting, of what an import binds, or of its default.
+
+    `frame` is that of its `where`; `bound` the value that an import binds, which stands in the importer.
+    """
 
     name: str
     node: ParamDecl
     frame: Frame
     type: Type = UNKNOWN
+    bound: Expr | None = None
     value: Any = None
     known: bool = False
 

@@ -40,6 +40,7 @@ above the block's frame; that of a `for` item one slot (the item) above the bloc
 from __future__ import annotations
 
 from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json, plan_from_json, plan_schema
+from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
@@ -88,6 +89,7 @@ __all__ = [
     "Effect",
     "EffectStep",
     "EnumType",
+    "Evaluation",
     "Expectation",
     "Expr",
     "Fail",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
@@ -275,6 +276,7 @@ Statement: TypeAlias = (
     | Wait
     | Revert
     | Send
+    | Evaluation
     | Until
     | Give
     | Repeat
@@ -300,10 +302,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A topology of steps: slots 0..len(params) of its body's frame are the parameters.
-
-    `economy` is the share of the budget past which tiers fall.
-    """
+    """A topology of steps, its parameters first in its body's frame; past `economy` of its budget, tiers fall."""
 
     name: str
     params: list[Field]

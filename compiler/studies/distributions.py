@@ -398,11 +398,15 @@ def read_column(study: Study, expr: syntax.Call, name: str, kind: ColumnKind) ->
             BAD_DATA_FILE, bound["column"], problem=f"{name} needs the name of a column of {file.span.text}"
         )
         return FAILED
-    problem = column_problem(study.folder, file.value, column, kind)
+    module = study.base.module(expr)
+    bundled = module.place is not None and module.place.bundled
+    # A file is named relative to the one that names it; in the plan, relative to the folder of the spec.
+    where = str(module.place.path.parent / file.value) if module.prefix and module.place is not None else file.value
+    problem = column_problem(None if bundled else study.folder, where, column, kind)
     if problem is not None:
         study.report.add(BAD_DATA_FILE, expr, problem=problem)
         return FAILED
-    return file.value, column
+    return where, column
 
 
 _SPECIAL: Mapping[str, Callable[[Study, syntax.Call, Type, str], Dist | Failed]] = {

@@ -229,6 +229,9 @@ class _Builder:
                 return Node(name, "let", statement.name, (f"= {text(statement.value, frames)}",))
             case "checkpoint":
                 return Node(name, "checkpoint", statement.name, ("checkpoint",))
+            case "eval":
+                share = [] if statement.sample >= 1 else [f"{statement.sample:.3g} of all, nobody waits"]
+                return Node(name, "let", statement.name, ("eval", f"{statement.contract}", dispatch(statement), *share))
             case "send":
                 channel = self.plan.channels[statement.channel]
                 values = [text(arg, frames) for arg in statement.args if arg != ["const", None]]

@@ -294,12 +294,16 @@ class KeepReuse:
 
 @dataclass(slots=True)
 class EndRun:
-    """The run has ended; nothing of it is open. `result` is JSON of the edge."""
+    """The run has ended; nothing of it is open. `result` is JSON of the edge.
+
+    `waited_us`: for how long its outcome stood and only evals were waited for.
+    """
 
     place: int
     status: str
     result: Any = None
     error: dict[str, Any] | None = None
+    waited_us: int = 0
     outward: ClassVar[bool] = True
 
 

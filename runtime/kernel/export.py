@@ -19,6 +19,7 @@ from orchspec.runtime.kernel.arbitration import Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.each import Each
+from orchspec.runtime.kernel.evals import Aside, EvalTask
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
@@ -67,6 +68,7 @@ _CLASSES: Final[dict[str, type]] = {
     for cls in (
         Account,
         Applying,
+        Aside,
         Asking,
         Awaiting,
         Ballot,
@@ -75,6 +77,7 @@ _CLASSES: Final[dict[str, type]] = {
         Done,
         Each,
         Enclosure,
+        EvalTask,
         Failed,
         Failure,
         Fan,

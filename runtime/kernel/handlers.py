@@ -13,6 +13,7 @@ from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import ArmTimer
 from orchspec.runtime.kernel.enclosures import Enclosing
+from orchspec.runtime.kernel.evals import give_up
 from orchspec.runtime.kernel.events import (
     CancelRequested,
     CostReported,
@@ -89,6 +90,9 @@ def _run_started(kernel: Kernel, event: RunStarted) -> None:
 def _cancel_requested(kernel: Kernel, event: CancelRequested) -> None:
     if kernel.root is None:
         raise ImpossibleEvent(f"run {kernel.run} was cancelled before it started")
+    if kernel.outcome is not None and kernel.asides:
+        give_up(kernel)
+        return
     if kernel.root.failing is not None or kernel.outcome is not None:
         kernel.ignore()
         return

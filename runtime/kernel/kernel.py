@@ -25,6 +25,7 @@ from orchspec.runtime.kernel import (
     arbitration,
     calls,
     effects,
+    evals,
     machines,
     messages,
     repeats,
@@ -60,7 +61,7 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, effects, machines, messages, repeats, reverts))
+assert all((arbitration, calls, effects, evals, machines, messages, repeats, reverts))
 assert all((routes, scopes, settling, signals, waits))
 
 
@@ -74,22 +75,30 @@ class Kernel:
         steps: Tasks fulfilled, effects confirmed and arbitrations decided so far.
         unreported: What was charged for stopped attempts that nobody has reported the costs of, by place and attempt.
         stuck: What could not be undone: [path, why] pairs.
+        mail: Messages that wait for the next task of their receiver.
+        outcome_us: Since when the run waits for evals alone, if it does.
+        asides: Tasks of evals that are under way; the end of the run waits for them, and nothing else does.
+        verdicts: What evals found: [name, path, contract, value as JSON of the edge].
+        looked_pico: What evals cost, beside the account of the run.
         status: None while it runs; then as in EndRun.
     """
 
     __slots__ = (
         "account",
         "agenda",
+        "asides",
         "decided",
         "deadline_us",
         "flow",
         "histories",
         "ignored",
         "intents",
+        "looked_pico",
         "mail",
         "now",
         "out",
         "outcome",
+        "outcome_us",
         "places",
         "program",
         "reached",
@@ -105,6 +114,7 @@ class Kernel:
         "tool_calls",
         "unfunded",
         "unreported",
+        "verdicts",
         "zombies",
     )
 
@@ -118,6 +128,9 @@ class Kernel:
         self.places: list[Activity | None] = [None]
         self.histories: dict[str, list[Any]] = {}
         self.mail: dict[str, list[Any]] = {}
+        self.asides: list[Activity] = []
+        self.verdicts: list[list[Any]] = []
+        self.looked_pico = 0
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
         self.unreported: dict[tuple[int, int], Guess] = {}
@@ -127,6 +140,7 @@ class Kernel:
         self.flow = ""
         self.deadline_us: int | None = None
         self.outcome: tuple[str, Any, dict[str, Any] | None] | None = None
+        self.outcome_us: int | None = None
         self.status: str | None = None
         self.reached: list[str] = []
         self.stuck: list[list[str]] = []
@@ -172,8 +186,11 @@ class Kernel:
                 for task in list(self.unfunded):
                     task.refund()
         self.room = False
-        if self.outcome is not None and not self.stopping:
-            self._end()
+        if self.outcome is not None:
+            if not self.stopping and not self.asides:
+                self._end()
+            elif self.outcome_us is None and evals.alone(self):
+                self.outcome_us = event.time
         return out
 
     # -------------------------------------------------------------- for those inside
@@ -220,6 +237,7 @@ class Kernel:
             names = ", ".join(path for path, _ in self.stuck)
             error["message"] = f"{error['message']}; could not be undone: {names}"
         self.outcome = (status, None, error)
+        evals.give_up(self)
 
     def _end(self) -> None:
         assert self.outcome is not None
@@ -227,7 +245,8 @@ class Kernel:
         if self.deadline_us is not None:
             self.out.append(DropTimer(0, "time"))
         self.decide(self.status, error["code"] if error is not None else None)
-        self.out.append(EndRun(0, self.status, result, error))
+        waited_us = self.now - self.outcome_us if self.outcome_us is not None else 0
+        self.out.append(EndRun(0, self.status, result, error, waited_us))
 
     # -------------------------------------------------------------- for those who keep runs elsewhere
 

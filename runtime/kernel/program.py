@@ -270,6 +270,7 @@ class Program:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.uncapped = Budget()
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}
         self.ttl: dict[str, int | str | None] = {

@@ -160,8 +160,9 @@ class Pools(RuleBasedStateMachine):
             head = pool.head(self.pools._requests) if pool.waiting else None
             if head is not None and not head.whole and pool.blocked_by(self.now) == "":
                 assert self.pools.next_wake_us(self.now) == self.now
-            if head is not None and head.whole:
-                assert any(each.busy or each.locked for each in head.pools), "its tools are free"
+        if self.pools._sections:
+            first = self.pools._sections[0]
+            assert any(each.busy or each.locked for each in first.pools), "its tools are free"
 
     def teardown(self):
         """Whoever holds something ends in time, and then everybody is served."""
@@ -178,7 +179,7 @@ class Pools(RuleBasedStateMachine):
         assert not self.waiting
         assert not self.pools._requests
         assert not self.pools._grants
-        assert self.pools._sections_waiting == 0
+        assert not self.pools._sections
         for pool in self.pools.pools.values():
             assert (pool.busy, pool.waiting, pool.locked) == (0, 0, False)
 
