@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
+from orchspec.compiler.library import LOOP_TYPES
 from orchspec.compiler.model import (
     AgentInfo,
     ChannelInfo,
@@ -60,12 +61,9 @@ from orchspec.grammar.syntax import (
     dotted,
 )
 
-__all__ = ["LOOP_TYPES", "collect", "describe", "find", "find_all", "find_any", "is_opaque", "unique", "unknown"]
+__all__ = ["collect", "describe", "find", "find_all", "find_any", "is_opaque", "unique", "unknown"]
 
 Info = TypeVar("Info")
-
-LOOP_TYPES = ("Delegation", "Ask", "Done", "Turn")
-"""The types that `supervise` and `peers` bring along."""
 
 _BUILTIN_TYPES = frozenset((*SCALARS, "List", "Map", *LOOP_TYPES))
 _KIND_WORDS = {

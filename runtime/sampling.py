@@ -27,6 +27,7 @@ from orchspec.runtime.draws import (
     mix,
     uniform,
 )
+from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import Maker
 
@@ -108,7 +109,7 @@ class AgentSampler:
             made = self._makers[name] = Maker(self.plan, name, self.profile, data=self._data, codecs=codecs)
         return made
 
-    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int) -> Sampled:
+    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None) -> Sampled:
         """One attempt at a contract.
 
         Args:
@@ -116,6 +117,7 @@ class AgentSampler:
             inputs: inner values in the order of its parameters.
             key: of the place, as `Kernel.draw_key` gives it.
             attempt: as in the commands of the kernel; a `dispatch` draws nothing new.
+            menu: what a lead or a peer may choose from.
         """
         sampled = Sampled(self._latency(uniform(key, attempt, LATENCY)))
         if self._tokens_in is not None:
@@ -137,7 +139,7 @@ class AgentSampler:
             sampled.garbage = True
             sampled.output = self.maker(contract).broken("garbage", inputs, partial(uniform, key, attempt))
         else:
-            sampled.output = self.maker(contract).make(inputs, partial(uniform, key, attempt))
+            sampled.output = self.maker(contract).make(inputs, partial(uniform, key, attempt), menu)
         return sampled
 
     def send(self, key: int, attempt: int) -> Sampled:

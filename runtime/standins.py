@@ -119,7 +119,7 @@ class StandIns:
         sampler = self._sampler(name)
 
         async def play(task: Task) -> Output:
-            sampled = sampler.attempt(contract, task.inner, task.draw_key, task.attempt)
+            sampled = sampler.attempt(contract, task.inner, task.draw_key, task.attempt, task.menu)
             await self._work(task, sampled)
             if sampled.failed:
                 raise StandInFailure(f"the stand-in for {name} failed, as its profile says it sometimes does")
@@ -142,7 +142,7 @@ class StandIns:
         sampler = self._sampler(name)
 
         async def answer(task: Task) -> Any:
-            sampled = sampler.attempt(task.contract, task.inner, task.draw_key, task.attempt)
+            sampled = sampler.attempt(task.contract, task.inner, task.draw_key, task.attempt, task.menu)
             if sampled.never:
                 await asyncio.Event().wait()
             await self._until(task.asked_us + sampled.latency_us)

@@ -9,6 +9,7 @@ from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.compiler.plan.loops import Peers, Supervise
 from orchspec.compiler.plan.messages import Send
 from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 
@@ -283,6 +284,8 @@ Statement: TypeAlias = (
     | Scope
     | Route
     | Machine
+    | Supervise
+    | Peers
 )
 
 

@@ -75,7 +75,9 @@ class Task(Hedging):
         seat, self.tier, self.pico, self.tokens = offer
         self.seat = seat
         self.state = RUNNING
-        if kernel.mail or self.inbox is not None:
+        if self.is_hedge:
+            self._read_along(seat.agent)
+        elif kernel.mail or self.inbox is not None:
             bind(self, seat.agent)
         self.deadline_us = None
         if seat.timeout_us is not None:
@@ -94,6 +96,7 @@ class Task(Hedging):
     def _send(self, seat: Seat) -> None:
         kernel = self.kernel
         asking = self.asking
+        menu = asking.vetting.menu(self) if asking.vetting is not None else None
         inbox = self.inbox[1] if self.inbox is not None else []
         if seat.person:
             deadline_us = self.deadline_us
@@ -110,6 +113,7 @@ class Task(Hedging):
                     deadline_us,
                     inbox,
                     asking.doubt,
+                    menu,
                 )
             )
             return
@@ -130,6 +134,7 @@ class Task(Hedging):
                 self.pico,
                 self.tokens,
                 inbox,
+                menu,
             )
         )
 
@@ -152,7 +157,7 @@ class Task(Hedging):
         assert self.seat is not None
         kernel = self.kernel
         try:
-            value = kernel.program.contracts[self.asking.contract].verify(self.inputs, output)
+            value = self._accept(output)
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
@@ -167,6 +172,13 @@ class Task(Hedging):
             kernel.out.append(KeepReuse(self.place, self.reuse_key, True, output, kept_us))
             self.reuse_key = None
         self._finish(value)
+
+    def _accept(self, output: Any) -> Any:
+        asking = self.asking
+        value = self.kernel.program.contracts[asking.contract].verify(self.inputs, output)
+        if asking.vetting is not None:
+            asking.vetting.vet(self, value)
+        return value
 
     def _finish(self, value: Any) -> None:
         if self.hedge is not None:
