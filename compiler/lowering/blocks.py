@@ -67,7 +67,7 @@ from orchspec.grammar import syntax
 __all__ = ["Lowering"]
 
 
-_Limited: TypeAlias = syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers
+Limited: TypeAlias = syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers
 """Statements that may have limits of their own."""
 
 
@@ -329,6 +329,8 @@ class Lowering:
         found = self.checked.resolved[node.name]
         assert isinstance(found, Reference), "what is reverted has a name"
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
+        if isinstance(found.slot.declared, syntax.State):
+            of = -1 - of  # the states of a machine are one statement of its block
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
     def evaluation(self, node: syntax.Eval, _: BlockInfo, needs: list[int]) -> Evaluation:

@@ -124,7 +124,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """`revert name`: undoes what statement `of` of the block did that stands `up` blocks further out (0: this one)."""
+    """`revert name`: undoes what statement `of` of the block did that stands `up` blocks further out (0: this one).
+
+    `of` below 0 is a state of the machine there: -1 the first one, -2 the second, …
+    """
 
     kind: Literal["revert"]
     node: int
