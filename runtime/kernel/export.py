@@ -23,6 +23,7 @@ from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
 from orchspec.runtime.kernel.repeats import Repeating
+from orchspec.runtime.kernel.requests import Requested, Requests
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
 from orchspec.runtime.kernel.scopes import Enclosure
@@ -81,6 +82,8 @@ _CLASSES: Final[dict[str, type]] = {
         Frame,
         Guess,
         Repeating,
+        Requested,
+        Requests,
         Reverting,
         Routing,
         Stopping,

@@ -19,6 +19,7 @@ from orchspec.runtime.kernel.events import (
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
+    EffectRequested,
     EffectUnknown,
     EngineRecovered,
     Event,
@@ -36,6 +37,7 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.messages import post
 from orchspec.runtime.kernel.regions import Region
+from orchspec.runtime.kernel.requests import request
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
 from orchspec.runtime.kernel.table import (
@@ -43,6 +45,7 @@ from orchspec.runtime.kernel.table import (
     EFFECT_TABLE,
     REGION_TABLE,
     RUNNING,
+    SETTLING,
     SIGNAL_TABLE,
     STATE_NAMES,
     TASK_TABLE,
@@ -163,7 +166,7 @@ def _at(kernel: Kernel, event: Event) -> Activity:
 
 def _task(kernel: Kernel, activity: Any, event: Event, table: Table, handler: Callable[[Any], None]) -> None:
     state = activity.state
-    if state == CLOSED:
+    if state in (CLOSED, SETTLING):
         kernel.ignore()
         return
     row = table.get((state, type(event)))
@@ -244,7 +247,7 @@ def _is_current(kernel: Kernel, task: Task, event: TaskFulfilled | TaskFailed) -
         stopping.report(event)
         stopping.close(event.place, event.attempt)
         return False
-    if task.state != CLOSED and event.attempt == task.attempt and event.dispatch == task.dispatch:
+    if task.state not in (CLOSED, SETTLING) and event.attempt == task.attempt and event.dispatch == task.dispatch:
         return True
     kernel.ignore()
     charge_late(task, event)
@@ -266,6 +269,15 @@ def _message_posted(kernel: Kernel, event: MessagePosted) -> None:
         kernel.ignore()
         return
     _task(kernel, task, event, TASK_TABLE, lambda posted: post(task, posted))
+
+
+def _effect_requested(kernel: Kernel, event: EffectRequested) -> None:
+    # An attempt that is over may do nothing more.
+    task = _task_at(kernel, event)
+    if event.attempt != task.attempt or event.dispatch != task.dispatch or task.state != RUNNING:
+        kernel.ignore()
+        return
+    _task(kernel, task, event, TASK_TABLE, lambda asked: request(task, asked))
 
 
 def _task_stopped(kernel: Kernel, event: TaskStopped) -> None:
@@ -322,6 +334,7 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     TaskFailed: _task_failed,
     TaskStopped: _task_stopped,
     MessagePosted: _message_posted,
+    EffectRequested: _effect_requested,
     CostReported: _cost_reported,
     QuestionAnswered: _question_answered,
     SignalReceived: _signal_received,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Tier
     from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.events import ReuseAnswered
+    from orchspec.runtime.kernel.requests import Requests
 
 __all__ = ["Asking", "Seeking"]
 
@@ -69,6 +70,7 @@ class Seeking(Activity):
         "posted",
         "previous_error",
         "rest_at_us",
+        "requests",
         "reuse_key",
         "seat",
         "tier",
@@ -102,6 +104,7 @@ class Seeking(Activity):
         self.previous_error: str | None = None
         self.rest_at_us = 0
         self.reuse_key: str | None = None
+        self.requests: Requests | None = None
         self.inbox: list[Any] | None = None
         self.posted: list[Any] | None = None
 

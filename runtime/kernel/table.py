@@ -16,6 +16,7 @@ from orchspec.runtime.kernel.events import (
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
+    EffectRequested,
     EffectUnknown,
     Event,
     MessagePosted,
@@ -42,6 +43,7 @@ __all__ = [
     "RESTING",
     "RUNNING",
     "SENT",
+    "SETTLING",
     "SIGNAL_TABLE",
     "STATE_NAMES",
     "TASK_TABLE",
@@ -80,6 +82,8 @@ CHECKING: Final = 11
 """An effect in doubt whose check was asked."""
 ASKING: Final = 12
 """An effect in doubt that a person was asked about."""
+SETTLING: Final = 13
+"""A task, or a fan-out, that has ended but for effects which are still under way or being undone."""
 
 STATE_NAMES: Final = {
     CLOSED: "closed",
@@ -95,9 +99,10 @@ STATE_NAMES: Final = {
     WAITING: "waiting",
     CHECKING: "checking",
     ASKING: "asking",
+    SETTLING: "settling",
 }
 
-_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, CLOSED})
+_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, SETTLING, CLOSED})
 
 TASK_TABLE: Final[Table] = {
     (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
@@ -107,9 +112,10 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
     (RUNNING, TimerFired): _AFTER_FAILURE,
     (RUNNING, MessagePosted): frozenset({RUNNING}),
-    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, CLOSED}),
-    (UNFUNDED, TimerFired): frozenset({CLOSED}),
-    (QUEUED, TimerFired): frozenset({CLOSED}),
+    (RUNNING, EffectRequested): frozenset({RUNNING}),
+    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, SETTLING, CLOSED}),
+    (UNFUNDED, TimerFired): frozenset({SETTLING, CLOSED}),
+    (QUEUED, TimerFired): frozenset({SETTLING, CLOSED}),
 }
 """A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 

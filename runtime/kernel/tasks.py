@@ -31,7 +31,7 @@ from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
 from orchspec.runtime.kernel.seeking import Asking, Seeking
 from orchspec.runtime.kernel.stopping import Stopping
-from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
+from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, SETTLING, UNFUNDED, ImpossibleEvent
 from orchspec.runtime.kernel.values import Unverified
 
 if TYPE_CHECKING:
@@ -167,7 +167,16 @@ class Task(Seeking):
         self.kernel.tasks_open -= 1
         if self.within_at_us is not None:
             self.kernel.out.append(DropTimer(self.place, "within"))
-        self.owner.child_done(self, value)
+        if self.requests is not None:
+            self._settle_deeds("done", value)
+        else:
+            self.owner.child_done(self, value)
+
+    def _settle_deeds(self, how: str, what: Any = None) -> None:
+        """End once what the agent did on its way has settled, or is undone."""
+        assert self.requests is not None
+        self.state = SETTLING
+        self.requests.end(how, what)
 
     def failed(self, event: TaskFailed) -> None:
         """The attempt failed: retry it as the policy says, or give the step up."""
@@ -225,7 +234,10 @@ class Task(Seeking):
         kernel.decide("failed", f"{failure.code}: {failure.message}")
         self._close_work()
         self.state = CLOSED
-        follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
+        if self.requests is not None:
+            self._settle_deeds("failed", failure)
+        else:
+            follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
 
     def _close_work(self) -> None:
         kernel = self.kernel
@@ -283,17 +295,23 @@ class Task(Seeking):
             kernel.out.append(DropTimer(self.place, "backoff"))
 
     def stop(self) -> None:
-        """Stop; the owner learns at once, the attempt may still take its grace."""
-        self._leave()
-        self._close_work()
+        """Stop; the owner learns at once, the attempt may still take its grace. What it did is undone before that."""
+        if self.state != SETTLING:
+            self._leave()
+            self._close_work()
         self.state = CLOSED
-        self.owner.child_stopped(self)
+        if self.requests is not None:
+            self._settle_deeds("stopped")
+        else:
+            self.owner.child_stopped(self)
 
     # -------------------------------------------------------------- after a crash
 
     def reissue(self) -> None:
         """Issue again what has no outcome; an attempt that was under way is sent again as the next dispatch."""
         kernel = self.kernel
+        if self.state == SETTLING:
+            return
         if self.within_at_us is not None:
             kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
         if self.state == LOOKING:
