@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterator
 from typing import TypeAlias
 
-from orchspec.compiler.checks.calls import called_first, steps_in
+from orchspec.compiler.checks.calls import called_first, doers, steps_in
 from orchspec.compiler.codes import effects as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import (
@@ -53,24 +53,27 @@ _Loop: TypeAlias = Repeat | Scope | State | Step
 def nothing_to_revert(context: Context) -> None:
     """Reports a `revert` of what has no effect that could be undone."""
     undoable: set[FlowInfo] = set()
+    agents = {
+        agent for agent in context.checked.agents.values() if any(effect.undo is not None for effect in agent.effects)
+    }
     for flow in called_first(context):
-        if _undoable(context, flow.node, undoable):
+        if _undoable(context, flow.node, undoable, agents):
             undoable.add(flow)
         for node in statements_in(flow.node):
             found = context.checked.resolved.get(node.name) if isinstance(node, Revert) else None
             if not isinstance(node, Revert) or not isinstance(found, Reference):
                 continue
-            if not _undoable(context, found.slot.declared, undoable):
+            if not _undoable(context, found.slot.declared, undoable, agents):
                 label = Label(found.slot.declared.span, "nothing in it applies an effect that has an `undo`")
                 context.report.add(codes.NOTHING_TO_REVERT, node.name, name=node.name.text, labels=[label])
 
 
-def _undoable(context: Context, node: Node, flows: Container[FlowInfo]) -> bool:
-    """Whether a statement or a flow applies an effect that has an `undo`; `flows` are the called ones that do."""
+def _undoable(context: Context, node: Node, flows: Container[FlowInfo], agents: Collection[AgentInfo]) -> bool:
+    """Whether a statement or a flow applies an effect that has an `undo`; `flows` and `agents` are those that do."""
     return any(
         (step.effect is not None and step.effect.undo is not None)
         or (step.flow is not None and step.flow in flows)
-        or any(effect.undo is not None for candidate in step.candidates for effect in candidate.agent.effects)
+        or doers(step, agents)
         for step in steps_in(context, node)
     )
 

@@ -160,7 +160,7 @@ def _asks(study: Study, entry: syntax.RecordEntry, target: Target) -> Dist | Fai
     if study.target(entry.name, entry.name.text, ("effect",)) is None:
         return FAILED
     assert isinstance(target, AgentInfo)
-    if syntax.attribute(target.node.settings, "effects") is None:
+    if all(effect.name != entry.name.text for effect in target.effects):
         labels = [Label(target.node.name.span, "declared here")]
         study.report.add(UNTOUCHABLE_EFFECT, entry.name, agent=target.name, effect=entry.name.text, labels=labels)
         return FAILED
