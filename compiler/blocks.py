@@ -17,7 +17,9 @@ from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Context, Env, Fact
+from orchspec.compiler.delegation import check_peers, check_supervise
 from orchspec.compiler.dependencies import settle_order
+from orchspec.compiler.evals import check_eval
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.loops import refuse_shadow
 from orchspec.compiler.machines import check_machine
@@ -27,7 +29,7 @@ from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.reverts import check_revert
 from orchspec.compiler.routes import check_route
 from orchspec.compiler.scopes import check_scope
-from orchspec.compiler.shape import RUNNING, check_shape, is_inner, line_end
+from orchspec.compiler.shape import RUNNING, check_shape, is_inner
 from orchspec.compiler.steps import check_step
 from orchspec.compiler.types import (
     INT,
@@ -80,11 +82,6 @@ from orchspec.grammar.syntax import (
 
 __all__ = ["Blocks"]
 
-_UNBUILT: Mapping[type[Node], str] = {
-    Supervise: "supervise",
-    Peers: "peers",
-    Eval: "eval",
-}
 _NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
 _Given = tuple[str, SlotKind, Node, Type]
 
@@ -107,9 +104,12 @@ class Blocks:
             Scope: lambda node, _block, env: check_scope(self, node, env),
             Repeat: self._repeat,
             Route: self._route,
+            Supervise: lambda node, _block, env: check_supervise(typer, node, env).result,
+            Peers: lambda node, _block, env: check_peers(typer, node, env).result,
             Fail: self._fail,
             Until: self._until,
             Wait: lambda node, _block, env: check_wait(typer, node, env),
+            Eval: lambda node, _block, env: check_eval(typer, node, env),
             Send: lambda node, _block, env: check_send(typer, node, env, self._of),
             Revert: lambda node, _block, env: check_revert(typer, node, env),
             Return: self._value,
@@ -230,12 +230,6 @@ class Blocks:
         slot = self.checked.slots.get(statement)
         if slot is not None:
             self.context.pending.pop(slot, None)
-        key = _UNBUILT.get(type(statement))
-        if key is not None:
-            head = statement.name if isinstance(statement, Supervise | Peers | Eval) else statement
-            end = head.span.end if head is not statement else line_end(statement)
-            self.context.unbuilt(key, statement.span.source.span(statement.span.start, end))
-            return
         rule = self._rules.get(type(statement))
         if rule is None:
             return
@@ -315,7 +309,7 @@ class Blocks:
         if every is not None and not isinstance(every.period, Hole):
             settings = Settings(self.typer, "a repeat", (), (), env=env)
             info.every_us = settings.duration_of("every", every.period)
-        local = body.frame.slots[body.frame.given :]
+        local = body.frame.kept()
         info.kept = tuple(slot.name for slot in local)
         self.checked.rounds[node] = {slot.name: slot.type for slot in local}
         if node.otherwise is not None:

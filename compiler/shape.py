@@ -13,12 +13,14 @@ from orchspec.grammar.syntax import (
     Arbitrate,
     Block,
     Checkpoint,
+    Eval,
     Every,
     Fail,
     Give,
     Let,
     Node,
     On,
+    Peers,
     Repeat,
     Return,
     Revert,
@@ -28,13 +30,32 @@ from orchspec.grammar.syntax import (
     State,
     Statement,
     Step,
+    Supervise,
     Until,
     Wait,
 )
 
 __all__ = ["RUNNING", "check_shape", "is_inner", "line_end"]
 
-RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Send, Revert, Until, Return, Give)
+RUNNING = (
+    Step,
+    Arbitrate,
+    Scope,
+    Repeat,
+    Route,
+    Supervise,
+    Peers,
+    Let,
+    Fail,
+    Checkpoint,
+    Wait,
+    Send,
+    Eval,
+    Revert,
+    Until,
+    Return,
+    Give,
+)
 """The statements that run."""
 
 

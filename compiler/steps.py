@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import flows as codes
-from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.context import Env
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.failures import read_on_failure
@@ -25,11 +23,10 @@ from orchspec.compiler.model import (
     SignalInfo,
     StepInfo,
 )
-from orchspec.compiler.names import describe, find, find_all, is_opaque
+from orchspec.compiler.names import describe, find, find_all, is_opaque, unknown
 from orchspec.compiler.places import EFFECT_STEP, FAN_OUT, FLOW_STEP, SIGNAL_STEP, STEP
 from orchspec.compiler.plan import Budget
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
-from orchspec.compiler.report import did_you_mean
+from orchspec.compiler.policies import read_policy
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
 from orchspec.grammar.diagnostics import Label
@@ -49,12 +46,23 @@ from orchspec.grammar.syntax import (
     walk,
 )
 
-__all__ = ["CANDIDATES_MAX", "candidate", "check_step", "fulfills", "refuse_fan_out"]
+__all__ = ["CANDIDATES_MAX", "PREFER", "agents_of", "candidate", "check_step", "fulfills", "refuse_fan_out"]
 
 CANDIDATES_MAX = 200_000
 """How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
 
-_PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
+PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
+
+
+_TARGETS: Mapping[str, type[ContractInfo | EffectInfo | FlowInfo | SignalInfo]] = {
+    "contracts": ContractInfo,
+    "effects": EffectInfo,
+    "flows": FlowInfo,
+    "signals": SignalInfo,
+}
+"""What a step can ask for, by its table."""
+
+_NO_WORK = ("agents", "tools", "records", "enums", "models", "policies")
 
 
 def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
@@ -89,30 +97,24 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
 def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | SignalInfo | None:
     work = node.work
     text = dotted(work.callee) if isinstance(work, Call) else None
-    if isinstance(work, Hole) or text is None or is_opaque(typer.context, text):
+    if isinstance(work, Hole) or text is None:
         return None
-    checked = typer.checked
-    if text in checked.contracts:
-        return find(typer.context, work.callee, ContractInfo)
-    if text in checked.effects:
-        return find(typer.context, work.callee, EffectInfo)
-    if text in checked.flows:
-        return find(typer.context, work.callee, FlowInfo)
-    if text in checked.signals:
-        return find(typer.context, work.callee, SignalInfo)
-    others = (checked.agents, checked.tools, checked.records, checked.enums, checked.models, checked.policies)
-    other = next((table[text] for table in others if text in table), None)
+    context = typer.context
+    for table, kind in _TARGETS.items():
+        if context.find(table, work.callee, text) is not None:
+            return find(context, work.callee, kind)
+    if is_opaque(context, work.callee, text):
+        return None
+    others = (context.find(table, work.callee, text) for table in _NO_WORK)
+    other = next((info for info in others if info is not None), None)
     if other is not None or text in FUNCTIONS:
         what = f"`{text}`, {describe(other)}," if other is not None else f"the function `{text}`"
         if other is not None:
-            typer.context.used.add(other)
+            context.used.add(other)
         notes = [] if other is not None else [f"a value is named by `let {node.name.text} = {text}(...)`"]
         typer.report.add(codes.NOTHING_TO_DO, work.callee, what=what, notes=notes)
         return None
-    known = chain(checked.contracts, checked.effects, checked.flows, checked.signals)
-    fix = did_you_mean(text, work.callee, known)
-    kind = "contract, effect, flow or signal"
-    typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind=kind, name=text, fix=fix)
+    unknown(context, work.callee, "contract, effect, flow or signal", text, context.known(work.callee, *_TARGETS))
     return None
 
 
@@ -126,7 +128,7 @@ def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
             place = SIGNAL_STEP
         case _:
             place = STEP
-    settings = Settings(typer, place, node.settings, unbuilt=EFFECT_LIMITS, env=env)
+    settings = Settings(typer, place, node.settings, env=env)
     if isinstance(target, EffectInfo | FlowInfo | SignalInfo) and node.loop is None:
         refuse_fan_out(settings, ("width", "need"), f"this is {describe(target)}, and ")
     return settings
@@ -192,7 +194,7 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
             where = Label(contract.node.name.span, "the contract")
             typer.report.absent(codes.BY_MISSING, node.work.callee, name=contract.name, labels=[where])
         return
-    agents = _agents(typer, by, contract)
+    agents = agents_of(typer, by, contract)
     info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
     if isinstance(by, ByCount):
         info.copies = settings.count_of("N of", by.count) or 1
@@ -200,14 +202,14 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
         pattern = {"all": "all of", "some": "N of", "first": "first of"}[info.pattern]
         label = Label(node.loop.span, "the items")
         typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
-    step = read_policy(settings, limits=False)
+    info.own = read_policy(settings)
     budget = settings.budget or Budget()
     typer.context.candidates += len(agents)
     if typer.context.candidates > CANDIDATES_MAX:
         if typer.context.candidates - len(agents) <= CANDIDATES_MAX:  # told once
             typer.report.add(declaration_codes.TOO_MANY_CANDIDATES, by, limit=CANDIDATES_MAX)
         return
-    info.candidates = tuple(candidate(agent, step, budget) for agent in agents)
+    info.candidates = tuple(candidate(agent, info.own, budget) for agent in agents)
 
 
 def candidate(agent: AgentInfo, policy: PolicyValues, budget: Budget) -> CandidateInfo:
@@ -232,7 +234,8 @@ def fulfills(typer: Typer, agents: Iterable[tuple[Path, AgentInfo]], contract: C
         )
 
 
-def _agents(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+def agents_of(typer: Typer, by: By, contract: ContractInfo | None) -> list[AgentInfo]:
+    """Who is named or meant after `by`; who does not fulfill the contract is reported."""
     context = typer.context
     if isinstance(by, ByAgent | ByCount):
         paths: Sequence[Path] | None = (by.agent,)
@@ -277,9 +280,11 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
         typer.root(urgency, env, INT, "`urgency`")
         info.urgency = urgency
     if info.effect is not None or info.signal is not None or info.flow is not None:
-        own = read_policy(settings, limits=False)
+        own = info.own = read_policy(settings)
         # Of the policies that a signal names it takes the timeout: the rest is about trying.
-        info.policy = PolicyValues(timeout_us=own.timeout_us) if info.signal is not None else own
+        if info.signal is not None:
+            own = info.own = PolicyValues(timeout_us=own.timeout_us)
+        info.policy = own
         if info.effect is not None:
             info.policy = own.over(info.effect.policy)
         if info.node.loop is not None:
@@ -300,7 +305,7 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
         if several and info.need is not None and (info.need.count or 0) > asked > 0 and expr is not None:
             settings.out_of_range("need", expr, str(info.need.count), f"at most the {asked} that are asked")
     if info.pattern == "any":
-        info.prefer = settings.one_of("prefer", _PREFER) or "least_busy"  # type: ignore[assignment]
+        info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
 
 
 def _asked(info: StepInfo) -> ContractInfo | None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.kernel.commands import ArmTimer
+from orchspec.runtime.kernel.evals import EvalTask
 from orchspec.runtime.kernel.events import (
     EffectClaimed,
     EffectConfirmed,
@@ -46,7 +47,7 @@ def bars_of(plan: Plan, records: Iterable[EventRecord], arrived_us: int) -> list
     reader = _Reader(plan, arrived_us)
     for record in records:
         reader.read(record)
-    return _critical(reader.bars)
+    return _critical(reader.bars, reader.asides)
 
 
 class _Reader:
@@ -54,6 +55,7 @@ class _Reader:
         self.plan = plan
         self.arrived_us = arrived_us
         self.bars: list[Bar] = []
+        self.asides: set[str] = set()
         self._attempts: dict[tuple[int, int], tuple[str, str, int]] = {}
         self._effects: dict[int, tuple[str, int]] = {}
 
@@ -64,9 +66,15 @@ class _Reader:
         match event:
             case TaskEnrolled():
                 path = kernel.path(event.place)
+                agent = event.agent if event.agent in self.plan.agents else ""
+                if isinstance(kernel.places[event.place], EvalTask):
+                    self.asides.add(path)
                 if event.waited_us:
-                    self._bar(path, event.agent, "queue", now - event.waited_us, now, ok=True)
-                self._attempts[event.place, event.attempt] = (path, event.agent, now)
+                    self._bar(path, agent, "queue", now - event.waited_us, now, ok=True)
+                if agent:
+                    self._attempts[event.place, event.attempt] = (path, agent, now)
+                elif event.place in self._effects:
+                    self._effects[event.place] = (path, now)
             case TaskFulfilled() | TaskFailed() | QuestionAnswered() | TaskStopped():
                 self._end_attempt(event.place, event.attempt, now, ok=_went_well(record))
             case EffectClaimed():
@@ -116,8 +124,9 @@ def _went_well(record: EventRecord) -> bool:
     return not any(what in ("retry", "failed", "ignored") for what, _ in record.decided)
 
 
-def _critical(bars: list[Bar]) -> list[Bar]:
-    order = sorted(range(len(bars)), key=lambda index: (bars[index].end_s, bars[index].start_s))
+def _critical(bars: list[Bar], asides: set[str]) -> list[Bar]:
+    on_time = [index for index, bar in enumerate(bars) if bar.place not in asides]  # evals are on nobody's path
+    order = sorted(on_time, key=lambda index: (bars[index].end_s, bars[index].start_s))
     on_path: set[int] = set()
     before_s = float("inf")
     for index in reversed(order):

@@ -315,17 +315,17 @@ class Clock:
 
     def _end(self, run: str, command: EndRun) -> None:
         self.reached("before_ack")
-        self._tell(run, command.status, command.result)
+        self._tell(run, command.status, command.result, command.waited_us)
 
-    def _tell(self, run: str, status: str, result: Any) -> None:
-        """The client is told how its run ended."""
+    def _tell(self, run: str, status: str, result: Any, waited_us: int = 0) -> None:
+        """The client is told how its run ended; for `waited_us` only evals were waited for, which is no latency."""
         visit = self.visits.pop(run)
         visit.result = result
         seen = visit.seen
-        seen.ended_s = self.env.now / SECOND
+        seen.ended_s = (self.env.now - waited_us) / SECOND
         seen.status = status
         seen.verified = status == "completed"
-        self._account(visit)
+        visit.account()
         if seen.in_flight_at_crash:
             seen.resumed_well = status == "completed" and not visit.wronged and not self.world.did_wrong_by(run)
         if self.watch:
@@ -333,17 +333,6 @@ class Clock:
             self.watched[run] = self.journal.records.get(run, [])
         self.journal.acknowledge(run)
         self.on_end(visit)
-
-    def _account(self, visit: Visit) -> None:
-        seen = visit.seen
-        seen.escalations = visit.asked
-        if visit.kernel is not None and visit.kernel.account is not None:
-            account = visit.kernel.account
-            seen.cost_usd = account.charged_pico / 1e12
-            seen.tokens = account.charged_tokens
-            seen.attempts = account.attempts
-            seen.retries = account.retries
-            seen.wasted_usd = account.wasted_pico / 1e12
 
     def _halt(self, run: str, error: Exception) -> None:
         if run in self.halted:
@@ -355,7 +344,7 @@ class Clock:
             visit.seen.status = "halted"
             if visit.seen.in_flight_at_crash:
                 visit.seen.resumed_well = False
-            self._account(visit)
+            visit.account()
             if self.on_halt is not None:
                 self.on_halt(visit)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchspec.simulator.estimate import Estimate
+from orchspec.simulator.evals import estimates
 from orchspec.simulator.expect import Outcome, Verdict
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
 from orchspec.simulator.laws import LawCheck, check_laws
@@ -69,6 +70,9 @@ def build(
         "resources": {
             pool.name: {key: _estimate(measures.estimate(kpi, None, pool.name)) for key, kpi in _RESOURCE_KPIS}
             for pool in measures.resources()
+        },
+        "evals": {
+            name: {**_estimate(found), "looked_at": count} for name, (found, count) in estimates(measures).items()
         },
         "expectations": [
             {"text": text, "verdict": verdict.outcome, "reason": verdict.reason} for text, verdict in expectations

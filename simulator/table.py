@@ -32,6 +32,8 @@ def print_document(document: Mapping[str, Any], console: Console) -> None:
     console.print(_value_table(document))
     if document["resources"]:
         console.print(_resource_table(document))
+    if document["evals"]:
+        console.print(_eval_table(document))
     for expectation in document["expectations"]:
         sign, colour = _VERDICTS[expectation["verdict"]]
         line = _text(f"{sign} {expectation['verdict']}  ", colour)
@@ -83,6 +85,14 @@ def _value_table(document: Mapping[str, Any]) -> Table:
         if kpi.shape == "value":
             found = document["kpis"][name]
             table.add_row(_text(name), _text(written(found, kpi.unit)), _text(written_interval(found, kpi.unit), "dim"))
+    return table
+
+
+def _eval_table(document: Mapping[str, Any]) -> Table:
+    table = _table("of evals", "mean", "95 % interval", "looked at")
+    for name, found in document["evals"].items():
+        interval = _text(written_interval(found, ""), "dim")
+        table.add_row(_text(name), _text(written(found, "")), interval, _text(f"{found['looked_at']:,}"))
     return table
 
 

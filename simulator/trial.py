@@ -168,7 +168,7 @@ class _Trial:
         for record in self.records:
             for command in record.commands:
                 if isinstance(command, EndRun):
-                    self._end(command, record.time_us)
+                    self._end(command, record.time_us - command.waited_us)
 
     def _end(self, command: EndRun, ended_us: int) -> None:
         facts = self.facts

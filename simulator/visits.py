@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orchspec.simulator.evals import scores_of
+
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.kernel import Kernel
     from orchspec.simulator.observe import RunObservation
@@ -58,3 +60,18 @@ class Visit:
         self.done: set[tuple[int, int]] = set()
         self.wronged = False
         self.committed_us = 0
+
+    def account(self) -> None:
+        """Observe what the run has cost and found so far."""
+        seen, kernel = self.seen, self.kernel
+        seen.escalations = self.asked
+        if kernel is None or kernel.account is None:
+            return
+        account = kernel.account
+        seen.cost_usd = account.charged_pico / 1e12
+        seen.tokens = account.charged_tokens
+        seen.attempts = account.attempts
+        seen.retries = account.retries
+        seen.wasted_usd = account.wasted_pico / 1e12
+        if kernel.verdicts:
+            seen.scores = scores_of(kernel.program.plan, kernel.verdicts)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from orchspec.compiler.codes.samples import PRELUDE, spec
+from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
 from orchspec.grammar.diagnostics import define
 
-__all__ = ["CHANNEL_END", "EMPTY_END", "UNDECLARED_SENDER"]
+__all__ = ["CHANNEL_END", "EMPTY_END", "EVAL_RACE", "EVAL_READ", "UNDECLARED_SENDER"]
 
 
 def _sent(senders: str, statement: str = 'send news(note: "begun")') -> str:
@@ -41,4 +41,30 @@ UNDECLARED_SENDER = define(
     explanation="Messages go along declared edges only. Name the flow in the `from` of the channel.",
     bad=_sent("ann"),
     good=_GOOD,
+)
+
+
+def _judged(statement: str, rest: str = "return draft") -> str:
+    return in_flow(f"step draft = Draft(topic) by ann\n{statement}\n{rest}")
+
+
+_EVAL = "eval quality = Check(draft) by bob { sample = 10% }"
+
+EVAL_RACE = define(
+    "E1104",
+    "eval-race",
+    "the eval `{name}` is no race: who answers first would decide what is measured",
+    explanation="Quality is looked at `by` an agent, by `any`, by `all of` several or by `N of` one; their values are "
+    "all counted.",
+    bad=_judged("eval quality = Check(draft) by first of [ann, bob]"),
+    good=_judged(_EVAL),
+)
+EVAL_READ = define(
+    "E1105",
+    "eval-read",
+    "`{name}` is an eval, and nothing may depend on it",
+    explanation="An eval looks on: it is done for a sample only, beside the run, and never changes its outcome. What a "
+    "flow decides on is a step.",
+    bad=_judged(_EVAL, "return quality"),
+    good=_judged(_EVAL),
 )

@@ -24,11 +24,9 @@ class Unbuilt:
 
 _DRAFT = "step draft = Draft(topic) by ann\n"
 _GOOD = in_flow(_DRAFT + "return draft")
-_LOOSE = "contract Lead(goal: Text) -> Note\nagent boss fulfills Lead\n"
 
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
-    "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
     "machine-signal": (
         35,
         "a transition on a signal",
@@ -39,56 +37,11 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "  final state e { return s.d }\n  final state g { return { text: topic, score: 0.5 } }\n}"
         ),
     ),
-    "supervise": (
-        4,
-        "`supervise`",
-        "write a `repeat` of plan and work",
-        spec(
-            _LOOSE + "flow f(t: Text) -> Note {\n  supervise answer = Lead(t) by boss { workers = [ann] "
-            " rounds = 2 }\n  return answer\n}"
-        ),
-    ),
-    "peers": (
-        5,
-        "`peers`",
-        "write a `repeat` whose steps hand over to each other",
-        in_flow(
-            "peers agreed = Draft(topic) among [ann, bob] {\n  start = ann\n  hops = 3\n  handoff ann -> bob\n}"
-            "\nreturn agreed"
-        ),
-    ),
-    "eval": (
-        6,
-        "`eval`",
-        "write a step that nobody waits for",
-        in_flow(_DRAFT + "eval quality = Check(draft) by bob { sample = 10% }\nreturn draft"),
-    ),
-    "hedge": (
-        12,
-        "`hedge`",
-        "race two agents with `by first of [a, b]`",
-        PRELUDE + "policy fast { hedge = after(p95) }\n",
-    ),
-    "elastic": (
-        13,
-        "elastic `slots = a..b`",
-        "give the number of slots",
-        PRELUDE + "agent cy fulfills Draft { slots = 2..20 }\n",
-    ),
     "persistent": (
         14,
         "a persistent session",
         "use `session = per_run`, and hand over what must be kept",
         PRELUDE + "agent cy fulfills Draft { session = persistent }\n",
-    ),
-    "early": (
-        20,
-        "`early = true`",
-        "leave it out: all candidates are waited for",
-        in_flow(
-            "step notes = Draft(topic) by all of [ann, bob]\n"
-            "arbitrate note = notes { decide = first  early = true }\nreturn note"
-        ),
     ),
     "fold": (21, "`fold`", "summarize in a step of its own", PRELUDE + "agent cy fulfills Draft { fold = Check }\n"),
     "context": (
@@ -96,26 +49,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "`context` of an agent",
         "give the `context` of its models",
         PRELUDE + "agent cy fulfills Draft { context = 100k }\n",
-    ),
-    "critical-section": (
-        23,
-        "`tools` of a scope",
-        "give the tool `slots = 1`",
-        in_flow("scope quiet {\n  tools = [search]\n  step draft = Draft(topic) by ann\n  give draft\n}\nreturn quiet"),
-    ),
-    "limits-here": (
-        24,
-        "`{name}` of {place}",
-        "put it on the agent, or on a tool for `rate` and `slots`",
-        in_flow(
-            "step draft = Draft(topic) by ann { breaker = breaker(failures: 3, within: 1min, rest: 30s) }\nreturn draft"
-        ),
-    ),
-    "loop-types": (
-        28,
-        "the type `{name}` of `supervise` and `peers`",
-        "write a `repeat` of plan and work",
-        "orch 1\ncontract Lead(goal: Text, so_far: List<Done>) -> Text\n",
     ),
 }
 

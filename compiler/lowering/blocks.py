@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
-from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
+from orchspec.compiler.lowering.expressions import lower_arguments, lower_expression, lower_optional
+from orchspec.compiler.lowering.loops import lower_peers, lower_supervise
 from orchspec.compiler.lowering.nodes import Nodes
-from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_on_failure, lower_policy
+from orchspec.compiler.lowering.who import (
+    eval_within_us,
+    lower_candidate,
+    lower_candidates,
+    lower_gate,
+    lower_on_failure,
+    lower_policy,
+)
 from orchspec.compiler.model import (
-    Argument,
     ArmInfo,
     BlockInfo,
     Checked,
     FlowInfo,
     LoopInfo,
     MachineInfo,
+    PolicyValues,
     Reference,
     RuleInfo,
     StateInfo,
@@ -28,9 +37,11 @@ from orchspec.compiler.plan import (
     Block,
     Checkpoint,
     EffectStep,
+    Evaluation,
     Expr,
     Fail,
     FlowStep,
+    Gate,
     Give,
     Let,
     Machine,
@@ -53,17 +64,11 @@ from orchspec.compiler.plan import (
 from orchspec.compiler.types import FLOAT, INT, TIME, Nothing, Type, required
 from orchspec.grammar import syntax
 
-__all__ = ["Lowering", "lower_arguments"]
+__all__ = ["Lowering"]
 
 
-def lower_arguments(checked: Checked, arguments: tuple[Argument, ...]) -> list[Expr]:
-    """The arguments of a call in the order of the parameters, defaults filled in."""
-    return [
-        lower_default(checked, argument.param.node.default)
-        if argument.value is None
-        else lower_expression(checked, argument.value)
-        for argument in arguments
-    ]
+Limited: TypeAlias = syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers
+"""Statements that may have limits of their own."""
 
 
 class Lowering:
@@ -73,6 +78,7 @@ class Lowering:
         self.checked = checked
         self.nodes = nodes
         self.profiles = profiles
+        self.gates: dict[str, Gate] = {}
 
     def block(self, info: BlockInfo) -> Block:
         """A block with all that is nested in it."""
@@ -112,13 +118,23 @@ class Lowering:
             "budget": info.budget,
         }
         if info.effect is not None:
-            return EffectStep("effect", *place, info.effect.name, arguments, policy=lower_policy(info.policy), **rest)
+            policy, gate = lower_policy(info.policy), self.gate(info.node, info.own)
+            return EffectStep("effect", *place, info.effect.name, arguments, policy=policy, gate=gate, **rest)
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
             return SignalStep("signal", *place, info.signal.name, arguments, timeout_us=timeout_us, **rest)
         assert info.flow is not None, "a step is a task, an effect, a signal or a flow"
         policy, urgency = lower_policy(info.policy), lower_optional(self.checked, info.urgency)
-        return FlowStep("flow", *place, info.flow.name, arguments, policy=policy, urgency=urgency, **rest)
+        return FlowStep(
+            "flow",
+            *place,
+            info.flow.name,
+            arguments,
+            policy=policy,
+            urgency=urgency,
+            gate=self.gate(info.node, info.own),
+            **rest,
+        )
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
         assert info.contract is not None
@@ -140,7 +156,22 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             budget=info.budget,
+            gate=self.gate(info.node, info.own),
         )
+
+    def gate(
+        self, node: syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers, own: PolicyValues
+    ) -> str | None:
+        """The name under which the limits of a statement stand in the plan, or none.
+
+        It tells it from all others that an engine may run.
+        """
+        gate = lower_gate(own)
+        if gate is None:
+            return None
+        name = f"{PurePath(node.span.source.name).stem}/{node.name.text}#{self.nodes[node]}"
+        self.gates[name] = gate
+        return name
 
     def _over(self, loop: LoopInfo | None) -> Over | None:
         if loop is None:
@@ -166,6 +197,8 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             urgency=lower_optional(self.checked, info.urgency),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
+            tools=[tool.name for tool in info.tools],
+            gate=self.gate(node, info.policy),
         )
 
     def repeat(self, node: syntax.Repeat, _: BlockInfo, needs: list[int]) -> Repeat:
@@ -235,7 +268,7 @@ class Lowering:
             Transition(on.event.text, places[target], lower_optional(self.checked, on.when))  # type: ignore[arg-type]
             for on, target in info.ways
         ]
-        kept = [slot.name for slot in frame.slots[frame.given :]]
+        kept = [slot.name for slot in frame.kept()]
         final = info.node.kind == "final"
         return State(info.node.name.text, info.slot.index, self.block(info.body), kept, info.visits, final, ways)
 
@@ -296,7 +329,30 @@ class Lowering:
         found = self.checked.resolved[node.name]
         assert isinstance(found, Reference), "what is reverted has a name"
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
+        if isinstance(found.slot.declared, syntax.State):
+            of = -1 - of  # the states of a machine are one statement of its block
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
+
+    def evaluation(self, node: syntax.Eval, _: BlockInfo, needs: list[int]) -> Evaluation:
+        """A look at the quality."""
+        info = self.checked.evals[node]
+        assert info.contract is not None, "an eval asks for a contract"
+        candidates = lower_candidates(info.candidates, info.prefer, self.profiles)
+        return Evaluation(
+            kind="eval",
+            node=self.nodes[node],
+            name=node.name.text,
+            needs=needs,
+            contract=info.contract.name,
+            args=lower_arguments(self.checked, info.arguments),
+            pattern=info.pattern,
+            candidates=candidates,
+            within_us=eval_within_us(candidates),
+            copies=info.copies,
+            prefer=info.prefer,
+            sample=info.sample,
+            gate=self.gate(node, info.own),
+        )
 
     def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
         """A message."""
@@ -331,8 +387,11 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Checkpoint: Lowering.checkpoint,
     syntax.Until: Lowering.until,
     syntax.Revert: Lowering.revert,
+    syntax.Supervise: lower_supervise,
+    syntax.Peers: lower_peers,
     syntax.Wait: Lowering.wait,
     syntax.Send: Lowering.send,
+    syntax.Eval: Lowering.evaluation,
     syntax.Give: Lowering.give,
     syntax.Return: Lowering.give,
 }

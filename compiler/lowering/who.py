@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from orchspec.compiler.lowering.expressions import lower_optional
 from orchspec.compiler.lowering.reserve import estimated
 from orchspec.compiler.model import CandidateInfo, Checked, OnFailureInfo, PolicyValues, TierInfo
-from orchspec.compiler.plan import Candidate, OnFailure, Policy, Profile, Tier
+from orchspec.compiler.plan import Candidate, Gate, OnFailure, Policy, Profile, Tier
 
-__all__ = ["Prefer", "lower_candidate", "lower_candidates", "lower_on_failure", "lower_policy"]
+__all__ = [
+    "EVAL_GRACE_US",
+    "Prefer",
+    "eval_within_us",
+    "lower_candidate",
+    "lower_candidates",
+    "lower_gate",
+    "lower_on_failure",
+    "lower_policy",
+]
+
+EVAL_GRACE_US: Final = 10 * 60 * 1_000_000
+"""What an eval is given at most beyond the time of its attempts, so that no run waits for it without end."""
 
 Prefer = Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"]
 
 
 def lower_policy(values: PolicyValues) -> Policy:
     """The policy of one place; what nobody said is one attempt without a timeout."""
-    return Policy(values.attempts or 1, values.timeout_us, values.backoff)
+    return Policy(values.attempts or 1, values.timeout_us, values.backoff, values.hedge)
+
+
+def lower_gate(values: PolicyValues) -> Gate | None:
+    """The limits that a place has of its own, or none."""
+    if values.slots is None and values.rate is None and values.breaker is None:
+        return None
+    least, most = values.slots or (None, None)
+    return Gate(least, most, values.rate, values.breaker)
 
 
 def lower_candidate(candidate: CandidateInfo, profiles: Mapping[str, Profile]) -> Candidate:
@@ -71,3 +91,13 @@ def _tier(tier: TierInfo, profile: Profile | None) -> Tier:
         input_pico=None if model is None else model.input_pico,
         output_pico=None if model is None else model.output_pico,
     )
+
+
+def eval_within_us(candidates: Sequence[Candidate]) -> int:
+    """For how long the end of a run waits for an eval by these: as long as its attempts may take, and a grace."""
+    longest = 0
+    for candidate in candidates:
+        policy = candidate.policy
+        rest_us = policy.backoff.to_us if policy.backoff is not None else 0
+        longest = max(longest, policy.attempts * ((policy.timeout_us or 0) + rest_us))
+    return longest + EVAL_GRACE_US

@@ -15,6 +15,7 @@ from orchspec.compiler.model.declarations import (
     ModelInfo,
     PolicyValues,
     SignalInfo,
+    ToolInfo,
 )
 from orchspec.compiler.model.frames import Frame, Slot
 from orchspec.compiler.plan import Budget, Need
@@ -22,11 +23,14 @@ from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
     Arm,
+    Eval,
     Expr,
     Fail,
     Give,
+    Handoff,
     Node,
     On,
+    Peers,
     Repeat,
     Return,
     Route,
@@ -35,6 +39,7 @@ from orchspec.grammar.syntax import (
     State,
     Statement,
     Step,
+    Supervise,
     Until,
 )
 
@@ -43,9 +48,12 @@ __all__ = [
     "ArmInfo",
     "BlockInfo",
     "CandidateInfo",
+    "EvalInfo",
+    "HandoffInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
+    "PeersInfo",
     "RepeatInfo",
     "RouteInfo",
     "RuleInfo",
@@ -53,6 +61,7 @@ __all__ = [
     "SendInfo",
     "StateInfo",
     "StepInfo",
+    "SuperviseInfo",
     "TierInfo",
 ]
 
@@ -122,8 +131,8 @@ class StepInfo:
 
     Exactly one of `contract`, `effect`, `flow`, `signal` is set. `arguments` stand in the order of the parameters, none
     left out; with `loop` they are evaluated in the item's frame. `copies` is the N of `N of`. `only_if`, `urgency`,
-    `width` are evaluated in the block's frame. `policy` is what the step itself says (effects: merged with theirs);
-    `candidates` hold it merged for each agent. `result` is the type of the step's name.
+    `width` are evaluated in the block's frame. `own` is what the step itself says, `policy` that of an effect or a
+    signal with it; `candidates` hold it merged for each agent. `result` is the type of the step's name.
     """
 
     node: Step
@@ -141,9 +150,61 @@ class StepInfo:
     urgency: Expr | None = None
     only_if: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
+    own: PolicyValues = field(default_factory=PolicyValues)
     policy: PolicyValues = field(default_factory=PolicyValues)
     budget: Budget | None = None
     result: Type = UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class SuperviseInfo(StepInfo):
+    """A `supervise`: a step whose `contract` is the lead's; the run fills its parameter number `so_far`.
+
+    `arguments` leave that one out; `candidates` are all who may be asked, `budget` is that of the whole.
+    """
+
+    node: Supervise  # type: ignore[assignment]
+    so_far: int = 0
+    leads: tuple[CandidateInfo, ...] = ()
+    workers: tuple[CandidateInfo, ...] = ()
+    rounds: int = 1
+    depth: int = 1
+    width: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandoffInfo:
+    """A handoff of a `peers`; its `when` is evaluated in a frame of the turn's value alone, within the block's."""
+
+    node: Handoff
+    source: AgentInfo
+    targets: tuple[AgentInfo, ...]
+
+
+@dataclass(slots=True, eq=False)
+class PeersInfo(StepInfo):
+    """A `peers`: `candidates` are those who talk; `so_far` and `arguments` as in `SuperviseInfo`."""
+
+    node: Peers  # type: ignore[assignment]
+    so_far: int = 0
+    start: AgentInfo | None = None
+    hops: int = 1
+    handoffs: list[HandoffInfo] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class EvalInfo:
+    """An eval: the contract, who fulfills it, what it says itself (as at a step), and the share of times it is done."""
+
+    node: Eval
+    contract: ContractInfo | None = None
+    arguments: tuple[Argument, ...] = ()
+    pattern: Literal["one", "any", "all", "some"] = "one"
+    candidates: tuple[CandidateInfo, ...] = ()
+    copies: int = 1
+    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    sample: float = 1.0
+    own: PolicyValues = field(default_factory=PolicyValues)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,6 +275,7 @@ class ScopeInfo:
     only_if: Expr | None = None
     urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
+    tools: tuple[ToolInfo, ...] = ()
     result: Type = UNKNOWN
 
     @property

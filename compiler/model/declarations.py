@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchspec.compiler.model.frames import Frame, Slot
-from orchspec.compiler.plan import Backoff, Breaker, Budget, Rate
+from orchspec.compiler.plan import Backoff, Breaker, Budget, Hedge, Rate
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     AgentDecl,
@@ -74,12 +74,13 @@ class FieldInfo:
 
 @dataclass(slots=True, eq=False)
 class RecordInfo:
-    """A record `type`; `frame` holds all its fields in order."""
+    """A record `type`; `frame` holds all its fields in order; `built_in`: no spec declares it."""
 
     name: str
     node: TypeDecl
     frame: Frame
     fields: list[FieldInfo] = field(default_factory=list)
+    built_in: bool = False
 
     def field(self, name: str) -> FieldInfo | None:
         """The field of that name, or none."""
@@ -97,12 +98,16 @@ class EnumInfo:
 
 @dataclass(slots=True, eq=False)
 class ParamInfo:
-    """A `param`; `value` is the inner value of its setting or default, `frame` that of its `where`."""
+    """A `param`; `value` is the inner value of its setting, of what an import binds, or of its default.
+
+    `frame` is that of its `where`; `bound` the value that an import binds, which stands in the importer.
+    """
 
     name: str
     node: ParamDecl
     frame: Frame
     type: Type = UNKNOWN
+    bound: Expr | None = None
     value: Any = None
     known: bool = False
 
@@ -152,14 +157,15 @@ class ContractInfo:
 
 @dataclass(frozen=True, slots=True)
 class PolicyValues:
-    """The policy attributes of one place; None is "not said here"."""
+    """The policy attributes of one place; None is "not said here". `slots` are the least and the most."""
 
     timeout_us: int | None = None
     attempts: int | None = None
     backoff: Backoff | None = None
     breaker: Breaker | None = None
     rate: Rate | None = None
-    slots: int | None = None
+    slots: tuple[int, int] | None = None
+    hedge: Hedge | None = None
 
     def over(self, wider: PolicyValues) -> PolicyValues:
         """These values, and where they say nothing those of the wider place."""
@@ -188,7 +194,7 @@ class ToolInfo:
 
     name: str
     node: ToolDecl
-    slots: int | None = None
+    slots: tuple[int, int] | None = None
     rate: Rate | None = None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchspec.compiler.types import UNKNOWN, Type
-from orchspec.grammar.syntax import Node
+from orchspec.grammar.syntax import Eval, Node
 
 if TYPE_CHECKING:
     from orchspec.compiler.model.declarations import AgentInfo, EnumInfo, ParamInfo
@@ -51,6 +51,10 @@ class Frame:
     def find(self, name: str) -> Slot | None:
         """The slot of that name in this very frame, or none."""
         return self._by_name.get(name)
+
+    def kept(self) -> list[Slot]:
+        """What later rounds and visits may look back at: all that is not given, but for evals."""
+        return [slot for slot in self.slots[self.given :] if not isinstance(slot.declared, Eval)]
 
     def names(self) -> list[str]:
         """The names of the slots, in order."""

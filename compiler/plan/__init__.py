@@ -40,9 +40,11 @@ above the block's frame; that of a `for` item one slot (the item) above the bloc
 from __future__ import annotations
 
 from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json, plan_from_json, plan_schema
+from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
-from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
+from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
+from orchspec.compiler.plan.loops import ASKS_MAX, DEPTH_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
 from orchspec.compiler.plan.messages import Channel, Send
 from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
@@ -70,7 +72,10 @@ from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, 
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
 __all__ = [
+    "ASKS_MAX",
+    "DEPTH_MAX",
     "FORMAT",
+    "SO_FAR",
     "Agent",
     "Arbitrate",
     "Arm",
@@ -88,6 +93,7 @@ __all__ = [
     "Effect",
     "EffectStep",
     "EnumType",
+    "Evaluation",
     "Expectation",
     "Expr",
     "Fail",
@@ -95,7 +101,10 @@ __all__ = [
     "Field",
     "Flow",
     "FlowStep",
+    "Gate",
     "Give",
+    "Handoff",
+    "Hedge",
     "Json",
     "Let",
     "Machine",
@@ -103,6 +112,7 @@ __all__ = [
     "Need",
     "OnFailure",
     "Over",
+    "Peers",
     "Plan",
     "PlanError",
     "Policy",
@@ -122,6 +132,7 @@ __all__ = [
     "State",
     "Statement",
     "Stub",
+    "Supervise",
     "TaskStep",
     "Test",
     "Tier",
@@ -130,7 +141,9 @@ __all__ = [
     "TypeExpr",
     "Until",
     "Wait",
+    "asked_of",
     "canonical_json",
     "plan_from_json",
     "plan_schema",
+    "so_far_of",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.compiler.plan.loops import Peers, Supervise
 from orchspec.compiler.plan.messages import Send
 from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 
@@ -60,6 +62,7 @@ class Arbitrate:
     `source` evaluates to the list of candidates; `source_slot` is the slot of the fan-out that made them (its givers
     and journal order count; `source` then is `["ref", up, slot]`), or None for another list, where list order counts.
     `asks` are the contract and argument expressions (in the fan-out's frame) of the asked work, for `ask(WHO)`.
+    `early`: the fan-out, which is of the same block, ends once its outcome is certain.
     """
 
     kind: Literal["arbitrate"]
@@ -121,7 +124,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """`revert name`: undoes what statement `of` of the block did that stands `up` blocks further out (0: this one)."""
+    """`revert name`: undoes what statement `of` of the block did that stands `up` blocks further out (0: this one).
+
+    `of` below 0 is a state of the machine there: -1 the first one, -2 the second, …
+    """
 
     kind: Literal["revert"]
     node: int
@@ -176,7 +182,8 @@ class Repeat:
 class Scope:
     """`scope name { … }`, or for each item of `over` (slot 0 of the body's frame).
 
-    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow.
+    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow. With `tools` a
+    critical section: an attempt begins when it has all of them.
     """
 
     kind: Literal["scope"]
@@ -192,6 +199,8 @@ class Scope:
     only_if: Expr | None = None
     urgency: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +280,15 @@ Statement: TypeAlias = (
     | Wait
     | Revert
     | Send
+    | Evaluation
     | Until
     | Give
     | Repeat
     | Scope
     | Route
     | Machine
+    | Supervise
+    | Peers
 )
 
 
@@ -296,10 +308,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A topology of steps: slots 0..len(params) of its body's frame are the parameters.
-
-    `economy` is the share of the budget past which tiers fall.
-    """
+    """A topology of steps, its parameters first in its body's frame; past `economy` of its budget, tiers fall."""
 
     name: str
     params: list[Field]

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "run": "Runs a flow durably and prints its result.",
     "resume": "Carries on with runs that have not ended: all of the store, unless some are named.",
     "status": "Shows the runs of a store, or how one of them stands.",
+    "watch": "Shows runs as they go: what is under way, by whom and since when, what it cost so far.",
     "journal": "Prints the records of a run, one JSON document a line.",
     "why": "Says why STEP ran when it did: what it needed, what it waited for, and the causes back to the start.",
     "doctor": "Looks for what is wrong with a store, and says what to do about it.",

@@ -74,7 +74,7 @@ def _summary(row: RunRow, asked: int) -> dict[str, Any]:
 
 def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
     from orchspec.runtime.driver.stored import folded, pinned_plan
-    from orchspec.runtime.result import result_of
+    from orchspec.runtime.result import result_of, usd_text
 
     state = folded(store, row, pinned_plan(store, row))
     asked = sum(question.run == row.run for question in store.questions())
@@ -86,6 +86,8 @@ def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
         "tokens": result.tokens,
         "steps": result.steps,
         "records": state.seq,
+        "evals": [{"name": name, "step": path, "value": value} for name, path, _, value in state.kernel.verdicts],
+        "evals_usd": usd_text(state.kernel.looked_pico),
         "open": _open(state.kernel),
     }
 
@@ -122,6 +124,8 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
         terminal.out(safe(f"{'error':<10} {document['error']['code']}: {document['error']['message']}"))
     if document["result"] is not None:
         terminal.out(f"{'result':<10} {json.dumps(document['result'])}")
+    for each in document["evals"]:
+        terminal.out(f"{'eval':<10} {safe(each['step'])} {json.dumps(each['value'])}")
     for each in document["open"]:
         terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']})"))
     if "attribution" in document:

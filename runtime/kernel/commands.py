@@ -10,7 +10,10 @@ A command's id is the sequence number of the record that caused it and its index
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+if TYPE_CHECKING:
+    from orchspec.runtime.kernel.menus import Menu
 
 __all__ = [
     "AnswerCall",
@@ -40,7 +43,9 @@ __all__ = [
 class RequestGrant:
     """Ask the dispatcher for one of `candidates` (in order of preference).
 
-    Together with its session where it is among `sessions`.
+    Together with its session where it is among `sessions`. `gates` are passed first. `watch`: which quantile of the
+    times of such work the grant is to tell, as (contract, a share for each candidate, 0 for none). `prefer = whole`
+    asks for all candidates at once, each whole: a critical section over tools.
     """
 
     place: int
@@ -49,17 +54,24 @@ class RequestGrant:
     prefer: str = "in_order"
     urgency: int = 0
     sessions: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    watch: tuple[str, tuple[float, ...]] | None = None
     outward: ClassVar[bool] = False
 
 
 @dataclass(slots=True)
 class HoldGrant:
-    """After a crash: the grant that the journal says is open counts as taken again."""
+    """After a crash: the grant that the journal says is open counts as taken again.
+
+    With `gates` that were passed for it; with `tools` it is that of a critical section over them.
+    """
 
     place: int
     attempt: int
     agent: str
     session: bool = False
+    gates: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     outward: ClassVar[bool] = False
 
 
@@ -80,6 +92,7 @@ class RunTask:
     `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
     may spend, 0 where nothing bounds it. `inbox` are the messages to the agent: channel, sender, values by name.
+    `menu`: what the lead of a `supervise`, or a peer, may choose from.
     """
 
     place: int
@@ -95,6 +108,7 @@ class RunTask:
     reserved_pico: int = 0
     reserved_tokens: int = 0
     inbox: list[Any] = field(default_factory=list)
+    menu: Menu | None = None
     outward: ClassVar[bool] = True
 
 
@@ -114,6 +128,7 @@ class AskPerson:
     deadline_us: int | None = None
     inbox: list[Any] = field(default_factory=list)
     doubt: str = ""
+    menu: Menu | None = None
     outward: ClassVar[bool] = True
 
 
@@ -290,12 +305,16 @@ class KeepReuse:
 
 @dataclass(slots=True)
 class EndRun:
-    """The run has ended; nothing of it is open. `result` is JSON of the edge."""
+    """The run has ended; nothing of it is open. `result` is JSON of the edge.
+
+    `waited_us`: for how long its outcome stood and only evals were waited for.
+    """
 
     place: int
     status: str
     result: Any = None
     error: dict[str, Any] | None = None
+    waited_us: int = 0
     outward: ClassVar[bool] = True
 
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
 from orchspec.runtime.kernel.applying import Applying, Done
-from orchspec.runtime.kernel.arbitration import Ballot, CompiledRule, Deciding
+from orchspec.runtime.kernel.arbitration import Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
+from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
+from orchspec.runtime.kernel.evals import Aside, EvalTask
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
@@ -26,6 +28,7 @@ from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.requests import Requested, Requests
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
+from orchspec.runtime.kernel.rules import Ballot, CompiledRule
 from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.signals import Awaiting
@@ -34,6 +37,7 @@ from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.kernel.timed import Timed
+from orchspec.runtime.kernel.turns import Turns
 from orchspec.runtime.kernel.undoing import Undoing, Unwinding
 from orchspec.runtime.kernel.waits import Waiting
 
@@ -67,6 +71,7 @@ _CLASSES: Final[dict[str, type]] = {
     for cls in (
         Account,
         Applying,
+        Aside,
         Asking,
         Awaiting,
         Ballot,
@@ -75,6 +80,7 @@ _CLASSES: Final[dict[str, type]] = {
         Done,
         Each,
         Enclosure,
+        EvalTask,
         Failed,
         Failure,
         Fan,
@@ -85,11 +91,13 @@ _CLASSES: Final[dict[str, type]] = {
         Requested,
         Requests,
         Reverting,
+        Rounds,
         Routing,
         Stopping,
         Task,
         Timed,
         Traversing,
+        Turns,
         Undoing,
         Unwinding,
         Waiting,
@@ -111,7 +119,7 @@ _COMPILED: Final = (
     Tier,
 )
 _SCALARS: Final = (bool, int, float, str, type(None))
-_BACKWARD: Final = frozenset({"dependents", "ready"})
+_BACKWARD: Final = frozenset({"dependents", "early", "ready", "shell"})
 """Slots of what is compiled that lead to what has a position already."""
 _MOMENTARY: Final = frozenset({"agenda", "decided", "out", "program", "room"})
 """Slots of the kernel that are empty between two events, or not its own."""
@@ -138,6 +146,8 @@ def _compiled(program: Program) -> list[Any]:
         part = pending.pop()
         if isinstance(part, (list, tuple)):
             pending.extend(reversed(part))
+        elif isinstance(part, dict):
+            pending.extend(reversed(part.values()))
         elif isinstance(part, _COMPILED):
             found.append(part)
             names = [name for name in _slots_of(type(part)) if name not in _BACKWARD]

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import (
     arbitration,
     calls,
+    delegation,
     effects,
+    evals,
     machines,
     messages,
     repeats,
@@ -33,10 +35,12 @@ from orchspec.runtime.kernel import (
     scopes,
     settling,
     signals,
+    turns,
     waits,
 )
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
+from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.events import Event
 from orchspec.runtime.kernel.export import export_kernel, restore_kernel
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
@@ -59,8 +63,24 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, effects, machines, messages, repeats, reverts))
-assert all((routes, scopes, settling, signals, waits))
+_STATEMENTS = (
+    arbitration,
+    calls,
+    delegation,
+    effects,
+    evals,
+    machines,
+    messages,
+    repeats,
+    reverts,
+    routes,
+    scopes,
+    settling,
+    signals,
+    turns,
+    waits,
+)
+assert all(_STATEMENTS)
 
 
 class Kernel:
@@ -73,22 +93,30 @@ class Kernel:
         steps: Tasks fulfilled, effects confirmed and arbitrations decided so far.
         unreported: What was charged for stopped attempts that nobody has reported the costs of, by place and attempt.
         stuck: What could not be undone: [path, why] pairs.
+        mail: Messages that wait for the next task of their receiver.
+        outcome_us: Since when the run waits for evals alone, if it does.
+        asides: Tasks of evals that are under way; the end of the run waits for them, and nothing else does.
+        verdicts: What evals found: [name, path, contract, value as JSON of the edge].
+        looked_pico: What evals cost, beside the account of the run.
         status: None while it runs; then as in EndRun.
     """
 
     __slots__ = (
         "account",
         "agenda",
+        "asides",
         "decided",
         "deadline_us",
         "flow",
         "histories",
         "ignored",
         "intents",
+        "looked_pico",
         "mail",
         "now",
         "out",
         "outcome",
+        "outcome_us",
         "places",
         "program",
         "reached",
@@ -104,6 +132,7 @@ class Kernel:
         "tool_calls",
         "unfunded",
         "unreported",
+        "verdicts",
         "zombies",
     )
 
@@ -117,6 +146,9 @@ class Kernel:
         self.places: list[Activity | None] = [None]
         self.histories: dict[str, list[Any]] = {}
         self.mail: dict[str, list[Any]] = {}
+        self.asides: list[Activity] = []
+        self.verdicts: list[list[Any]] = []
+        self.looked_pico = 0
         self.unfunded: list[Seeking] = []
         self.stopping: dict[tuple[int, int], Stopping] = {}
         self.unreported: dict[tuple[int, int], Guess] = {}
@@ -126,6 +158,7 @@ class Kernel:
         self.flow = ""
         self.deadline_us: int | None = None
         self.outcome: tuple[str, Any, dict[str, Any] | None] | None = None
+        self.outcome_us: int | None = None
         self.status: str | None = None
         self.reached: list[str] = []
         self.stuck: list[list[str]] = []
@@ -171,8 +204,11 @@ class Kernel:
                 for task in list(self.unfunded):
                     task.refund()
         self.room = False
-        if self.outcome is not None and not self.stopping:
-            self._end()
+        if self.outcome is not None:
+            if not self.stopping and not self.asides:
+                self._end()
+            elif self.outcome_us is None and evals.alone(self):
+                self.outcome_us = event.time
         return out
 
     # -------------------------------------------------------------- for those inside
@@ -219,6 +255,7 @@ class Kernel:
             names = ", ".join(path for path, _ in self.stuck)
             error["message"] = f"{error['message']}; could not be undone: {names}"
         self.outcome = (status, None, error)
+        evals.give_up(self)
 
     def _end(self) -> None:
         assert self.outcome is not None
@@ -226,7 +263,8 @@ class Kernel:
         if self.deadline_us is not None:
             self.out.append(DropTimer(0, "time"))
         self.decide(self.status, error["code"] if error is not None else None)
-        self.out.append(EndRun(0, self.status, result, error))
+        waited_us = self.now - self.outcome_us if self.outcome_us is not None else 0
+        self.out.append(EndRun(0, self.status, result, error, waited_us))
 
     # -------------------------------------------------------------- for those who keep runs elsewhere
 
@@ -256,6 +294,17 @@ class Kernel:
         """The place as a 64-bit number for draws."""
         activity = self.places[place]
         return activity.key() if activity is not None else self.root_key
+
+    def section(self, place: int, tool: str) -> tuple[int, int] | None:
+        """The critical section around a place that holds a tool: place and attempt of its grant; None where none."""
+        if not self.program.sections:
+            return None
+        node: Any = self.places[place]
+        while node is not None and node is not self:
+            if isinstance(node, Enclosing) and tool in node.tools:
+                return node.place, node.attempt
+            node = node.host if isinstance(node, Frame) else getattr(node, "owner", None)
+        return None
 
     def open_places(self) -> list[int]:
         """The places where something is under way, ascending."""

@@ -212,8 +212,7 @@ class Requests(Owner):
 
     def _settled(self, child: Requested) -> None:
         del self.open[child.ledger_key]
-        if self.ending is not None and not self.open and self.unwinding is None:
-            self._close()
+        self.go_on()
 
     def path(self) -> str:
         """That of the task."""
@@ -241,7 +240,13 @@ class Requests(Owner):
         if how != "done":
             for deed in list(self.open.values()):
                 deed.stop()
-        if not self.open and self.unwinding is None and self.task.state == SETTLING:
+        self.go_on()
+
+    def go_on(self) -> None:
+        """End the task, if it has ended, and nothing of it is under way, its hedge included."""
+        if self.ending is None or self.open or self.unwinding is not None or self.task.hedge is not None:
+            return
+        if self.task.state == SETTLING:
             self._close()
 
     def _close(self) -> None:

@@ -20,18 +20,32 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Tier
     from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.events import ReuseAnswered
+    from orchspec.runtime.kernel.loops import Vetting
     from orchspec.runtime.kernel.requests import Requests
 
 __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task.
+    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
 
-    `doubt`: the key that the target of an effect got, where a person is asked whether it was done.
+    `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
+    in what is given, beyond the contract.
     """
 
-    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+    __slots__ = (
+        "contract",
+        "doubt",
+        "gates",
+        "links",
+        "prefer",
+        "reusable",
+        "seats",
+        "urgency",
+        "vetting",
+        "watched",
+        "within_us",
+    )
 
     def __init__(
         self,
@@ -43,9 +57,14 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        gates: tuple[str, ...] = (),
+        watched: bool = False,
         doubt: str = "",
+        vetting: Vetting | None = None,
     ) -> None:
         self.contract = contract
+        self.gates = gates
+        self.watched = watched
         self.doubt = doubt
         self.seats = seats
         self.links = links
@@ -53,6 +72,7 @@ class Asking:
         self.urgency = urgency
         self.reusable = reusable
         self.within_us = within_us
+        self.vetting = vetting
 
 
 class Seeking(Activity):
@@ -63,6 +83,9 @@ class Seeking(Activity):
         "attempt",
         "deadline_us",
         "dispatch",
+        "failure",
+        "hedge",
+        "hedge_after_us",
         "inbox",
         "inputs",
         "offers",
@@ -105,8 +128,15 @@ class Seeking(Activity):
         self.rest_at_us = 0
         self.reuse_key: str | None = None
         self.requests: Requests | None = None
+        self.hedge: Seeking | None = None
+        self.hedge_after_us: int | None = None
+        self.failure: Failure | None = None
         self.inbox: list[Any] | None = None
         self.posted: list[Any] | None = None
+
+    def _accept(self, output: Any) -> Any:
+        """The verified value of an output, which whoever asked permits; raises Unverified."""
+        raise NotImplementedError
 
     def _finish(self, value: Any) -> None:
         """A verified value: the task is done."""
@@ -148,7 +178,7 @@ class Seeking(Activity):
         """Use the value of identical work, verified again, or do the work."""
         if event.hit:
             try:
-                value = self.kernel.program.contracts[self.asking.contract].verify(self.inputs, event.value)
+                value = self._accept(event.value)
             except Unverified as error:
                 self.kernel.decide("reuse refused", str(error))
             else:
@@ -226,5 +256,7 @@ class Seeking(Activity):
                 self.asking.prefer,
                 self.asking.urgency,
                 tuple([seat.agent for seat in seats if seat.session]),
+                self.asking.gates,
+                (self.asking.contract, tuple([seat.share for seat in seats])) if self.asking.watched else None,
             )
         )

@@ -10,3 +10,8 @@ def test_a_send_names_its_receivers_and_a_task_the_channels_of_its_agents():
     assert nodes["send desk"].lines[-1] == "to wire, ann, bob, checker"
     assert "may send on tips" in nodes["drafts"].lines
     assert not any("may send" in line for line in nodes["stories"].lines)
+
+
+def test_an_eval_says_who_looks_and_how_often():
+    nodes = {node.title: node for node in graph_of(gallery("quality"), "helpdesk").nodes()}
+    assert nodes["quality"].lines == ("eval", "Judge", "by judge", "0.2 of all, nobody waits")
