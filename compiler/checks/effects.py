@@ -220,7 +220,7 @@ def _unkeyed(context: Context, agent: AgentInfo, effect: EffectInfo) -> None:
 
 
 def raced_deeds(context: Context) -> None:
-    """Reports races of agents who may do what has no key: a loser may have done it already."""
+    """Reports races of agents who may do what has no key, since a loser may have done it, and evals of who may act."""
     for step in context.checked.steps.values():
         if step.pattern != "first":
             continue
@@ -235,3 +235,7 @@ def raced_deeds(context: Context) -> None:
                         effect=effect.name,
                         labels=[Label(effect.node.name.span, "the effect")],
                     )
+    for look in context.checked.evals.values():
+        for candidate in look.candidates:
+            for effect in candidate.agent.effects[:1]:
+                context.report.add(codes.EVAL_ACTS, look.node.name, agent=candidate.agent.name, effect=effect.name)

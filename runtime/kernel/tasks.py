@@ -28,7 +28,6 @@ from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.hedging import Hedging
 from orchspec.runtime.kernel.messages import bind
-from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.stopping import Stopping
@@ -277,30 +276,6 @@ class Task(Hedging):
             self._settle_deeds("failed", failure)
         else:
             follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
-
-    def _close_work(self) -> None:
-        kernel = self.kernel
-        kernel.tasks_open -= 1
-        if self.within_at_us is not None:
-            kernel.out.append(DropTimer(self.place, "within"))
-        if self.reuse_key is not None:
-            kernel.out.append(KeepReuse(self.place, self.reuse_key, False))
-            self.reuse_key = None
-
-    # -------------------------------------------------------------- money
-
-    def _settle(self, tokens_in: int | None, tokens_out: int | None, cost: int | None, *, sent: bool = True) -> int:
-        """Close the reservation, charge, and return what was charged (pico-dollars)."""
-        assert self.tier is not None
-        self.kernel.room = True
-        if not sent:
-            self.account.settle(self.pico, self.tokens, 0, 0)
-            return 0
-        pico, tokens, estimated = spent(self.tier, self.pico, self.tokens, tokens_in, tokens_out, cost)
-        self.account.settle(self.pico, self.tokens, pico, tokens)
-        if estimated:
-            self.account.estimate(pico)
-        return pico
 
     # -------------------------------------------------------------- stopping
 
