@@ -31,7 +31,7 @@ from orchspec.runtime.kernel.routes import CompiledArm, Routing
 from orchspec.runtime.kernel.rules import Ballot, CompiledRule
 from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
-from orchspec.runtime.kernel.signals import Awaiting
+from orchspec.runtime.kernel.signals import Awaiting, Listening
 from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
@@ -87,6 +87,7 @@ _CLASSES: Final[dict[str, type]] = {
         FanOutStep,
         Frame,
         Guess,
+        Listening,
         Repeating,
         Requested,
         Requests,
