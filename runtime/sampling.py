@@ -148,6 +148,16 @@ class AgentSampler:
         sampled.failed = bool(self._failure) and uniform(key, attempt, FAILURE) < self._failure
         return sampled
 
+    def signal(self, inputs: list[Any], key: int) -> tuple[int, Any] | None:
+        """How long after it is waited for the signal comes (microseconds), and with what; None if it never does.
+
+        Args:
+            inputs: inner values in the order of the signal's parameters.
+            key: of the place that waits.
+        """
+        sampled = self.attempt(self.target, inputs, key, 1)
+        return None if sampled.never else (sampled.latency_us, sampled.output)
+
     def receipt(self, args: list[Any], key: int) -> Any:
         """The receipt of the effect, JSON of the edge: a function of the place alone, since every send gets the same.
 

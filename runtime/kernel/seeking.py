@@ -26,13 +26,25 @@ __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task.
+    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
 
     `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
     in what is given, beyond the contract.
     """
 
-    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "vetting", "within_us")
+    __slots__ = (
+        "contract",
+        "doubt",
+        "gates",
+        "links",
+        "prefer",
+        "reusable",
+        "seats",
+        "urgency",
+        "vetting",
+        "watched",
+        "within_us",
+    )
 
     def __init__(
         self,
@@ -44,10 +56,14 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        gates: tuple[str, ...] = (),
+        watched: bool = False,
         doubt: str = "",
         vetting: Vetting | None = None,
     ) -> None:
         self.contract = contract
+        self.gates = gates
+        self.watched = watched
         self.doubt = doubt
         self.seats = seats
         self.links = links
@@ -66,6 +82,9 @@ class Seeking(Activity):
         "attempt",
         "deadline_us",
         "dispatch",
+        "failure",
+        "hedge",
+        "hedge_after_us",
         "inbox",
         "inputs",
         "offers",
@@ -106,6 +125,9 @@ class Seeking(Activity):
         self.previous_error: str | None = None
         self.rest_at_us = 0
         self.reuse_key: str | None = None
+        self.hedge: Seeking | None = None
+        self.hedge_after_us: int | None = None
+        self.failure: Failure | None = None
         self.inbox: list[Any] | None = None
         self.posted: list[Any] | None = None
 
@@ -231,5 +253,7 @@ class Seeking(Activity):
                 self.asking.prefer,
                 self.asking.urgency,
                 tuple([seat.agent for seat in seats if seat.session]),
+                self.asking.gates,
+                (self.asking.contract, tuple([seat.share for seat in seats])) if self.asking.watched else None,
             )
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchspec.compiler.plan import Backoff, OnFailure, Policy
+from orchspec.compiler.plan import Backoff, Gate, OnFailure, Policy, Rate, Tool
 from orchspec.runtime.kernel import handlers
 from orchspec.runtime.kernel.events import (
     EVENT_TYPES,
@@ -148,6 +148,16 @@ def drive_effects():
         waited.drain(waited.now + 14 * S)
         waited.at(0, "r", EffectConfirmed(0, 1, 1, 0, "late"))
         waited.drain()
+    narrow = {"gates": {"narrow": Gate(rate=Rate(1, 2 * S))}}
+    for script in ([done()], [refuses(), done()], [lost_send(), done()], [done(takes=5 * S)]):
+        Driver(plan(effect("u", 1, policy=patient, gate="narrow"), give(v("u")), **narrow), publish=script).run()
+    driver = Driver(
+        plan(effect("u", 1, policy=patient, gate="narrow"), give(v("u")), gates={"narrow": Gate(rate=Rate(1, 30 * S))}),
+        publish=[lost_send(), done()],
+    )
+    driver.begin()
+    driver.at(12 * S, "r", EffectConfirmed(0, 1, 1, 0, "late"))
+    driver.drain()
     driver = Driver(plan(effect("u", 1, policy=patient), give(v("u"))), publish=[lost_send(), refuses(), done()])
     driver.begin()
     driver.at(8 * S, "r", EffectConfirmed(0, 1, 1, 0, "late"))
@@ -155,6 +165,10 @@ def drive_effects():
 
 
 def drive_regions():
+    section = scope("s", task("a"), give(v("a")), tools=("search",))
+    Driver(plan(section, give(v("s")), tools=(Tool("search"),))).run()
+    empty = scope("s", give(1), tools=("search",))
+    Driver(plan(empty, give(v("s")), tools=(Tool("search"),))).run()
     body = (task("a"), until(["const", False]), give(v("a")))
     Driver(plan(repeat("r", 2, *body, every=3 * S), give(v("r")))).run()
     Driver(
