@@ -77,9 +77,9 @@ def check_profiles(study: Study) -> dict[str, Profile]:
         if made is not None and study.checked.profile_of.get(name) is node:
             profiles[name] = made
     if elsewhere:  # one piece of advice for the file
-        first, *others = (node.target for node in elsewhere)
+        here, *others = (node.target for node in elsewhere)
         notes = [f"so may {listed(f'`{other.text}`' for other in others)}"] if others else []
-        study.report.add(PROFILE_ELSEWHERE, first, name=first.text, notes=notes)
+        study.report.add(PROFILE_ELSEWHERE, here, name=here.text, notes=notes)
     return profiles
 
 
