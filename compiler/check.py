@@ -25,6 +25,7 @@ from orchspec.compiler.elsewhere import as_told, is_told
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Checked, Module, Place
 from orchspec.compiler.names import collect
+from orchspec.compiler.overrides import override
 from orchspec.compiler.params import check_params
 from orchspec.compiler.profiled import choose_profiles
 from orchspec.compiler.report import Report, bounded_suggestions, merged
@@ -64,7 +65,7 @@ def check(subject: Source | File, settings: Mapping[str, str] | None = None, fol
 
     Args:
         subject: its text, or its tree; of a tree the syntax errors were told by the parser and are not told again.
-        settings: other values for params, as texts: `--set width=8`.
+        settings: other values for params and attributes, as texts: `--set width=8`, `--set scout.slots=4`.
         folder: the folder of the file, for its imports and for the data that its scenarios name; none for a text that
             came from no file.
     """
@@ -82,6 +83,7 @@ def _check(
     report = Report()
     checked = Checked(file, dict(settings))
     errors = [*syntax_errors, *_load(checked, report, folder)]
+    override(checked, report)
     context = Context(checked, report)
     typer = Typer(context)
     with bounded_suggestions():

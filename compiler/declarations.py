@@ -12,6 +12,7 @@ from orchspec.compiler.constants import NotConstant, evaluate, written
 from orchspec.compiler.context import Context, Env
 from orchspec.compiler.effects import check_effects
 from orchspec.compiler.expressions import Typer
+from orchspec.compiler.library import GENERIC, LOOP_TYPES, loop_type
 from orchspec.compiler.model import (
     ChannelInfo,
     ContractInfo,
@@ -25,7 +26,7 @@ from orchspec.compiler.model import (
     SignalInfo,
     SlotKind,
 )
-from orchspec.compiler.names import LOOP_TYPES, describe, find, is_opaque, unique, unknown
+from orchspec.compiler.names import describe, find, is_opaque, unique, unknown
 from orchspec.compiler.types import (
     NOTHING,
     SCALARS,
@@ -90,8 +91,7 @@ def resolve_type(context: Context, node: TypeExpr) -> Type:
     if not name:
         return UNKNOWN
     if name in LOOP_TYPES:
-        context.unbuilt("loop-types", node.path, name=name)
-        return UNKNOWN
+        return _loop_type(context, node, name, args)
     found = _named_type(context, node, name)
     if node.args and found != UNKNOWN:
         context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} takes no types between `<` and `>`")
@@ -104,6 +104,16 @@ def _container(context: Context, node: TypeName, name: str, args: list[Type]) ->
     if name == "Map" and len(args) == 2 and (args[0] == TEXT or args[0] == UNKNOWN):
         return MapOf(args[1])
     form = "List<T>" if name == "List" else "Map<Text, T>"
+    context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} is written `{form}`")
+    return UNKNOWN
+
+
+def _loop_type(context: Context, node: TypeName, name: str, args: list[Type]) -> Type:
+    if name not in GENERIC and not args:
+        return loop_type(context.checked, name, None)
+    if name in GENERIC and len(args) == 1:
+        return UNKNOWN if is_unknown(args[0]) else loop_type(context.checked, name, args[0])
+    form = f"{name}<T>" if name in GENERIC else name
     context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} is written `{form}`")
     return UNKNOWN
 
@@ -133,7 +143,7 @@ def _named_type(context: Context, node: TypeName, name: str) -> Type:
 
 
 def _types(context: Context, node: Node) -> list[str]:
-    return [*SCALARS, "List", "Map", *context.known(node, "records", "enums", "types")]
+    return [*SCALARS, "List", "Map", *LOOP_TYPES, *context.known(node, "records", "enums", "types")]
 
 
 def declare_fields(

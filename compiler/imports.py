@@ -17,6 +17,7 @@ from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.files import Files, Found, Unfound
 from orchspec.compiler.model.modules import Binding, Module
 from orchspec.compiler.report import Report, did_you_mean, listed, replace
+from orchspec.compiler.sharing import share_declarations
 from orchspec.compiler.types import SCALARS
 from orchspec.grammar.diagnostics import Diagnostic, Label
 from orchspec.grammar.parser import BYTES_MAX, parse
@@ -92,6 +93,7 @@ def load_imports(
     files = Files(folder, shown.parent)
     loader = _Loader(report, root, files, None if folder is None else os.fspath((folder / shown.name).resolve()))
     loader.load(root)
+    share_declarations(loader.modules)
     return loader.modules, loader.syntax_errors
 
 
@@ -153,7 +155,13 @@ class _Loader:
         if parsed.file is None:
             return None
         made = Module(
-            parsed.file, found.place, f"{module.prefix}{node.alias.text}.", module, node, whole=parsed.file.whole
+            parsed.file,
+            found.place,
+            prefix=f"{module.prefix}{node.alias.text}.",
+            importer=module,
+            asked=node,
+            identity=found.identity,
+            whole=parsed.file.whole,
         )
         self._modules[key] = made
         self.modules.append(made)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
+from orchspec.compiler.library import LOOP_TYPES
 from orchspec.compiler.model import (
     AgentInfo,
     ChannelInfo,
@@ -60,13 +61,11 @@ from orchspec.grammar.syntax import (
     dotted,
 )
 
-__all__ = ["LOOP_TYPES", "collect", "describe", "find", "find_all", "find_any", "is_opaque", "unique", "unknown"]
+__all__ = ["collect", "describe", "find", "find_all", "find_any", "is_opaque", "unique", "unknown"]
 
 Info = TypeVar("Info")
 
-LOOP_TYPES = ("Delegation", "Ask", "Done", "Turn")
-"""The types that `supervise` and `peers` bring along."""
-
+_SHAREABLE = frozenset(("records", "enums", "contracts"))
 _BUILTIN_TYPES = frozenset((*SCALARS, "List", "Map", *LOOP_TYPES))
 _KIND_WORDS = {
     RecordInfo: "a type",
@@ -126,6 +125,10 @@ def _declare(context: Context, module: Module, declaration: Any, seen: dict[tupl
         return
     if space == "type" and name.text in _BUILTIN_TYPES:
         context.report.add(codes.RESERVED_TYPE, name, name=name.text)
+    home = module.shared.get(name.text) if table in _SHAREABLE else None
+    if home is not None:
+        module.add(table, name.text, home.own(table, name.text))
+        return
     full = module.prefix + name.text
     info = make(context, declaration, full)
     binding = module.bindings.get(name.text)
@@ -273,13 +276,15 @@ def find_all(context: Context, at: Iterable[Path | Expr], kind: type[Info]) -> t
     from orchspec.compiler.codes.declarations import REPEATED_IN_LIST
 
     found: list[Info] = []
+    names: list[str] = []
     complete = True
     for item in at:
         info = find(context, item, kind)
         if info is None:
             complete = False
-        elif info in found:
-            context.report.add(REPEATED_IN_LIST, item, name=getattr(info, "name", ""))
-        else:
+        elif info not in found:
             found.append(info)
+            names.append(item.span.text)
+        elif item.span.text in names:  # under two aliases it is no slip: both files are meant
+            context.report.add(REPEATED_IN_LIST, item, name=getattr(info, "name", ""))
     return found, complete

@@ -82,7 +82,7 @@ class Attempts:
         key = visit.kernel.draw_key(place)
         now = int(self._env.now)
         strike = clock.faults.strike(command.agent, key, number, now)
-        sampled = clock.cast.players[command.agent].attempt(command.contract, command.inputs, key, number)
+        sampled = clock.cast.players[command.agent].attempt(command.contract, command.inputs, key, number, command.menu)
         attempt = _Attempt(run, command, key, sampled, strike, now)
         if strike is not None:
             self._strike(attempt, strike)

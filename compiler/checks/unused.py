@@ -5,9 +5,9 @@ from __future__ import annotations
 from orchspec.compiler.checks.calls import called_first, steps_in
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import AgentInfo, ContractInfo, FlowInfo
+from orchspec.compiler.model import AgentInfo, ContractInfo, FlowInfo, SuperviseInfo
 from orchspec.compiler.types import Nothing
-from orchspec.grammar.syntax import Arbitrate, Let, Node, Repeat, Route, Scope, Step
+from orchspec.grammar.syntax import Arbitrate, Let, Node, Peers, Repeat, Route, Scope, Step, Supervise
 
 __all__ = ["unused_declarations", "unused_names"]
 
@@ -59,6 +59,8 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
     for step in context.checked.steps.values():
         if step.contract is not None:
             contracts.add(step.contract)
+        if isinstance(step, SuperviseInfo):
+            contracts.update(contract for worker in step.workers for contract in worker.agent.fulfills)
         agents.update(candidate.agent for candidate in step.candidates)
         agents.update(link.who.agent for link in step.on_failure if link.who is not None)
     for look in context.checked.evals.values():
@@ -82,7 +84,7 @@ def unused_names(context: Context) -> None:
         if _acts(context, flow.node, acting):
             acting.add(flow)
     for statement, slot in context.checked.slots.items():
-        if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Route | Let):
+        if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Route | Let | Supervise | Peers):
             continue
         if isinstance(statement, Route) and _guards(context, statement):
             continue

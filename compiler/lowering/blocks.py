@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
+from orchspec.compiler.lowering.expressions import lower_arguments, lower_expression, lower_optional
+from orchspec.compiler.lowering.loops import lower_peers, lower_supervise
 from orchspec.compiler.lowering.nodes import Nodes
 from orchspec.compiler.lowering.who import (
     eval_within_us,
@@ -16,7 +17,6 @@ from orchspec.compiler.lowering.who import (
     lower_policy,
 )
 from orchspec.compiler.model import (
-    Argument,
     ArmInfo,
     BlockInfo,
     Checked,
@@ -60,17 +60,7 @@ from orchspec.compiler.plan import (
 from orchspec.compiler.types import FLOAT, INT, TIME, Nothing, Type, required
 from orchspec.grammar import syntax
 
-__all__ = ["Lowering", "lower_arguments"]
-
-
-def lower_arguments(checked: Checked, arguments: tuple[Argument, ...]) -> list[Expr]:
-    """The arguments of a call in the order of the parameters, defaults filled in."""
-    return [
-        lower_default(checked, argument.param.node.default)
-        if argument.value is None
-        else lower_expression(checked, argument.value)
-        for argument in arguments
-    ]
+__all__ = ["Lowering"]
 
 
 class Lowering:
@@ -303,6 +293,8 @@ class Lowering:
         found = self.checked.resolved[node.name]
         assert isinstance(found, Reference), "what is reverted has a name"
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
+        if isinstance(found.slot.declared, syntax.State):
+            of = -1 - of  # the states of a machine are one statement of its block
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
     def evaluation(self, node: syntax.Eval, _: BlockInfo, needs: list[int]) -> Evaluation:
@@ -358,6 +350,8 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Checkpoint: Lowering.checkpoint,
     syntax.Until: Lowering.until,
     syntax.Revert: Lowering.revert,
+    syntax.Supervise: lower_supervise,
+    syntax.Peers: lower_peers,
     syntax.Wait: Lowering.wait,
     syntax.Send: Lowering.send,
     syntax.Eval: Lowering.evaluation,

@@ -27,6 +27,8 @@ _NUMBERED = (
     syntax.Repeat,
     syntax.Scope,
     syntax.Route,
+    syntax.Supervise,
+    syntax.Peers,
     syntax.MachineDecl,
     syntax.State,
     syntax.ScenarioDecl,

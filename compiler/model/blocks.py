@@ -26,8 +26,10 @@ from orchspec.grammar.syntax import (
     Expr,
     Fail,
     Give,
+    Handoff,
     Node,
     On,
+    Peers,
     Repeat,
     Return,
     Route,
@@ -36,6 +38,7 @@ from orchspec.grammar.syntax import (
     State,
     Statement,
     Step,
+    Supervise,
     Until,
 )
 
@@ -45,9 +48,11 @@ __all__ = [
     "BlockInfo",
     "CandidateInfo",
     "EvalInfo",
+    "HandoffInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
+    "PeersInfo",
     "RepeatInfo",
     "RouteInfo",
     "RuleInfo",
@@ -55,6 +60,7 @@ __all__ = [
     "SendInfo",
     "StateInfo",
     "StepInfo",
+    "SuperviseInfo",
     "TierInfo",
 ]
 
@@ -146,6 +152,42 @@ class StepInfo:
     policy: PolicyValues = field(default_factory=PolicyValues)
     budget: Budget | None = None
     result: Type = UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
+class SuperviseInfo(StepInfo):
+    """A `supervise`: a step whose `contract` is the lead's; the run fills its parameter number `so_far`.
+
+    `arguments` leave that one out; `candidates` are all who may be asked, `budget` is that of the whole.
+    """
+
+    node: Supervise  # type: ignore[assignment]
+    so_far: int = 0
+    leads: tuple[CandidateInfo, ...] = ()
+    workers: tuple[CandidateInfo, ...] = ()
+    rounds: int = 1
+    depth: int = 1
+    width: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandoffInfo:
+    """A handoff of a `peers`; its `when` is evaluated in a frame of the turn's value alone, within the block's."""
+
+    node: Handoff
+    source: AgentInfo
+    targets: tuple[AgentInfo, ...]
+
+
+@dataclass(slots=True, eq=False)
+class PeersInfo(StepInfo):
+    """A `peers`: `candidates` are those who talk; `so_far` and `arguments` as in `SuperviseInfo`."""
+
+    node: Peers  # type: ignore[assignment]
+    so_far: int = 0
+    start: AgentInfo | None = None
+    hops: int = 1
+    handoffs: list[HandoffInfo] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

@@ -52,6 +52,7 @@ from orchspec.grammar.syntax import (
     Expr,
     File,
     Node,
+    Peers,
     ProfileDecl,
     RecordLit,
     Repeat,
@@ -61,6 +62,7 @@ from orchspec.grammar.syntax import (
     Send,
     State,
     Step,
+    Supervise,
     TestDecl,
 )
 
@@ -140,7 +142,7 @@ class Checked:
 
     blocks: dict[Node, BlockInfo] = field(default_factory=dict)
     """By FlowDecl, Scope, Repeat (its rounds) and Block (its `else`, and the arms of a Route)."""
-    steps: dict[Step, StepInfo] = field(default_factory=dict)
+    steps: dict[Step | Supervise | Peers, StepInfo] = field(default_factory=dict)
     arbitrations: dict[Arbitrate, ArbitrateInfo] = field(default_factory=dict)
     repeats: dict[Repeat, RepeatInfo] = field(default_factory=dict)
     scopes: dict[Scope, ScopeInfo] = field(default_factory=dict)
@@ -148,7 +150,7 @@ class Checked:
     sends: dict[Send, SendInfo] = field(default_factory=dict)
     evals: dict[Eval, EvalInfo] = field(default_factory=dict)
     slots: dict[Node, Slot] = field(default_factory=dict)
-    """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Route, Let) gives."""
+    """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Route, Let, Supervise, Peers) gives."""
     rounds: dict[Repeat, dict[str, Type]] = field(default_factory=dict)
     """The fields of `Round` types."""
 

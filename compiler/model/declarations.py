@@ -74,12 +74,13 @@ class FieldInfo:
 
 @dataclass(slots=True, eq=False)
 class RecordInfo:
-    """A record `type`; `frame` holds all its fields in order."""
+    """A record `type`; `frame` holds all its fields in order; `built_in`: no spec declares it."""
 
     name: str
     node: TypeDecl
     frame: Frame
     fields: list[FieldInfo] = field(default_factory=list)
+    built_in: bool = False
 
     def field(self, name: str) -> FieldInfo | None:
         """The field of that name, or none."""

@@ -66,6 +66,10 @@ class Module:
     bindings: dict[str, Binding] = field(default_factory=dict)
     opaque: set[str] = field(default_factory=set)
     """Names that constructs not built yet declare (refused already): nothing more is said about them."""
+    identity: str | None = None
+    """What tells its file from others; none for the spec itself."""
+    shared: dict[str, Module] = field(default_factory=dict)
+    """Types and contracts that are those of another module of the same file, since they read nothing bound."""
     whole: bool = True
     misbound: bool = False
     """Whether something that was bound does not fit, which was reported: what follows from it is not told."""

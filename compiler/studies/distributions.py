@@ -18,6 +18,7 @@ from orchspec.compiler.codes.studies import (
     UNKNOWN_DISTRIBUTION,
 )
 from orchspec.compiler.codes.types import DUPLICATE_ARGUMENT, DUPLICATE_ENTRY, TYPE_MISMATCH
+from orchspec.compiler.library import sampled_type
 from orchspec.compiler.model import FieldInfo, RecordInfo
 from orchspec.compiler.plan import Dist
 from orchspec.compiler.report import did_you_mean, listed
@@ -142,7 +143,7 @@ def distribution(study: Study, expr: syntax.Expr, want: Type, what: str, *, nega
 
 def of_field(study: Study, expr: syntax.Expr, info: FieldInfo) -> Dist | Failed:
     """A distribution for a field of a record, whose certain values and ends hold the field's constraint."""
-    dist = distribution(study, expr, info.type, f"`{info.name}`")
+    dist = distribution(study, expr, sampled_type(study.checked, info, expr), f"`{info.name}`")
     if isinstance(dist, Failed):
         return FAILED
     match dist:

@@ -102,6 +102,9 @@ class Loop(Protocol):
     def schedule(self) -> None:
         """Have the inbox drained soon."""
 
+    def poll(self) -> None:
+        """Drain the mailbox."""
+
     def tell(self, message: str) -> None:
         """Something that a person should know and that changes no decision."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Tier
     from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.events import ReuseAnswered
+    from orchspec.runtime.kernel.loops import Vetting
 
 __all__ = ["Asking", "Seeking"]
 
@@ -27,10 +28,11 @@ __all__ = ["Asking", "Seeking"]
 class Asking:
     """What is asked: fixed for all attempts of a task.
 
-    `doubt`: the key that the target of an effect got, where a person is asked whether it was done.
+    `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
+    in what is given, beyond the contract.
     """
 
-    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "vetting", "within_us")
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Asking:
         reusable: bool = False,
         within_us: int | None = None,
         doubt: str = "",
+        vetting: Vetting | None = None,
     ) -> None:
         self.contract = contract
         self.doubt = doubt
@@ -52,6 +55,7 @@ class Asking:
         self.urgency = urgency
         self.reusable = reusable
         self.within_us = within_us
+        self.vetting = vetting
 
 
 class Seeking(Activity):
@@ -105,6 +109,10 @@ class Seeking(Activity):
         self.inbox: list[Any] | None = None
         self.posted: list[Any] | None = None
 
+    def _accept(self, output: Any) -> Any:
+        """The verified value of an output, which whoever asked permits; raises Unverified."""
+        raise NotImplementedError
+
     def _finish(self, value: Any) -> None:
         """A verified value: the task is done."""
         raise NotImplementedError
@@ -145,7 +153,7 @@ class Seeking(Activity):
         """Use the value of identical work, verified again, or do the work."""
         if event.hit:
             try:
-                value = self.kernel.program.contracts[self.asking.contract].verify(self.inputs, event.value)
+                value = self._accept(event.value)
             except Unverified as error:
                 self.kernel.decide("reuse refused", str(error))
             else:

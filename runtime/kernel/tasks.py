@@ -85,6 +85,7 @@ class Task(Seeking):
     def _send(self, seat: Seat) -> None:
         kernel = self.kernel
         asking = self.asking
+        menu = asking.vetting.menu(self) if asking.vetting is not None else None
         inbox = self.inbox[1] if self.inbox is not None else []
         if seat.person:
             deadline_us = self.deadline_us
@@ -101,6 +102,7 @@ class Task(Seeking):
                     deadline_us,
                     inbox,
                     asking.doubt,
+                    menu,
                 )
             )
             return
@@ -121,6 +123,7 @@ class Task(Seeking):
                 self.pico,
                 self.tokens,
                 inbox,
+                menu,
             )
         )
 
@@ -145,7 +148,7 @@ class Task(Seeking):
         assert self.seat is not None
         kernel = self.kernel
         try:
-            value = kernel.program.contracts[self.asking.contract].verify(self.inputs, output)
+            value = self._accept(output)
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
@@ -160,6 +163,13 @@ class Task(Seeking):
             kernel.out.append(KeepReuse(self.place, self.reuse_key, True, output, kept_us))
             self.reuse_key = None
         self._finish(value)
+
+    def _accept(self, output: Any) -> Any:
+        asking = self.asking
+        value = self.kernel.program.contracts[asking.contract].verify(self.inputs, output)
+        if asking.vetting is not None:
+            asking.vetting.vet(self, value)
+        return value
 
     def _finish(self, value: Any) -> None:
         self.state = CLOSED

@@ -23,6 +23,7 @@ RENDERED = (
     "bindings",
     "budgets",
     "deeds_of_agents",
+    "delegation",
     "effects_in_loops",
     "handoffs",
     "imports",
