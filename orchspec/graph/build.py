@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import (
     Arbitrate,
+    Effect,
     EffectStep,
     FlowStep,
     Machine,
@@ -206,10 +207,19 @@ class _Builder:
 
     def _effect(self, name: str, step: EffectStep, frames: Frames) -> Node:
         effect = self.plan.effects[step.effect]
-        key = self.reader.text(effect.key, [[param.name for param in effect.params]])
-        lines = [f"effect {step.effect}", *self._over(step.over, step.need, frames), f"once for each {key}"]
+        lines = [f"effect {step.effect}", *self._over(step.over, step.need, frames), self._single(effect)]
         lines += [*budget_words(step.budget), *self._guards(step, frames)]
         return Node(name, "effect", step.name or step.effect, tuple(lines), step.over is not None)
+
+    def _single(self, effect: Effect) -> str:
+        """How an effect stays single."""
+        if effect.key is not None:
+            return f"once for each {self.reader.text(effect.key, [[param.name for param in effect.params]])}"
+        if effect.idempotent:
+            return "twice is as once"
+        if effect.check is not None:
+            return f"in doubt {effect.check.effect} tells"
+        return "in doubt a person tells"
 
     def _undo(self, group: Group, name: str, of: str) -> None:
         effect = self.plan.effects[of]
