@@ -8,7 +8,7 @@ greatest fixed point is found by taking facts away until nothing changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from orchspec.compiler.attributes import Settings
@@ -49,11 +49,11 @@ def check_machine(blocks: Blocks, info: FlowInfo, node: MachineDecl) -> None:
     settings = Settings(typer, MACHINE, items)
     info.budget = settings.budget or Caps()
     info.economy = settings.share("economy")
-    known: dict[State, frozenset[Fact]] = {}
+    known = _Left()
     checks = [_open(blocks, info, machine, state, known) for state in node.states]
     for state in machine.states.values():
         _ways(blocks, machine, state)
-    known.update(_known(machine))
+    known.settle(machine)
     for check in checks:
         check()
     for state in machine.states.values():
@@ -121,25 +121,46 @@ def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo) -> None:
             report.absent(name_codes.UNKNOWN_NAME, on.target, kind="state", name=on.target.text, fix=fix)
 
 
-def _known(machine: MachineInfo) -> dict[State, frozenset[Fact]]:
-    everything: frozenset[Fact] = frozenset((state.slot,) for state in machine.states.values())
-    known = dict.fromkeys((state.node for state in machine.states.values()), everything)
-    if machine.initial is not None:
-        known[machine.initial.node] = frozenset()
-    changed = True
-    while changed:
-        changed = False
-        for state in machine.states.values():
-            here: frozenset[Fact] = frozenset({(state.slot,)})
+class _Left(Mapping[State, frozenset[Fact]]):
+    """For each state those that every way to it has left through `done`, which therefore have a value there.
+
+    They are held as bits, the first state's the lowest: a set for each state would take the square of their number.
+    """
+
+    def __init__(self) -> None:
+        self._bits: dict[State, int] = {}
+        self._facts: list[Fact] = []
+
+    def settle(self, machine: MachineInfo) -> None:
+        """Follows the ways from the initial state until nothing more is lost."""
+        bits = {state.node: 1 << place for place, state in enumerate(machine.states.values())}
+        self._facts = [(state.slot,) for state in machine.states.values()]
+        self._bits = dict.fromkeys(bits, (1 << len(bits)) - 1)
+        if machine.initial is not None:
+            self._bits[machine.initial.node] = 0
+        pending = dict.fromkeys(machine.states.values())
+        while pending:
+            state = next(iter(pending))
+            del pending[state]
+            here = bits[state.node]
             for on, target in state.ways:
-                after = known[state.node]
+                after = self._bits[state.node]
                 if on.event.text != "exhausted":
-                    after = after | here if on.event.text == "done" else after - here
-                both = known[target.node] & after
-                if both != known[target.node]:
-                    known[target.node] = both
-                    changed = True
-    return known
+                    after = after | here if on.event.text == "done" else after & ~here
+                both = self._bits[target.node] & after
+                if both != self._bits[target.node]:
+                    self._bits[target.node] = both
+                    pending[target] = None
+
+    def __getitem__(self, state: State) -> frozenset[Fact]:
+        digits = reversed(f"{self._bits[state]:b}")
+        return frozenset(fact for fact, digit in zip(self._facts, digits, strict=False) if digit == "1")
+
+    def __iter__(self) -> Iterator[State]:
+        return iter(self._bits)
+
+    def __len__(self) -> int:
+        return len(self._bits)
 
 
 def _guards(blocks: Blocks, state: StateInfo, frame: Frame, known: Mapping[State, frozenset[Fact]]) -> None:
