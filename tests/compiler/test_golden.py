@@ -1,4 +1,4 @@
-"""Broken specs with their mistakes marked on the lines that have them; and how some of them read as text.
+"""Broken specs with their mistakes marked on the lines that have them; and how they read as text.
 
 `//~ E0301 @12` after a line says that exactly this code is reported on it, here starting in column 12; `//~^ E0301`
 says so of the line above. Nothing else may be reported. A folder is a spec of several files, its `main.orch` the one
@@ -18,28 +18,7 @@ from orchspec.grammar.source import Source
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 SPECS = [*sorted(GOLDEN.glob("*.orch")), *sorted(GOLDEN.glob("*/main.orch"))]
 MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
-RENDERED = (
-    "attributes",
-    "bindings",
-    "budgets",
-    "deeds_of_agents",
-    "delegation",
-    "effects_in_loops",
-    "handoffs",
-    "imports",
-    "imports_in_a_circle",
-    "messages",
-    "misspelt_names",
-    "not_built_yet",
-    "one_owner",
-    "optionals",
-    "record_literals",
-    "required_order",
-    "undecided",
-    "unkeyed_effects",
-    "waits_in_a_circle",
-    "ways_to_stay_single",
-)
+NEWCOMERS = sorted((GOLDEN / "newcomers").glob("*.orch"))
 
 
 def title(path):
@@ -93,7 +72,18 @@ def test_the_report_reads_as_before(name):
     snapshot = GOLDEN / f"{name}.txt"
     if os.environ.get("ORCH_GOLDEN") == "write":
         snapshot.write_text(text, "utf-8")
-    assert text == snapshot.read_text("utf-8")
+    renew = "ORCH_GOLDEN=write pytest tests/compiler/test_golden.py writes it anew; read it before you commit it"
+    assert snapshot.exists(), renew
+    assert text == snapshot.read_text("utf-8"), renew
+
+
+def test_each_kind_of_mistake_of_a_newcomer_is_told_in_few_words():
+    """As Python, YAML or Terraform would write it: mostly one diagnostic for each thing that is wrong."""
+    counts = {path.stem: len(found_in(path)) for path in NEWCOMERS}
+    assert len(counts) >= 80
+    assert all(counts.values())
+    assert sum(counts.values()) <= 2 * len(counts)
+    assert sum(count == 1 for count in counts.values()) >= 0.6 * len(counts)
 
 
 @pytest.mark.parametrize("path", SPECS, ids=title)
