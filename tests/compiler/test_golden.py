@@ -1,4 +1,4 @@
-"""Broken specs with their mistakes marked on the lines that have them; and how they read as text.
+"""Broken specs with their mistakes marked on the lines that have them; and how some of them read as text.
 
 `//~ E0301 @12` after a line says that exactly this code is reported on it, here starting in column 12; `//~^ E0301`
 says so of the line above. Nothing else may be reported. A folder is a spec of several files, its `main.orch` the one
@@ -65,11 +65,11 @@ def test_there_are_many_broken_specs_and_several_with_several_mistakes():
     assert sum(count > 3 for count in counts) >= 8
 
 
-@pytest.mark.parametrize("name", RENDERED)
-def test_the_report_reads_as_before(name):
-    path = next(path for path in SPECS if title(path) == name)
+@pytest.mark.parametrize("path", [*SPECS, *NEWCOMERS], ids=title)
+def test_the_report_reads_as_before(path):
     text = render_all(found_in(path))
-    snapshot = GOLDEN / f"{name}.txt"
+    folder = path.parent if path in NEWCOMERS else GOLDEN
+    snapshot = folder / f"{title(path)}.txt"
     if os.environ.get("ORCH_GOLDEN") == "write":
         snapshot.write_text(text, "utf-8")
     renew = "ORCH_GOLDEN=write pytest tests/compiler/test_golden.py writes it anew; read it before you commit it"
