@@ -25,6 +25,7 @@ from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
 from orchspec.runtime.kernel.repeats import Repeating
+from orchspec.runtime.kernel.requests import Requested, Requests
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
 from orchspec.runtime.kernel.rules import Ballot, CompiledRule
@@ -88,6 +89,8 @@ _CLASSES: Final[dict[str, type]] = {
         Guess,
         Listening,
         Repeating,
+        Requested,
+        Requests,
         Reverting,
         Rounds,
         Routing,
