@@ -157,6 +157,7 @@ class StoreContract:
         assert store.ledger() == batch.ledger
         assert store.reuse(NOW_US) == batch.reuse
         assert store.questions() == batch.questions_opened
+        assert store.turns("ann/T-7") == batch.turns
         store.close()
 
     def test_records_can_be_read_from_a_number_on(self, tmp_path: Path) -> None:
@@ -250,6 +251,39 @@ class StoreContract:
         newer = dataclasses.replace(forever, value=2, run="r2")
         store.commit(epoch, Batch(reuse=[newer]))
         assert store.reuse(NOW_US + 10) == [newer]
+        store.close()
+
+    def test_turns_of_a_session_are_appended_replaced_and_dropped_as_the_newest_says(self, tmp_path: Path) -> None:
+        store, epoch = self.owned(tmp_path)
+        other = sample.turn(1, session="ann")
+        store.commit(epoch, Batch(turns=[sample.turn(1), sample.turn(2), other]))
+        store.commit(epoch, Batch(turns=[sample.turn(3)]))
+        assert store.turns("ann/T-7") == [sample.turn(1), sample.turn(2), sample.turn(3)]
+        assert store.turns("ann") == [other]
+        assert store.turns("nobody") == []
+        summary = sample.turn(3, inputs=None, output="all of it", since=3, folded=3)
+        store.commit(epoch, Batch(turns=[summary]))
+        assert store.turns("ann/T-7") == [summary]
+        store.commit(epoch, Batch(turns=[sample.turn(4, since=4)]))
+        assert store.turns("ann/T-7") == [sample.turn(4, since=4)]
+        assert store.turns("ann") == [other]
+        store.close()
+
+    def test_turns_outlive_the_run_that_took_them(self, tmp_path: Path) -> None:
+        store, epoch = self.owned(tmp_path)
+        store.commit(epoch, Batch(runs=[sample.ended()], records=[sample.record()], turns=[sample.turn()]))
+        store.remove_run(epoch, "r1")
+        assert store.turns("ann/T-7") == [sample.turn()]
+        store.close()
+
+    def test_turn_of_an_older_epoch_or_of_a_refused_batch_is_not_there(self, tmp_path: Path) -> None:
+        store, old = self.owned(tmp_path)
+        epoch = store.acquire(this_process(), NOW_US, LEASE_US)
+        with refused(Fenced):
+            store.commit(old, Batch(turns=[sample.turn()]))
+        with refused(StoreError):
+            store.commit(epoch, Batch(turns=[sample.turn()], mail_taken=[99]))
+        assert store.turns("ann/T-7") == []
         store.close()
 
     def test_plan_is_kept_by_its_hash_without_a_lease(self, tmp_path: Path) -> None:
