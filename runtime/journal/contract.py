@@ -35,6 +35,7 @@ from orchspec.runtime.errors import (
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import Batch, Owner, ReuseRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, full_batch, refused, sample
+from orchspec.runtime.journal.session_contract import SessionContract
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["StoreContract"]
 
 
-class StoreContract:
+class StoreContract(SessionContract):
     """What holds for every store. ``make_store`` is the one thing to supply."""
 
     def make_store(self, folder: Path) -> Store:
@@ -251,39 +252,6 @@ class StoreContract:
         newer = dataclasses.replace(forever, value=2, run="r2")
         store.commit(epoch, Batch(reuse=[newer]))
         assert store.reuse(NOW_US + 10) == [newer]
-        store.close()
-
-    def test_turns_of_a_session_are_appended_replaced_and_dropped_as_the_newest_says(self, tmp_path: Path) -> None:
-        store, epoch = self.owned(tmp_path)
-        other = sample.turn(1, session="ann")
-        store.commit(epoch, Batch(turns=[sample.turn(1), sample.turn(2), other]))
-        store.commit(epoch, Batch(turns=[sample.turn(3)]))
-        assert store.turns("ann/T-7") == [sample.turn(1), sample.turn(2), sample.turn(3)]
-        assert store.turns("ann") == [other]
-        assert store.turns("nobody") == []
-        summary = sample.turn(3, inputs=None, output="all of it", since=3, folded=3)
-        store.commit(epoch, Batch(turns=[summary]))
-        assert store.turns("ann/T-7") == [summary]
-        store.commit(epoch, Batch(turns=[sample.turn(4, since=4)]))
-        assert store.turns("ann/T-7") == [sample.turn(4, since=4)]
-        assert store.turns("ann") == [other]
-        store.close()
-
-    def test_turns_outlive_the_run_that_took_them(self, tmp_path: Path) -> None:
-        store, epoch = self.owned(tmp_path)
-        store.commit(epoch, Batch(runs=[sample.ended()], records=[sample.record()], turns=[sample.turn()]))
-        store.remove_run(epoch, "r1")
-        assert store.turns("ann/T-7") == [sample.turn()]
-        store.close()
-
-    def test_turn_of_an_older_epoch_or_of_a_refused_batch_is_not_there(self, tmp_path: Path) -> None:
-        store, old = self.owned(tmp_path)
-        epoch = store.acquire(this_process(), NOW_US, LEASE_US)
-        with refused(Fenced):
-            store.commit(old, Batch(turns=[sample.turn()]))
-        with refused(StoreError):
-            store.commit(epoch, Batch(turns=[sample.turn()], mail_taken=[99]))
-        assert store.turns("ann/T-7") == []
         store.close()
 
     def test_plan_is_kept_by_its_hash_without_a_lease(self, tmp_path: Path) -> None:

@@ -91,14 +91,7 @@ class MemoryStore:
                 self._append_with_runs(batch)
             else:
                 self._append(batch.records)
-            if (
-                batch.ledger
-                or batch.reuse
-                or batch.turns
-                or batch.mail_taken
-                or batch.questions_opened
-                or batch.questions_closed
-            ):
+            if batch.others:
                 self._apply_rows(batch)
 
     def put_plan(self, plan_hash: str, json_text: str) -> None:

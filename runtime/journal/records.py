@@ -192,6 +192,12 @@ class Batch:
     questions_opened: list[QuestionRow] = field(default_factory=list)
     questions_closed: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def others(self) -> bool:
+        """Whether there is anything beside runs and records."""
+        rows = self.ledger or self.reuse or self.turns or self.mail_taken
+        return bool(rows or self.questions_opened or self.questions_closed)
+
 
 def format_time(time_us: int) -> str:
     """``time_us`` (microseconds since the epoch) as RFC 3339 in UTC, exact to the microsecond."""

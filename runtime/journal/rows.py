@@ -100,14 +100,7 @@ _NOTHING = Encoded()
 
 def encode(batch: Batch) -> Encoded:
     """The columns of all rows of ``batch``. Raises ``StoreError`` for values that JSON cannot hold."""
-    others = bool(
-        batch.ledger
-        or batch.reuse
-        or batch.turns
-        or batch.mail_taken
-        or batch.questions_opened
-        or batch.questions_closed
-    )
+    others = batch.others
     if not others and not batch.runs:
         return _NOTHING
     return Encoded(

@@ -121,8 +121,8 @@ class Store(Protocol):
     def remove_run(self, epoch: int, run: str) -> None:
         """Remove an ended run whole, with its records, mail and payloads that no other run uses, in one transaction.
 
-        The effect ledger, reusable values and sessions stay. Raises ``Fenced``, ``UnknownRun``, and ``StoreError`` for a run
-        that has not ended.
+        The effect ledger, reusable values and sessions stay. Raises ``Fenced``, ``UnknownRun``, and ``StoreError`` for
+        a run that has not ended.
         """
         ...
 
