@@ -61,7 +61,7 @@ def _who(typer: Typer, info: EvalInfo, contract: ContractInfo | None, settings: 
     elif settings.has("prefer"):
         why = "it chooses among several agents, under `by any`"
         typer.report.add(flow_codes.WITHOUT_FAN_OUT, settings.attributes["prefer"].name, name="prefer", why=why)
-    policy = read_policy(settings, limits=False)
+    policy = read_policy(settings)
     info.candidates = tuple(candidate(agent, policy, Budget()) for agent in agents)
 
 

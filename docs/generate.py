@@ -36,6 +36,7 @@ FAMILIES: Final = {
     "09": ("studies", "Profiles, scenarios and tests"),
     "10": ("unbuilt", "What this version does not run"),
     "11": ("messages", "Channels, sessions and evals"),
+    "12": ("shared", "What is shared and what is doubled"),
 }
 """The file and the title of each hundred of codes."""
 

@@ -68,9 +68,13 @@ class _Reader:
                 path = kernel.path(event.place)
                 if isinstance(kernel.places[event.place], EvalTask):
                     self.asides.add(path)
+                agent = event.agent if event.agent in self.plan.agents else ""
                 if event.waited_us:
-                    self._bar(path, event.agent, "queue", now - event.waited_us, now, ok=True)
-                self._attempts[event.place, event.attempt] = (path, event.agent, now)
+                    self._bar(path, agent, "queue", now - event.waited_us, now, ok=True)
+                if agent:
+                    self._attempts[event.place, event.attempt] = (path, agent, now)
+                elif event.place in self._effects:
+                    self._effects[event.place] = (path, now)
             case TaskFulfilled() | TaskFailed() | QuestionAnswered() | TaskStopped():
                 self._end_attempt(event.place, event.attempt, now, ok=_went_well(record))
             case EffectClaimed():

@@ -2,7 +2,8 @@
 
 E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows (from E0531 on: of
 machines), E06xx arbitration and decisions, E07xx effects, E08xx budgets, E09xx profiles, scenarios and tests,
-E10xx what this release does not build yet, E11xx channels, sessions and evals. Warnings (W) and advice (A) share
+E10xx what this release does not build yet, E11xx channels, sessions and evals, E12xx what is shared and what is
+doubled. Warnings (W) and advice (A) share
 the hundreds. To add a code: `define` it in its family, with samples; the samples are tests.
 """
 
@@ -15,6 +16,7 @@ from orchspec.compiler.codes import (
     machines,
     messages,
     names,
+    shared,
     studies,
     types,
     unbuilt,
@@ -29,6 +31,7 @@ __all__ = [
     "machines",
     "messages",
     "names",
+    "shared",
     "studies",
     "types",
     "unbuilt",

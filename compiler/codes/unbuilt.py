@@ -57,32 +57,11 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "\nreturn agreed"
         ),
     ),
-    "hedge": (
-        12,
-        "`hedge`",
-        "race two agents with `by first of [a, b]`",
-        PRELUDE + "policy fast { hedge = after(p95) }\n",
-    ),
-    "elastic": (
-        13,
-        "elastic `slots = a..b`",
-        "give the number of slots",
-        PRELUDE + "agent cy fulfills Draft { slots = 2..20 }\n",
-    ),
     "persistent": (
         14,
         "a persistent session",
         "use `session = per_run`, and hand over what must be kept",
         PRELUDE + "agent cy fulfills Draft { session = persistent }\n",
-    ),
-    "early": (
-        20,
-        "`early = true`",
-        "leave it out: all candidates are waited for",
-        in_flow(
-            "step notes = Draft(topic) by all of [ann, bob]\n"
-            "arbitrate note = notes { decide = first  early = true }\nreturn note"
-        ),
     ),
     "fold": (21, "`fold`", "summarize in a step of its own", PRELUDE + "agent cy fulfills Draft { fold = Check }\n"),
     "context": (
@@ -90,20 +69,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "`context` of an agent",
         "give the `context` of its models",
         PRELUDE + "agent cy fulfills Draft { context = 100k }\n",
-    ),
-    "critical-section": (
-        23,
-        "`tools` of a scope",
-        "give the tool `slots = 1`",
-        in_flow("scope quiet {\n  tools = [search]\n  step draft = Draft(topic) by ann\n  give draft\n}\nreturn quiet"),
-    ),
-    "limits-here": (
-        24,
-        "`{name}` of {place}",
-        "put it on the agent, or on a tool for `rate` and `slots`",
-        in_flow(
-            "step draft = Draft(topic) by ann { breaker = breaker(failures: 3, within: 1min, rest: 30s) }\nreturn draft"
-        ),
     ),
     "loop-types": (
         28,

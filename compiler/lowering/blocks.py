@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
@@ -12,6 +13,7 @@ from orchspec.compiler.lowering.who import (
     eval_within_us,
     lower_candidate,
     lower_candidates,
+    lower_gate,
     lower_on_failure,
     lower_policy,
 )
@@ -23,6 +25,7 @@ from orchspec.compiler.model import (
     FlowInfo,
     LoopInfo,
     MachineInfo,
+    PolicyValues,
     Reference,
     RuleInfo,
     StateInfo,
@@ -38,6 +41,7 @@ from orchspec.compiler.plan import (
     Expr,
     Fail,
     FlowStep,
+    Gate,
     Give,
     Let,
     Machine,
@@ -80,6 +84,7 @@ class Lowering:
         self.checked = checked
         self.nodes = nodes
         self.profiles = profiles
+        self.gates: dict[str, Gate] = {}
 
     def block(self, info: BlockInfo) -> Block:
         """A block with all that is nested in it."""
@@ -119,13 +124,23 @@ class Lowering:
             "budget": info.budget,
         }
         if info.effect is not None:
-            return EffectStep("effect", *place, info.effect.name, arguments, policy=lower_policy(info.policy), **rest)
+            policy, gate = lower_policy(info.policy), self._gate(info.node, info.own)
+            return EffectStep("effect", *place, info.effect.name, arguments, policy=policy, gate=gate, **rest)
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
             return SignalStep("signal", *place, info.signal.name, arguments, timeout_us=timeout_us, **rest)
         assert info.flow is not None, "a step is a task, an effect, a signal or a flow"
         policy, urgency = lower_policy(info.policy), lower_optional(self.checked, info.urgency)
-        return FlowStep("flow", *place, info.flow.name, arguments, policy=policy, urgency=urgency, **rest)
+        return FlowStep(
+            "flow",
+            *place,
+            info.flow.name,
+            arguments,
+            policy=policy,
+            urgency=urgency,
+            gate=self._gate(info.node, info.own),
+            **rest,
+        )
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
         assert info.contract is not None
@@ -147,7 +162,20 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             budget=info.budget,
+            gate=self._gate(info.node, info.own),
         )
+
+    def _gate(self, node: syntax.Step | syntax.Scope, own: PolicyValues) -> str | None:
+        """The name under which the limits of a step or a scope stand in the plan, or none.
+
+        It tells it from all others that an engine may run.
+        """
+        gate = lower_gate(own)
+        if gate is None:
+            return None
+        name = f"{PurePath(node.span.source.name).stem}/{node.name.text}#{self.nodes[node]}"
+        self.gates[name] = gate
+        return name
 
     def _over(self, loop: LoopInfo | None) -> Over | None:
         if loop is None:
@@ -173,6 +201,8 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             urgency=lower_optional(self.checked, info.urgency),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
+            tools=[tool.name for tool in info.tools],
+            gate=self._gate(node, info.policy),
         )
 
     def repeat(self, node: syntax.Repeat, _: BlockInfo, needs: list[int]) -> Repeat:

@@ -15,6 +15,7 @@ from orchspec.compiler.model.declarations import (
     ModelInfo,
     PolicyValues,
     SignalInfo,
+    ToolInfo,
 )
 from orchspec.compiler.model.frames import Frame, Slot
 from orchspec.compiler.plan import Budget, Need
@@ -124,8 +125,8 @@ class StepInfo:
 
     Exactly one of `contract`, `effect`, `flow`, `signal` is set. `arguments` stand in the order of the parameters, none
     left out; with `loop` they are evaluated in the item's frame. `copies` is the N of `N of`. `only_if`, `urgency`,
-    `width` are evaluated in the block's frame. `policy` is what the step itself says (effects: merged with theirs);
-    `candidates` hold it merged for each agent. `result` is the type of the step's name.
+    `width` are evaluated in the block's frame. `own` is what the step itself says, `policy` that of an effect or a
+    signal with it; `candidates` hold it merged for each agent. `result` is the type of the step's name.
     """
 
     node: Step
@@ -143,6 +144,7 @@ class StepInfo:
     urgency: Expr | None = None
     only_if: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
+    own: PolicyValues = field(default_factory=PolicyValues)
     policy: PolicyValues = field(default_factory=PolicyValues)
     budget: Budget | None = None
     result: Type = UNKNOWN
@@ -230,6 +232,7 @@ class ScopeInfo:
     only_if: Expr | None = None
     urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
+    tools: tuple[ToolInfo, ...] = ()
     result: Type = UNKNOWN
 
     @property

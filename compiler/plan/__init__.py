@@ -43,7 +43,7 @@ from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json
 from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
-from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Policy, Rate, Tier
+from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
 from orchspec.compiler.plan.messages import Channel, Send
 from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import (
@@ -97,7 +97,9 @@ __all__ = [
     "Field",
     "Flow",
     "FlowStep",
+    "Gate",
     "Give",
+    "Hedge",
     "Json",
     "Let",
     "Machine",

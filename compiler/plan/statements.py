@@ -61,6 +61,7 @@ class Arbitrate:
     `source` evaluates to the list of candidates; `source_slot` is the slot of the fan-out that made them (its givers
     and journal order count; `source` then is `["ref", up, slot]`), or None for another list, where list order counts.
     `asks` are the contract and argument expressions (in the fan-out's frame) of the asked work, for `ask(WHO)`.
+    `early`: the fan-out, which is of the same block, ends once its outcome is certain.
     """
 
     kind: Literal["arbitrate"]
@@ -177,7 +178,8 @@ class Repeat:
 class Scope:
     """`scope name { … }`, or for each item of `over` (slot 0 of the body's frame).
 
-    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow.
+    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow. With `tools` a
+    critical section: an attempt begins when it has all of them.
     """
 
     kind: Literal["scope"]
@@ -193,6 +195,8 @@ class Scope:
     only_if: Expr | None = None
     urgency: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

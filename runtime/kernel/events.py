@@ -273,9 +273,10 @@ class ReuseAnswered:
 
 @dataclass(slots=True)
 class TaskEnrolled:
-    """The dispatcher granted `agent`.
+    """The dispatcher granted `agent`: an agent, or what else was asked for (the gate of an effect, tools).
 
-    `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, or nothing).
+    `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, section, or nothing). `usual_us`: how
+    long such work takes at the quantile that was asked for, where that is known.
     """
 
     time: int
@@ -284,6 +285,7 @@ class TaskEnrolled:
     agent: str
     waited_us: int = 0
     waited_for: str = ""
+    usual_us: int | None = None
     rank: ClassVar[int] = 7
     dispatch: int = 0
 

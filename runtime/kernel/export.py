@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
 from orchspec.runtime.kernel.applying import Applying, Done
-from orchspec.runtime.kernel.arbitration import Ballot, CompiledRule, Deciding
+from orchspec.runtime.kernel.arbitration import Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.each import Each
@@ -26,6 +26,7 @@ from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, Compi
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
+from orchspec.runtime.kernel.rules import Ballot, CompiledRule
 from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.signals import Awaiting
@@ -111,7 +112,7 @@ _COMPILED: Final = (
     Tier,
 )
 _SCALARS: Final = (bool, int, float, str, type(None))
-_BACKWARD: Final = frozenset({"dependents", "ready"})
+_BACKWARD: Final = frozenset({"dependents", "early", "ready"})
 """Slots of what is compiled that lead to what has a position already."""
 _MOMENTARY: Final = frozenset({"agenda", "decided", "out", "program", "room"})
 """Slots of the kernel that are empty between two events, or not its own."""

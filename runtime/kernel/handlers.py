@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import ArmTimer
+from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.evals import give_up
 from orchspec.runtime.kernel.events import (
     CancelRequested,
@@ -42,6 +43,7 @@ from orchspec.runtime.kernel.stopping import charge_late
 from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
+    HEDGED,
     REGION_TABLE,
     RUNNING,
     SIGNAL_TABLE,
@@ -148,7 +150,9 @@ def _timer_fired(kernel: Kernel, event: TimerFired) -> None:
 
 def _is_awaited(kernel: Kernel, activity: Task | Applying, event: TimerFired) -> bool:
     """Whether it is the timer of the state and the attempt; one that fires twice, or too late, is ignored."""
-    if event.timer not in TIMER_OF.values():
+    if event.timer == "hedge" and activity.state == RUNNING and event.attempt == activity.attempt:
+        return True
+    if event.timer not in TIMER_OF.values() and event.timer != "hedge":
         raise ImpossibleEvent(f"{activity.path()} has no timer {event.timer!r}")
     if event.attempt == activity.attempt and TIMER_OF.get(activity.state) == event.timer:
         return True
@@ -200,11 +204,16 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
 
 
 def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
-    task = _task_at(kernel, event)
-    if event.attempt != task.attempt:
+    activity = _at(kernel, event)
+    if isinstance(activity, Enclosing):
+        _task(kernel, activity, event, REGION_TABLE, activity.enrolled)
+        return
+    asked = _effect_at(kernel, event) if isinstance(activity, Applying) else _task_at(kernel, event)
+    if event.attempt != asked.attempt:
         kernel.ignore()
         return
-    _task(kernel, task, event, TASK_TABLE, task.enrolled)
+    table = EFFECT_TABLE if isinstance(activity, Applying) else TASK_TABLE
+    _task(kernel, asked, event, table, asked.enrolled)
 
 
 def _task_fulfilled(kernel: Kernel, event: TaskFulfilled) -> None:
@@ -248,7 +257,8 @@ def _is_current(kernel: Kernel, task: Task, event: TaskFulfilled | TaskFailed) -
         stopping.report(event)
         stopping.close(event.place, event.attempt)
         return False
-    if task.state != CLOSED and event.attempt == task.attempt and event.dispatch == task.dispatch:
+    over = task.state in (CLOSED, HEDGED)
+    if not over and event.attempt == task.attempt and event.dispatch == task.dispatch:
         return True
     kernel.ignore()
     charge_late(task, event)

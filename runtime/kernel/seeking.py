@@ -25,12 +25,23 @@ __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task.
+    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
 
     `doubt`: the key that the target of an effect got, where a person is asked whether it was done.
     """
 
-    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "within_us")
+    __slots__ = (
+        "contract",
+        "doubt",
+        "gates",
+        "links",
+        "prefer",
+        "reusable",
+        "seats",
+        "urgency",
+        "watched",
+        "within_us",
+    )
 
     def __init__(
         self,
@@ -42,9 +53,13 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        gates: tuple[str, ...] = (),
+        watched: bool = False,
         doubt: str = "",
     ) -> None:
         self.contract = contract
+        self.gates = gates
+        self.watched = watched
         self.doubt = doubt
         self.seats = seats
         self.links = links
@@ -62,6 +77,9 @@ class Seeking(Activity):
         "attempt",
         "deadline_us",
         "dispatch",
+        "failure",
+        "hedge",
+        "hedge_after_us",
         "inbox",
         "inputs",
         "offers",
@@ -102,6 +120,9 @@ class Seeking(Activity):
         self.previous_error: str | None = None
         self.rest_at_us = 0
         self.reuse_key: str | None = None
+        self.hedge: Seeking | None = None
+        self.hedge_after_us: int | None = None
+        self.failure: Failure | None = None
         self.inbox: list[Any] | None = None
         self.posted: list[Any] | None = None
 
@@ -223,5 +244,7 @@ class Seeking(Activity):
                 self.asking.prefer,
                 self.asking.urgency,
                 tuple([seat.agent for seat in seats if seat.session]),
+                self.asking.gates,
+                (self.asking.contract, tuple([seat.share for seat in seats])) if self.asking.watched else None,
             )
         )

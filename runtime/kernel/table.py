@@ -35,6 +35,7 @@ __all__ = [
     "CLOSED",
     "DOUBT",
     "EFFECT_TABLE",
+    "HEDGED",
     "LOOKING",
     "OPEN",
     "QUEUED",
@@ -61,7 +62,7 @@ LOOKING: Final = 1
 UNFUNDED: Final = 2
 """A task that waits for room in a budget."""
 QUEUED: Final = 3
-"""A task that asked the dispatcher for an agent."""
+"""A task that asked the dispatcher for an agent, an effect that asked for its limits."""
 RUNNING: Final = 4
 """A task whose attempt is under way."""
 RESTING: Final = 5
@@ -81,6 +82,9 @@ CHECKING: Final = 11
 ASKING: Final = 12
 """An effect in doubt that a person was asked about."""
 
+HEDGED: Final = 13
+"""A task whose attempts have failed, while its hedge is still at it."""
+
 STATE_NAMES: Final = {
     CLOSED: "closed",
     LOOKING: "looking",
@@ -93,11 +97,12 @@ STATE_NAMES: Final = {
     DOUBT: "in doubt",
     OPEN: "open",
     WAITING: "waiting",
+    HEDGED: "hedged",
     CHECKING: "checking",
     ASKING: "asking",
 }
 
-_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, CLOSED})
+_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, CLOSED})
 
 TASK_TABLE: Final[Table] = {
     (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
@@ -105,27 +110,29 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, TaskFulfilled): _AFTER_FAILURE,
     (RUNNING, TaskFailed): _AFTER_FAILURE,
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
-    (RUNNING, TimerFired): _AFTER_FAILURE,
+    (RUNNING, TimerFired): _AFTER_FAILURE | {RUNNING},
     (RUNNING, MessagePosted): frozenset({RUNNING}),
-    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, CLOSED}),
+    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, CLOSED}),
     (UNFUNDED, TimerFired): frozenset({CLOSED}),
     (QUEUED, TimerFired): frozenset({CLOSED}),
 }
 """A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
-    (CLAIMING, EffectClaimed): frozenset({SENT, ASKING, CLOSED}),
+    (CLAIMING, EffectClaimed): frozenset({SENT, QUEUED, ASKING, CLOSED}),
+    (QUEUED, TaskEnrolled): frozenset({SENT}),
+    (QUEUED, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectRefused): frozenset({RESTING, CLOSED}),
     (SENT, EffectUnknown): frozenset({DOUBT}),
     (SENT, TimerFired): frozenset({DOUBT}),
     (DOUBT, EffectConfirmed): frozenset({CLOSED}),
-    (DOUBT, TimerFired): frozenset({SENT, CHECKING, ASKING, CLOSED}),
-    (CHECKING, EffectChecked): frozenset({SENT, DOUBT, CLOSED}),
+    (DOUBT, TimerFired): frozenset({SENT, QUEUED, CHECKING, ASKING, CLOSED}),
+    (CHECKING, EffectChecked): frozenset({SENT, QUEUED, DOUBT, CLOSED}),
     (CHECKING, EffectConfirmed): frozenset({CLOSED}),
     (CHECKING, TimerFired): frozenset({DOUBT}),
     (ASKING, EffectConfirmed): frozenset({CLOSED}),
-    (RESTING, TimerFired): frozenset({SENT}),
+    (RESTING, TimerFired): frozenset({SENT, QUEUED}),
     (RESTING, EffectConfirmed): frozenset({CLOSED}),
 }
 """An effect, or the undoing of one. In doubt it is sent again until its target says what is true, or somebody is asked;
@@ -135,9 +142,13 @@ Nothing is guessed. What was refused may yet be confirmed, by an earlier send th
 """
 
 REGION_TABLE: Final[Table] = {
+    (OPEN, TaskEnrolled): frozenset({OPEN, CLOSED}),
     (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
 }
-"""A region only ever takes its own timers: a deadline, or the period of a repeat."""
+"""A region only ever takes its own timers (a deadline, the period of a repeat) and what it asked for.
+
+That is the grant of its limits, or of the tools of a critical section.
+"""
 
 SIGNAL_TABLE: Final[Table] = {
     (WAITING, SignalReceived): frozenset({WAITING, CLOSED}),
@@ -148,7 +159,7 @@ SIGNAL_TABLE: Final[Table] = {
 TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle", CHECKING: "attempt"}
 """Which timer a state waits for; any other is late, since a timer may fire twice.
 
-The `within` of a question holds in every state.
+The `within` of a question holds in every state, and an attempt may have a `hedge` beside its deadline.
 """
 
 

@@ -26,12 +26,13 @@ from orchspec.runtime.kernel.commands import (
 )
 from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure
+from orchspec.runtime.kernel.hedging import Hedging
 from orchspec.runtime.kernel.messages import bind
 from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
-from orchspec.runtime.kernel.seeking import Asking, Seeking
+from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.stopping import Stopping
-from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
+from orchspec.runtime.kernel.table import CLOSED, HEDGED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
 from orchspec.runtime.kernel.values import Unverified
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ GRACE_US: Final = 10_000_000
 """How long a stopped attempt keeps its grant at most; what runs on after that is a zombie."""
 
 
-class Task(Seeking):
+class Task(Hedging):
     """One asking of one agent at one place."""
 
     __slots__ = ()
@@ -80,7 +81,15 @@ class Task(Seeking):
         if seat.timeout_us is not None:
             self.deadline_us = kernel.now + seat.timeout_us
             kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
+        if seat.double is not None:
+            self._arm_hedge(seat, event.usual_us)
         self._send(seat)
+
+    def _drop_timers(self) -> None:
+        if self.deadline_us is not None:
+            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        if self.hedge_after_us is not None:
+            self._drop_hedge_timer()
 
     def _send(self, seat: Seat) -> None:
         kernel = self.kernel
@@ -130,15 +139,13 @@ class Task(Seeking):
         kernel = self.kernel
         pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico)
         kernel.tool_calls += event.tool_calls
-        if self.deadline_us is not None:
-            kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         self._verify(event.output, pico)
 
     def answered(self, event: QuestionAnswered) -> None:
         """A person answered: what they said is verified like any output."""
         self._settle(None, None, 0)
-        if self.deadline_us is not None:
-            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         self._verify(event.value, 0)
 
     def _verify(self, output: Any, pico: int) -> None:
@@ -162,6 +169,8 @@ class Task(Seeking):
         self._finish(value)
 
     def _finish(self, value: Any) -> None:
+        if self.hedge is not None:
+            self._call_off()
         self.state = CLOSED
         self.kernel.steps += 1
         self.kernel.tasks_open -= 1
@@ -173,14 +182,15 @@ class Task(Seeking):
         """The attempt failed: retry it as the policy says, or give the step up."""
         pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico, sent=event.sent)
         self.kernel.tool_calls += event.tool_calls
-        if self.deadline_us is not None:
-            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         self._failed(event.code, event.message, pico, event.retry_after_us, "failed")
 
     def timer(self, event: TimerFired) -> None:
-        """A deadline, the end of a rest, or the end of the time for a question."""
+        """A deadline, the end of a rest, the time for a hedge, or the end of that for a question."""
         if event.timer == "backoff":
             self.fund()
+        elif event.timer == "hedge":
+            self._send_hedge()
         elif event.timer == "attempt":
             assert self.seat is not None
             message = f"{self.seat.agent} gave no answer within {_seconds(self.seat.timeout_us or 0)}"
@@ -222,6 +232,10 @@ class Task(Seeking):
 
     def _exhausted(self, failure: Failure) -> None:
         kernel = self.kernel
+        if self.hedge is not None:
+            self.failure = failure
+            self.state = HEDGED
+            return
         kernel.decide("failed", f"{failure.code}: {failure.message}")
         self._close_work()
         self.state = CLOSED
@@ -257,8 +271,7 @@ class Task(Seeking):
         # The grant and the reservation stay with the attempt until it has stopped; only its costs still count.
         assert self.seat is not None
         kernel = self.kernel
-        if self.deadline_us is not None:
-            kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         kernel.out.append(StopTask(self.place, self.attempt, self.dispatch, self.seat.agent, self.seat.person))
         if self.seat.person:
             self._settle(None, None, 0)
@@ -285,6 +298,7 @@ class Task(Seeking):
     def stop(self) -> None:
         """Stop; the owner learns at once, the attempt may still take its grace."""
         self._leave()
+        self._call_off()
         self._close_work()
         self.state = CLOSED
         self.owner.child_stopped(self)
@@ -312,18 +326,19 @@ class Task(Seeking):
     def _resend(self) -> None:
         assert self.seat is not None
         kernel = self.kernel
-        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session))
+        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session, self.asking.gates))
         if self.deadline_us is not None:
             if not self.seat.person:
                 # The attempt begins anew: the time that our crash took is not the agent's, and costs no retry.
                 self.deadline_us = kernel.now + (self.seat.timeout_us or 0)
             kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
+        if self.hedge_after_us is not None:
+            kernel.out.append(ArmTimer(self.place, "hedge", kernel.now + self.hedge_after_us, self.attempt))
         self.dispatch += 1
         # A question waits for days, over any number of restarts; asking it again harms nobody.
         if self.dispatch >= DISPATCHES_MAX and not self.seat.person:
             pico = self._settle(None, None, None)
-            if self.deadline_us is not None:
-                kernel.out.append(DropTimer(self.place, "attempt"))
+            self._drop_timers()
             message = f"{self.dispatch} engines crashed while {self.seat.agent} was at it: it is not sent again"
             self._failed("poison", message, pico, 0, "failed")
             return
