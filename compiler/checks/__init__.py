@@ -19,6 +19,7 @@ from orchspec.compiler.checks.sections import sections
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
 from orchspec.compiler.evals import read_evals
+from orchspec.compiler.sessions import folds, raced_minds
 
 __all__ = ["CHECKS", "LINTS"]
 
@@ -30,6 +31,8 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     keys_in_loops,
     nothing_to_revert,
     read_evals,
+    folds,
+    raced_minds,
     hedged_work,
     early_ends,
     sections,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
+from orchspec.compiler.codes.samples import in_flow, spec
 from orchspec.grammar.diagnostics import Code, define
 
 __all__ = ["UNBUILT", "Unbuilt"]
@@ -56,19 +56,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "peers agreed = Draft(topic) among [ann, bob] {\n  start = ann\n  hops = 3\n  handoff ann -> bob\n}"
             "\nreturn agreed"
         ),
-    ),
-    "persistent": (
-        14,
-        "a persistent session",
-        "use `session = per_run`, and hand over what must be kept",
-        PRELUDE + "agent cy fulfills Draft { session = persistent }\n",
-    ),
-    "fold": (21, "`fold`", "summarize in a step of its own", PRELUDE + "agent cy fulfills Draft { fold = Check }\n"),
-    "context": (
-        22,
-        "`context` of an agent",
-        "give the `context` of its models",
-        PRELUDE + "agent cy fulfills Draft { context = 100k }\n",
     ),
     "loop-types": (
         28,

@@ -45,7 +45,7 @@ from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
 from orchspec.compiler.plan.messages import Channel, Send
-from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Signal, Tool
+from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Fold, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Arm,
@@ -97,6 +97,7 @@ __all__ = [
     "Field",
     "Flow",
     "FlowStep",
+    "Fold",
     "Gate",
     "Give",
     "Hedge",
