@@ -207,7 +207,8 @@ class Attempts:
         )
         task.model = command.model
         task.tools = tuple(live.plan.agents[command.agent].tools)
-        task.history = [Turn(inputs, output) for inputs, output in command.history]
+        task.history = [Turn(turn[0] or {}, turn[1], turn[3]) for turn in command.history]
+        task.history_tokens = command.history_tokens
         self._start(attempt, player, task)
 
     def ask(self, live: LiveRun, command: AskPerson, player: Player, asked_us: int) -> None:

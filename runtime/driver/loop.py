@@ -80,7 +80,7 @@ class EngineLoop:
         self._store = store
         self._writer = writer
         self._timers = TimerQueue(self._tool_granted)
-        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse)
+        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns)
         self._attempts = Attempts(self)
         self._sending = Sending(self)
         self.people = People(self, store, self._attempts, asked)
@@ -166,7 +166,11 @@ class EngineLoop:
             engine.wake(now)
         for _, event, _ in engine.inbox:
             event.time = now
-        engine.step(now)
+        try:
+            engine.step(now)
+        except StoreError as problem:  # sessions are read when they are first wanted
+            self._lose(problem)
+            return
         while engine.halted:
             run, error = engine.halted.popitem()
             self._halt(run, error)

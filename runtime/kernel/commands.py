@@ -24,6 +24,7 @@ __all__ = [
     "EndRun",
     "HoldGrant",
     "KeepReuse",
+    "KeepTurn",
     "LookupReuse",
     "ReleaseGrant",
     "RequestGrant",
@@ -40,7 +41,8 @@ __all__ = [
 class RequestGrant:
     """Ask the dispatcher for one of `candidates` (in order of preference).
 
-    Together with its session where it is among `sessions`. `gates` are passed first. `watch`: which quantile of the
+    Together with the session that stands beside it in `sessions`; `keys` are those of persistent ones, whose version
+    (and, for `history`, whose turns) the grant is to tell. `gates` are passed first. `watch`: which quantile of the
     times of such work the grant is to tell, as (contract, a share for each candidate, 0 for none). `prefer = whole`
     asks for all candidates at once, each whole: a critical section over tools.
     """
@@ -50,9 +52,11 @@ class RequestGrant:
     candidates: tuple[str, ...]
     prefer: str = "in_order"
     urgency: int = 0
-    sessions: tuple[str, ...] = ()
+    sessions: tuple[tuple[str, str], ...] = ()
     gates: tuple[str, ...] = ()
     watch: tuple[str, tuple[float, ...]] | None = None
+    keys: tuple[tuple[str, str], ...] = ()
+    history: bool = False
     outward: ClassVar[bool] = False
 
 
@@ -66,7 +70,7 @@ class HoldGrant:
     place: int
     attempt: int
     agent: str
-    session: bool = False
+    session: str = ""
     gates: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     outward: ClassVar[bool] = False
@@ -89,6 +93,9 @@ class RunTask:
     `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
     may spend, 0 where nothing bounds it. `inbox` are the messages to the agent: channel, sender, values by name.
+
+    Of a persistent `session` the engine fills in the history, up to `version`, the newest turns that fit into `room`
+    tokens (negative: all). `history_tokens` are what the history that is handed over takes, as far as that is known.
     """
 
     place: int
@@ -104,6 +111,10 @@ class RunTask:
     reserved_pico: int = 0
     reserved_tokens: int = 0
     inbox: list[Any] = field(default_factory=list)
+    session: str = ""
+    version: int = 0
+    room: int = -1
+    history_tokens: int = 0
     outward: ClassVar[bool] = True
 
 
@@ -293,6 +304,22 @@ class KeepReuse:
 
 
 @dataclass(slots=True)
+class KeepTurn:
+    """Append a verified turn to a persistent session, of which the task has seen `version`; JSON of the edge.
+
+    `inputs` None: `output` is a summary that takes the place of all turns.
+    """
+
+    place: int
+    session: str
+    version: int
+    inputs: Any
+    output: Any
+    tokens: int
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
 class EndRun:
     """The run has ended; nothing of it is open. `result` is JSON of the edge.
 
@@ -325,6 +352,7 @@ Command: TypeAlias = (
     | DropTimer
     | LookupReuse
     | KeepReuse
+    | KeepTurn
     | EndRun
 )
 
@@ -359,6 +387,8 @@ def command_text(command: Command, place: str) -> str:
             return f"{kind} {place} {command.timer} {command.at_us}"
         case DropTimer():
             return f"{kind} {place} {command.timer}"
+        case KeepTurn():
+            return f"{kind} {place} {command.session} {command.version}"
         case LookupReuse() | KeepReuse():
             return f"{kind} {place} {command.key[:16]}"
         case EndRun():

@@ -35,6 +35,7 @@ __all__ = [
     "CLOSED",
     "DOUBT",
     "EFFECT_TABLE",
+    "FOLDING",
     "HEDGED",
     "LOOKING",
     "OPEN",
@@ -82,6 +83,8 @@ CHECKING: Final = 11
 ASKING: Final = 12
 """An effect in doubt that a person was asked about."""
 
+FOLDING: Final = 14
+"""A task that waits until its session has been summarized."""
 HEDGED: Final = 13
 """A task whose attempts have failed, while its hedge is still at it."""
 
@@ -98,6 +101,7 @@ STATE_NAMES: Final = {
     OPEN: "open",
     WAITING: "waiting",
     HEDGED: "hedged",
+    FOLDING: "folding",
     CHECKING: "checking",
     ASKING: "asking",
 }
@@ -106,7 +110,7 @@ _AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, CLOSED})
 
 TASK_TABLE: Final[Table] = {
     (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
-    (QUEUED, TaskEnrolled): frozenset({RUNNING}),
+    (QUEUED, TaskEnrolled): frozenset({RUNNING, FOLDING, CLOSED}),
     (RUNNING, TaskFulfilled): _AFTER_FAILURE,
     (RUNNING, TaskFailed): _AFTER_FAILURE,
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
@@ -115,8 +119,9 @@ TASK_TABLE: Final[Table] = {
     (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, CLOSED}),
     (UNFUNDED, TimerFired): frozenset({CLOSED}),
     (QUEUED, TimerFired): frozenset({CLOSED}),
+    (FOLDING, TimerFired): frozenset({CLOSED}),
 }
-"""A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
+"""A task: one asking of one agent. The last three rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
     (CLAIMING, EffectClaimed): frozenset({SENT, QUEUED, ASKING, CLOSED}),

@@ -31,6 +31,7 @@ from orchspec.runtime.kernel.messages import bind
 from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
 from orchspec.runtime.kernel.seeking import Asking
+from orchspec.runtime.kernel.sessions import keep, newest, outgrown, turns_of_run
 from orchspec.runtime.kernel.stopping import Stopping
 from orchspec.runtime.kernel.table import CLOSED, HEDGED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
 from orchspec.runtime.kernel.values import Unverified
@@ -74,6 +75,8 @@ class Task(Hedging):
             kernel.room = True
         seat, self.tier, self.pico, self.tokens = offer
         self.seat = seat
+        if seat.mind is not None and outgrown(self, seat, event):
+            return
         self.state = RUNNING
         if kernel.mail or self.inbox is not None:
             bind(self, seat.agent)
@@ -114,7 +117,8 @@ class Task(Hedging):
             )
             return
         assert self.tier is not None
-        history = kernel.histories.get(seat.agent, []) if seat.session else []
+        recall = self.recall
+        history = newest(turns_of_run(kernel, seat.agent), recall.room) if recall is not None and not recall.key else []
         kernel.out.append(
             RunTask(
                 self.place,
@@ -130,6 +134,10 @@ class Task(Hedging):
                 self.pico,
                 self.tokens,
                 inbox,
+                recall.key if recall is not None else "",
+                recall.version if recall is not None else 0,
+                recall.room if recall is not None else -1,
+                self.reads,
             )
         )
 
@@ -140,6 +148,8 @@ class Task(Hedging):
         pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico)
         kernel.tool_calls += event.tool_calls
         self._drop_timers()
+        if self.recall is not None and event.tokens_in is not None and event.tokens_out is not None:
+            self.recall.usage = event.tokens_in + event.tokens_out
         self._verify(event.output, pico)
 
     def answered(self, event: QuestionAnswered) -> None:
@@ -156,17 +166,19 @@ class Task(Hedging):
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
+        self._keep(output)  # before the session is anybody else's
         kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok"))
-        if self.seat.session:
-            inputs = kernel.program.contracts[self.asking.contract].encode_inputs(self.inputs)
-            # A list of its own: attempts that were sent hold the one before.
-            kernel.histories[self.seat.agent] = [*kernel.histories.get(self.seat.agent, ()), [inputs, output]]
         if self.reuse_key is not None:
             ttl = kernel.program.ttl[self.asking.contract]
             kept_us = ttl if isinstance(ttl, int) else None
             kernel.out.append(KeepReuse(self.place, self.reuse_key, True, output, kept_us))
             self.reuse_key = None
         self._finish(value)
+
+    def _keep(self, output: Any) -> None:
+        if self.recall is not None:
+            assert self.seat is not None
+            keep(self, self.seat, output)
 
     def _finish(self, value: Any) -> None:
         if self.hedge is not None:
@@ -294,6 +306,8 @@ class Task(Hedging):
             kernel.unfunded.remove(self)
         elif state == RESTING:
             kernel.out.append(DropTimer(self.place, "backoff"))
+        elif self.fold is not None:
+            self.fold.stop()
 
     def stop(self) -> None:
         """Stop; the owner learns at once, the attempt may still take its grace."""
@@ -323,10 +337,14 @@ class Task(Hedging):
         elif self.state == RUNNING:
             self._resend()
 
+    def _lock(self) -> str:
+        assert self.seat is not None
+        return next((lock for agent, lock, _ in self.sessions if agent == self.seat.agent), "")
+
     def _resend(self) -> None:
         assert self.seat is not None
         kernel = self.kernel
-        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session, self.asking.gates))
+        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self._lock(), self.asking.gates))
         if self.deadline_us is not None:
             if not self.seat.person:
                 # The attempt begins anew: the time that our crash took is not the agent's, and costs no retry.
