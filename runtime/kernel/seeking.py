@@ -68,13 +68,15 @@ class Asking:
         self.watched = watched
         self.doubt = doubt
         self.recalls = recalls
-        self.minded = recalls or any(seat.session for seat in seats)
         self.seats = seats
         self.links = links
         self.prefer = prefer
         self.urgency = urgency
         self.reusable = reusable
         self.within_us = within_us
+        self.minded = recalls or any(seat.session for seat in seats)
+        if self.minded and any(seat.mind is not None and seat.mind.persistent for seat in seats):
+            self.reusable = False  # what a mind says depends on what it remembers
 
 
 class Seeking(Activity):

@@ -184,7 +184,6 @@ def outgrown(task: Task, seat: Seat, event: TaskEnrolled) -> bool:
             kernel.decide("leaves out", f"the oldest of about {tokens:,} tokens of history; {left:,} fit")
             room = left
     task.recall = Recall(key, version, tokens, room) if key is not None else None
-    task.reads = task.recall.handed if task.recall is not None else 0
     return False
 
 

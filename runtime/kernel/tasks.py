@@ -75,6 +75,7 @@ class Task(Hedging):
             kernel.room = True
         seat, self.tier, self.pico, self.tokens = offer
         self.seat = seat
+        self.recall = None
         if seat.mind is not None and outgrown(self, seat, event):
             return
         self.state = RUNNING
@@ -137,7 +138,7 @@ class Task(Hedging):
                 recall.key if recall is not None else "",
                 recall.version if recall is not None else 0,
                 recall.room if recall is not None else -1,
-                self.reads,
+                recall.handed if recall is not None else self.reads,
             )
         )
 
