@@ -45,12 +45,13 @@ def apart_from_syntax(file: File, syntax_errors: Sequence[Diagnostic], told: Ite
     ]
     if not guesses:
         return list(told)
+    here = file.span.source
     spoilt = [_surroundings(file, guess) for guess in guesses]
     names = {name for guess in guesses if (name := _declared(file, guess))}
     return [
         item
         for item in told
-        if not any(first <= item.span.line <= last for first, last in spoilt)
+        if not any(item.span.source is here and first <= item.span.line <= last for first, last in spoilt)
         and not names.intersection(re.findall(r"\w+", item.message))
     ]
 

@@ -17,6 +17,7 @@ from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Context, Env, Fact
+from orchspec.compiler.delegation import check_peers, check_supervise
 from orchspec.compiler.dependencies import settle_order
 from orchspec.compiler.evals import check_eval
 from orchspec.compiler.expressions import Typer
@@ -28,7 +29,7 @@ from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.reverts import check_revert
 from orchspec.compiler.routes import check_route
 from orchspec.compiler.scopes import check_scope
-from orchspec.compiler.shape import RUNNING, check_shape, is_inner, line_end
+from orchspec.compiler.shape import RUNNING, check_shape, is_inner
 from orchspec.compiler.steps import check_step
 from orchspec.compiler.types import (
     INT,
@@ -81,10 +82,6 @@ from orchspec.grammar.syntax import (
 
 __all__ = ["Blocks"]
 
-_UNBUILT: Mapping[type[Node], str] = {
-    Supervise: "supervise",
-    Peers: "peers",
-}
 _NAMING = (Step, Arbitrate, Scope, Repeat, Let, Route, Supervise, Peers, Eval)
 _Given = tuple[str, SlotKind, Node, Type]
 
@@ -107,6 +104,8 @@ class Blocks:
             Scope: lambda node, _block, env: check_scope(self, node, env),
             Repeat: self._repeat,
             Route: self._route,
+            Supervise: lambda node, _block, env: check_supervise(typer, node, env).result,
+            Peers: lambda node, _block, env: check_peers(typer, node, env).result,
             Fail: self._fail,
             Until: self._until,
             Wait: lambda node, _block, env: check_wait(typer, node, env),
@@ -231,12 +230,6 @@ class Blocks:
         slot = self.checked.slots.get(statement)
         if slot is not None:
             self.context.pending.pop(slot, None)
-        key = _UNBUILT.get(type(statement))
-        if key is not None:
-            head = statement.name if isinstance(statement, Supervise | Peers) else statement
-            end = head.span.end if head is not statement else line_end(statement)
-            self.context.unbuilt(key, statement.span.source.span(statement.span.start, end))
-            return
         rule = self._rules.get(type(statement))
         if rule is None:
             return

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from orchspec.compiler import codes
 from orchspec.compiler.allow import silence
 from orchspec.compiler.beside import apart_from_syntax
+from orchspec.compiler.bindings import check_bindings, resolve_bindings
 from orchspec.compiler.blocks import Blocks
 from orchspec.compiler.channels import check_channels
 from orchspec.compiler.checks import CHECKS, LINTS
 from orchspec.compiler.codes.types import SELF_TYPED
 from orchspec.compiler.context import Context
 from orchspec.compiler.declarations import check_bodies, resolve_signatures
+from orchspec.compiler.elsewhere import as_told, is_told
 from orchspec.compiler.expressions import Typer
-from orchspec.compiler.model import Checked
+from orchspec.compiler.model import Checked, Module, Place
 from orchspec.compiler.names import collect
+from orchspec.compiler.overrides import override
 from orchspec.compiler.params import check_params
+from orchspec.compiler.profiled import choose_profiles
 from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
 from orchspec.compiler.types import is_unknown
@@ -31,7 +35,7 @@ from orchspec.compiler.who import check_who
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
 from orchspec.grammar.parser import parse
 from orchspec.grammar.source import Source
-from orchspec.grammar.syntax import File
+from orchspec.grammar.syntax import File, Import
 
 __all__ = ["CheckResult", "check"]
 
@@ -57,12 +61,13 @@ class CheckResult:
 
 
 def check(subject: Source | File, settings: Mapping[str, str] | None = None, folder: Path | None = None) -> CheckResult:
-    """Checks a spec.
+    """Checks a spec, with what it imports.
 
     Args:
         subject: its text, or its tree; of a tree the syntax errors were told by the parser and are not told again.
-        settings: other values for params, as texts: `--set width=8`.
-        folder: the folder of the file, for the data that its scenarios name; none for a text that came from no file.
+        settings: other values for params and attributes, as texts: `--set width=8`, `--set scout.slots=4`.
+        folder: the folder of the file, for its imports and for the data that its scenarios name; none for a text that
+            came from no file.
     """
     if isinstance(subject, File):
         return _check(subject, [], settings or {}, folder)
@@ -75,23 +80,52 @@ def check(subject: Source | File, settings: Mapping[str, str] | None = None, fol
 def _check(
     file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None
 ) -> CheckResult:
-    report = Report(whole=file.whole)
+    report = Report()
     checked = Checked(file, dict(settings))
+    errors = [*syntax_errors, *_load(checked, report, folder)]
+    override(checked, report)
     context = Context(checked, report)
     typer = Typer(context)
     with bounded_suggestions():
         _passes(context, typer)
         studies = check_studies(context, folder)
-    if file.sound and not any(item.severity == "error" for item in (*syntax_errors, *report.diagnostics)):
+    sound = all(module.file.sound for module in checked.modules)
+    complete = sound and not any(item.severity == "error" for item in (*errors, *report.diagnostics))
+    if complete:
         for lint in LINTS:
             lint(context)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
-    found = silence(file, [*syntax_errors, *apart_from_syntax(file, syntax_errors, told)])
+    for module in checked.modules:
+        source = module.file.span.source
+        told = apart_from_syntax(module.file, [error for error in errors if error.span.source is source], told)
+    heard = silence(file, [*errors, *told], complete=complete)
+    found = [as_told(checked, item) for item in heard if is_told(checked, item)]
     return CheckResult(checked, sorted_diagnostics(found), studies)
+
+
+def _load(checked: Checked, report: Report, folder: Path | None) -> Sequence[Diagnostic]:
+    """Fills the modules of the spec: its own file and those that it imports. Gives the syntax errors of the latter."""
+    file = checked.file
+    shown = PurePath(file.span.source.name)
+    place = None if folder is None else Place(PurePosixPath(shown.name))
+    root = Module(file, place, whole=file.whole)
+    checked.modules = [root]
+    errors: Sequence[Diagnostic] = []
+    report.patched = set() if file.whole else {file.span.source}
+    if any(isinstance(item, Import) for item in file.declarations):
+        from orchspec.compiler.imports import load_imports
+
+        checked.modules, errors = load_imports(report, root, folder, shown)
+    checked.module_of = {module.file.span.source: module for module in checked.modules}
+    report.patched = {module.file.span.source for module in checked.modules if not module.file.whole}
+    return errors
 
 
 def _passes(context: Context, typer: Typer) -> None:
     collect(context)
+    if len(context.checked.modules) > 1:
+        resolve_bindings(context)
+    choose_profiles(context)
     resolve_signatures(context)
     check_params(typer)
     check_who(typer)
@@ -103,5 +137,7 @@ def _passes(context: Context, typer: Typer) -> None:
     for node in context.self_typed:
         if is_unknown(context.checked.expr_types[node]):
             context.report.absent(SELF_TYPED, node.name, name=node.name.text)
+    if len(context.checked.modules) > 1:
+        check_bindings(context)
     for one in CHECKS:
         one(context)

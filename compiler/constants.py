@@ -126,6 +126,8 @@ def _field(expr: Field, checked: Checked, values: Mapping[Slot, Any]) -> Any:
     found = checked.resolved.get(expr)
     if isinstance(found, MemberRef):
         return found.member
+    if isinstance(found, ParamRef):
+        return _named(expr, checked, values)
     base = evaluate(expr.base, checked, values)
     if isinstance(base, list):
         return [_read(item, expr.name.text) for item in base]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from orchspec.compiler.codes.unbuilt import UNBUILT
-from orchspec.compiler.model import BlockInfo, Checked, Frame, Slot
+from orchspec.compiler.model import BlockInfo, Checked, Frame, Module, Slot
 from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
 from orchspec.grammar.source import Span
@@ -78,6 +78,21 @@ class Context:
         self.candidates = 0
         """How many pairs of a step and an agent that may take it were made."""
         self._depth = 0
+
+    def module(self, at: Node) -> Module:
+        """The names of the file in which a node stands; what stands in no file is read as if in the spec itself."""
+        return self.checked.module_of.get(at.span.source) or self.checked.modules[0]
+
+    def find(self, table: str, at: Node, text: str) -> Any | None:
+        """What a name means where `at` stands, in one of the tables of `Checked`; dotted through imports. Or none."""
+        found = self.module(at).find(table, text)
+        if found is not None and "." in text:
+            self.used.add(self.module(at).aliases.get(text.partition(".")[0]))
+        return found
+
+    def known(self, at: Node, *tables: str) -> Iterator[str]:
+        """The names of these tables as they are written where `at` stands, for suggestions."""
+        return self.module(at).names(*tables)
 
     def unbuilt(self, key: str, at: Node | Span, **args: str) -> None:
         """Refuses a construct that this release does not build."""

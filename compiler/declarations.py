@@ -7,23 +7,26 @@ from typing import Any
 
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import declarations as codes
-from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate, written
 from orchspec.compiler.context import Context, Env
 from orchspec.compiler.effects import check_effects
 from orchspec.compiler.expressions import Typer
+from orchspec.compiler.library import GENERIC, LOOP_TYPES, loop_type
 from orchspec.compiler.model import (
+    ChannelInfo,
     ContractInfo,
     DecisionInfo,
+    EffectInfo,
     EnumInfo,
     FieldInfo,
+    FlowInfo,
     Frame,
     RecordInfo,
+    SignalInfo,
     SlotKind,
 )
-from orchspec.compiler.names import LOOP_TYPES, find, is_opaque, unique
-from orchspec.compiler.report import did_you_mean
+from orchspec.compiler.names import describe, find, is_opaque, unique, unknown
 from orchspec.compiler.types import (
     NOTHING,
     SCALARS,
@@ -85,11 +88,10 @@ def resolve_type(context: Context, node: TypeExpr) -> Type:
     args = [resolve_type(context, arg) for arg in node.args]
     if name in ("List", "Map"):
         return _container(context, node, name, args)
-    if is_opaque(context, name):
+    if not name:
         return UNKNOWN
     if name in LOOP_TYPES:
-        context.unbuilt("loop-types", node.path, name=name)
-        return UNKNOWN
+        return _loop_type(context, node, name, args)
     found = _named_type(context, node, name)
     if node.args and found != UNKNOWN:
         context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} takes no types between `<` and `>`")
@@ -106,25 +108,42 @@ def _container(context: Context, node: TypeName, name: str, args: list[Type]) ->
     return UNKNOWN
 
 
+def _loop_type(context: Context, node: TypeName, name: str, args: list[Type]) -> Type:
+    if name not in GENERIC and not args:
+        return loop_type(context.checked, name, None)
+    if name in GENERIC and len(args) == 1:
+        return UNKNOWN if is_unknown(args[0]) else loop_type(context.checked, name, args[0])
+    form = f"{name}<T>" if name in GENERIC else name
+    context.report.add(type_codes.BAD_TYPE, node, problem=f"{name} is written `{form}`")
+    return UNKNOWN
+
+
 def _named_type(context: Context, node: TypeName, name: str) -> Type:
     if name in SCALARS:
         return Scalar(name)
-    checked = context.checked
-    info: RecordInfo | EnumInfo | None = checked.records.get(name) or checked.enums.get(name)
+    bound: Type | None = context.find("types", node.path, name)
+    if bound is not None:
+        return bound
+    info: RecordInfo | EnumInfo | None = context.find("records", node.path, name) or context.find(
+        "enums", node.path, name
+    )
     if info is not None:
         context.used.add(info)
-        checked.resolved[node.path] = info
-        return RecordOf(name) if isinstance(info, RecordInfo) else EnumOf(name)
-    other = next((table[name] for table in (checked.contracts, checked.agents) if name in table), None)
-    if other is not None:
+        context.checked.resolved[node.path] = info
+        return RecordOf(info.name) if isinstance(info, RecordInfo) else EnumOf(info.name)
+    if is_opaque(context, node.path, name):
+        return UNKNOWN
+    if any(context.find(table, node.path, name) is not None for table in ("contracts", "agents")):
         find(context, node.path, RecordInfo)
         return UNKNOWN
-    known = [*SCALARS, "List", "Map", *checked.records, *checked.enums]
     foreign = _FOREIGN.get(name.lower())
-    fix = did_you_mean(name, node.path, [foreign] if foreign and foreign.lower() != name.lower() else known)
-    notes = [f"in Orch it is called {foreign}"] if foreign else []
-    context.report.absent(name_codes.UNKNOWN_NAME, node.path, kind="type", name=name, notes=notes, fix=fix)
+    known = [foreign] if foreign and foreign.lower() != name.lower() else _types(context, node)
+    unknown(context, node.path, "type", name, known, [f"in Orch it is called {foreign}"] if foreign else [])
     return UNKNOWN
+
+
+def _types(context: Context, node: Node) -> list[str]:
+    return [*SCALARS, "List", "Map", *LOOP_TYPES, *context.known(node, "records", "enums", "types")]
 
 
 def declare_fields(
@@ -142,38 +161,33 @@ def declare_fields(
 
 
 def resolve_signatures(context: Context) -> None:
-    """Resolves the types of fields, params, parameters and results of all declarations."""
+    """Resolves the types of fields, params, parameters and results of all declarations, stand-ins included."""
     checked = context.checked
-    for record in checked.records.values():
+    stand_ins = [binding.stand_in for module in checked.modules for binding in module.bindings.values()]
+    for record in (*checked.records.values(), *(item for item in stand_ins if isinstance(item, RecordInfo))):
         record.fields = declare_fields(context, record.node.fields, record.frame, f"the type {record.name}", "field")
     for param in checked.params.values():
         param.type = resolve_type(context, param.node.type)
-        param.frame.add(param.name, "param", param.node, param.type)
-    for contract in checked.contracts.values():
-        contract.params = declare_fields(
-            context, contract.node.params, contract.frame, f"the contract {contract.name}", "parameter"
-        )
-        contract.result = resolve_type(context, contract.node.result)
-        contract.frame.add("result", "result", contract.node, contract.result)
-    for effect in checked.effects.values():
-        effect.params = declare_fields(
-            context, effect.node.params, effect.frame, f"the effect {effect.name}", "parameter"
-        )
-        effect.result = NOTHING if effect.node.result is None else resolve_type(context, effect.node.result)
-        effect.frame.add("result", "result", effect.node, effect.result)
-    for signal in checked.signals.values():
-        signal.params = declare_fields(
-            context, signal.node.params, signal.frame, f"the signal {signal.name}", "parameter"
-        )
-        signal.result = NOTHING if signal.node.result is None else resolve_type(context, signal.node.result)
-    for channel in checked.channels.values():
-        channel.params = declare_fields(
-            context, channel.node.params, channel.frame, f"the channel {channel.name}", "parameter"
-        )
-    for flow in checked.flows.values():
-        flow.params = declare_fields(context, flow.node.params, flow.frame, f"the flow {flow.name}", "parameter")
-        flow.result = NOTHING if flow.node.result is None else resolve_type(context, flow.node.result)
+        param.frame.add(param.node.name.text, "param", param.node, param.type)
+    called = (checked.contracts, checked.effects, checked.signals, checked.channels, checked.flows)
+    infos = [info for table in called for info in table.values()]
+    for info in (*infos, *(item for item in stand_ins if isinstance(item, _CALLED))):
+        _signature(context, info)
     _refuse_endless(context)
+
+
+_CALLED = (ContractInfo, EffectInfo, SignalInfo, ChannelInfo, FlowInfo)
+
+
+def _signature(context: Context, info: ContractInfo | EffectInfo | SignalInfo | ChannelInfo | FlowInfo) -> None:
+    """The parameters and the result of what is called; where a later condition reads `result`, its frame has it."""
+    kind = describe(info).partition(" ")[2]
+    info.params = declare_fields(context, info.node.params, info.frame, f"the {kind} {info.name}", "parameter")
+    if isinstance(info, ChannelInfo):
+        return
+    info.result = NOTHING if info.node.result is None else resolve_type(context, info.node.result)
+    if isinstance(info, ContractInfo | EffectInfo):
+        info.frame.add("result", "result", info.node, info.result)
 
 
 def _refuse_endless(context: Context) -> None:

@@ -27,6 +27,7 @@ from orchspec.grammar.syntax import (
     Ident,
     ListLit,
     Name,
+    Peers,
     Require,
     Revert,
     Route,
@@ -145,7 +146,7 @@ def _statement_named(context: Context, block: BlockInfo, ident: Ident | Name, na
 
 
 def _after_list(statement: Statement) -> tuple[Attribute, Sequence[Expr]] | None:
-    if isinstance(statement, Scope):
+    if isinstance(statement, Scope | Peers):
         found = attribute(statement.body, "after")
     else:
         found = attribute(getattr(statement, "settings", ()), "after")

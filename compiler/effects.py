@@ -212,7 +212,7 @@ def _refuse_undone_undo(typer: Typer, effect: EffectInfo) -> None:
         current = current.undo.effect
         if current is effect:
             # Told once for the circle, at the effect that stands last in the file.
-            if effect is max(seen, key=lambda item: item.node.span.start):
+            if effect is max(seen, key=lambda item: (item.node.span.source.name, item.node.span.start)):
                 undo: Node = _setting(effect, "undo")
                 typer.report.add(codes.UNDO_OF_UNDO, undo, name=effect.name, first=seen[-1].name)
             return

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from orchspec.compiler import functions, literals, operators
+from orchspec.compiler import functions, literals, operators, outer
 from orchspec.compiler.codes import arbitration
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Context, Env, Fact
-from orchspec.compiler.model import AgentInfo, Frame, GiverRef, MemberRef, ParamRef, Reference, Slot, StepInfo
+from orchspec.compiler.model import AgentInfo, Frame, GiverRef, Reference, Slot, StepInfo
 from orchspec.compiler.names import describe, find, is_opaque
 from orchspec.compiler.narrowing import fact_of, facts, lookup
 from orchspec.compiler.report import did_you_mean, listed
@@ -32,7 +32,6 @@ from orchspec.compiler.types import (
     PERCENT,
     TEXT,
     UNKNOWN,
-    EnumOf,
     ListOf,
     MapOf,
     Nothing,
@@ -190,19 +189,17 @@ class Typer:
         found = lookup(env.frame, node.text)
         if found is not None:
             return self._slot(node, *found, env)
-        param = self.checked.params.get(node.text)
+        param = outer.param(self, node, node.text)
         if param is not None:
-            self.context.used.add(param)
-            self.checked.resolved[node] = ParamRef(param)
-            return param.type
-        if is_opaque(self.context, node.text):
+            return param
+        if is_opaque(self.context, node, node.text):
             return UNKNOWN
-        info = self._declared(node.text)
+        info = outer.declared(self.context, node, node.text)
         if info is not None:
             self.context.used.add(info)
             self.report.add(codes.NOT_A_VALUE, node, name=node.text, found=describe(info))
             return UNKNOWN
-        names = chain(self._visible(env.frame), self.checked.params)
+        names = chain(self._visible(env.frame), self.context.known(node, "params"))
         self.report.absent(
             name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=did_you_mean(node.text, node, names)
         )
@@ -227,24 +224,6 @@ class Typer:
             given = getattr(slot.declared, "name", slot.declared)
             yield Label(given.span, "what is done here gives nothing")
 
-    def _declared(self, name: str) -> object | None:
-        checked = self.checked
-        for table in (
-            checked.agents,
-            checked.contracts,
-            checked.effects,
-            checked.flows,
-            checked.enums,
-            checked.records,
-            checked.tools,
-            checked.models,
-            checked.policies,
-            checked.decisions,
-        ):
-            if name in table:
-                return table[name]
-        return None
-
     def _visible(self, frame: Frame) -> Iterator[str]:
         current: Frame | None = frame
         while current is not None:
@@ -254,37 +233,13 @@ class Typer:
     # -------------------------------------------------------------- fields and items
 
     def _field(self, node: Field, env: Env, _hint: Type | None) -> Type:
-        base, name = node.base, node.name
-        if isinstance(base, Name) and lookup(env.frame, base.text) is None and base.text not in self.checked.params:
-            enum = self.checked.enums.get(base.text)
-            if enum is not None:
-                self.context.used.add(enum)
-                if name.text in enum.members:
-                    self.checked.resolved[node] = MemberRef(enum, name.text)
-                elif name.text:
-                    self.report.add(
-                        name_codes.UNKNOWN_MEMBER,
-                        name,
-                        type=enum.name,
-                        name=name.text,
-                        notes=[f"its members are {listed(enum.members)}"],
-                        fix=did_you_mean(name.text, name, enum.members),
-                    )
-                return EnumOf(enum.name)
-            if self._is_no_enum(base):
-                return UNKNOWN
-        found = self._field_of(node, self.infer(base, env))
+        base = outer.spelled(self, node.base, env)
+        found = None if base is None else outer.member(self, node, base)
+        if found is not None:
+            return found
+        found = self._field_of(node, self.infer(node.base, env))
         key = fact_of(node, self.checked.resolved)
         return required(found) if key is not None and key in env.facts else found
-
-    def _is_no_enum(self, base: Name) -> bool:
-        """Whether `Base.member` names a type that nobody declared, which is reported as such."""
-        name = base.text
-        if not name[:1].isupper() or is_opaque(self.context, name) or self._declared(name) is not None:
-            return False
-        fix = did_you_mean(name, base, self.checked.enums)
-        self.report.absent(name_codes.UNKNOWN_NAME, base, kind="type", name=name, fix=fix)
-        return True
 
     def _field_of(self, node: Field, base: Type) -> Type:
         name = node.name.text
@@ -354,12 +309,8 @@ class Typer:
             self.report.add(codes.BAD_INDEX, node.index, problem=f"{rule}, found {show(found)}")
 
     def _names_agent(self, index: Expr, env: Env) -> bool:
-        return (
-            isinstance(index, Name)
-            and index.text in self.checked.agents
-            and lookup(env.frame, index.text) is None
-            and index.text not in self.checked.params
-        )
+        name = outer.spelled(self, index, env)
+        return name is not None and self.context.find("agents", index, name) is not None
 
     def _giver(self, node: Index, base: Type) -> Type:
         agent = find(self.context, node.index, AgentInfo)

@@ -35,7 +35,7 @@ from orchspec.compiler.types import (
     optional,
     show,
 )
-from orchspec.grammar.syntax import Call, Expr, Name, Scope, Step
+from orchspec.grammar.syntax import Call, Expr, Name, Scope, Step, dotted
 
 if TYPE_CHECKING:
     from orchspec.compiler.expressions import Typer
@@ -197,25 +197,26 @@ def _unknown(typer: Typer, node: Call, env: Env) -> Type:
     for arg in node.args:
         typer.infer(arg.value, env, UNKNOWN)
     callee = node.callee
-    if not isinstance(callee, Name):
-        typer.infer(callee, env)
-        typer.report.add(codes.UNKNOWN_FUNCTION, callee, name=callee.span.text)
-        return UNKNOWN
-    if is_opaque(typer.context, callee.text):
-        return UNKNOWN
-    checked = typer.checked
-    for info in (checked.contracts, checked.effects, checked.flows, checked.agents):
-        found = info.get(callee.text)
+    text = dotted(callee)
+    context = typer.context
+    for table in ("contracts", "effects", "signals", "flows", "agents") if text is not None else ():
+        found = context.find(table, callee, text or "")
         if found is not None:
-            typer.context.used.add(found)
+            context.used.add(found)
             typer.report.add(
                 codes.NOT_A_VALUE,
                 callee,
-                name=callee.text,
+                name=text,
                 found=describe(found),
                 notes=["work is done in a `step`, whose name is read afterwards"],
             )
             return UNKNOWN
+    if text is not None and is_opaque(context, callee, text):
+        return UNKNOWN
+    if not isinstance(callee, Name):
+        typer.infer(callee, env)
+        typer.report.add(codes.UNKNOWN_FUNCTION, callee, name=callee.span.text)
+        return UNKNOWN
     typer.report.add(
         codes.UNKNOWN_FUNCTION,
         callee,

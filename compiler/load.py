@@ -52,7 +52,7 @@ def compile_file(path: str | Path, settings: Mapping[str, str] | None = None) ->
 
     Args:
         path: of the file; data files and imports are looked for in its folder.
-        settings: other values for params, written as in a spec (`{"width": "8"}`).
+        settings: other values for params and attributes, written as in a spec (`{"width": "8", "scout.slots": "4"}`).
 
     Raises:
         UnreadableSpec: the file cannot be read as text.

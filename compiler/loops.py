@@ -38,7 +38,7 @@ def refuse_shadow(typer: Typer, name: Ident, outer: Frame | None) -> bool:
     if not name.text:
         return False
     found = None if outer is None else lookup(outer, name.text)
-    param = typer.checked.params.get(name.text)
+    param = typer.context.find("params", name, name.text)
     if found is not None and found[0].kind not in ("past", "prev"):
         at = getattr(found[0].declared, "name", found[0].declared)
         first = Label((found[0].declared if found[0].kind == "item" else at).span, "the outer name")

@@ -40,7 +40,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         checked: what the checks made of the file; no error may have been reported about it.
         studies: the profiles, scenarios and tests of the same file.
     """
-    nodes = number_nodes(checked.file)
+    nodes = number_nodes(checked)
     blocks = Lowering(checked, nodes, studies.profiles)
     flows = {name: _flow(blocks, info) for name, info in checked.flows.items()}
     return Plan(

@@ -103,7 +103,7 @@ def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo) -> None:
         if not isinstance(on, On):
             continue
         event = on.event.text
-        if event in blocks.checked.signals:
+        if blocks.context.find("signals", on.event, event) is not None:
             blocks.context.unbuilt("machine-signal", on.event)
             continue
         if event not in EVENTS:

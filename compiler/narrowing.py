@@ -9,7 +9,7 @@ from orchspec.compiler.context import Fact
 from orchspec.compiler.model import Frame, Reference, Slot
 from orchspec.grammar.syntax import Binary, Expr, Field, Node, NoneLit, Not
 
-__all__ = ["fact_of", "facts", "lookup"]
+__all__ = ["fact_of", "facts", "facts_without", "lookup"]
 
 
 def lookup(frame: Frame, name: str) -> tuple[Slot, int] | None:
@@ -32,6 +32,17 @@ def facts(expr: Expr, resolved: Mapping[Node, Any]) -> set[Fact]:
     if isinstance(expr, Not) and isinstance(expr.operand, Binary) and expr.operand.op == "==":
         return _compared(expr.operand, resolved)
     if isinstance(expr, Binary) and expr.op == "!=":
+        return _compared(expr, resolved)
+    return set()
+
+
+def facts_without(expr: Expr, resolved: Mapping[Node, Any]) -> set[Fact]:
+    """What is not none once the condition does not hold: `x == none`, and both sides of `or`."""
+    if isinstance(expr, Binary) and expr.op == "or":
+        return facts_without(expr.left, resolved) | facts_without(expr.right, resolved)
+    if isinstance(expr, Not):
+        return facts(expr.operand, resolved)
+    if isinstance(expr, Binary) and expr.op == "==":
         return _compared(expr, resolved)
     return set()
 

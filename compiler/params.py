@@ -14,16 +14,24 @@ from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Frame, ParamInfo
 from orchspec.compiler.report import Report
 from orchspec.compiler.types import TEXT, UNKNOWN, Optional, is_unknown, required
+from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.parser import parse
 from orchspec.grammar.source import Source
 from orchspec.grammar.spelling import nearest
-from orchspec.grammar.syntax import Expr, Name, ParamDecl, Text, walk
+from orchspec.grammar.syntax import Expr, Field, Name, ParamDecl, Text, dotted, walk
 
 __all__ = ["check_params"]
 
 
 def check_params(typer: Typer) -> None:
-    """Finds the value of each param: its setting, else its default."""
+    """Finds the value of each param: its setting, else what its importer binds, else its default."""
+    checked = typer.checked
+    known = checked.modules[0]
+    # A setting names a param as the spec itself would; imported twice over, it may have several names.
+    checked.settings = {
+        name if (param := known.find("params", name)) is None else param.name: text
+        for name, text in checked.settings.items()
+    }
     for param in _in_order(typer):
         _param(typer, param)
     _strangers(typer)
@@ -58,12 +66,14 @@ def _in_order(typer: Typer) -> list[ParamInfo]:
     return order
 
 
-def _read_by(typer: Typer, param: ParamInfo) -> Iterator[tuple[Name, ParamInfo]]:
-    for part in walk(param.node.default) if param.node.default is not None else ():
-        other = typer.checked.params.get(part.text) if isinstance(part, Name) else None
-        if other is not None:
-            assert isinstance(part, Name)
-            yield part, other
+def _read_by(typer: Typer, param: ParamInfo) -> Iterator[tuple[Expr, ParamInfo]]:
+    for expr in (param.node.default, param.bound):
+        for part in walk(expr) if expr is not None else ():
+            text = dotted(part) if isinstance(part, Name | Field) else None
+            other = typer.context.find("params", part, text) if text is not None else None
+            if other is not None:
+                assert isinstance(part, Name | Field)
+                yield part, other
 
 
 def _param(typer: Typer, param: ParamInfo) -> None:
@@ -74,15 +84,30 @@ def _param(typer: Typer, param: ParamInfo) -> None:
     elif isinstance(param.type, Optional):
         param.known = True
     _constraint(typer, param)
+    if param.bound is not None:
+        _bind(typer, param, param.bound)
     if param.name in typer.checked.settings:
         _set(typer, param, typer.checked.settings[param.name])  # before what is computed from it
-    elif default is None and not param.known and not is_unknown(param.type):
+    elif default is None and param.bound is None and not param.known and not is_unknown(param.type):
         what = f"the param `{param.name}`"
         typer.report.absent(
             codes.NOT_CONSTANT, param.node.name, what=what, problem="it has no default, write `= VALUE`"
         )
     if not param.known:
         param.type = UNKNOWN  # it was told why, and whatever reads it has no other mistake
+
+
+def _bind(typer: Typer, param: ParamInfo, bound: Expr) -> None:
+    """Gives a param what its importer binds, which is checked where the importer says it."""
+    before = len(typer.report.diagnostics)
+    value = _value(typer, param, bound, f"the param `{param.name}`", Label(param.node.name.span, "the param"))
+    param.known = value is not None
+    if value is None:
+        return
+    param.value = value[0]
+    slot = param.frame.slots[0]
+    constrain(typer, param.name, param.node.where, {slot: value[0]}, value[0], param.type, bound)
+    param.known = len(typer.report.diagnostics) == before
 
 
 def _constraint(typer: Typer, param: ParamInfo) -> None:
@@ -95,16 +120,17 @@ def _constraint(typer: Typer, param: ParamInfo) -> None:
         constrain(typer, param.name, where, {param.frame.slots[0]: param.value}, param.value, param.type, default)
 
 
-def _value(typer: Typer, param: ParamInfo, expr: Expr) -> tuple[Any] | None:
+def _value(typer: Typer, param: ParamInfo, expr: Expr, what: str = "", label: Label | None = None) -> tuple[Any] | None:
     """The value of an expression for a param, in a tuple, since it may be none; or none when something is wrong."""
     before = len(typer.report.diagnostics)
-    typer.root(expr, Env(Frame(param.node)), param.type, f"the default of `{param.name}`")
+    what = what or f"the default of `{param.name}`"
+    typer.root(expr, Env(Frame(param.node)), param.type, what, label)
     if len(typer.report.diagnostics) > before or is_unknown(param.type) or _half_known(typer, expr):
         return None
     try:
         return (evaluate(expr, typer.checked),)
     except NotConstant as error:
-        typer.report.add(codes.NOT_CONSTANT, expr, what=f"the default of `{param.name}`", problem=str(error))
+        typer.report.add(codes.NOT_CONSTANT, expr, what=what, problem=str(error))
         return None
 
 
@@ -121,7 +147,7 @@ def _strangers(typer: Typer) -> None:
     for name in checked.settings:
         if name in checked.params:
             continue
-        near = nearest(name, checked.params)
+        near = nearest(name, checked.modules[0].names("params"))
         problem = "the spec has no param of this name" + (f"; did you mean `{near}`?" if near else "")
         at = checked.file.span.source.span(0, 0)
         typer.report.absent(name_codes.UNKNOWN_SETTING, at, name=name, problem=problem)
@@ -136,7 +162,7 @@ def _set(typer: Typer, param: ParamInfo, text: str) -> None:
         problem = f"`{text}` is no value as a spec writes it"
     else:
         # What is wrong inside of the setting is told with its own report, and handed on as one problem.
-        context = Context(typer.checked, Report(whole=True))
+        context = Context(typer.checked, Report())
         inner = Typer(context)
         value = _value(inner, param, expr)
         if value is not None:

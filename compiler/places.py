@@ -17,9 +17,11 @@ __all__ = [
     "FLOW",
     "FLOW_STEP",
     "MACHINE",
+    "PEERS",
     "SCOPE",
     "SIGNAL_STEP",
     "STEP",
+    "SUPERVISE",
     "Place",
 ]
 
@@ -94,6 +96,20 @@ SIGNAL_STEP: Final = Place(
     },
 )
 SCOPE: Final = Place("a scope", (*_POLICY, "tools", "width", "need", "urgency", *_ALWAYS), _ALL, _NO_AGENT)
+SUPERVISE: Final = Place(
+    "a supervise",
+    ("workers", "rounds", "width", "depth", "prefer", "urgency", *_POLICY, *_ALWAYS),
+    ("cost", "tokens", "time", "retries", "attempts", "depth"),
+    {"need": "a task that failed is told to the lead, which decides"},
+    {"transitions": _NO_MACHINE},
+)
+PEERS: Final = Place(
+    "a peers",
+    ("start", "hops", "urgency", *_POLICY, *_ALWAYS),
+    ("cost", "tokens", "time", "retries", "attempts"),
+    {"need": "one peer speaks at a time", "width": "one peer speaks at a time", **_NO_AGENT},
+    {"depth": _NO_CALL, "transitions": _NO_MACHINE},
+)
 BLOCK: Final = Place(
     "an arm, a round or an `else`",
     without=dict.fromkeys(

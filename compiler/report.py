@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix, Label
-from orchspec.grammar.source import Span
+from orchspec.grammar.source import Source, Span
 from orchspec.grammar.spelling import nearest
 from orchspec.grammar.syntax import Node
 
@@ -36,13 +36,18 @@ def bounded_suggestions() -> Iterator[None]:
 class Report:
     """Collects diagnostics.
 
-    `whole` is that of the file: what is missing from a tree that recovery patched may stand in the text, so `absent`
-    stays silent about such a tree.
+    `patched` are the files whose tree is not whole: what is missing from a tree that recovery patched may stand in the
+    text, so `absent` stays silent about such a tree.
     """
 
-    def __init__(self, *, whole: bool) -> None:
-        self.whole = whole
+    def __init__(self, patched: Collection[Source] = ()) -> None:
+        self.patched = set(patched)
         self.diagnostics: list[Diagnostic] = []
+
+    def is_whole(self, at: Node | Span) -> bool:
+        """Whether the file in which this stands was read as it is written."""
+        span = at if isinstance(at, Span) else at.span
+        return span.source not in self.patched
 
     def add(
         self,
@@ -76,7 +81,7 @@ class Report:
         **args: Any,
     ) -> None:
         """Reports what is missing from the text, unless recovery may have dropped it."""
-        if self.whole:
+        if self.is_whole(at):
             self.add(code, at, labels=labels, notes=notes, fix=fix, **args)
 
 
@@ -84,16 +89,16 @@ _MERGED_LABELS_MAX = 8
 
 
 def merged(diagnostics: Iterable[Diagnostic], codes: Collection[Code]) -> list[Diagnostic]:
-    """The diagnostics, those of `codes` that say the same of several places made one.
+    """The diagnostics, those of `codes` that say the same of several places of a file made one.
 
     One misspelt declaration, or one that is missing, is one mistake, however many places refer to it: the first place
     is reported, the others are labels, and the fix mends all.
     """
-    groups: dict[tuple[str, str], list[Diagnostic]] = {}
+    groups: dict[tuple[str, str, str], list[Diagnostic]] = {}
     rest: list[Diagnostic] = []
     for item in diagnostics:
         if item.code in codes and item.args.get("kind") not in _LOCAL_KINDS:
-            groups.setdefault((item.code.id, item.message), []).append(item)
+            groups.setdefault((item.code.id, item.message, item.span.source.name), []).append(item)
         else:
             rest.append(item)
     return rest + [_one(sorted(group, key=lambda item: item.sort_key)) for group in groups.values()]

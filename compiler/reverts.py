@@ -9,7 +9,7 @@ from orchspec.compiler.model import Reference
 from orchspec.compiler.narrowing import lookup
 from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.types import NOTHING, Type
-from orchspec.grammar.syntax import Repeat, Revert, Route, Scope, Step
+from orchspec.grammar.syntax import Repeat, Revert, Route, Scope, State, Step
 
 __all__ = ["check_revert"]
 
@@ -24,8 +24,8 @@ def check_revert(typer: Typer, node: Revert, env: Env) -> Type:
             typer.report.absent(codes.UNKNOWN_NAME, node.name, kind="statement", name=name, fix=fix)
         return NOTHING
     slot, up = found
-    if slot.kind != "local" or not isinstance(slot.declared, Step | Scope | Repeat | Route):
-        given = "no step, scope, repeat or route"
+    if slot.kind != "local" or not isinstance(slot.declared, Step | Scope | Repeat | Route | State):
+        given = "no step, scope, repeat, route or state"
         wanted = "a statement that applies an effect"
         typer.report.add(codes.WRONG_KIND, node.name, name=name, found=given, expected=wanted)
     elif slot not in typer.context.ambiguous:

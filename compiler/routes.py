@@ -12,9 +12,10 @@ from typing import TypeAlias
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate
-from orchspec.compiler.context import Env
+from orchspec.compiler.context import Env, Fact
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import ArmInfo, BlockInfo, MemberRef, ParamRef, RouteInfo
+from orchspec.compiler.narrowing import fact_of, facts_without
 from orchspec.compiler.types import BOOL, NOTHING, UNKNOWN, EnumOf, Nothing, Optional, Type, is_unknown, show, unify
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
@@ -30,13 +31,12 @@ def check_route(typer: Typer, node: Route, env: Env, body: _Body) -> RouteInfo:
     info = RouteInfo(node)
     typer.checked.routes[node] = info
     subject = typer.root(node.subject, env) if node.subject is not None else None
+    known = _known(typer, node, subject, env)
     arms: dict[Arm, ArmInfo] = {}
     hint: Type | None = None
     # What a record literal is a literal of, the other arms say.
     for arm in sorted(node.arms, key=_gives_record):
-        _patterns(typer, arm, subject, env)
-        known = typer.condition(arm.when, env, "the condition of an arm") if arm.when is not None else set()
-        block = body(arm, env.knowing(known), hint)
+        block = body(arm, env.knowing(known[arm]), hint)
         only = block.statements[0] if len(block.statements) == 1 else None
         call = typer.checked.steps.get(only) if isinstance(only, Step) and not only.name.text else None
         if call is not None:
@@ -48,6 +48,28 @@ def check_route(typer: Typer, node: Route, env: Env, body: _Body) -> RouteInfo:
     _Cover(typer, node, subject).check()
     info.result = _result(typer, info)
     return info
+
+
+def _known(typer: Typer, node: Route, subject: Type | None, env: Env) -> dict[Arm, set[Fact]]:
+    """What is known to be something in each arm, by its own conditions and by those of the arms above it."""
+    found: dict[Arm, set[Fact]] = {}
+    above: set[Fact] = set()
+    for arm in node.arms:
+        _patterns(typer, arm, subject, env)
+        here = env.knowing(above)
+        own = set(typer.condition(arm.when, here, "the condition of an arm")) if arm.when is not None else set()
+        resolved = typer.checked.resolved
+        fact = fact_of(node.subject, resolved) if node.subject is not None else None
+        something = set() if fact is None else {fact[:length] for length in range(1, len(fact) + 1)}
+        none = any(isinstance(pattern, NoneLit) for pattern in arm.patterns)
+        types = typer.checked.expr_types
+        surely = all(not isinstance(types.get(each), Optional) for each in arm.patterns)
+        found[arm] = above | own | (something if arm.patterns and not none and surely else set())
+        if arm.patterns and none and arm.when is None:
+            above = above | something
+        elif not arm.patterns and arm.when is not None:
+            above = above | facts_without(arm.when, resolved)
+    return found
 
 
 def _gives_record(arm: Arm) -> bool:

@@ -20,6 +20,7 @@ from orchspec.grammar.syntax import (
     Let,
     Node,
     On,
+    Peers,
     Repeat,
     Return,
     Revert,
@@ -29,13 +30,32 @@ from orchspec.grammar.syntax import (
     State,
     Statement,
     Step,
+    Supervise,
     Until,
     Wait,
 )
 
 __all__ = ["RUNNING", "check_shape", "is_inner", "line_end"]
 
-RUNNING = (Step, Arbitrate, Scope, Repeat, Route, Let, Fail, Checkpoint, Wait, Send, Eval, Revert, Until, Return, Give)
+RUNNING = (
+    Step,
+    Arbitrate,
+    Scope,
+    Repeat,
+    Route,
+    Supervise,
+    Peers,
+    Let,
+    Fail,
+    Checkpoint,
+    Wait,
+    Send,
+    Eval,
+    Revert,
+    Until,
+    Return,
+    Give,
+)
 """The statements that run."""
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import flows as codes
-from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.context import Env
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.failures import read_on_failure
@@ -25,11 +23,10 @@ from orchspec.compiler.model import (
     SignalInfo,
     StepInfo,
 )
-from orchspec.compiler.names import describe, find, find_all, is_opaque
+from orchspec.compiler.names import describe, find, find_all, is_opaque, unknown
 from orchspec.compiler.places import EFFECT_STEP, FAN_OUT, FLOW_STEP, SIGNAL_STEP, STEP
 from orchspec.compiler.plan import Budget
 from orchspec.compiler.policies import read_policy
-from orchspec.compiler.report import did_you_mean
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
 from orchspec.grammar.diagnostics import Label
@@ -55,6 +52,17 @@ CANDIDATES_MAX = 200_000
 """How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
 
 PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
+
+
+_TARGETS: Mapping[str, type[ContractInfo | EffectInfo | FlowInfo | SignalInfo]] = {
+    "contracts": ContractInfo,
+    "effects": EffectInfo,
+    "flows": FlowInfo,
+    "signals": SignalInfo,
+}
+"""What a step can ask for, by its table."""
+
+_NO_WORK = ("agents", "tools", "records", "enums", "models", "policies")
 
 
 def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
@@ -89,30 +97,24 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
 def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | SignalInfo | None:
     work = node.work
     text = dotted(work.callee) if isinstance(work, Call) else None
-    if isinstance(work, Hole) or text is None or is_opaque(typer.context, text):
+    if isinstance(work, Hole) or text is None:
         return None
-    checked = typer.checked
-    if text in checked.contracts:
-        return find(typer.context, work.callee, ContractInfo)
-    if text in checked.effects:
-        return find(typer.context, work.callee, EffectInfo)
-    if text in checked.flows:
-        return find(typer.context, work.callee, FlowInfo)
-    if text in checked.signals:
-        return find(typer.context, work.callee, SignalInfo)
-    others = (checked.agents, checked.tools, checked.records, checked.enums, checked.models, checked.policies)
-    other = next((table[text] for table in others if text in table), None)
+    context = typer.context
+    for table, kind in _TARGETS.items():
+        if context.find(table, work.callee, text) is not None:
+            return find(context, work.callee, kind)
+    if is_opaque(context, work.callee, text):
+        return None
+    others = (context.find(table, work.callee, text) for table in _NO_WORK)
+    other = next((info for info in others if info is not None), None)
     if other is not None or text in FUNCTIONS:
         what = f"`{text}`, {describe(other)}," if other is not None else f"the function `{text}`"
         if other is not None:
-            typer.context.used.add(other)
+            context.used.add(other)
         notes = [] if other is not None else [f"a value is named by `let {node.name.text} = {text}(...)`"]
         typer.report.add(codes.NOTHING_TO_DO, work.callee, what=what, notes=notes)
         return None
-    known = chain(checked.contracts, checked.effects, checked.flows, checked.signals)
-    fix = did_you_mean(text, work.callee, known)
-    kind = "contract, effect, flow or signal"
-    typer.report.absent(name_codes.UNKNOWN_NAME, work.callee, kind=kind, name=text, fix=fix)
+    unknown(context, work.callee, "contract, effect, flow or signal", text, context.known(work.callee, *_TARGETS))
     return None
 
 

@@ -37,6 +37,7 @@ FAMILIES: Final = {
     "10": ("unbuilt", "What this version does not run"),
     "11": ("messages", "Channels, sessions and evals"),
     "12": ("shared", "What is shared and what is doubled"),
+    "14": ("imports", "Imports"),
 }
 """The file and the title of each hundred of codes."""
 
@@ -418,6 +419,24 @@ def _signed(name: str, thing: Any) -> str:
     return _fenced(f"{head}\n\n{inspect.getdoc(thing) or ''}")
 
 
+# ------------------------------------------------------------------ the library
+
+
+def library() -> Iterator[tuple[str, str]]:
+    """What each file of the bundled library declares, as it is written there."""
+    about = (
+        'A file is imported by its path, `import "std/panel.orch" as panel`. What it declares is the least that it '
+        "needs: bind your own with `with { critic = juror }`. "
+        "[How to share and import](../how-to/share-and-import.md) goes through it."
+    )
+    parts = []
+    for path in sorted((DOCS.parent / "specs" / "std").glob("*.orch")):
+        text = path.read_text("utf-8").removeprefix("orch 1").strip("\n")
+        body = re.split(r"(?m)^(?=(?:///.*\n)*(?:test|scenario|profile) )", text)[0]
+        parts.append(f"## std/{path.name}\n\n" + _fenced(body, "text"))
+    yield "reference/library.md", _page("The library", "`specs/std`", about, *parts)
+
+
 # ------------------------------------------------------------------ all of them
 
 PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (
@@ -430,6 +449,7 @@ PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (
     journal,
     state_machines,
     python,
+    library,
 )
 
 

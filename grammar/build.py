@@ -74,7 +74,7 @@ class TreeBuilder(StatementBuilder):
         if edition is None and not self._reported_at_start():
             first = declarations[0].span.start if declarations else 0
             place = Span(self.source, min(first, len(self.source.text)), first)
-            fix = Fix("begin with the edition", (Edit(Span(self.source, 0, 0), "orch 1\n\n"),), "always")
+            fix = Fix("begin with the edition", (Edit(Span(self.source, 0, 0), "orch 1\n\n"),), "machine-applicable")
             self.diagnostics.append(Diagnostic(codes.MISSING_EDITION, place, fix=fix))
         whole = Span(self.source, 0, len(self.source.text))
         return File(edition, tuple(declarations), tuple(self._comments), sound=True, whole=True, span=whole)
@@ -89,7 +89,7 @@ class TreeBuilder(StatementBuilder):
         span = self._token_span(word)
         if not word.made:
             after = Span(self.source, word.end, word.end)
-            fix = Fix("name the edition", (Edit(after, " 1"),), "always")
+            fix = Fix("name the edition", (Edit(after, " 1"),), "machine-applicable")
             self.diagnostics.append(Diagnostic(codes.MISSING_EDITION, span, fix=fix))
         return Edition(_EDITION, span)
 

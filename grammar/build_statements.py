@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchspec.grammar import codes
 from orchspec.grammar.build_expressions import ExpressionBuilder
+from orchspec.grammar.diagnostics import Diagnostic, Edit, Fix
 from orchspec.grammar.lexer import Token
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import (
@@ -53,8 +54,11 @@ from orchspec.grammar.syntax import (
     Wait,
 )
 
-__all__ = ["StatementBuilder"]
+__all__ = ["HOW_TO_ASK", "StatementBuilder"]
 
+HOW_TO_ASK = (
+    "write `by all of [a, b]` for everybody, `by any of [a, b]` for one of them, `by first of [a, b]` for a race"
+)
 _KEYWORDS: dict[type[Node], str] = {Until: "until", Every: "every", On: "on"}
 
 
@@ -95,6 +99,11 @@ class StatementBuilder(ExpressionBuilder):
     def by_one(self, word: Token, who: Expr) -> By | None:
         span = self.span_from(word.start)
         path = self._name_path(who)
+        if isinstance(who, ListLit):
+            fix = Fix("ask all of them", (Edit(Span(self.source, who.span.start, who.span.start), "all of "),))
+            args = {"found": "a list alone"}
+            self.diagnostics.append(Diagnostic(codes.BAD_BY, who.span, args, notes=(HOW_TO_ASK,), fix=fix))
+            return ByAll(self._agents(who, "`all of`"), span)
         if path is None or path.text == "first":
             self.report(codes.BAD_BY, who.span, found="`by first`" if path else "this")
             return None

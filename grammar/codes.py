@@ -14,9 +14,14 @@ __all__ = [
     "CHAINED_COMPARISON",
     "CONTROL_CHARACTER",
     "CURLY_QUOTES",
+    "FOREIGN_DECLARATION",
+    "FOREIGN_EXPRESSION",
     "FOREIGN_NAME",
     "FOREIGN_OPERATOR",
+    "FOREIGN_SETTINGS",
+    "FOREIGN_STATEMENT",
     "HASH_COMMENT",
+    "INDENTED_BLOCK",
     "LEADING_DOT",
     "LITERAL_TOO_LARGE",
     "MISPLACED_STATEMENT",
@@ -336,4 +341,56 @@ TOO_MANY_ERRORS = define(
     explanation="With so many syntax errors the file is hardly a spec, and the time to read it must be bounded.",
     bad="@ " * 120,
     good="orch 1",
+)
+FOREIGN_STATEMENT = define(
+    "E0115",
+    "foreign-statement",
+    "`{found}` is no statement of Orch",
+    explanation="""
+A flow says what there is to do and what depends on what; it is no program that is executed line by line. The report
+says what does in Orch what this word does elsewhere.
+""",
+    bad='orch 1\nflow f(a: Int) -> Int {\n  if a > 3 {\n    fail "too large"\n  }\n  return a\n}',
+    good='orch 1\nflow f(a: Int) -> Int {\n  fail "too large" when a > 3\n  return a\n}',
+)
+FOREIGN_EXPRESSION = define(
+    "E0116",
+    "foreign-expression",
+    "expressions have no {what}",
+    explanation="""
+Expressions are small on purpose: names, fields, operators, and a few built-in functions, all of them bounded. The
+report says how to write what is meant.
+""",
+    bad='orch 1\nflow f(a: Int) -> Text { return "a" if a > 3 else "b" }',
+    good='orch 1\nflow f(a: Int) -> Text {\n  route r { when a > 3 -> give "a"  else -> give "b" }\n  return r\n}',
+)
+FOREIGN_SETTINGS = define(
+    "E0117",
+    "foreign-settings",
+    "{what} are written `{form}`{rest}",
+    explanation="""
+Attributes are given with `=`, limits of a budget with `<=`; what follows is told by the next name, so nothing stands
+between two of them. `:` belongs to what has a type or is a value: parameters, fields and records.
+""",
+    bad="orch 1\ntool search { rate: 10 / 1s, slots: 16 }",
+    good="orch 1\ntool search { rate = 10 / 1s  slots = 16 }",
+)
+INDENTED_BLOCK = define(
+    "E0118",
+    "indented-block",
+    "a block stands between `{{` and `}}`, not behind `:`",
+    explanation="Line ends and indentation mean nothing in Orch; braces say what belongs together.",
+    bad="orch 1\nflow f(a: Int) -> Int:\n  return a",
+    good="orch 1\nflow f(a: Int) -> Int {\n  return a\n}",
+)
+FOREIGN_DECLARATION = define(
+    "E0119",
+    "foreign-declaration",
+    "this is no declaration of Orch",
+    explanation="""
+A spec is the line `orch 1` and declarations, each of which begins with its keyword: `contract`, `agent`, `flow` and so
+on. `orch new` makes a small one to start from.
+""",
+    bad="orch 1\nagents:\n  - name: scout",
+    good="orch 1\ncontract Find(topic: Text) -> Text\nagent scout fulfills Find { timeout = 30s }",
 )

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Severity = Literal["error", "warning", "advice"]
-Applicability = Literal["always", "maybe"]
+Applicability = Literal["machine-applicable", "maybe-incorrect", "has-placeholders"]
 
 _ID = re.compile(r"[EWA]\d{4}")
 _SLUG = re.compile(r"[a-z][a-z0-9-]*")
@@ -70,11 +70,15 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A suggested repair; `always` may be applied by `--fix` unseen, `maybe` needs a look."""
+    """A suggested repair, and how far it can be trusted, in rustc's words.
+
+    `machine-applicable` is what was meant and may be applied unseen. `maybe-incorrect` is the best guess, and needs a
+    look. `has-placeholders` shows the form, with `…` where only the author knows what belongs there.
+    """
 
     title: str
     edits: tuple[Edit, ...]
-    applicability: Applicability = "maybe"
+    applicability: Applicability = "maybe-incorrect"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,10 +78,12 @@ def hidden_characters(source: Source) -> Iterator[Diagnostic]:
         span = Span(source, match.start(), match.end())
         name = unicodedata.name(match.group(), "")
         found = shown(match.group()) + (f" ({name.lower()})" if name else "")
-        yield Diagnostic(codes.CONTROL_CHARACTER, span, {"found": found}, fix=_replace(span, "", "delete it", "maybe"))
+        yield Diagnostic(
+            codes.CONTROL_CHARACTER, span, {"found": found}, fix=_replace(span, "", "delete it", "maybe-incorrect")
+        )
 
 
-def _replace(span: Span, replacement: str, title: str = "", applicability: Applicability = "always") -> Fix:
+def _replace(span: Span, replacement: str, title: str = "", applicability: Applicability = "machine-applicable") -> Fix:
     return Fix(title or f"write `{replacement}`", (Edit(span, replacement),), applicability)
 
 
@@ -94,7 +96,9 @@ def _drop_with(code: Code) -> _Reader:
             fix = _replace(span, "", "delete it")
         else:
             body = text[2:-2].strip().splitlines() or [""]
-            fix = _replace(span, "\n".join(f"// {line.strip()}" for line in body) + "\n", "write it with `//`", "maybe")
+            fix = _replace(
+                span, "\n".join(f"// {line.strip()}" for line in body) + "\n", "write it with `//`", "maybe-incorrect"
+            )
         return None, Diagnostic(code, span, fix=fix)
 
     return read
@@ -121,7 +125,7 @@ def _unclosed_string(span: Span) -> tuple[Reading, Diagnostic]:
         kept += "\\"
     end = min(span.start + 1 + len(kept), span.end)
     opening = Span(span.source, span.start, span.start + 1)
-    fix = _replace(Span(span.source, end, end), '"', "close it", "maybe")
+    fix = _replace(Span(span.source, end, end), '"', "close it", "maybe-incorrect")
     return ("STRING", f'"{kept}"', end), Diagnostic(codes.UNCLOSED_STRING, opening, fix=fix)
 
 
@@ -155,7 +159,7 @@ def _duration_like(text: str) -> tuple[str, Applicability] | None:
     )
     unit = min(units, key=UNITS_US.__getitem__)
     amount = f"{total / UNITS_US[unit]:f}"
-    return amount + unit, "maybe" if any(word == "m" for _, word in parts) else "always"
+    return amount + unit, "maybe-incorrect" if any(word == "m" for _, word in parts) else "machine-applicable"
 
 
 def _number_like(span: Span) -> tuple[Reading, Diagnostic]:
@@ -187,7 +191,7 @@ def _money_like(span: Span) -> tuple[Reading, Diagnostic]:
         fix = _replace(
             span,
             f"${int(amount):_}" if whole else f"${amount:f}",
-            applicability="maybe" if match[2] == "m" else "always",
+            applicability="maybe-incorrect" if match[2] == "m" else "machine-applicable",
         )
     reading = ("MONEY", "$0" if fix is None else fix.edits[0].replacement, span.end)
     return reading, Diagnostic(codes.BAD_MONEY, span, {"found": _clipped(text)}, fix=fix)
@@ -216,7 +220,7 @@ def _foreign_word(span: Span) -> tuple[Reading, Diagnostic]:
     name = text.removeprefix(".")
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     named = Span(span.source, span.end - len(name), span.end)
-    fix = _replace(named, plain, applicability="maybe") if plain.isidentifier() else None
+    fix = _replace(named, plain, applicability="maybe-incorrect") if plain.isidentifier() else None
     return (kind, text, span.end), Diagnostic(codes.FOREIGN_NAME, named, {"found": _clipped(name)}, fix=fix)
 
 

@@ -8,7 +8,8 @@ tokens that follow without making values; the repair that lets it read farthest 
 none reads on, the input is skipped up to the next keyword or brace that fits some state below on the stack.
 
 Where a `}` is missing the automaton notices only at the next declaration; the indentation tells more. So when a file
-has more `{` than `}`, closings are first guessed from it, and the reading with fewer diagnostics is kept.
+has more `{` than `}`, closings are first guessed from it, and the reading with fewer diagnostics is kept. So it is
+with what other languages would write (`idioms`): it is read as what was meant if that leaves no more to be said.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from orchspec.grammar.automaton import Automaton, feed
 from orchspec.grammar.declarations import File
 from orchspec.grammar.diagnostics import Diagnostic, Edit, Fix, Label
 from orchspec.grammar.expectations import expected_at, found_text
+from orchspec.grammar.idioms import respelt
 from orchspec.grammar.lexer import Token, Tokens
 from orchspec.grammar.repairs import LOOK_BACK, Repair, Snapshot
 from orchspec.grammar.source import Span
@@ -52,18 +54,38 @@ class _Reading:
 
 def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
     """The tree of a file with syntax errors, not `sound`, and a diagnostic for each error."""
+    reading = _read(tables, tokens, [])
+    spelt, idioms = respelt(tokens)
+    if idioms:
+        other = _read(tables, spelt, idioms)
+        if len(other.diagnostics) <= len(reading.diagnostics):
+            reading = replace(other, whole=False)
+    return replace(reading.file, sound=False, whole=reading.whole), _besides(reading.diagnostics, tokens)
+
+
+def _read(tables: Tables, tokens: Tokens, reports: list[Diagnostic]) -> _Reading:
+    """The better of the readings with and without the `}` that the indentation lets guess; `reports` come first."""
     reading = _Recovery(tables, replace(tokens, items=list(tokens.items))).read()
     closings = _guessed_closings(tokens)
-    scanned = {(item.span.start, item.span.end) for item in tokens.diagnostics}
     if 0 < len(closings) <= _GUESSED_CLOSINGS_MAX:
-        closed, reports = _closed(tokens, closings)
+        closed, guesses = _closed(tokens, closings)
         other = _Recovery(tables, closed).read()
-        found = [*reports, *other.diagnostics]
+        found = [*guesses, *other.diagnostics]
         if len(found) <= len(reading.diagnostics):
             reading = _Reading(other.file, found, other.whole)
-    # What the scanner has reported is not reported again for not fitting in.
-    found = [item for item in reading.diagnostics if (item.span.start, item.span.end) not in scanned]
-    return replace(reading.file, sound=False, whole=reading.whole), found
+    return replace(reading, diagnostics=[*reports, *reading.diagnostics])
+
+
+def _besides(found: list[Diagnostic], tokens: Tokens) -> list[Diagnostic]:
+    """The errors without those that only say what the scanner has said.
+
+    What it could not read does not fit in either, and behind a string that is not closed its line reads as it may.
+    """
+    scanned = {(item.span.start, item.span.end) for item in tokens.diagnostics}
+    open_lines = {item.span.line for item in tokens.diagnostics if item.code is codes.UNCLOSED_STRING}
+    return [
+        item for item in found if (item.span.start, item.span.end) not in scanned and item.span.line not in open_lines
+    ]
 
 
 class _Recovery(Automaton):

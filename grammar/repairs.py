@@ -197,7 +197,7 @@ def diagnostic(tables: Tables, source: Source, items: Sequence[Token], repair: R
         return Diagnostic(code, place, {"found": found_text(extra)}, fix=Fix("delete it", (Edit(place, ""),)))
     if code is codes.BAD_DURATION:
         written = repair.inserted[0].text
-        fix = Fix(f"write `{written}`", (Edit(span, written),), "always")
+        fix = Fix(f"write `{written}`", (Edit(span, written),), "machine-applicable")
         return Diagnostic(code, span, {"found": span.text}, fix=fix)
     wrong, meant = removed[-1], repair.inserted[-1]
     place = Span(source, wrong.start, wrong.end)
@@ -217,7 +217,7 @@ def _missing(tables: Tables, source: Source, before: Token | None, token: Token,
     made = next(item for item in repair.inserted if item.made)
     if made.kind == "ORCH":
         start = Span(source, 0, 0)
-        fix = Fix("begin with the edition", (Edit(start, "orch "),), "always")
+        fix = Fix("begin with the edition", (Edit(start, "orch "),), "machine-applicable")
         return Diagnostic(codes.MISSING_EDITION, Span(source, token.start, token.end), fix=fix)
     if repair.deleted or before is None or made.text.isalpha():
         # A keyword belongs to what it begins; `:` to the name that it follows.

@@ -16,10 +16,13 @@ from typing import Any, Protocol, TypeAlias
 
 from orchspec.runtime.task import EffectCall, Task
 
-__all__ = ["Crew", "Player", "Relay", "Sender", "in_thread", "player_of", "sender_of"]
+__all__ = ["Caller", "Crew", "Player", "Relay", "Sender", "in_thread", "player_of", "sender_of"]
 
 Player: TypeAlias = Callable[[Task], Awaitable[Any]]
 Sender: TypeAlias = Callable[[EffectCall, dict[str, Any]], Awaitable[Any]]
+Caller: TypeAlias = Callable[[list[Any], int], tuple[int, Any] | None]
+"""Of the arguments (inner values) and the key of the place: after how long (microseconds) the signal comes with which
+value (JSON of the edge), or None for never."""
 
 
 class Crew(Protocol):
@@ -36,6 +39,9 @@ class Crew(Protocol):
 
     def effect(self, name: str) -> Sender | None:
         """Who does an effect."""
+
+    def signal(self, name: str) -> Caller | None:
+        """Who sends a signal to whom waits for it; None leaves it to `orch signal`."""
 
 
 class Relay:
@@ -56,6 +62,10 @@ class Relay:
     def effect(self, name: str) -> Sender | None:
         """See `Crew`."""
         return self._first.effect(name) or self._second.effect(name)
+
+    def signal(self, name: str) -> Caller | None:
+        """See `Crew`."""
+        return self._first.signal(name) or self._second.signal(name)
 
 
 def player_of(function: Callable[..., Any]) -> Player:

@@ -19,8 +19,8 @@ Rules.
 6. Gates are passed before one stands in the queue of an agent, always in the order in which they were named, and what
    was passed is held meanwhile. Nobody waits for a gate while holding an agent, so there is no circle.
 7. A critical section takes all its tools at once, each whole: nobody else uses one of them until it is released. At
-   the head of a queue it keeps those behind waiting, so it cannot starve; it is served as soon as all its tools are
-   unused, wherever it stands in the other queues, so two of them cannot block each other.
+   the head of a queue it keeps those behind waiting, so it cannot starve; it is let in as soon as all its tools are
+   unused, wherever it stands in their queues. Of two that want the same tool, who asked first goes first.
 8. Slots that scale with the load change by the rule in `elastic`.
 
 Whatever becomes possible by time alone (a token, the end of a breaker's rest, a slot that has started) is announced by
@@ -153,6 +153,8 @@ class Dispatcher(Granting):
         request = self._requests.pop(key, None)
         if request is not None:
             self._withdraw(request, now_us, grants)
+            if self._sections:
+                self._serve_sections(now_us, grants)
             return grants
         held = self._grants.pop(key, None)
         if held is None:
@@ -161,6 +163,8 @@ class Dispatcher(Granting):
         if pool is None:
             self._leave_section(held, now_us, grants)
             self._free_gates(held, outcome, key, now_us, grants)
+            if self._sections:
+                self._serve_sections(now_us, grants)
             return grants
         if outcome == "ok":
             # An exponentially weighted mean, for `prefer = fastest`; integers, so that it is the same everywhere.
@@ -177,7 +181,7 @@ class Dispatcher(Granting):
             self._serve(pool, now_us, grants)
         if held.gates:
             self._free_gates(held, outcome, key, now_us, grants)
-        if self._sections_waiting:
+        if self._sections:
             self._serve_sections(now_us, grants)
         return grants
 
@@ -198,7 +202,7 @@ class Dispatcher(Granting):
             self._serve(gate, now_us, grants)
         if request.whole:  # and past its gates
             # It may have kept others waiting, at the head of each of its queues.
-            self._sections_waiting -= 1
+            self._sections.remove(request)
             for pool in request.pools:
                 self._serve(pool, now_us, grants)
 
@@ -264,6 +268,8 @@ class Dispatcher(Granting):
                 self._resized(pool, now_us)
             if pool.waiting:
                 self._serve(pool, now_us, grants)
+        if self._sections:
+            self._serve_sections(now_us, grants)
         return grants
 
     def next_wake_us(self, now_us: int) -> int | None:

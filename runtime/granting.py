@@ -30,7 +30,7 @@ class Granting:
         self._sessions: dict[str, tuple[str, int, int]] = {}
         self._parked: dict[str, list[tuple[Pool, Request]]] = {}
         self._latencies = Latencies()
-        self._sections_waiting = 0
+        self._sections: list[Request] = []
         self._sequence = 0
 
     # -------------------------------------------------------------- choosing
@@ -84,8 +84,7 @@ class Granting:
         return best
 
     def _choose_whole(self, request: Request) -> Pool | None:
-        head = self._requests
-        if _unused(request) and all(pool.head(head) in (None, request) for pool in request.pools if pool.waiting):
+        if _unused(request) and not any(_overlap(request, other) for other in self._sections):
             return request.pools[0]
         request.waited_for = request.waited_for or "section"
         return None
@@ -159,15 +158,18 @@ class Granting:
                     self.observer.released(pool.name, held.taken_us, now_us)
         for pool in held.whole:
             self._serve(pool, now_us, grants)
-        if self._sections_waiting:
-            self._serve_sections(now_us, grants)
 
     def _serve_sections(self, now_us: int, grants: list[Grant]) -> None:
-        """What came free in one queue may be what the head of another one lacked."""
-        for pool in list(self.pools.values()):
-            head = pool.head(self._requests) if pool.waiting else None
-            if head is not None and head.whole:
-                self._serve(pool, now_us, grants)
+        """Let in who waits for a section and finds its tools unused; who waits longer goes first."""
+        before: list[Request] = []
+        for request in self._sections:
+            if _unused(request) and not any(_overlap(request, other) for other in before):
+                del self._requests[request.run, request.place, request.attempt]
+                self._left(request)
+                grants.append(self._grant(request, request.pools[0], now_us))
+            else:
+                before.append(request)
+        self._sections = before
 
     # -------------------------------------------------------------- waiting
 
@@ -176,7 +178,7 @@ class Granting:
         sessions = request.sessions
         self._sequence += 1
         if request.whole:
-            self._sections_waiting += 1
+            self._sections.append(request)
         for pool in request.pools:
             if sessions and sessions.get(pool.name) in self._sessions:
                 self._parked.setdefault(sessions[pool.name], []).append((pool, request))
@@ -215,10 +217,8 @@ class Granting:
                 self._parked.setdefault(request.sessions[pool.name], []).append((pool, request))
                 continue
             if request.whole:
-                if not _unused(request):
-                    return
-                self._sections_waiting -= 1
-            elif pool.blocked_by(now_us):
+                return  # nobody overtakes it; `_serve_sections` lets it in
+            if pool.blocked_by(now_us):
                 if pool.elastic is not None:
                     pool.elastic.wanted(pool, now_us)
                 return
@@ -242,6 +242,11 @@ def queues_of(request: Request) -> list[tuple[str, ...]]:
 def _unused(request: Request) -> bool:
     """Whether nobody uses any of the pools that a section wants."""
     return not any(pool.busy or pool.locked for pool in request.pools)
+
+
+def _overlap(one: Request, other: Request) -> bool:
+    """Whether two sections want the same tool."""
+    return any(pool in other.pools for pool in one.pools)
 
 
 def _load(pool: Pool) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from orchspec.runtime.crew import Crew, Player, Sender, player_of, sender_of
+from orchspec.runtime.crew import Caller, Crew, Player, Sender, player_of, sender_of
 from orchspec.runtime.errors import MissingHandlers, OrchError, UnknownName
 from orchspec.runtime.needs import needs_of
 
@@ -82,6 +82,10 @@ class Handlers:
         """See `Crew`."""
         function = self._effects.get(name)
         return sender_of(function) if function is not None else None
+
+    def signal(self, name: str) -> Caller | None:
+        """See `Crew`: signals come from outside."""
+        return None
 
     def _player(self, function: Callable[..., Any] | None) -> Player | None:
         if function is None:

@@ -15,12 +15,14 @@ from typing import Any, Final, Literal, TypeAlias
 
 from orchspec.compiler.plan import Contract, Dist, Effect, Plan, PlanError, Profile, Signal, TypeExpr
 from orchspec.runtime.building import Builder, Fill
+from orchspec.runtime.choices import Chooser, chooser_of
 from orchspec.runtime.constraints import Reader, demands
 from orchspec.runtime.distributions import Data
 from orchspec.runtime.draws import INPUT
 from orchspec.runtime.kernel.arithmetic import TEXT_MAX
 from orchspec.runtime.kernel.codecs import Codec
 from orchspec.runtime.kernel.expressions import Env
+from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.values import Codecs, ContractCodec, EffectCodec, InvalidValue, SignalCodec, Unverified
 from orchspec.runtime.makers import Draw
 
@@ -76,6 +78,9 @@ class Maker:
         types = [*[param.type for param in of.params], of.result]
         wanted = demands(ensures, Reader(plan, 0, [*slots, ()], types, order))
         builder = Builder(plan, data, 1)
+        self._choose: Chooser | None = None
+        if isinstance(of, Contract):
+            self._choose, output = chooser_of(plan, name, output, builder, known, data)
         self._fill: Fill | None = None
         if record and all(demand.path for demand in wanted):
             self._fill = builder.record(of.result[1], wanted, output, order)
@@ -83,12 +88,13 @@ class Maker:
             dist = (["record", dict(output)] if output else None) if record else output.get("")
             self._make = builder.value(of.result, name.lower(), wanted, dist)
 
-    def make(self, inputs: list[Any], draw: Draw) -> Any:
+    def make(self, inputs: list[Any], draw: Draw, menu: Menu | None = None) -> Any:
         """A value that the contract accepts for these inputs.
 
         Args:
             inputs: inner values in the order of the parameters.
             draw: gives, for a purpose, a uniform in [0, 1).
+            menu: what a lead or a peer may choose from; the value is such that its loop can go on with it.
 
         Returns:
             JSON of the edge; None for a result of type Nothing.
@@ -96,6 +102,8 @@ class Maker:
         if self._fill is not None:
             made: dict[str, Any] = {}
             self._fill(made, [Env([*inputs, made])], draw, 0)
+            if menu is not None and self._choose is not None:
+                self._choose(menu, made, inputs, draw)
             return made if self._encode is None else self._encode(made)
         value = self._make([Env([*inputs, None])], draw, 0)
         return value if self._encode is None else self._encode(value)

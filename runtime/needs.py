@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Arbitrate, Block, Candidate, Plan, Statement
 
-__all__ = ["Needs", "needs_of"]
+__all__ = ["Needs", "flows_of", "needs_of"]
 
 
 @dataclass(slots=True)
@@ -28,15 +28,21 @@ class Needs:
 def needs_of(plan: Plan, flow: str) -> Needs:
     """Whom a flow of the plan needs, the flows that it calls included."""
     needs = Needs()
-    pending, seen = [flow], {flow}
-    while pending:
-        body = plan.flows[pending.pop()].body
-        for statement in _statements(body):
-            if statement.kind == "flow" and statement.flow not in seen:
-                seen.add(statement.flow)
-                pending.append(statement.flow)
+    for name in flows_of(plan, flow):
+        for statement in _statements(plan.flows[name].body):
             _need(plan, needs, statement)
     return needs
+
+
+def flows_of(plan: Plan, flow: str) -> list[str]:
+    """A flow and those that it calls, directly and through others, each once."""
+    found, pending = {flow: None}, [flow]
+    while pending:
+        for statement in _statements(plan.flows[pending.pop()].body):
+            if statement.kind == "flow" and statement.flow not in found:
+                found[statement.flow] = None
+                pending.append(statement.flow)
+    return list(found)
 
 
 def _statements(block: Block) -> Iterator[Statement]:

@@ -27,6 +27,7 @@ from orchspec.runtime.draws import (
     mix,
     uniform,
 )
+from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import Maker
 
@@ -108,7 +109,7 @@ class AgentSampler:
             made = self._makers[name] = Maker(self.plan, name, self.profile, data=self._data, codecs=codecs)
         return made
 
-    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int) -> Sampled:
+    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None) -> Sampled:
         """One attempt at a contract.
 
         Args:
@@ -116,6 +117,7 @@ class AgentSampler:
             inputs: inner values in the order of its parameters.
             key: of the place, as `Kernel.draw_key` gives it.
             attempt: as in the commands of the kernel; a `dispatch` draws nothing new.
+            menu: what a lead or a peer may choose from.
         """
         sampled = Sampled(self._latency(uniform(key, attempt, LATENCY)))
         if self._tokens_in is not None:
@@ -137,7 +139,7 @@ class AgentSampler:
             sampled.garbage = True
             sampled.output = self.maker(contract).broken("garbage", inputs, partial(uniform, key, attempt))
         else:
-            sampled.output = self.maker(contract).make(inputs, partial(uniform, key, attempt))
+            sampled.output = self.maker(contract).make(inputs, partial(uniform, key, attempt), menu)
         return sampled
 
     def send(self, key: int, attempt: int) -> Sampled:
@@ -145,6 +147,16 @@ class AgentSampler:
         sampled = Sampled(self._latency(uniform(key, attempt, LATENCY)))
         sampled.failed = bool(self._failure) and uniform(key, attempt, FAILURE) < self._failure
         return sampled
+
+    def signal(self, inputs: list[Any], key: int) -> tuple[int, Any] | None:
+        """How long after it is waited for the signal comes (microseconds), and with what; None if it never does.
+
+        Args:
+            inputs: inner values in the order of the signal's parameters.
+            key: of the place that waits.
+        """
+        sampled = self.attempt(self.target, inputs, key, 1)
+        return None if sampled.never else (sampled.latency_us, sampled.output)
 
     def receipt(self, args: list[Any], key: int) -> Any:
         """The receipt of the effect, JSON of the edge: a function of the place alone, since every send gets the same.

@@ -118,6 +118,10 @@ class SignalTable:
         if not arrived:
             self._arrived.pop(at, None)
 
+    def awaits(self, signal: str, key: str) -> bool:
+        """Whether somebody waits for a signal with this key that was not handed to them."""
+        return (signal, key) in self._waiters
+
     @property
     def waiting(self) -> set[str]:
         """The runs that wait for a signal."""

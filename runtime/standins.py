@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.crew import Player, Sender
+    from orchspec.runtime.crew import Caller, Player, Sender
     from orchspec.runtime.distributions import Data
 
 __all__ = ["StandInFailure", "StandIns", "World", "columns_needed"]
@@ -119,7 +119,7 @@ class StandIns:
         sampler = self._sampler(name)
 
         async def play(task: Task) -> Output:
-            sampled = sampler.attempt(contract, task.inner, task.draw_key, task.attempt)
+            sampled = sampler.attempt(contract, task.inner, task.draw_key, task.attempt, task.menu)
             await self._work(task, sampled)
             if sampled.failed:
                 raise StandInFailure(f"the stand-in for {name} failed, as its profile says it sometimes does")
@@ -143,7 +143,7 @@ class StandIns:
         sampler = self._sampler(name)
 
         async def answer(task: Task) -> Any:
-            sampled = sampler.attempt(task.contract, task.inner, task.draw_key, task.attempt)
+            sampled = sampler.attempt(task.contract, task.inner, task.draw_key, task.attempt, task.menu)
             if sampled.never:
                 await asyncio.Event().wait()
             await self._until(task.asked_us + sampled.latency_us)
@@ -175,6 +175,15 @@ class StandIns:
                 # The target knows the key and nothing of runs and places: equal keys, equal receipts.
                 receipt = sampler.receipt(call.inner, mix(int(call.key[:16], 16), 0))
             return self._world.deliver(call.key, name, arguments, receipt, drops=drops)
+
+        return send
+
+    def signal(self, name: str) -> Caller | None:
+        """See `Crew`."""
+        sampler = self._sampler(name)
+
+        def send(inputs: list[Any], key: int) -> tuple[int, Any] | None:
+            return sampler.signal(inputs, key)
 
         return send
 

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 from orchspec.runtime.errors import AttemptStopped, NotAllowed
+
+if TYPE_CHECKING:
+    from orchspec.runtime.kernel.menus import Menu
 
 __all__ = ["BudgetLeft", "EffectCall", "Message", "Output", "Powers", "Task", "ToolCall", "Turn", "moment"]
 
@@ -189,6 +192,9 @@ class Task:
         model: the model to use, or None.
         tools: the tools that the agent may call.
         history: earlier turns of the session, oldest first; empty for a fresh one.
+        may_ask: what the lead of a `supervise` may ask for: contracts, and the workers who fulfill each.
+        may_hand_to: to whom a peer may hand over at all; what it says may narrow this down.
+        turns_left: how many rounds a lead has, this one included, or how many hops a peer; None for others.
         inbox: messages on channels that are bound to this task, in the order in which they were sent.
         channels: the channels that the agent may send on.
         inner: the inputs in the form of the plan, in order (for stand-ins).
@@ -196,6 +202,7 @@ class Task:
         history_tokens: what the history takes of the context (for stand-ins).
         asked_us: when a person was asked first, microseconds since the epoch (for stand-ins).
         doubt: the key of the effect that a person is asked about, or empty (for stand-ins).
+        menu: the same as `may_ask` and `may_hand_to`, in the form of the kernel (for stand-ins).
     """
 
     powers: Powers = field(repr=False)
@@ -213,6 +220,9 @@ class Task:
     model: str | None = None
     tools: tuple[str, ...] = ()
     history: list[Turn] = field(default_factory=list)
+    may_ask: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    may_hand_to: tuple[str, ...] = ()
+    turns_left: int | None = None
     inbox: list[Message] = field(default_factory=list)
     channels: tuple[str, ...] = ()
     inner: list[Any] = field(default_factory=list, repr=False)
@@ -220,6 +230,7 @@ class Task:
     asked_us: int = field(default=0, repr=False)
     history_tokens: int = field(default=0, repr=False)
     doubt: str = field(default="", repr=False)
+    menu: Menu | None = field(default=None, repr=False)
 
     @property
     def stopped(self) -> bool:

@@ -66,9 +66,9 @@ class _Reader:
         match event:
             case TaskEnrolled():
                 path = kernel.path(event.place)
+                agent = event.agent if event.agent in self.plan.agents else ""
                 if isinstance(kernel.places[event.place], EvalTask):
                     self.asides.add(path)
-                agent = event.agent if event.agent in self.plan.agents else ""
                 if event.waited_us:
                     self._bar(path, agent, "queue", now - event.waited_us, now, ok=True)
                 if agent:

@@ -47,7 +47,7 @@ class People:
         key = visit.kernel.draw_key(command.place)
         strike = clock.faults.strike(command.agent, key, command.attempt, clock.now)
         player = clock.cast.players[command.agent]
-        sampled = player.attempt(command.contract, command.inputs, key, command.attempt)
+        sampled = player.attempt(command.contract, command.inputs, key, command.attempt, command.menu)
         if sampled.never:
             self._asked[question] = None
             return

@@ -45,12 +45,12 @@ class Signals:
         visit = clock.visits[run]
         assert visit.kernel is not None
         key = visit.kernel.draw_key(command.place)
-        sampled = clock.cast.players[command.signal].attempt(command.signal, command.inputs, key, 1)
-        if sampled.never:
+        sent = clock.cast.players[command.signal].signal(command.inputs, key)
+        if sent is None:
             self._coming[wait] = None
             return
-        due = (wait, command.signal, command.key, sampled.output)
-        self._coming[wait] = clock.at(clock.now + sampled.latency_us, self._came, due)
+        latency_us, value = sent
+        self._coming[wait] = clock.at(clock.now + latency_us, self._came, (wait, command.signal, command.key, value))
 
     def withdraw(self, run: str, command: WithdrawSignal) -> None:
         """Nobody waits for it any more."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchspec.compiler.plan import Plan, Profile, Stub
+    from orchspec.runtime.kernel.menus import Menu
     from orchspec.runtime.kernel.values import ContractCodec, EffectCodec, SignalCodec
 
 __all__ = ["StubbedCast", "without_chance_failures"]
@@ -113,11 +114,11 @@ class _StubbedPlayer(AgentSampler):
             stub = self._stubs[name] = _StubMaker(self, turns, codec)
         return stub
 
-    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int) -> Sampled:
+    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None) -> Sampled:
         """See `AgentSampler.attempt`."""
         self._key = key
         self._attempt = attempt
-        sampled = super().attempt(contract, inputs, key, attempt)
+        sampled = super().attempt(contract, inputs, key, attempt, menu)
         # A signal whose stub is none does not come.
         sampled.never = self.target in self.plan.signals and sampled.output is None
         return sampled
@@ -141,7 +142,7 @@ class _StubMaker(Maker):
         self._player = player
         self._turns = turns
 
-    def make(self, inputs: list[Any], draw: Draw) -> Any:
+    def make(self, inputs: list[Any], draw: Draw, menu: Menu | None = None) -> Any:
         """The value whose turn it is, JSON of the edge."""
         return self._player.turn(self._turns, lambda value: self._refuses(inputs, value))
 

@@ -16,6 +16,7 @@ from orchspec.compiler.checks.effects import deeds_of_agents, keys_in_loops, not
 from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
 from orchspec.compiler.checks.sections import sections
+from orchspec.compiler.checks.times import times_that_do_not_fit
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
 from orchspec.compiler.evals import read_evals
@@ -40,6 +41,7 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     raced_deeds,
     reservations,
     best_case,
+    times_that_do_not_fit,
 )
 """The checks, in the order in which they run."""
 

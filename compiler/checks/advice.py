@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchspec.compiler.codes import declarations as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import BlockInfo, StepInfo
-from orchspec.grammar.syntax import Scope, Step
+from orchspec.grammar.syntax import Node, Peers, Scope, Step, Supervise
 
 __all__ = ["missing_timeouts"]
 
@@ -19,7 +19,7 @@ def missing_timeouts(context: Context) -> None:
 
 def _block(context: Context, block: BlockInfo) -> None:
     for statement in block.statements:
-        if isinstance(statement, Step):
+        if isinstance(statement, Step | Supervise | Peers):
             _step(context, context.checked.steps[statement])
         elif isinstance(statement, Scope):
             scope = context.checked.scopes[statement]
@@ -32,13 +32,14 @@ def _block(context: Context, block: BlockInfo) -> None:
 
 def _step(context: Context, step: StepInfo) -> None:
     if step.signal is not None and step.policy.timeout_us is None:
-        name, at = step.node.name.text, step.node.work
-        context.report.add(codes.NO_TIMEOUT, at, name=name, who=f"the signal `{step.signal.name}`")
+        name, work = step.node.name.text, step.node.work
+        context.report.add(codes.NO_TIMEOUT, work, name=name, who=f"the signal `{step.signal.name}`")
         return
-    if step.node.by is None or (step.budget is not None and step.budget.time_us is not None):
+    at: Node | None = getattr(step.node, "by", step.node.name)
+    if at is None or (step.budget is not None and step.budget.time_us is not None):
         return
     for candidate in step.candidates:
         if candidate.agent.kind == "human" and candidate.policy.timeout_us is None:
             name, who = step.node.name.text, candidate.agent.name
-            context.report.add(codes.NO_TIMEOUT, step.node.by, name=name, who=f"`{who}`")
+            context.report.add(codes.NO_TIMEOUT, at, name=name, who=f"`{who}`")
             return

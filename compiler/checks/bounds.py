@@ -15,7 +15,7 @@ from orchspec.compiler.report import word
 from orchspec.compiler.types import MONEY
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Attribute, Node, Repeat, Route, Scope, State, Step, budgets
+from orchspec.grammar.syntax import Attribute, Node, Peers, Repeat, Route, Scope, State, Step, Supervise, budgets
 
 __all__ = ["best_case", "reservations"]
 
@@ -78,9 +78,9 @@ def _asked(step: StepInfo) -> Iterator[CandidateInfo]:
 def _steps(context: Context, block: BlockInfo, caps: _Caps) -> Iterator[tuple[StepInfo, _Caps]]:
     """The steps of a block and of the blocks in it, with the limits around them."""
     for statement in block.statements:
-        if isinstance(statement, Step):
+        if isinstance(statement, Step | Supervise | Peers):
             step = context.checked.steps[statement]
-            inside = step.budget if step.flow is not None else None
+            inside = step.budget if step.flow is not None or not isinstance(statement, Step) else None
             yield step, _within(caps, inside, statement, f"`{statement.name.text}`")
         elif isinstance(statement, Scope):
             info = context.checked.scopes.get(statement)
@@ -139,9 +139,8 @@ def _unreservable(context: Context, step: StepInfo, candidate: CandidateInfo, li
 
 def _estimated(context: Context, candidate: CandidateInfo, limit: str) -> bool:
     """Whether a profile says enough to estimate what is not capped."""
-    for profile in context.checked.profiles:
-        if profile.target.text != candidate.agent.name:
-            continue
+    profile = context.checked.profile_of.get(candidate.agent.name)
+    if profile is not None:
         given = {item.name.text for item in profile.settings if isinstance(item, Attribute)}
         if limit == "cost" and "cost" in given:
             return True
@@ -156,7 +155,8 @@ def _amount(limit: str, value: int) -> str:
 
 
 def _by(step: StepInfo) -> Span:
-    return step.node.by.span if step.node.by is not None else step.node.work.span
+    by = getattr(step.node, "by", None)
+    return by.span if by is not None else step.node.work.span
 
 
 def _limit_span(node: Node, name: str) -> Span:
@@ -202,7 +202,7 @@ def _least_tasks(context: Context, block: BlockInfo, flows: Mapping[FlowInfo, in
     """
     total = 0
     for statement in block.statements:
-        if isinstance(statement, Step):
+        if isinstance(statement, Step | Supervise | Peers):
             total += _tasks(context.checked.steps[statement], flows)
         elif isinstance(statement, State) and statement.kind != "initial":
             continue  # no run need come there

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import FlowInfo, StepInfo
-from orchspec.grammar.syntax import Node, Step, statements_in
+from orchspec.grammar.syntax import Node, Peers, Step, Supervise, statements_in
 
 __all__ = ["called_first", "steps_in"]
 
@@ -14,7 +14,7 @@ __all__ = ["called_first", "steps_in"]
 def steps_in(context: Context, node: Node) -> Iterator[StepInfo]:
     """The steps in a statement or a flow, also those of nested blocks."""
     for part in statements_in(node):
-        step = context.checked.steps.get(part) if isinstance(part, Step) else None
+        step = context.checked.steps.get(part) if isinstance(part, Step | Supervise | Peers) else None
         if step is not None:
             yield step
 

@@ -20,10 +20,13 @@ def hedged_work(context: Context) -> None:
     checked = context.checked
     for agent in checked.agents.values():
         if agent.policy.hedge is not None:
-            _refuse(context, agent.node.settings, agent.name, _bars_twice(agent))
+            _refuse(context, agent.node.settings, agent.name, _bars_twice(context, agent))
     for effect in checked.effects.values():
         if effect.policy.hedge is not None:
             _refuse(context, effect.node.settings, effect.name, _SENT_AGAIN)
+    for look in checked.evals.values():
+        if look.own.hedge is not None:
+            _refuse(context, look.node.settings, look.node.name.text, "nobody waits for an eval")
     for scope in checked.scopes.values():
         if scope.policy.hedge is not None:
             _refuse(context, scope.node.body, scope.node.name.text, _WHOLE)
@@ -35,7 +38,7 @@ def hedged_work(context: Context) -> None:
         elif step.flow is not None:
             _refuse(context, step.node.settings, step.node.name.text, _WHOLE)
         for candidate in step.candidates:
-            why_not = _bars_twice(candidate.agent)
+            why_not = _bars_twice(context, candidate.agent)
             if why_not is not None:
                 _refuse(context, step.node.settings, candidate.agent.name, why_not)
                 break
@@ -57,12 +60,15 @@ def _refuse(context: Context, items: tuple[Node, ...], name: str, why: str | Non
     context.report.add(codes.CANNOT_HEDGE, at.name, name=name, why=why, labels=labels)
 
 
-def _bars_twice(agent: AgentInfo) -> str | None:
+def _bars_twice(context: Context, agent: AgentInfo) -> str | None:
     """Why a task of this agent must not be done by two at once, or none."""
     if agent.kind == "human":
         return "a person is asked once"
     if agent.session != "fresh":
         return "its mind remembers, and one mind does one task at a time"
+    for channel in context.checked.channels.values():
+        if agent in channel.senders:
+            return f"it sends on `{channel.name}`, and would say everything twice"
     return bars_stopping(agent)
 
 

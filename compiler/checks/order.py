@@ -9,7 +9,7 @@ from orchspec.compiler.model import StepInfo
 from orchspec.compiler.narrowing import facts
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Call, Require, Step, statements_in
+from orchspec.grammar.syntax import Call, Peers, Require, Step, Supervise, attribute, statements_in
 
 __all__ = ["flow_cycles", "required_and_skipped"]
 
@@ -25,7 +25,7 @@ def flow_cycles(context: Context) -> None:
     graph = graph_of(calls)
     for knot in knots(graph):
         cycle = circle(graph, min(knot))
-        first = min(cycle, key=lambda edge: calls[edge].start)
+        first = min(cycle, key=lambda edge: (calls[edge].source.name, calls[edge].start))
         names = f"`{first[0]}`"
         if len(cycle) > 1:
             through = ", ".join(f"`{callee}`" for _, callee in cycle if callee != first[0])
@@ -58,7 +58,7 @@ def required_and_skipped(context: Context) -> None:
 
 def _step(context: Context, slot: object) -> StepInfo | None:
     declared = getattr(slot, "declared", None)
-    return context.checked.steps.get(declared) if isinstance(declared, Step) else None
+    return context.checked.steps.get(declared) if isinstance(declared, Step | Supervise | Peers) else None
 
 
 def _skipped(context: Context, earlier: StepInfo, later: StepInfo | None) -> Span | None:
@@ -70,7 +70,9 @@ def _skipped(context: Context, earlier: StepInfo, later: StepInfo | None) -> Spa
             return None
     skips = any(link.kind == "skip" for link in earlier.on_failure)
     if skips and earlier.loop is None:
-        return next(item.span for item in earlier.node.settings if getattr(item, "name", None) is not None)
+        node = earlier.node
+        said = attribute(node.body if isinstance(node, Peers) else node.settings, "on_failure")
+        return said.span if said is not None else node.span
     if earlier.only_if is None:
         return None
     same = condition is not None and condition.span.text.split() == earlier.only_if.span.text.split()

@@ -5,42 +5,51 @@ from __future__ import annotations
 from orchspec.compiler.checks.calls import called_first, steps_in
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import AgentInfo, ContractInfo, FlowInfo
+from orchspec.compiler.model import AgentInfo, ContractInfo, FlowInfo, SuperviseInfo
 from orchspec.compiler.types import Nothing
-from orchspec.grammar.syntax import Arbitrate, Let, Node, Repeat, Route, Scope, Step
+from orchspec.grammar.syntax import Arbitrate, Let, Node, Peers, Repeat, Route, Scope, Step, Supervise
 
 __all__ = ["unused_declarations", "unused_names"]
 
 
 def unused_declarations(context: Context) -> None:
-    """Warns of declarations that nothing refers to; a file without flows is there for others and is left alone."""
-    checked = context.checked
-    if not checked.flows:
+    """Warns of what the spec declares or imports and nothing refers to.
+
+    A file without flows is there for others and is left alone, as are the files that are imported.
+    """
+    spec = context.checked.modules[0]
+    own = spec.tables
+    if not own.get("flows"):
         return
     contracts, agents = _at_work(context)
-    tables = {
-        "type": checked.records,
-        "enum": checked.enums,
-        "param": checked.params,
-        "model": checked.models,
-        "decision": checked.decisions,
-        "policy": checked.policies,
-        "tool": checked.tools,
-        "effect": checked.effects,
-        "signal": checked.signals,
-        "channel": checked.channels,
-    }
-    for kind, table in tables.items():
-        for name, info in table.items():  # type: ignore[attr-defined]
+    for kind, table in _TABLES.items():
+        for name, info in own.get(table, {}).items():
             if info not in context.used:
                 context.report.add(codes.UNUSED_DECLARATION, info.node.name, kind=kind, name=name)
-    for name, contract in checked.contracts.items():
+    for alias, node in spec.imports.items():
+        if spec.aliases[alias] not in context.used:
+            context.report.add(codes.UNUSED_DECLARATION, node.alias, kind="import", name=alias)
+    for name, contract in own.get("contracts", {}).items():
         if contract not in contracts:
             context.report.add(codes.UNUSED_DECLARATION, contract.node.name, kind="contract", name=name)
-    for name, agent in checked.agents.items():
+    for name, agent in own.get("agents", {}).items():
         # Nobody can ask an agent whose contracts nobody uses: that was told of the contracts.
         if agent not in agents and any(contract in contracts for contract in agent.fulfills):
             context.report.add(codes.UNUSED_DECLARATION, agent.node.name, kind=agent.kind, name=name)
+
+
+_TABLES = {
+    "type": "records",
+    "enum": "enums",
+    "param": "params",
+    "model": "models",
+    "decision": "decisions",
+    "policy": "policies",
+    "tool": "tools",
+    "effect": "effects",
+    "signal": "signals",
+    "channel": "channels",
+}
 
 
 def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
@@ -50,6 +59,8 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
     for step in context.checked.steps.values():
         if step.contract is not None:
             contracts.add(step.contract)
+        if isinstance(step, SuperviseInfo):
+            contracts.update(contract for worker in step.workers for contract in worker.agent.fulfills)
         agents.update(candidate.agent for candidate in step.candidates)
         agents.update(link.who.agent for link in step.on_failure if link.who is not None)
     for agent in context.checked.agents.values():
@@ -77,7 +88,7 @@ def unused_names(context: Context) -> None:
         if _acts(context, flow.node, acting):
             acting.add(flow)
     for statement, slot in context.checked.slots.items():
-        if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Route | Let):
+        if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Route | Let | Supervise | Peers):
             continue
         if isinstance(statement, Route) and _guards(context, statement):
             continue

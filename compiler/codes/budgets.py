@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchspec.grammar.diagnostics import define
 
-__all__ = ["BELOW_BEST_CASE", "NO_RESERVATION", "RESERVATION_TOO_LARGE"]
+__all__ = ["BELOW_BEST_CASE", "NO_RESERVATION", "RESERVATION_TOO_LARGE", "TIMEOUT_TOO_LONG", "WAIT_TOO_LONG"]
 
 _CONTRACT = "orch 1\ncontract Draft(topic: Text) -> Text\n"
 _MODEL = "model large { input = $3 / 1M  output = $15 / 1M  context = 200k }\n"
@@ -48,4 +48,25 @@ RESERVATION_TOO_LARGE = define(
     + _MODEL
     + "agent ann fulfills Draft { models = [large]  budget { tokens <= 20k } }\n"
     + _FLOW.format(limit="cost <= $0.50"),
+)
+WAIT_TOO_LONG = define(
+    "E0850",
+    "wait-too-long",
+    "the wait of {wait} is never over within the {limit} of {place}",
+    explanation="What is waited counts against the time budgets and the timeouts around it, so whoever comes here "
+    "runs out of time. Wait for less, or allow more.",
+    bad="orch 1\nflow f(topic: Text) -> Text {\n  budget { time <= 1h }\n  wait 2h\n  return topic\n}",
+    good="orch 1\nflow f(topic: Text) -> Text {\n  budget { time <= 3h }\n  wait 2h\n  return topic\n}",
+)
+TIMEOUT_TOO_LONG = define(
+    "W0851",
+    "timeout-too-long",
+    "the timeout of {step}, {timeout}, never passes within the {limit} of {place}",
+    severity="warning",
+    explanation="The time around it is used up first, and that stops more than this step would. Make the timeout "
+    "shorter than the time around it.",
+    bad="orch 1\nsignal paid(order: Text) -> Text\nflow f(order: Text) -> Text {\n  budget { time <= 1d }\n"
+    "  step p = paid(order) { timeout = 3d }\n  return p\n}",
+    good="orch 1\nsignal paid(order: Text) -> Text\nflow f(order: Text) -> Text {\n  budget { time <= 4d }\n"
+    "  step p = paid(order) { timeout = 3d }\n  return p\n}",
 )

@@ -6,6 +6,7 @@ from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
 from orchspec.grammar.diagnostics import define
 
 __all__ = [
+    "ALLOW_NOT_NEEDED",
     "ALLOW_WITHOUT_REASON",
     "DUPLICATE_DECLARATION",
     "DUPLICATE_MEMBER",
@@ -98,9 +99,9 @@ UNKNOWN_SETTING = define(
     "E0210",
     "bad-setting",
     "--set {name}: {problem}",
-    explanation="`--set NAME=VALUE` gives a param of the spec another value. NAME must be declared by `param`, "
-    "and VALUE "
-    "written as in a spec and fit its type and `where`.",
+    explanation="`--set NAME=VALUE` gives a param of the spec another value, and `--set NAME.ATTRIBUTE=VALUE` an "
+    "attribute of an agent, a tool, an effect, a model, a policy or a profile. NAME must be declared, and VALUE be "
+    "written as in a spec and fit.",
     bad="orch 1\nparam width: Int = 4\n// checked with --set widht=8",
     good="orch 1\nparam width: Int = 4\n// checked with --set width=8",
 )
@@ -154,4 +155,15 @@ ALLOW_WITHOUT_REASON = define(
     "whoever reads the spec later, so it must be there; errors cannot be allowed.",
     bad="orch 1\n// allow W0212\nparam size: Int = 4\nflow f() -> Int { return size }",
     good="orch 1\n// allow W0212: kept for the next release\nenum Size { small, large }",
+)
+ALLOW_NOT_NEEDED = define(
+    "W0215",
+    "allow-not-needed",
+    "`allow {name}` silences nothing here",
+    severity="warning",
+    explanation="`// allow CODE: why` speaks for its own line and, where it has a line of its own, for the next. What "
+    "it allowed is not there any more, or stands elsewhere; left behind, it would hide the next such mistake.",
+    bad="orch 1\n// allow W0212: kept for the next release\nenum Size { small, large }\n"
+    "flow f(size: Size) -> Size { return size }",
+    good="orch 1\nenum Size { small, large }\nflow f(size: Size) -> Size { return size }",
 )

@@ -24,11 +24,9 @@ class Unbuilt:
 
 _DRAFT = "step draft = Draft(topic) by ann\n"
 _GOOD = in_flow(_DRAFT + "return draft")
-_LOOSE = "contract Lead(goal: Text) -> Note\nagent boss fulfills Lead\n"
 
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
-    "import": (1, "`import`", "declare what you need in this file", 'orch 1\nimport "std/panel.orch" as panel\n'),
     "machine-signal": (
         35,
         "a transition on a signal",
@@ -38,30 +36,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
             "    step d = Draft(topic) by ann\n    on done -> e\n    on failed -> g\n    on stop(topic) -> g\n  }\n"
             "  final state e { return s.d }\n  final state g { return { text: topic, score: 0.5 } }\n}"
         ),
-    ),
-    "supervise": (
-        4,
-        "`supervise`",
-        "write a `repeat` of plan and work",
-        spec(
-            _LOOSE + "flow f(t: Text) -> Note {\n  supervise answer = Lead(t) by boss { workers = [ann] "
-            " rounds = 2 }\n  return answer\n}"
-        ),
-    ),
-    "peers": (
-        5,
-        "`peers`",
-        "write a `repeat` whose steps hand over to each other",
-        in_flow(
-            "peers agreed = Draft(topic) among [ann, bob] {\n  start = ann\n  hops = 3\n  handoff ann -> bob\n}"
-            "\nreturn agreed"
-        ),
-    ),
-    "loop-types": (
-        28,
-        "the type `{name}` of `supervise` and `peers`",
-        "write a `repeat` of plan and work",
-        "orch 1\ncontract Lead(goal: Text, so_far: List<Done>) -> Text\n",
     ),
 }
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
-from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
+from orchspec.compiler.lowering.expressions import lower_arguments, lower_expression, lower_optional
+from orchspec.compiler.lowering.loops import lower_peers, lower_supervise
 from orchspec.compiler.lowering.nodes import Nodes
 from orchspec.compiler.lowering.who import (
     eval_within_us,
@@ -18,7 +19,6 @@ from orchspec.compiler.lowering.who import (
     lower_policy,
 )
 from orchspec.compiler.model import (
-    Argument,
     ArmInfo,
     BlockInfo,
     Checked,
@@ -64,17 +64,11 @@ from orchspec.compiler.plan import (
 from orchspec.compiler.types import FLOAT, INT, TIME, Nothing, Type, required
 from orchspec.grammar import syntax
 
-__all__ = ["Lowering", "lower_arguments"]
+__all__ = ["Lowering"]
 
 
-def lower_arguments(checked: Checked, arguments: tuple[Argument, ...]) -> list[Expr]:
-    """The arguments of a call in the order of the parameters, defaults filled in."""
-    return [
-        lower_default(checked, argument.param.node.default)
-        if argument.value is None
-        else lower_expression(checked, argument.value)
-        for argument in arguments
-    ]
+Limited: TypeAlias = syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers
+"""Statements that may have limits of their own."""
 
 
 class Lowering:
@@ -124,7 +118,7 @@ class Lowering:
             "budget": info.budget,
         }
         if info.effect is not None:
-            policy, gate = lower_policy(info.policy), self._gate(info.node, info.own)
+            policy, gate = lower_policy(info.policy), self.gate(info.node, info.own)
             return EffectStep("effect", *place, info.effect.name, arguments, policy=policy, gate=gate, **rest)
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
@@ -138,7 +132,7 @@ class Lowering:
             arguments,
             policy=policy,
             urgency=urgency,
-            gate=self._gate(info.node, info.own),
+            gate=self.gate(info.node, info.own),
             **rest,
         )
 
@@ -162,11 +156,13 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             budget=info.budget,
-            gate=self._gate(info.node, info.own),
+            gate=self.gate(info.node, info.own),
         )
 
-    def _gate(self, node: syntax.Step | syntax.Scope, own: PolicyValues) -> str | None:
-        """The name under which the limits of a step or a scope stand in the plan, or none.
+    def gate(
+        self, node: syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers, own: PolicyValues
+    ) -> str | None:
+        """The name under which the limits of a statement stand in the plan, or none.
 
         It tells it from all others that an engine may run.
         """
@@ -202,7 +198,7 @@ class Lowering:
             urgency=lower_optional(self.checked, info.urgency),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             tools=[tool.name for tool in info.tools],
-            gate=self._gate(node, info.policy),
+            gate=self.gate(node, info.policy),
         )
 
     def repeat(self, node: syntax.Repeat, _: BlockInfo, needs: list[int]) -> Repeat:
@@ -333,6 +329,8 @@ class Lowering:
         found = self.checked.resolved[node.name]
         assert isinstance(found, Reference), "what is reverted has a name"
         of = self.checked.blocks[found.slot.frame.node].index(found.slot.declared)
+        if isinstance(found.slot.declared, syntax.State):
+            of = -1 - of  # the states of a machine are one statement of its block
         return Revert("revert", self.nodes[node], node.name.text, needs, found.up, of)
 
     def evaluation(self, node: syntax.Eval, _: BlockInfo, needs: list[int]) -> Evaluation:
@@ -353,6 +351,7 @@ class Lowering:
             copies=info.copies,
             prefer=info.prefer,
             sample=info.sample,
+            gate=self.gate(node, info.own),
         )
 
     def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:
@@ -388,6 +387,8 @@ _STATEMENTS: dict[type, _Lower] = {
     syntax.Checkpoint: Lowering.checkpoint,
     syntax.Until: Lowering.until,
     syntax.Revert: Lowering.revert,
+    syntax.Supervise: lower_supervise,
+    syntax.Peers: lower_peers,
     syntax.Wait: Lowering.wait,
     syntax.Send: Lowering.send,
     syntax.Eval: Lowering.evaluation,

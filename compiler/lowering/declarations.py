@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchspec.compiler.lowering.blocks import lower_arguments
-from orchspec.compiler.lowering.expressions import lower_default, lower_expression, lower_optional
+from orchspec.compiler.lowering.expressions import lower_arguments, lower_default, lower_expression, lower_optional
 from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_gate, lower_policy
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import (

@@ -10,12 +10,22 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from orchspec.compiler.constants import evaluate
-from orchspec.compiler.model import BuiltinRef, Checked, FactRef, GiverRef, MemberRef, MissingRef, ParamRef, Reference
+from orchspec.compiler.model import (
+    Argument,
+    BuiltinRef,
+    Checked,
+    FactRef,
+    GiverRef,
+    MemberRef,
+    MissingRef,
+    ParamRef,
+    Reference,
+)
 from orchspec.compiler.plan import Expr as PlanExpr
 from orchspec.compiler.types import DURATION, TEXT, URL, ListOf, MapOf, Optional, Scalar, Type, required
 from orchspec.grammar import syntax
 
-__all__ = ["lower_default", "lower_expression", "lower_optional"]
+__all__ = ["lower_arguments", "lower_default", "lower_expression", "lower_optional"]
 
 _COMPARISONS = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "in"}
 _LOGIC = {"and": "and", "or": "or", "??": "default"}
@@ -116,6 +126,8 @@ def _field(checked: Checked, expr: syntax.Field) -> PlanExpr:
     symbol = checked.resolved.get(expr)
     if isinstance(symbol, MemberRef):
         return ["const", symbol.member]
+    if isinstance(symbol, ParamRef):
+        return ["const", symbol.param.value]
     operation = field_operation(checked.expr_types[expr.base])
     return [operation, lower_expression(checked, expr.base), expr.name.text]
 
@@ -177,3 +189,13 @@ def _arithmetic(checked: Checked, expr: syntax.Binary, kind: str, left: PlanExpr
             return ["const", left[1] * _SECOND_US / right[1]]
         left = ["mul", "Float", left, ["const", float(_SECOND_US)]]
     return [_ARITHMETIC[expr.op], kind, left, right]
+
+
+def lower_arguments(checked: Checked, arguments: tuple[Argument, ...]) -> list[PlanExpr]:
+    """The arguments of a call in the order of the parameters, defaults filled in."""
+    return [
+        lower_default(checked, argument.param.node.default)
+        if argument.value is None
+        else lower_expression(checked, argument.value)
+        for argument in arguments
+    ]

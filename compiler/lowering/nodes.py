@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchspec.compiler.model import Checked
 from orchspec.compiler.plan import Source
 from orchspec.grammar import syntax
 
@@ -26,6 +27,8 @@ _NUMBERED = (
     syntax.Repeat,
     syntax.Scope,
     syntax.Route,
+    syntax.Supervise,
+    syntax.Peers,
     syntax.MachineDecl,
     syntax.State,
     syntax.ScenarioDecl,
@@ -46,13 +49,19 @@ class Nodes:
         return self.ids[node]
 
 
-def number_nodes(file: syntax.File) -> Nodes:
-    """Numbers the nodes of a file from 0: layout and comments change no number, only the spans."""
+def number_nodes(checked: Checked) -> Nodes:
+    """Numbers the nodes of the files of a spec from 0: layout and comments change no number, only the spans.
+
+    What only the imported file itself has, its tests and scenarios, is numbered too: one rule for all.
+    """
     ids: dict[syntax.Node, int] = {}
     spans: list[list[int]] = []
-    for node in syntax.statements_in(file):
-        if isinstance(node, _NUMBERED):
-            ids[node] = len(spans)
-            span = node.span
-            spans.append([span.line, span.column, span.end_line, span.end_column, 0])
-    return Nodes(ids, Source([file.span.source.name], spans))
+    files: dict[str, int] = {}
+    for module in checked.modules:
+        place = files.setdefault(module.file.span.source.name, len(files))
+        for node in syntax.statements_in(module.file):
+            if isinstance(node, _NUMBERED):
+                ids[node] = len(spans)
+                span = node.span
+                spans.append([span.line, span.column, span.end_line, span.end_column, place])
+    return Nodes(ids, Source(list(files), spans))

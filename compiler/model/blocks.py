@@ -27,8 +27,10 @@ from orchspec.grammar.syntax import (
     Expr,
     Fail,
     Give,
+    Handoff,
     Node,
     On,
+    Peers,
     Repeat,
     Return,
     Route,
@@ -37,6 +39,7 @@ from orchspec.grammar.syntax import (
     State,
     Statement,
     Step,
+    Supervise,
     Until,
 )
 
@@ -46,9 +49,11 @@ __all__ = [
     "BlockInfo",
     "CandidateInfo",
     "EvalInfo",
+    "HandoffInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
+    "PeersInfo",
     "RepeatInfo",
     "RouteInfo",
     "RuleInfo",
@@ -56,6 +61,7 @@ __all__ = [
     "SendInfo",
     "StateInfo",
     "StepInfo",
+    "SuperviseInfo",
     "TierInfo",
 ]
 
@@ -151,8 +157,44 @@ class StepInfo:
 
 
 @dataclass(slots=True, eq=False)
+class SuperviseInfo(StepInfo):
+    """A `supervise`: a step whose `contract` is the lead's; the run fills its parameter number `so_far`.
+
+    `arguments` leave that one out; `candidates` are all who may be asked, `budget` is that of the whole.
+    """
+
+    node: Supervise  # type: ignore[assignment]
+    so_far: int = 0
+    leads: tuple[CandidateInfo, ...] = ()
+    workers: tuple[CandidateInfo, ...] = ()
+    rounds: int = 1
+    depth: int = 1
+    width: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandoffInfo:
+    """A handoff of a `peers`; its `when` is evaluated in a frame of the turn's value alone, within the block's."""
+
+    node: Handoff
+    source: AgentInfo
+    targets: tuple[AgentInfo, ...]
+
+
+@dataclass(slots=True, eq=False)
+class PeersInfo(StepInfo):
+    """A `peers`: `candidates` are those who talk; `so_far` and `arguments` as in `SuperviseInfo`."""
+
+    node: Peers  # type: ignore[assignment]
+    so_far: int = 0
+    start: AgentInfo | None = None
+    hops: int = 1
+    handoffs: list[HandoffInfo] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
 class EvalInfo:
-    """An eval: the contract, who fulfills it (as at a step), and the share of times that it is done."""
+    """An eval: the contract, who fulfills it, what it says itself (as at a step), and the share of times it is done."""
 
     node: Eval
     contract: ContractInfo | None = None
@@ -162,6 +204,7 @@ class EvalInfo:
     copies: int = 1
     prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
     sample: float = 1.0
+    own: PolicyValues = field(default_factory=PolicyValues)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

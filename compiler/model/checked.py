@@ -43,13 +43,16 @@ from orchspec.compiler.model.frames import (
     Reference,
     Slot,
 )
+from orchspec.compiler.model.modules import Module
 from orchspec.compiler.types import Type
+from orchspec.grammar.source import Source
 from orchspec.grammar.syntax import (
     Arbitrate,
     Eval,
     Expr,
     File,
     Node,
+    Peers,
     ProfileDecl,
     RecordLit,
     Repeat,
@@ -59,6 +62,7 @@ from orchspec.grammar.syntax import (
     Send,
     State,
     Step,
+    Supervise,
     TestDecl,
 )
 
@@ -92,11 +96,12 @@ Symbol: TypeAlias = (
 class Checked:
     """A checked spec.
 
-    Declarations stand by name in the order of the text. `expr_types` has the type of every expression that was typed,
-    narrowing applied (so the type of the base of a Field says whether it is `field`, `field?`, `project` or
-    `project?`). `floats` are the Int expressions that stand where a Float is expected: `["float", e]`. `literals` say
-    for each RecordLit what it makes: pairs of field and value (None: its default, or none) in the order of the type's
-    fields; a RecordLit of type Map or Json is not in it, and is taken as its entries say.
+    Declarations stand by their full names (`panel.Vote` for what is imported) in the order of the text. `expr_types`
+    has the type of every expression that was typed, narrowing applied (so the type of the base of a Field says
+    whether it is `field`, `field?`, `project` or `project?`). `floats` are the Int expressions that stand where a
+    Float is expected: `["float", e]`. `literals` say for each RecordLit what it makes: pairs of field and value
+    (None: its default, or none) in the order of the type's fields; a RecordLit of type Map or Json is not in it, and
+    is taken as its entries say.
     """
 
     file: File
@@ -116,10 +121,15 @@ class Checked:
     signals: dict[str, SignalInfo] = field(default_factory=dict)
     channels: dict[str, ChannelInfo] = field(default_factory=dict)
     profiles: list[ProfileDecl] = field(default_factory=list)
+    targets: dict[Node, Any] = field(default_factory=dict)
+    """Whom a profile is about, by the Path that names it."""
+    profile_of: dict[str, ProfileDecl] = field(default_factory=dict)
+    """The profile that describes an agent, tool, effect, signal or the orchestrator, by its full name."""
     scenarios: list[ScenarioDecl] = field(default_factory=list)
     tests: list[TestDecl] = field(default_factory=list)
-    opaque: set[str] = field(default_factory=set)
-    """Names that constructs not built yet declare (refused already): nothing more is said about them."""
+    modules: list[Module] = field(default_factory=list)
+    """What names mean: the spec's own file first, then those that it imports, directly and through others."""
+    module_of: dict[Source, Module] = field(default_factory=dict)
 
     expr_types: dict[Node, Type] = field(default_factory=dict)
     resolved: dict[Node, Symbol] = field(default_factory=dict)
@@ -132,7 +142,7 @@ class Checked:
 
     blocks: dict[Node, BlockInfo] = field(default_factory=dict)
     """By FlowDecl, Scope, Repeat (its rounds) and Block (its `else`, and the arms of a Route)."""
-    steps: dict[Step, StepInfo] = field(default_factory=dict)
+    steps: dict[Step | Supervise | Peers, StepInfo] = field(default_factory=dict)
     arbitrations: dict[Arbitrate, ArbitrateInfo] = field(default_factory=dict)
     repeats: dict[Repeat, RepeatInfo] = field(default_factory=dict)
     scopes: dict[Scope, ScopeInfo] = field(default_factory=dict)
@@ -140,7 +150,7 @@ class Checked:
     sends: dict[Send, SendInfo] = field(default_factory=dict)
     evals: dict[Eval, EvalInfo] = field(default_factory=dict)
     slots: dict[Node, Slot] = field(default_factory=dict)
-    """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Route, Let) gives."""
+    """The slot that a naming statement (Step, Arbitrate, Scope, Repeat, Route, Let, Supervise, Peers) gives."""
     rounds: dict[Repeat, dict[str, Type]] = field(default_factory=dict)
     """The fields of `Round` types."""
 

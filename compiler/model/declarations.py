@@ -75,12 +75,13 @@ class FieldInfo:
 
 @dataclass(slots=True, eq=False)
 class RecordInfo:
-    """A record `type`; `frame` holds all its fields in order."""
+    """A record `type`; `frame` holds all its fields in order; `built_in`: no spec declares it."""
 
     name: str
     node: TypeDecl
     frame: Frame
     fields: list[FieldInfo] = field(default_factory=list)
+    built_in: bool = False
 
     def field(self, name: str) -> FieldInfo | None:
         """The field of that name, or none."""
@@ -98,12 +99,16 @@ class EnumInfo:
 
 @dataclass(slots=True, eq=False)
 class ParamInfo:
-    """A `param`; `value` is the inner value of its setting or default, `frame` that of its `where`."""
+    """A `param`; `value` is the inner value of its setting, of what an import binds, or of its default.
+
+    `frame` is that of its `where`; `bound` the value that an import binds, which stands in the importer.
+    """
 
     name: str
     node: ParamDecl
     frame: Frame
     type: Type = UNKNOWN
+    bound: Expr | None = None
     value: Any = None
     known: bool = False
 

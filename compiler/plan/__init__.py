@@ -44,6 +44,7 @@ from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
+from orchspec.compiler.plan.loops import ASKS_MAX, DEPTH_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
 from orchspec.compiler.plan.messages import Channel, Send
 from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Fold, Signal, Tool
 from orchspec.compiler.plan.statements import (
@@ -71,7 +72,10 @@ from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, 
 from orchspec.compiler.plan.studies import Expectation, Fault, Profile, Scenario, Stub, Test
 
 __all__ = [
+    "ASKS_MAX",
+    "DEPTH_MAX",
     "FORMAT",
+    "SO_FAR",
     "Agent",
     "Arbitrate",
     "Arm",
@@ -100,6 +104,7 @@ __all__ = [
     "Fold",
     "Gate",
     "Give",
+    "Handoff",
     "Hedge",
     "Json",
     "Let",
@@ -108,6 +113,7 @@ __all__ = [
     "Need",
     "OnFailure",
     "Over",
+    "Peers",
     "Plan",
     "PlanError",
     "Policy",
@@ -127,6 +133,7 @@ __all__ = [
     "State",
     "Statement",
     "Stub",
+    "Supervise",
     "TaskStep",
     "Test",
     "Tier",
@@ -135,7 +142,9 @@ __all__ = [
     "TypeExpr",
     "Until",
     "Wait",
+    "asked_of",
     "canonical_json",
     "plan_from_json",
     "plan_schema",
+    "so_far_of",
 ]

@@ -9,6 +9,7 @@ from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.compiler.plan.loops import Peers, Supervise
 from orchspec.compiler.plan.messages import Send
 from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
 
@@ -123,7 +124,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """`revert name`: undoes what statement `of` of the block did that stands `up` blocks further out (0: this one)."""
+    """`revert name`: undoes what statement `of` of the block did that stands `up` blocks further out (0: this one).
+
+    `of` below 0 is a state of the machine there: -1 the first one, -2 the second, …
+    """
 
     kind: Literal["revert"]
     node: int
@@ -283,6 +287,8 @@ Statement: TypeAlias = (
     | Scope
     | Route
     | Machine
+    | Supervise
+    | Peers
 )
 
 

@@ -37,7 +37,7 @@ def check_studies(context: Context, folder: Path | None) -> Studies:
     Returns:
         The studies without mistakes.
     """
-    study = Study(context, number_nodes(context.checked.file), folder)
+    study = Study(context, number_nodes(context.checked), folder)
     studies = Studies(check_profiles(study), check_scenarios(study), check_tests(study))
     check_guesses(study, studies.profiles)
     return studies

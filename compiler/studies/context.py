@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
-from orchspec.compiler.codes.names import UNKNOWN_NAME, WRONG_KIND
+from orchspec.compiler.codes.names import WRONG_KIND
 from orchspec.compiler.context import Context
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.lowering.nodes import Nodes
 from orchspec.compiler.model import AgentInfo, Checked, EffectInfo, FlowInfo, SignalInfo, ToolInfo
-from orchspec.compiler.report import Report, did_you_mean
+from orchspec.compiler.names import describe as describe_any
+from orchspec.compiler.names import find_any, is_opaque, unknown
+from orchspec.compiler.profiled import ORCHESTRATOR, TARGETS, Target
+from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
 from orchspec.grammar import syntax
 from orchspec.grammar.diagnostics import Code, Label
 
 __all__ = ["FAILED", "ORCHESTRATOR", "Constant", "Failed", "Study", "Target", "describe"]
-
-ORCHESTRATOR: Final = "orchestrator"
-"""The name by which profiles and faults mean the engine itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,6 @@ class Constant:
     value: Any
 
 
-Target: TypeAlias = AgentInfo | ToolInfo | EffectInfo | SignalInfo | Literal["orchestrator"]
-
 _KINDS = {"agent", "human", "dispatcher", "tool", "effect", "signal", "orchestrator"}
 
 
@@ -52,39 +50,49 @@ class Study:
         self.checked: Checked = base.checked
         self.report: Report = base.report
         self.typer = Typer(base)
-        checked = base.checked
-        self._targets: Mapping[str, Target] = {
-            **checked.agents,
-            **checked.tools,
-            **checked.effects,
-            **checked.signals,
-            ORCHESTRATOR: ORCHESTRATOR,
-        }
         self._checkpoints: dict[FlowInfo, list[str]] = {}
         self.nodes = nodes
         self.folder = folder
 
     # names --------------------------------------------------------------------------------------------------------
 
+    def named(self, at: syntax.Node, name: str) -> Target | None:
+        """Who or what a name means in a profile, fault, KPI or stub; none in silence where it means nothing."""
+        if name == ORCHESTRATOR:
+            return ORCHESTRATOR
+        if isinstance(at, syntax.Ident | syntax.Path) and at in self.checked.targets:
+            target: Target = self.checked.targets[at]
+            return target
+        found: Iterator[Target | None] = (self.base.find(table, at, name) for table in TARGETS)
+        return next((target for target in found if target is not None), None)
+
     def target(self, expr: syntax.Node, name: str, kinds: Iterable[str] = _KINDS) -> Target | None:
         """Who or what is meant by a name in a profile, fault, KPI or stub; reports one that means nothing."""
         allowed = set(kinds)
-        found = self._targets.get(name)
+        found = self.named(expr, name)
         if found is not None and self.kind_of(found) in allowed:
             return found
-        if not name or name in self.checked.opaque:
+        if is_opaque(self.base, expr, name):
             return None
         kinds_told = [each for each in ("agent", "human", "tool", "effect", "signal") if each in allowed]
         kind = " or ".join(kinds_told) or ORCHESTRATOR
-        known = self._targets.get(name) or self.checked.flows.get(name) or self.checked.contracts.get(name)
+        known = found or find_any(self.base, expr, name)
         if known is not None:
             expected = f"the name of an {kind}"
             self.report.add(WRONG_KIND, expr, name=name, found=describe(known), expected=expected)
-        elif self.report.whole:
-            near = (each for each, target in self._targets.items() if self.kind_of(target) in allowed)
-            fix = did_you_mean(name, expr, near)
-            self.report.absent(UNKNOWN_NAME, expr, kind=kind, name=name, fix=fix)
+        elif self.report.is_whole(expr):
+            near = (each for each in self._near(expr) if self.kind_of(self.named(expr, each)) in allowed)
+            unknown(self.base, expr, kind, name, near)
         return None
+
+    def _near(self, at: syntax.Node) -> Iterator[str]:
+        yield from self.base.known(at, *TARGETS)
+        yield ORCHESTRATOR
+
+    @staticmethod
+    def name_of(target: Target) -> str:
+        """The full name of a target, as it stands in the plan."""
+        return target if isinstance(target, str) else target.name
 
     def checkpoints(self, flow: FlowInfo) -> list[str]:
         """The names of the checkpoints of a flow, those in its regions and rounds too."""
@@ -94,7 +102,7 @@ class Study:
         return self._checkpoints[flow]
 
     @staticmethod
-    def kind_of(target: Target) -> str:
+    def kind_of(target: Target | None) -> str:
         """The kind of a target, as the table of faults names it."""
         match target:
             case AgentInfo():
@@ -110,14 +118,13 @@ class Study:
 
     def flow(self, path: syntax.Path) -> FlowInfo | None:
         """The flow that a scenario or test is about."""
-        found = self.checked.flows.get(path.text)
-        if found is None and path.text and path.text not in self.checked.opaque:
-            known = self._targets.get(path.text) or self.checked.contracts.get(path.text)
+        found: FlowInfo | None = self.base.find("flows", path, path.text)
+        if found is None and not is_opaque(self.base, path, path.text):
+            known = self.named(path, path.text) or self.base.find("contracts", path, path.text)
             if known is not None:
                 self.report.add(WRONG_KIND, path, name=path.text, found=describe(known), expected="the name of a flow")
             else:
-                fix = did_you_mean(path.text, path, self.checked.flows)
-                self.report.absent(UNKNOWN_NAME, path, kind="flow", name=path.text, fix=fix)
+                unknown(self.base, path, "flow", path.text, self.base.known(path, "flows"))
         return found
 
     def once(self, code: Code, given: dict[str, syntax.Node], name: syntax.Ident) -> bool:
@@ -144,4 +151,4 @@ def describe(known: Target | FlowInfo | object) -> str:
         case str():
             return "the orchestrator"
         case _:
-            return "a contract"
+            return describe_any(known)

@@ -18,6 +18,7 @@ from orchspec.compiler.codes.studies import (
     UNKNOWN_DISTRIBUTION,
 )
 from orchspec.compiler.codes.types import DUPLICATE_ARGUMENT, DUPLICATE_ENTRY, TYPE_MISMATCH
+from orchspec.compiler.library import sampled_type
 from orchspec.compiler.model import FieldInfo, RecordInfo
 from orchspec.compiler.plan import Dist
 from orchspec.compiler.report import did_you_mean, listed
@@ -142,7 +143,7 @@ def distribution(study: Study, expr: syntax.Expr, want: Type, what: str, *, nega
 
 def of_field(study: Study, expr: syntax.Expr, info: FieldInfo) -> Dist | Failed:
     """A distribution for a field of a record, whose certain values and ends hold the field's constraint."""
-    dist = distribution(study, expr, info.type, f"`{info.name}`")
+    dist = distribution(study, expr, sampled_type(study.checked, info, expr), f"`{info.name}`")
     if isinstance(dist, Failed):
         return FAILED
     match dist:
@@ -398,11 +399,15 @@ def read_column(study: Study, expr: syntax.Call, name: str, kind: ColumnKind) ->
             BAD_DATA_FILE, bound["column"], problem=f"{name} needs the name of a column of {file.span.text}"
         )
         return FAILED
-    problem = column_problem(study.folder, file.value, column, kind)
+    module = study.base.module(expr)
+    bundled = module.place is not None and module.place.bundled
+    # A file is named relative to the one that names it; in the plan, relative to the folder of the spec.
+    where = str(module.place.path.parent / file.value) if module.prefix and module.place is not None else file.value
+    problem = column_problem(None if bundled else study.folder, where, column, kind)
     if problem is not None:
         study.report.add(BAD_DATA_FILE, expr, problem=problem)
         return FAILED
-    return file.value, column
+    return where, column
 
 
 _SPECIAL: Mapping[str, Callable[[Study, syntax.Call, Type, str], Dist | Failed]] = {

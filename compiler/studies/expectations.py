@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from orchspec.compiler.codes.studies import BAD_KPI, NOT_AN_EXPECTATION, UNIT_MISMATCH, UNKNOWN_KPI
 from orchspec.compiler.lowering.wording import written
+from orchspec.compiler.names import is_opaque
 from orchspec.compiler.plan import Expectation
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.context import Constant, Study
@@ -117,8 +118,8 @@ class _Reader:
                 return _Value(inner.unit, ["sub", "Float", ["const", 0.0], inner.expr])
             case syntax.Binary(op) if op in _ARITHMETIC:
                 return self._arithmetic(expr)
-            case syntax.Name(text) if text not in self.study.checked.params:
-                if text and text not in self.study.checked.opaque:
+            case syntax.Name(text) if self.study.base.find("params", expr, text) is None:
+                if not is_opaque(self.study.base, expr, text):
                     self.report.add(UNKNOWN_KPI, expr, name=text, fix=did_you_mean(text, expr, KPIS))
                 return None
             case _:
@@ -202,9 +203,10 @@ class _Reader:
                 self.report.add(BAD_KPI, inner, problem=f"`{kpi.name}` takes the name of an agent, tool or person")
             return None
         kinds = ("agent", "human", "dispatcher", "tool")
-        if self.study.target(inner, name, kinds) is None:
+        target = self.study.target(inner, name, kinds)
+        if target is None:
             return None
-        return _Value(kpi.unit, ["kpi", kpi.name, None, name])
+        return _Value(kpi.unit, ["kpi", kpi.name, None, self.study.name_of(target)])
 
 
 def _names_kpi(node: syntax.Node) -> bool:

@@ -14,6 +14,7 @@ from orchspec.compiler.functions import FUNCTIONS
 from orchspec.compiler.lowering.expressions import lower_expression
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import FactRef, FlowInfo, Frame
+from orchspec.compiler.names import is_opaque
 from orchspec.compiler.plan import Expectation
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.context import Study
@@ -46,7 +47,7 @@ def check_facts(study: Study, node: syntax.Expect, flow: FlowInfo) -> Expectatio
     before = len(study.report.diagnostics)
     typer = _FactTyper(study, flow)
     found = typer.root(node.condition, Env(Frame(node)))
-    if len(study.report.diagnostics) > before or not study.report.whole or unclear(study, node.condition):
+    if len(study.report.diagnostics) > before or not study.report.is_whole(node) or unclear(study, node.condition):
         return None
     if found != BOOL:
         problem = f"{show(found)} is no expectation; compare it with a value"
@@ -71,7 +72,7 @@ class _FactTyper(Typer):
     def _fact(self, node: syntax.Name, env: Env, hint: Type | None) -> Type:
         name = node.text
         if name not in FACTS:
-            if not name or name in self.checked.params or name in self.checked.opaque:
+            if is_opaque(self.context, node, name) or self.context.find("params", node, name) is not None:
                 return self._of_names(node, env, hint)
             notes = ["a status stands beside `status ==`"] if name in STATUSES else []
             fix = did_you_mean(name, node, [*FACTS, *COUNTED, "reached"])
@@ -135,9 +136,10 @@ class _FactTyper(Typer):
             return UNKNOWN
         if name == "reached":
             return self._reached(node, inner, target)
-        if self.study.target(inner, target, COUNTED[name]) is None:
+        found = self.study.target(inner, target, COUNTED[name])
+        if found is None:
             return UNKNOWN
-        self.checked.resolved[node] = FactRef(name, target)
+        self.checked.resolved[node] = FactRef(name, self.study.name_of(found))
         return INT
 
     def _reached(self, node: syntax.Call, inner: syntax.Expr, name: str) -> Type:

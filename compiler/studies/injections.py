@@ -73,7 +73,7 @@ def _target(study: Study, expr: syntax.Expr, kind: FaultKind) -> str | None:
         notes = [f"it strikes {listed(sorted(kind.targets))}"]
         study.report.add(FAULT_TARGET, expr, fault=kind.name, target=f"`{name}`, {describe(found)}", notes=notes)
         return None
-    return name
+    return study.name_of(found)
 
 
 def _sensible(study: Study, call: syntax.Call, kind: FaultKind, args: Mapping[str, Any]) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from orchspec.compiler.codes.declarations import ATTRIBUTE_TWICE, UNKNOWN_ATTRIBUTE
+from orchspec.compiler.codes.imports import PROFILE_ELSEWHERE
 from orchspec.compiler.codes.names import DUPLICATE_DECLARATION
 from orchspec.compiler.codes.studies import NOTHING_TO_SAMPLE, UNTOUCHABLE_EFFECT, UNTOUCHABLE_TOOL
 from orchspec.compiler.codes.types import DUPLICATE_ENTRY, TYPE_MISMATCH
-from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo, SignalInfo
+from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo, SignalInfo, ToolInfo
 from orchspec.compiler.plan import Dist, Profile
+from orchspec.compiler.profiled import holds_profiles_alone, rank
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.context import FAILED, ORCHESTRATOR, Failed, Study, Target
 from orchspec.compiler.studies.distributions import distribution, of_field, share
@@ -21,6 +23,7 @@ from orchspec.grammar.diagnostics import Label
 
 __all__ = ["FIELDS", "check_profiles"]
 
+_Named = TypeVar("_Named", ToolInfo, EffectInfo)
 _FieldKind = Literal["time", "count", "money", "share", "calls", "effects", "output"]
 
 _WORKER: Mapping[str, _FieldKind] = {
@@ -54,19 +57,23 @@ _TYPES: Mapping[str, Type] = {"time": DURATION, "count": INT, "money": MONEY}
 def check_profiles(study: Study) -> dict[str, Profile]:
     """The profiles by their targets, those without mistakes; mistakes are reported."""
     profiles: dict[str, Profile] = {}
-    seen: dict[str, syntax.ProfileDecl] = {}
+    seen: dict[tuple[str, int], syntax.ProfileDecl] = {}
     for node in study.checked.profiles:
-        name = node.target.text
-        if name in seen:
-            label = Label(seen[name].target.span, "the first profile")
-            study.report.add(DUPLICATE_DECLARATION, node.target, name=f"profile {name}", labels=[label])
+        unknown = node.target not in study.checked.targets and not study.base.module(node).prefix
+        if unknown and holds_profiles_alone(study.base, node):
+            study.report.add(PROFILE_ELSEWHERE, node.target, name=node.target.text)
             continue
-        target = study.target(node.target, name)
+        target = study.target(node.target, node.target.text)
         if target is None:
             continue
-        seen[name] = node
+        name = study.name_of(target)
+        first = seen.setdefault((name, rank(study.base, node, target)), node)
+        if first is not node:
+            label = Label(first.target.span, "the first profile")
+            study.report.add(DUPLICATE_DECLARATION, node.target, name=f"profile {name}", labels=[label])
+            continue
         made = _profile(study, node, name, target)
-        if made is not None:
+        if made is not None and study.checked.profile_of.get(name) is node:
             profiles[name] = made
     return profiles
 
@@ -131,43 +138,45 @@ def _touched(
     given: dict[str, syntax.Node] = {}
     sound = True
     for entry in value.entries:
-        name = entry.name.text
         if not study.once(DUPLICATE_ENTRY, given, entry.name):
             sound = False
             continue
-        if kind == "calls":
-            part = _calls(study, entry, target)
-        else:
-            part = _asks(study, entry, target)
+        name, part = _calls(study, entry, target) if kind == "calls" else _asks(study, entry, target)
         sound = sound and not isinstance(part, Failed)
         made[name] = part
     return made if sound else FAILED
 
 
-def _calls(study: Study, entry: syntax.RecordEntry, target: Target) -> Dist | Failed:
-    name = entry.name.text
-    if study.target(entry.name, name, ("tool",)) is None:
-        return FAILED
+def _calls(study: Study, entry: syntax.RecordEntry, target: Target) -> tuple[str, Dist | Failed]:
     assert isinstance(target, AgentInfo)
-    if all(tool.name != name for tool in target.tools):
+    name = entry.name.text
+    tool = _touchable(target.tools, name)
+    if tool is not None:
+        return tool.name, distribution(study, entry.value, INT, f"the calls of `{name}`", negative=False)
+    if study.target(entry.name, name, ("tool",)) is not None:
         labels = [Label(target.node.name.span, "declared here")]
         study.report.add(UNTOUCHABLE_TOOL, entry.name, agent=target.name, tool=name, labels=labels)
-        return FAILED
-    return distribution(study, entry.value, INT, f"the calls of `{name}`", negative=False)
+    return name, FAILED
 
 
-def _asks(study: Study, entry: syntax.RecordEntry, target: Target) -> Dist | Failed:
-    if study.target(entry.name, entry.name.text, ("effect",)) is None:
-        return FAILED
+def _touchable(items: Sequence[_Named], name: str) -> _Named | None:
+    """What an agent may touch by this name: a label has no dots, so what is imported goes by its last part."""
+    return next((item for item in items if name in (item.name, item.name.rpartition(".")[2])), None)
+
+
+def _asks(study: Study, entry: syntax.RecordEntry, target: Target) -> tuple[str, Dist | Failed]:
     assert isinstance(target, AgentInfo)
-    if syntax.attribute(target.node.settings, "effects") is None:
+    name = entry.name.text
+    effect = _touchable(target.effects, name)
+    if effect is not None:
+        if isinstance(entry.value, syntax.Call):
+            return effect.name, distribution(study, entry.value, BOOL, "the chance")
+        part = share(study, entry.value, "the chance")
+        return effect.name, part if isinstance(part, Failed) else ["chance", part]
+    if study.target(entry.name, name, ("effect",)) is not None:
         labels = [Label(target.node.name.span, "declared here")]
-        study.report.add(UNTOUCHABLE_EFFECT, entry.name, agent=target.name, effect=entry.name.text, labels=labels)
-        return FAILED
-    if isinstance(entry.value, syntax.Call):
-        return distribution(study, entry.value, BOOL, "the chance")
-    part = share(study, entry.value, "the chance")
-    return part if isinstance(part, Failed) else ["chance", part]
+        study.report.add(UNTOUCHABLE_EFFECT, entry.name, agent=target.name, effect=name, labels=labels)
+    return name, FAILED
 
 
 # ------------------------------------------------------------------ outputs

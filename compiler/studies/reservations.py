@@ -29,7 +29,7 @@ def check_guesses(study: Study, profiles: Mapping[str, Profile]) -> None:
             if profile is None or candidate.agent.name in told or candidate.agent in study.base.vague:
                 continue
             rests = [_rests_on(candidate, profile, limit) for limit, there in limits.items() if there]
-            at = info.node.by or info.node
+            at = getattr(info.node, "by", None) or info.node
             if "nothing" in rests:
                 told.add(candidate.agent.name)
                 limit = "cost" if limits["cost"] else "token"
@@ -70,7 +70,7 @@ def _steps(study: Study) -> Iterator[tuple[StepInfo, tuple[Budget, ...]]]:
         stack: list[tuple[syntax.Node, tuple[Budget, ...]]] = [(flow.node, (flow.budget,))]
         while stack:
             node, budgets = stack.pop()
-            if isinstance(node, syntax.Step) and node in checked.steps:
+            if isinstance(node, syntax.Step | syntax.Supervise | syntax.Peers) and node in checked.steps:
                 info = checked.steps[node]
                 yield info, budgets if info.budget is None else (*budgets, info.budget)
                 continue

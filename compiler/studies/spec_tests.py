@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orchspec.compiler.codes.declarations import AGENT_DOES_NOT_FULFILL
-from orchspec.compiler.codes.names import UNKNOWN_NAME
 from orchspec.compiler.codes.studies import WRONG_STUB
 from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, FlowInfo, SignalInfo
+from orchspec.compiler.names import is_opaque, unknown
 from orchspec.compiler.plan import Expectation, Fault, Stub, Test
-from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.report import listed
 from orchspec.compiler.studies.context import FAILED, Failed, Study, describe
 from orchspec.compiler.studies.facts import check_facts
 from orchspec.compiler.studies.injections import check_fault
@@ -89,13 +90,19 @@ def _stubs(study: Study, node: syntax.TestDecl) -> list[Stub]:
 
 def _stub(study: Study, node: syntax.Stub) -> Stub | None:
     parts = node.target.parts
-    name = parts[0].text
-    target = study.target(parts[0], name, ("agent", "human", "dispatcher", "effect", "signal"))
+    # `panel.critic.Vote`: as many parts as name somebody, and what is left names a contract.
+    size = next((n for n in range(len(parts), 0, -1) if study.named(node.target, _joined(parts[:n]))), 0)
+    if not size:
+        imported = len(parts) > 1 and parts[0].text in study.base.module(node).imports
+        size = 2 if imported else 1
+    at = parts[0] if size == 1 else node.target
+    target = study.target(at, _joined(parts[:size]), ("agent", "human", "dispatcher", "effect", "signal"))
     if target is None:
         return None
+    name = study.name_of(target)
     contract: ContractInfo | None = None
-    if len(parts) > 1:
-        contract = _contract(study, node.target, target)
+    if len(parts) > size:
+        contract = _contract(study, node.target, target, _joined(parts[size:]))
         if contract is None:
             return None
     results = _results(target, contract)
@@ -119,22 +126,27 @@ def _stub(study: Study, node: syntax.Stub) -> Stub | None:
     return Stub(name, None if contract is None else contract.name, values)
 
 
-def _contract(study: Study, path: syntax.Path, target: object) -> ContractInfo | None:
-    name = ".".join(part.text for part in path.parts[1:])
+def _joined(parts: Sequence[syntax.Ident]) -> str:
+    return ".".join(part.text for part in parts)
+
+
+def _contract(study: Study, path: syntax.Path, target: object, name: str) -> ContractInfo | None:
     at = path.parts[-1]
     if not isinstance(target, AgentInfo):
         problem = f"`{path.parts[0].text}` is {describe(target)} and fulfills no contract"
         study.report.add(WRONG_STUB, at, problem=problem)
         return None
-    found = next((each for each in target.fulfills if each.name == name), None)
-    if found is None and name and name not in study.checked.opaque and not target.open:
+    known = study.base.find("contracts", path, name)
+    found = known if known in target.fulfills else None
+    if found is None:  # as it is called in the file of the agent
+        found = next((each for each in target.fulfills if each.name.rpartition(".")[2] == name), None)
+    if found is None and not is_opaque(study.base, path, name) and not target.open:
         names = [each.name for each in target.fulfills]
-        fix = did_you_mean(name, at, names)
-        if name in study.checked.contracts:
+        if known is not None:
             labels = [Label(target.node.name.span, "declared here")]
             study.report.add(AGENT_DOES_NOT_FULFILL, at, agent=target.name, contract=name, labels=labels)
         else:
-            study.report.absent(UNKNOWN_NAME, at, kind="contract", name=name, fix=fix)
+            unknown(study.base, at, "contract", name, names)
     return found
 
 

@@ -2,27 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from orchspec.grammar.diagnostics import Diagnostic
+    from orchspec.grammar.diagnostics import Applicability, Diagnostic
     from orchspec.grammar.source import Source
 
-__all__ = ["apply_fixes"]
+__all__ = ["GUESSED", "SAFE", "Mended", "apply_fixes", "mend", "unified_diff"]
+
+SAFE: Final[frozenset[Applicability]] = frozenset({"machine-applicable"})
+"""What `--fix` applies."""
+GUESSED: Final[frozenset[Applicability]] = SAFE | {"maybe-incorrect"}
+"""What `--fix --unsafe-fixes` applies: placeholders are for the author alone to fill."""
+
+# A fix may uncover the next mistake; what is not settled by then goes round in circles.
+_ROUNDS = 10
 
 
-def apply_fixes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[str, int]:
-    """The text of a source with its safe fixes applied, and how many were.
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What became of a file: its text before and after, how many fixes were applied, and what is left to report."""
 
-    Safe are those that say `always`. A fix is applied whole or not at all: not where it touches another file or meets
-    an edit of a fix before it (the next round, on the new text, may then suggest it again).
+    name: str
+    before: str
+    after: str
+    applied: int
+    diagnostics: Sequence[Diagnostic]
+
+    @property
+    def left(self) -> int:
+        """How many fixes were left for their author to look at."""
+        return sum(each.fix is not None and each.span.source.name == self.name for each in self.diagnostics)
+
+
+def mend(
+    name: str, text: str, check: Callable[[str, str], Sequence[Diagnostic]], wanted: Collection[Applicability]
+) -> Mended:
+    """Applies the wanted fixes of a text, and those that show up behind them, until nothing more changes."""
+    after, total = text, 0
+    diagnostics = check(name, text)
+    for _ in range(_ROUNDS):
+        own = [diagnostic for diagnostic in diagnostics if diagnostic.span.source.name == name]
+        fixed, applied = apply_fixes(own[0].span.source, own, wanted) if own else (after, 0)
+        if not applied or fixed == after:
+            break
+        after, total = fixed, total + applied
+        diagnostics = check(name, after)
+    return Mended(name, text, after, total, diagnostics)
+
+
+def apply_fixes(
+    source: Source, diagnostics: Iterable[Diagnostic], wanted: Collection[Applicability] = SAFE
+) -> tuple[str, int]:
+    """The text of a source with its wanted fixes applied, and how many were.
+
+    A fix is applied whole or not at all: not where it touches another file or meets an edit of a fix before it (the
+    next round, on the new text, may then suggest it again).
     """
     taken: dict[tuple[int, int], str] = {}
     applied = 0
     for diagnostic in diagnostics:
         fix = diagnostic.fix
-        if fix is None or fix.applicability != "always" or not fix.edits:
+        if fix is None or fix.applicability not in wanted or not fix.edits:
             continue
         if any(edit.span.source.name != source.name for edit in fix.edits):
             continue
@@ -40,3 +83,13 @@ def apply_fixes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[str,
 def _meet(left: tuple[int, int], right: tuple[int, int]) -> bool:
     """Whether two edits overlap or touch at one place, where their order would matter."""
     return left[0] <= right[1] and right[0] <= left[1]
+
+
+def unified_diff(name: str, before: str, after: str, what: str) -> str:
+    """The change of a file as `diff -u` shows it; `what` says what it is after the change ("formatted")."""
+    import difflib  # only where there is a difference to be shown
+
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"{name} (as it is)", f"{name} ({what})"
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ no newline at end of file\n" for line in lines)

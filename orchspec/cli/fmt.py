@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
 from orchspec.cli.files import STDIN, read_text, shown_name, write_text
+from orchspec.cli.fixes import unified_diff
 
 if TYPE_CHECKING:
     from orchspec.grammar.diagnostics import Diagnostic
@@ -34,13 +34,7 @@ class _Outcome:
     def diff(self) -> str:
         if self.after is None:
             return ""
-        lines = difflib.unified_diff(
-            self.before.splitlines(keepends=True),
-            self.after.splitlines(keepends=True),
-            f"{self.name} (as it is)",
-            f"{self.name} (formatted)",
-        )
-        return "".join(line if line.endswith("\n") else f"{line}\n\\ no newline at end of file\n" for line in lines)
+        return unified_diff(self.name, self.before, self.after, "formatted")
 
     def as_json(self, *, with_diff: bool) -> dict[str, Any]:
         found: dict[str, Any] = {

@@ -53,11 +53,20 @@ def command(
     return WELL
 
 
+def _concerned(plan: Plan) -> list[str]:
+    """The flows that the spec declares itself, and those of imported files that they call; else all."""
+    from orchspec.runtime.needs import flows_of
+
+    own = [each for each in plan.flows if "." not in each]
+    called = {flow for each in own for flow in flows_of(plan, each)}
+    return [each for each in plan.flows if not own or each in called]
+
+
 def _graphs(plan: Plan, name: str, flow: str | None) -> list[FlowGraph]:
     from orchspec.graph.build import graph_of
 
     if flow is None:
-        return [graph_of(plan, each) for each in plan.flows]
+        return [graph_of(plan, each) for each in _concerned(plan)]
     if flow not in plan.flows:
         hint = did_you_mean(flow, plan.flows) or f"; it has {', '.join(plan.flows) or 'none'}"
         raise Misuse(f"{name} has no flow {flow}{hint}", "no_flow")

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_spec", "counted", "refuse", "set_option", "settings_of"]
 
-set_option = click.option("--set", "settings", multiple=True, metavar="K=V", help="Another value for a param.")
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="K=V",
+    help="Another value for a param or attribute.",
+)
 """`--set k=v`, as often as wanted; `settings_of` reads it."""
 
 

@@ -130,9 +130,12 @@ def _flow(plan: Plan, flow: str | None, file: str) -> str:
                 f"{file} has no flow {flow}{did_you_mean(flow, plan.flows) or f'; it has {listed}'}", "unknown_name"
             )
         return flow
-    if len(plan.flows) == 1:
-        return next(iter(plan.flows))
+    # Those of imported files have a dot in their names, and are run when they are asked for.
+    own = [each for each in plan.flows if "." not in each] or list(plan.flows)
+    if len(own) == 1:
+        return own[0]
     stem = Path(file).stem
     if stem in plan.flows:
         return stem
+    listed = ", ".join(sorted(own)) or "none"
     raise Misuse(f"{file} has the flows {listed}; name one: --flow NAME", "no_flow")

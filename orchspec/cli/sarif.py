@@ -63,7 +63,13 @@ def _result(diagnostic: Diagnostic) -> dict[str, Any]:
             replacement = {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.replacement}}
             by_file.setdefault(edit.span.source.name, []).append(replacement)
         changes = [{"artifactLocation": _file(name), "replacements": edits} for name, edits in by_file.items()]
-        result["fixes"] = [{"description": {"text": diagnostic.fix.title}, "artifactChanges": changes}]
+        result["fixes"] = [
+            {
+                "description": {"text": diagnostic.fix.title},
+                "artifactChanges": changes,
+                "properties": {"applicability": diagnostic.fix.applicability},
+            }
+        ]
     return result
 
 

@@ -25,28 +25,33 @@ def command(terminal: Terminal, name: str, arguments: str, value: str, store: st
     """Sends a signal to whichever run waits for it, now or within seven days.
 
     It is checked against the signal's declaration and durable when this ends. Whoever has waited longest for a signal
-    with these arguments takes it, once; a run that is parked takes it when it is resumed.
+    with these arguments takes it, once; a run that is parked takes it when it is resumed. Before any run of the store
+    knows the signal, it is kept as it is, and checked by the first run that does.
     """
     args, given = json_value(arguments, "--args"), json_value(value, "--value")
     from orchspec.runtime.driver.clock import wall_us
+    from orchspec.runtime.driver.mailbox import unresolved_key
 
-    with opened(store) as looked:
-        key = _key(looked, name, args, given)
+    with opened(store, create=True) as looked:
+        plan = _plan(looked, name)
+        key = _key(plan, name, args, given) if plan is not None else unresolved_key(args)
         number = looked.post_mail("signal", posted_us=wall_us(), name=name, key=key, value=given)
     if terminal.json:
         terminal.document({"signal": name, "key": key, "mail": number})
+    elif plan is None:
+        terminal.say("kept for seven days; no run of the store knows this signal yet, the first that does checks it")
     else:
         terminal.say("sent; a run that waits takes it at once if it is under way, else with orch resume")
 
 
-def _key(store: SQLiteStore, name: str, args: Any, value: Any) -> str:
-    """The key of the signal, by the newest plan of the store that declares it; its value fits that plan."""
+def _key(plan: Plan, name: str, args: Any, value: Any) -> str:
+    """The key of the signal; its value fits the plan."""
     from orchspec.runtime.driver.values import as_json
     from orchspec.runtime.errors import BadOutput
     from orchspec.runtime.kernel.program import program_of
     from orchspec.runtime.kernel.values import InvalidValue
 
-    codec = program_of(_plan(store, name)).codecs.signal(name)
+    codec = program_of(plan).codecs.signal(name)
     if isinstance(args, list):
         if len(args) > len(codec.inputs.names):
             raise Misuse(f"{name} takes {len(codec.inputs.names)} arguments, found {len(args)}", "bad_arguments")
@@ -61,7 +66,8 @@ def _key(store: SQLiteStore, name: str, args: Any, value: Any) -> str:
         raise Misuse(error.message, error.code) from None
 
 
-def _plan(store: SQLiteStore, name: str) -> Plan:
+def _plan(store: SQLiteStore, name: str) -> Plan | None:
+    """The newest plan of the store that declares the signal; Misuse for what looks like a slip of the pen."""
     from orchspec.runtime.driver.stored import pinned_plan
 
     known: dict[str, None] = {}
@@ -74,5 +80,7 @@ def _plan(store: SQLiteStore, name: str) -> Plan:
         if name in plan.signals:
             return plan
         known.update(dict.fromkeys(plan.signals))
-    hint = did_you_mean(name, list(known)) or "; start the run first: its plan says what the signal is"
-    raise Misuse(f"no run of the store {store.path} knows a signal {name}{hint}", "unknown_signal")
+    hint = did_you_mean(name, list(known))
+    if hint:
+        raise Misuse(f"no run of the store {store.path} knows a signal {name}{hint}", "unknown_signal")
+    return None

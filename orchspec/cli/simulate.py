@@ -13,7 +13,7 @@ import click
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
 from orchspec.cli.files import STDIN, write_text
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
-from orchspec.cli.sweeps import parse_sweep
+from orchspec.cli.sweeps import combinations
 
 if TYPE_CHECKING:
     from orchspec.compiler.load import Compiled
@@ -40,7 +40,13 @@ class _Case:
 @click.option("--runs", type=click.IntRange(1, 100_000_000), metavar="N", help="Measure at least so many runs.")
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Same seed, same bytes.")
 @set_option
-@click.option("--sweep", metavar="K=A..B", help="Once for each value of a param; also K=a,b,c.")
+@click.option(
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="K=A..B",
+    help="Once for each value of a param or attribute; also K=a,b,c. Several: once for each combination.",
+)
 @click.option("--jobs", type=click.IntRange(0, 256), default=0, metavar="N", help="Processes.  [default: as it pays]")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write latency, timeline, utilization and one run as PNG and SVG.")
@@ -51,7 +57,7 @@ def command(
     runs: int | None,
     seed: int,
     settings: tuple[str, ...],
-    sweep: str | None,
+    sweeps: tuple[str, ...],
     jobs: int,
     report: str | None,
     charts: str | None,
@@ -61,7 +67,7 @@ def command(
     Without SCENARIO the only one. Ends with 1 when an expectation failed, with 4 when one stayed undecided. An
     interrupt keeps what is done. FILE may be - for standard input.
     """
-    cases = _cases(terminal, file, settings_of(settings), sweep)
+    cases = _cases(terminal, file, settings_of(settings), sweeps)
     if cases is None:
         return NOT_WELL
     studies: list[tuple[_Case, Study]] = []
@@ -79,22 +85,20 @@ def command(
     if len(studies) < len(cases):
         terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated")
     _write(terminal, file, studies, report, charts)
-    _print(terminal, studies, swept=sweep is not None)
+    _print(terminal, studies, swept=bool(sweeps))
     if any(study.failed for _, study in studies):
         return NOT_WELL
     return UNDECIDED if any(study.undecided for _, study in studies) else WELL
 
 
-def _cases(terminal: Terminal, file: str, settings: dict[str, str], sweep: str | None) -> list[_Case] | None:
-    """The spec, compiled with its settings, once for each value of the sweep; None after reporting its errors."""
-    swept: list[dict[str, str]] = [{}]
-    if sweep is not None:
-        if file == STDIN:
-            raise Misuse("--sweep compiles the spec once for each value, and standard input is read once; name a file")
-        name, values = parse_sweep(sweep)
+def _cases(terminal: Terminal, file: str, settings: dict[str, str], sweeps: tuple[str, ...]) -> list[_Case] | None:
+    """The spec, compiled once for each combination of the sweeps; None after reporting its errors."""
+    if sweeps and file == STDIN:
+        raise Misuse("--sweep compiles the spec once for each value, and standard input is read once; name a file")
+    swept = combinations(sweeps)
+    for name in swept[0]:
         if name in settings:
             raise Misuse(f"--set and --sweep both give {name}; leave one out")
-        swept = [{name: value} for value in values]
     cases = []
     for extra in swept:
         compiled = compile_spec(file, {**settings, **extra})

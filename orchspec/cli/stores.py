@@ -26,16 +26,16 @@ store_option = click.option(
 
 
 @contextmanager
-def opened(path: str) -> Iterator[SQLiteStore]:
-    """The store in a file that exists, closed at the end.
+def opened(path: str, *, create: bool = False) -> Iterator[SQLiteStore]:
+    """The store in a file that exists, unless it may be created; closed at the end.
 
     Raises Misuse if there is no such file, StoreError if it is no store.
     """
-    if not Path(path).exists():
+    if not create and not Path(path).exists():
         raise Misuse(f"there is no store {path}; name the one that orch run was given: --store FILE", "no_store")
     from orchspec.runtime.journal import SQLiteStore
 
-    store = SQLiteStore(path, create=False)
+    store = SQLiteStore(path, create=create)
     try:
         yield store
     finally:

@@ -1,17 +1,44 @@
-"""`--sweep k=a..b` and `--sweep k=a,b,c`: the values that a param takes, one after another."""
+"""`--sweep k=a..b` and `--sweep k=a,b,c`: the values that a param or an attribute takes, one after another.
+
+Several sweeps make every combination of their values.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from orchspec.cli.common import Misuse
 
-__all__ = ["VALUES_MAX", "parse_sweep"]
+__all__ = ["VALUES_MAX", "combinations", "parse_sweep"]
 
 VALUES_MAX: Final = 200
 """A sweep simulates once for each of its values: more than this is taken for a slip."""
 _RANGE: Final = re.compile(r"(-?[0-9][0-9_]{0,17})\.\.(-?[0-9][0-9_]{0,17})")
+
+
+def combinations(written: Sequence[str]) -> list[dict[str, str]]:
+    """What each simulation of several sweeps sets: the last one's values change first.
+
+    Raises:
+        Misuse: one of them is no sweep, two are of the same name, or there are too many combinations.
+    """
+    sweeps: dict[str, list[str]] = {}
+    for one in written:
+        name, values = parse_sweep(one)
+        if name in sweeps:
+            raise Misuse(f"--sweep gives {name} twice; list all of its values in one")
+        sweeps[name] = values
+    count = math.prod(len(values) for values in sweeps.values())
+    if count > VALUES_MAX:
+        raise Misuse(
+            f"the sweeps of {' and '.join(sweeps)} have {count:,} combinations, at most {VALUES_MAX} are simulated; "
+            "list fewer values"
+        )
+    return [dict(zip(sweeps, chosen, strict=True)) for chosen in itertools.product(*sweeps.values())]
 
 
 def parse_sweep(written: str) -> tuple[str, list[str]]:

@@ -11,14 +11,17 @@ from orchspec.compiler.plan import (
     EffectStep,
     FlowStep,
     Machine,
+    Peers,
     Plan,
     Policy,
     Repeat,
     Route,
     Scope,
     SignalStep,
+    Supervise,
     TaskStep,
 )
+from orchspec.graph.loops import peers_group, supervise_group
 from orchspec.graph.reading import Frames, Reader, crossing
 from orchspec.graph.topology import Edge, FlowGraph, Group, Node, NodeKind, without_implied
 from orchspec.graph.words import budget_words, dispatch, duration, failures, needed, rules
@@ -124,6 +127,10 @@ class _Builder:
                 self._route(group, name, statement, frames)
             case Machine():
                 self._machine(group, name, statement, frames)
+            case Supervise():
+                group.items.append(supervise_group(self.plan, self.reader, name, statement, frames, self._id))
+            case Peers():
+                group.items.append(peers_group(self.plan, self.reader, name, statement, frames, self._id))
             case TaskStep():
                 group.items.append(self._task(name, statement, frames))
             case EffectStep():
@@ -309,7 +316,10 @@ def _expressions(statement: Any) -> Iterator[tuple[Expr, list[list[str]]]]:
                 if expr is not None:
                     yield expr, [["it"]]
         case _:
-            for name in ("value", "condition", "message", "when", "only_if"):
+            for handoff in getattr(statement, "handoffs", ()):
+                if handoff.when is not None:
+                    yield handoff.when, [["result"]]
+            for name in ("value", "condition", "message", "when", "only_if", "width"):
                 expr = getattr(statement, name, None)
                 if expr is not None:
                     yield expr, []

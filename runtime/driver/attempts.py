@@ -22,6 +22,7 @@ from orchspec.runtime.kernel.events import (
     TaskFulfilled,
     TaskStopped,
 )
+from orchspec.runtime.kernel.menus import Asks
 from orchspec.runtime.task import BudgetLeft, Message, Output, Task, Turn, moment
 
 if TYPE_CHECKING:
@@ -345,7 +346,8 @@ def _task(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task
     assert kernel is not None
     step = kernel.path(command.place)
     contract = live.plan.contracts[command.contract]
-    return Task(
+    menu = command.menu
+    task = Task(
         powers=attempt,
         run=live.run,
         step=step,
@@ -358,9 +360,17 @@ def _task(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task
         deadline=moment(command.deadline_us),
         inner=command.inputs,
         draw_key=kernel.draw_key(command.place),
+        menu=menu,
         inbox=[Message(channel, sender, values) for channel, sender, values in command.inbox],
         channels=tuple(name for name, each in live.plan.channels.items() if command.agent in each.senders),
     )
+    if isinstance(menu, Asks):
+        task.may_ask = {name: tuple(who) for name, who in menu.contracts.items()}
+        task.turns_left = menu.rounds_left
+    elif menu is not None:
+        task.may_hand_to = tuple(menu.targets)
+        task.turns_left = menu.hops_left
+    return task
 
 
 def _usage(output: Output) -> tuple[int | None, int | None, int | None]:

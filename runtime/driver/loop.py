@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.driver.attempts import Attempts
+from orchspec.runtime.driver.coming import Coming
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
 from orchspec.runtime.driver.timers import TimerQueue
@@ -29,6 +30,7 @@ from orchspec.runtime.failpoints import ARMED, reached
 from orchspec.runtime.kernel.commands import (
     AnswerCall,
     AskPerson,
+    AwaitSignal,
     CheckEffect,
     Command,
     EndRun,
@@ -84,6 +86,7 @@ class EngineLoop:
         self._attempts = Attempts(self)
         self._sending = Sending(self)
         self.people = People(self, store, self._attempts, asked)
+        self._coming = Coming(self, store)
         self._beside: set[asyncio.Task[Any]] = set()
         self._scheduled = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -193,10 +196,12 @@ class EngineLoop:
             self._house.quiet()
 
     def _is_quiet(self) -> bool:
-        if self._scheduled or not self.lives or self.draining or self._attempts.busy or len(self._sending):
-            return False
         engine = self.engine
-        if engine.inbox or not engine.committer.idle or self._timers.active or self._wake_us is not None:
+        if self._scheduled or not self.lives or self.draining or engine.inbox or not engine.committer.idle:
+            return False
+        if any((self._attempts.busy, len(self._sending), self._coming.busy, self._timers.active)):
+            return False
+        if self._wake_us is not None:
             return False
         # Without a question, a deadline still makes something happen.
         return bool(self.people.open or self.engine.signals.waiting) or self._timers.next_us() is None
@@ -256,27 +261,19 @@ class EngineLoop:
         for record in batch.records:
             live = self.lives.get(record.run)
             if live is not None and live.watch is not None:
-                self._show(live, record)
+                live.show(record, self.tell)
         for index, (run, command) in enumerate(gated):
             if self.closed:
                 return
             if index:
                 reached("partly_acted")
             live = self.lives.get(run)
-            if live is not None and type(command) in _ACTS:  # not signals: mail is looked for anyway
+            if live is not None and type(command) in _ACTS:  # mail is looked for anyway
                 try:
                     _ACTS[type(command)](self, live, command)
                 except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
                     self._halt(run, error)
         self._flush()
-
-    def _show(self, live: LiveRun, record: Any) -> None:
-        assert live.watch is not None
-        try:
-            live.watch(record)
-        except Exception as error:  # noqa: BLE001 - who only looks on must not stop the run
-            live.watch = None
-            self.tell(f"whoever watches run {live.run} failed and watches no more: {type(error).__name__}: {error}")
 
     # -------------------------------------------------------------- act
 
@@ -301,6 +298,9 @@ class EngineLoop:
     def _send(self, live: LiveRun, command: TryEffect | CheckEffect) -> None:
         if not self.draining:
             self._sending.carry(live, command)
+
+    def _await(self, live: LiveRun, command: AwaitSignal) -> None:
+        self._coming.wait(live, command)
 
     def _end(self, live: LiveRun, command: EndRun) -> None:
         reached("before_result")
@@ -394,6 +394,7 @@ class EngineLoop:
         if self._alarm is not None:
             self._alarm.cancel()
         self._attempts.abandon()
+        self._coming.close()
         for task in list(self._beside):
             task.cancel()
 
@@ -406,6 +407,7 @@ class EngineLoop:
 _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
     AskPerson: EngineLoop._ask,  # noqa: SLF001
+    AwaitSignal: EngineLoop._await,  # noqa: SLF001
     AnswerCall: EngineLoop._answer_call,  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._send,  # noqa: SLF001

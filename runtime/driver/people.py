@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.driver.mailbox import UnfitSignal, resolved_key
 from orchspec.runtime.kernel.events import CancelRequested, QuestionAnswered
 from orchspec.runtime.kernel.values import Unverified
-from orchspec.runtime.signals import Arrival
+from orchspec.runtime.signals import KEPT_US, Arrival
 
 if TYPE_CHECKING:
     from orchspec.runtime.driver.attempts import Attempts
@@ -104,8 +105,20 @@ class People:
 
     def _signal(self, mail: Mail) -> None:
         loop = self._loop
+        name = mail.name or ""
+        try:
+            key = resolved_key(name, mail.key or "", [live.plan for live in loop.lives.values()])
+        except UnfitSignal as error:
+            loop.tell(f"the signal {name} that was sent before any run knew it is not used: {error}")
+            key = ""
+        if key is None and loop.clock.now_us() <= mail.posted_us + KEPT_US:
+            return  # nobody here knows it; the next run may
         self._taken.add(mail.id)
-        arrival = Arrival(mail.id, mail.name or "", mail.key or "", mail.value, mail.posted_us)
+        if not key:
+            loop.engine.committer.take_mail(mail.id)
+            loop.schedule()
+            return
+        arrival = Arrival(mail.id, name, key, mail.value, mail.posted_us)
         loop.engine.signal(arrival, loop.clock.now_us())
         loop.schedule()
 

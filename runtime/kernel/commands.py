@@ -10,7 +10,10 @@ A command's id is the sequence number of the record that caused it and its index
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+if TYPE_CHECKING:
+    from orchspec.runtime.kernel.menus import Menu
 
 __all__ = [
     "AnswerCall",
@@ -93,6 +96,7 @@ class RunTask:
     `deadline_us` is absolute (None: none), `previous_error` tells a retry why; `history` is that of the session:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
     may spend, 0 where nothing bounds it. `inbox` are the messages to the agent: channel, sender, values by name.
+    `menu`: what the lead of a `supervise`, or a peer, may choose from.
 
     Of a persistent `session` the engine fills in the history, up to `version`, the newest turns that fit into `room`
     tokens (negative: all). `history_tokens` are what the history that is handed over takes, as far as that is known.
@@ -111,6 +115,7 @@ class RunTask:
     reserved_pico: int = 0
     reserved_tokens: int = 0
     inbox: list[Any] = field(default_factory=list)
+    menu: Menu | None = None
     session: str = ""
     version: int = 0
     room: int = -1
@@ -134,6 +139,7 @@ class AskPerson:
     deadline_us: int | None = None
     inbox: list[Any] = field(default_factory=list)
     doubt: str = ""
+    menu: Menu | None = None
     outward: ClassVar[bool] = True
 
 

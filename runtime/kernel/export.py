@@ -18,6 +18,7 @@ from orchspec.runtime.kernel.applying import Applying, Done
 from orchspec.runtime.kernel.arbitration import Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
+from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
 from orchspec.runtime.kernel.evals import Aside, EvalTask
 from orchspec.runtime.kernel.folding import FoldTask
@@ -37,6 +38,7 @@ from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.kernel.timed import Timed
+from orchspec.runtime.kernel.turns import Turns
 from orchspec.runtime.kernel.undoing import Undoing, Unwinding
 from orchspec.runtime.kernel.waits import Waiting
 
@@ -91,11 +93,13 @@ _CLASSES: Final[dict[str, type]] = {
         Repeating,
         Recall,
         Reverting,
+        Rounds,
         Routing,
         Stopping,
         Task,
         Timed,
         Traversing,
+        Turns,
         Undoing,
         Unwinding,
         Waiting,
@@ -118,7 +122,7 @@ _COMPILED: Final = (
     Tier,
 )
 _SCALARS: Final = (bool, int, float, str, type(None))
-_BACKWARD: Final = frozenset({"dependents", "early", "ready"})
+_BACKWARD: Final = frozenset({"dependents", "early", "ready", "shell"})
 """Slots of what is compiled that lead to what has a position already."""
 _MOMENTARY: Final = frozenset({"agenda", "decided", "out", "program", "room"})
 """Slots of the kernel that are empty between two events, or not its own."""
@@ -145,6 +149,8 @@ def _compiled(program: Program) -> list[Any]:
         part = pending.pop()
         if isinstance(part, (list, tuple)):
             pending.extend(reversed(part))
+        elif isinstance(part, dict):
+            pending.extend(reversed(part.values()))
         elif isinstance(part, _COMPILED):
             found.append(part)
             names = [name for name in _slots_of(type(part)) if name not in _BACKWARD]

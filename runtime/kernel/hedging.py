@@ -31,6 +31,16 @@ class Hedging(Seeking):
 
     __slots__ = ()
 
+    @property
+    def is_hedge(self) -> bool:
+        """Whether it is the second one."""
+        return isinstance(self.owner, Hedging)
+
+    def _read_along(self, agent: str) -> None:
+        """What the first was told is told to the hedge too, if the same agent does it; no message is taken for it."""
+        if self.inbox is not None and self.inbox[0] != agent:
+            self.inbox = None
+
     def _leave(self) -> None:
         raise NotImplementedError
 
@@ -58,11 +68,18 @@ class Hedging(Seeking):
             kernel.decide("not hedged", "no room in the budget")
             return
         again = Asking(
-            asking.contract, seats, prefer=asking.prefer, urgency=asking.urgency, gates=asking.gates, watched=True
+            asking.contract,
+            seats,
+            prefer=asking.prefer,
+            urgency=asking.urgency,
+            gates=asking.gates,
+            watched=True,
+            vetting=asking.vetting,
         )
         ordinal = _ORDINAL + self.attempt
         hedge = type(self)(self.frame, self.op, self, 0, ordinal, f"~{self.attempt}", again, self.inputs)
         hedge.account = self.account
+        hedge.inbox = self.inbox
         self.hedge = hedge
         kernel.decide("hedged", hedge.path())
         hedge.start()

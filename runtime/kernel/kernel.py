@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel import (
     arbitration,
     calls,
+    delegation,
     effects,
     evals,
     machines,
@@ -34,6 +35,7 @@ from orchspec.runtime.kernel import (
     scopes,
     settling,
     signals,
+    turns,
     waits,
 )
 from orchspec.runtime.kernel.budget import Account
@@ -64,8 +66,24 @@ A journal is folded by the kernel that wrote it, or by one that proves that it f
 """
 
 # Importing them registers their statements.
-assert all((arbitration, calls, effects, evals, machines, messages, repeats, reverts))
-assert all((routes, scopes, settling, signals, waits))
+_STATEMENTS = (
+    arbitration,
+    calls,
+    delegation,
+    effects,
+    evals,
+    machines,
+    messages,
+    repeats,
+    reverts,
+    routes,
+    scopes,
+    settling,
+    signals,
+    turns,
+    waits,
+)
+assert all(_STATEMENTS)
 
 
 class Kernel:

@@ -108,6 +108,11 @@ class Traversing(Region):
         lost = Failure("no_transition", f"{self._where()} is done and leads nowhere", self.path())
         self._leave(("done",), frame, lost)
 
+    def _absorb(self, frame: Frame) -> None:
+        for done in frame.effects:
+            done.by = -1 - self.here  # a `revert` names the state
+        self.frame.effects.extend(frame.effects)
+
     def frame_failed(self, frame: Frame, failure: Failure) -> None:
         """A visit failed, and has unwound."""
         op = self.op

@@ -69,7 +69,7 @@ class Enclosure(Enclosing):
     __slots__ = ("item", "urgency")
 
     def begin(self, item: Any, urgency: int) -> None:
-        """Start the body; `item` fills slot 0 where the scope has a `for`."""
+        """Start the body; `item` fills slot 0 where the body has one that is given."""
         op = self.op
         assert isinstance(op, ScopeOp)
         self.item = item
@@ -86,6 +86,6 @@ class Enclosure(Enclosing):
         assert isinstance(op, ScopeOp)
         inner = Frame(self.kernel, op.body, self, self.frame, self.account, self, self.attempt, label)
         inner.urgency = self.urgency
-        if op.items is not None:
+        if op.body.given:
             inner.values[0] = self.item
         return inner

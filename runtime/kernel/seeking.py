@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Tier
     from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.events import ReuseAnswered
+    from orchspec.runtime.kernel.loops import Vetting
     from orchspec.runtime.kernel.sessions import Recall
 
 __all__ = ["Asking", "Seeking"]
@@ -30,7 +31,8 @@ class Asking:
     """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
 
     `recalls`: it summarizes the session of another task. `minded`: a session may be needed.
-    `doubt`: the key that the target of an effect got, where a person is asked whether it was done.
+    `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
+    in what is given, beyond the contract.
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Asking:
         "reusable",
         "seats",
         "urgency",
+        "vetting",
         "watched",
         "within_us",
     )
@@ -61,6 +64,7 @@ class Asking:
         gates: tuple[str, ...] = (),
         watched: bool = False,
         doubt: str = "",
+        vetting: Vetting | None = None,
         recalls: bool = False,
     ) -> None:
         self.contract = contract
@@ -74,6 +78,7 @@ class Asking:
         self.urgency = urgency
         self.reusable = reusable
         self.within_us = within_us
+        self.vetting = vetting
         self.minded = recalls or any(seat.session for seat in seats)
         if self.minded and any(seat.mind is not None and seat.mind.persistent for seat in seats):
             self.reusable = False  # what a mind says depends on what it remembers
@@ -146,6 +151,10 @@ class Seeking(Activity):
         self.folds = 0
         self.posted: list[Any] | None = None
 
+    def _accept(self, output: Any) -> Any:
+        """The verified value of an output, which whoever asked permits; raises Unverified."""
+        raise NotImplementedError
+
     def _finish(self, value: Any) -> None:
         """A verified value: the task is done."""
         raise NotImplementedError
@@ -186,7 +195,7 @@ class Seeking(Activity):
         """Use the value of identical work, verified again, or do the work."""
         if event.hit:
             try:
-                value = self.kernel.program.contracts[self.asking.contract].verify(self.inputs, event.value)
+                value = self._accept(event.value)
             except Unverified as error:
                 self.kernel.decide("reuse refused", str(error))
             else:

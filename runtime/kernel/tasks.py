@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.draws import JITTER, uniform
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
-    AskPerson,
     DropTimer,
     HoldGrant,
     KeepReuse,
     LookupReuse,
     ReleaseGrant,
-    RunTask,
     StopTask,
 )
 from orchspec.runtime.kernel.expressions import ExpressionError
@@ -30,8 +28,9 @@ from orchspec.runtime.kernel.hedging import Hedging
 from orchspec.runtime.kernel.messages import bind
 from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
+from orchspec.runtime.kernel.requests import send
 from orchspec.runtime.kernel.seeking import Asking
-from orchspec.runtime.kernel.sessions import keep, newest, outgrown, turns_of_run
+from orchspec.runtime.kernel.sessions import keep, outgrown
 from orchspec.runtime.kernel.stopping import Stopping
 from orchspec.runtime.kernel.table import CLOSED, HEDGED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
 from orchspec.runtime.kernel.values import Unverified
@@ -79,7 +78,9 @@ class Task(Hedging):
         if seat.mind is not None and outgrown(self, seat, event):
             return
         self.state = RUNNING
-        if kernel.mail or self.inbox is not None:
+        if self.is_hedge:
+            self._read_along(seat.agent)
+        elif kernel.mail or self.inbox is not None:
             bind(self, seat.agent)
         self.deadline_us = None
         if seat.timeout_us is not None:
@@ -96,51 +97,7 @@ class Task(Hedging):
             self._drop_hedge_timer()
 
     def _send(self, seat: Seat) -> None:
-        kernel = self.kernel
-        asking = self.asking
-        inbox = self.inbox[1] if self.inbox is not None else []
-        if seat.person:
-            deadline_us = self.deadline_us
-            if self.within_at_us is not None:
-                deadline_us = self.within_at_us if deadline_us is None else min(deadline_us, self.within_at_us)
-            kernel.out.append(
-                AskPerson(
-                    self.place,
-                    self.attempt,
-                    self.dispatch,
-                    seat.agent,
-                    asking.contract,
-                    self.inputs,
-                    deadline_us,
-                    inbox,
-                    asking.doubt,
-                )
-            )
-            return
-        assert self.tier is not None
-        recall = self.recall
-        history = newest(turns_of_run(kernel, seat.agent), recall.room) if recall is not None and not recall.key else []
-        kernel.out.append(
-            RunTask(
-                self.place,
-                self.attempt,
-                self.dispatch,
-                seat.agent,
-                asking.contract,
-                self.inputs,
-                self.tier.model,
-                self.deadline_us,
-                self.previous_error,
-                history,
-                self.pico,
-                self.tokens,
-                inbox,
-                recall.key if recall is not None else "",
-                recall.version if recall is not None else 0,
-                recall.room if recall is not None else -1,
-                recall.handed if recall is not None else self.reads,
-            )
-        )
+        send(self, seat)
 
     def fulfilled(self, event: TaskFulfilled) -> None:
         """Charge, verify, and hand on what was verified."""
@@ -163,7 +120,7 @@ class Task(Hedging):
         assert self.seat is not None
         kernel = self.kernel
         try:
-            value = kernel.program.contracts[self.asking.contract].verify(self.inputs, output)
+            value = self._accept(output)
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
@@ -180,6 +137,13 @@ class Task(Hedging):
         if self.recall is not None:
             assert self.seat is not None
             keep(self, self.seat, output)
+
+    def _accept(self, output: Any) -> Any:
+        asking = self.asking
+        value = self.kernel.program.contracts[asking.contract].verify(self.inputs, output)
+        if asking.vetting is not None:
+            asking.vetting.vet(self, value)
+        return value
 
     def _finish(self, value: Any) -> None:
         if self.hedge is not None:

@@ -19,11 +19,12 @@ def planted(name, text=None):
     """Stands in for the compiler: `agnet` is an error with a safe fix, `spare` a warning, `knot` fixes to itself."""
     source = Source(name, text)
     found = []
-    for match in re.finditer("agnet|spare|knot", text):
+    for match in re.finditer("agnet|spare|spore|knot", text):
         span = source.span(*match.span())
         code = UNUSED if match.group() == "spare" else MISSPELT
-        replacement = {"agnet": "agent", "knot": "knot knot"}.get(match.group())
-        fix = Fix("write agent", (Edit(span, replacement),), "always") if replacement else None
+        replacement = {"agnet": "agent", "knot": "knot knot", "spore": "spare"}.get(match.group())
+        trust = "maybe-incorrect" if match.group() == "spore" else "machine-applicable"
+        fix = Fix("write agent", (Edit(span, replacement),), trust) if replacement else None
         label = Label(source.span(0, 1), "the file starts here")
         found.append(Diagnostic(code, span, {"found": match.group()}, (label,), ("a fact",), fix))
     return found
@@ -109,6 +110,28 @@ def test_fix_applies_what_is_safe_and_reports_what_is_left(spec):
     assert result.stderr == "a.orch: 2 fixes applied\n1 file: 1 warning\n"
 
 
+GUESS = "spore\nagnet a\n"
+
+
+def test_fix_says_how_to_get_at_the_fixes_that_need_a_look(spec):
+    name = spec(GUESS)
+    result = check(name, "--fix")
+    assert Path(name).read_text("utf-8") == "spore\nagent a\n"
+    assert "1 fix left that needs a look: --diff --unsafe-fixes shows the guesses among them" in result.stderr
+    assert check(name, "--fix", "--unsafe-fixes").exit_code == WELL
+    assert Path(name).read_text("utf-8") == "spare\nagent a\n"
+
+
+def test_diff_shows_what_fix_would_change_and_writes_nothing(spec):
+    name = spec(GUESS)
+    result = check(name, "--diff")
+    assert Path(name).read_text("utf-8") == GUESS
+    assert result.stdout == "--- a.orch (as it is)\n+++ a.orch (fixed)\n@@ -1,2 +1,2 @@\n spore\n-agnet a\n+agent a\n"
+    assert result.stderr == "a.orch: 1 fix would be applied, 1 left that needs a look\n"
+    assert "+spare" in check(name, "--diff", "--unsafe-fixes").stdout
+    assert (result.exit_code, check(spec("agent a\n"), "--diff").exit_code) == (NOT_WELL, WELL)
+
+
 def test_fix_leaves_a_well_file_untouched(spec):
     name = spec("agent a\n")
     before = Path(name).stat()
@@ -126,6 +149,8 @@ def test_fixes_that_never_settle_end(spec):
     ("arguments", "words"),
     [
         (["-", "--fix"], "--fix writes to files"),
+        (["a.orch", "--unsafe-fixes"], "add one of them"),
+        (["a.orch", "--diff", "--format", "sarif"], "--diff shows changes as text"),
         (["a.orch", "gone.orch"], "there is no file gone.orch"),
         ([], "Missing argument"),
     ],

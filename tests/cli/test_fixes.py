@@ -7,7 +7,7 @@ from orchspec.grammar.source import Source
 CODE = Code("E9999", "planted", "error", "planted", "", "", "")
 
 
-def diagnostic(source, *edits, applicability="always"):
+def diagnostic(source, *edits, applicability="machine-applicable"):
     spans = tuple(Edit(source.span(start, end), text) for start, end, text in edits)
     return Diagnostic(CODE, source.span(0, 1), fix=Fix("mend it", spans, applicability))
 
@@ -31,7 +31,7 @@ def test_fixes_are_applied_whole_and_never_over_each_other(fixes, expected):
 
 def test_a_fix_that_needs_a_look_is_not_applied():
     source = Source("a.orch", "abc")
-    assert apply_fixes(source, [diagnostic(source, (0, 3, "x"), applicability="maybe")]) == ("abc", 0)
+    assert apply_fixes(source, [diagnostic(source, (0, 3, "x"), applicability="maybe-incorrect")]) == ("abc", 0)
 
 
 def test_a_fix_in_another_file_is_not_applied():

@@ -20,9 +20,12 @@ def orch(*args):
 
 @pytest.fixture
 def store(tmp_path):
-    path = tmp_path / "runs.db"
+    path, spec = tmp_path / "runs.db", tmp_path / "payment.orch"
+    # Nobody plays it, and no deadline passes: the run waits for `orch signal`.
+    text = SPEC.read_text("utf-8").replace("never = 20%", "never = 100%").replace("{ timeout = 3d }", "")
+    spec.write_text(text, "utf-8")
     options = ("--stand-ins", "--speed", 600, "--store", path, "--run-id", "r")
-    parked = orch("run", SPEC, "--input", json.dumps(INPUT), *options)
+    parked = orch("run", spec, "--input", json.dumps(INPUT), *options)
     assert parked.exit_code == PARKED, parked.stderr
     return path
 
@@ -58,3 +61,16 @@ def test_what_is_no_such_signal_is_refused(store, args, value, name, told):
     refused = send(store, args, value, name)
     assert refused.exit_code == MISUSE
     assert told in refused.stderr
+
+
+def test_before_any_run_the_store_is_made_and_the_first_run_takes_it(tmp_path):
+    path = tmp_path / "runs.db"
+    sent = send(path, ["A-1"], {"amount": "20", "reference": "x"})
+    assert sent.exit_code == WELL
+    assert "kept for seven days" in sent.stderr
+    ended = orch(
+        "run", SPEC, "--input", json.dumps(INPUT), "--stand-ins", "--speed", 600, "--store", path, "--run-id", "r"
+    )
+    assert ended.exit_code == WELL, ended.stderr
+    kinds = [json.loads(line)["type"] for line in orch("journal", "r", "--store", path).stdout.splitlines()]
+    assert kinds.count("SignalReceived") == 1

@@ -93,9 +93,22 @@ def test_params_can_be_set_and_swept(orch):
     assert "seats=4" in table.stdout
 
 
+def test_attributes_are_set_and_swept_and_several_sweeps_make_every_combination(orch):
+    one = json.loads(orch("a.orch", "--set", "clerk.slots=2", "--json").stdout)
+    assert one["pools"]["clerk"]["slots"] == 2
+    swept = json.loads(orch("a.orch", "--sweep", "clerk.slots=2,3", "--sweep", "clerk.failure=0%,50%", "--json").stdout)
+    assert [document["parameters"] for document in swept] == [
+        {"clerk.slots": slots, "clerk.failure": failure} for slots in ("2", "3") for failure in ("0%", "50%")
+    ]
+    assert swept[0]["kpis"] == one["kpis"]
+    assert swept[1]["kpis"]["completion"]["value"] < 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["--sweep", "seats=1..3", "--sweep", "seats=4"],
+        ["--sweep", "seats=1..50", "--sweep", "clerk.slots=1..50"],
         ["--sweep", "seats"],
         ["--sweep", "seats=5..3"],
         ["--sweep", f"seats=1..{VALUES_MAX + 1}"],

@@ -81,7 +81,7 @@ def test_the_briefing_is_clean():
 def test_what_is_not_built_is_named_once_for_each_place():
     told = [(item.span.line, item.code.slug) for item in gallery("desk")]
     assert len(told) == len(set(told))
-    assert {slug for _, slug in told} >= {"unbuilt-channel", "unbuilt-persistent"}
+    assert {slug for _, slug in told} >= {"unbuilt-persistent"}
 
 
 def test_a_spec_with_one_of_nearly_everything_is_clean_and_becomes_a_plan():

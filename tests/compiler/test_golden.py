@@ -1,7 +1,8 @@
 """Broken specs with their mistakes marked on the lines that have them; and how some of them read as text.
 
 `//~ E0301 @12` after a line says that exactly this code is reported on it, here starting in column 12; `//~^ E0301`
-says so of the line above. Nothing else may be reported. To renew the rendered texts: `ORCH_GOLDEN=write pytest`.
+says so of the line above. Nothing else may be reported. A folder is a spec of several files, its `main.orch` the one
+that is checked, and the marks of all files count. To renew the rendered texts: `ORCH_GOLDEN=write pytest`.
 """
 
 import os
@@ -15,14 +16,18 @@ from orchspec.grammar.render import render_all
 from orchspec.grammar.source import Source
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
-SPECS = sorted(GOLDEN.glob("*.orch"))
+SPECS = [*sorted(GOLDEN.glob("*.orch")), *sorted(GOLDEN.glob("*/main.orch"))]
 MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
 RENDERED = (
     "attributes",
+    "bindings",
     "budgets",
     "deeds_of_agents",
+    "delegation",
     "effects_in_loops",
     "handoffs",
+    "imports",
+    "imports_in_a_circle",
     "messages",
     "misspelt_names",
     "not_built_yet",
@@ -38,29 +43,35 @@ RENDERED = (
 )
 
 
-def found_in(path):
-    return check(Source(path.name, path.read_text("utf-8"))).diagnostics
+def title(path):
+    return path.parent.name if path.name == "main.orch" else path.stem
 
 
-def marks(text):
-    for number, line in enumerate(text.splitlines(), 1):
-        for mark in MARK.finditer(line):
-            column = mark["column"]
-            yield number - bool(mark["up"]), mark["code"], None if column is None else int(column)
+def found_in(path, text=None):
+    folder = path.parent if path.name == "main.orch" else None
+    return check(Source(path.name, text or path.read_text("utf-8")), folder=folder).diagnostics
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def marks(path):
+    """File, line, code and column of each mark of a spec."""
+    for file in sorted(path.parent.rglob("*.orch")) if path.name == "main.orch" else [path]:
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+            for mark in MARK.finditer(line):
+                column = None if mark["column"] is None else int(mark["column"])
+                yield file.relative_to(path.parent).as_posix(), number - bool(mark["up"]), mark["code"], column
+
+
+@pytest.mark.parametrize("path", SPECS, ids=title)
 def test_exactly_the_marked_mistakes_are_reported_where_they_are(path):
-    text = path.read_text("utf-8")
-    wanted = list(marks(text))
-    found = found_in(path)
-    anywhere = {(line, code) for line, code, column in wanted if column is None}
-    shown = [(d.span.line, d.code.id, None if (d.span.line, d.code.id) in anywhere else d.span.column) for d in found]
-    told = "\n".join(f"{d.span} {d.code.id} {d.message}" for d in found)
+    wanted = list(marks(path))
+    found = [(d.span.source.name, d.span.line, d.code.id, d.span.column) for d in found_in(path)]
+    anywhere = {mark[:3] for mark in wanted if mark[3] is None}
+    shown = [(*place[:3], None) if place[:3] in anywhere else place for place in found]
+    told = "\n".join(f"{d.span} {d.code.id} {d.message}" for d in found_in(path))
     assert sorted(shown, key=str) == sorted(wanted, key=str), told
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SPECS, ids=title)
 def test_spans_lie_on_the_words_that_they_are_about(path):
     for item in found_in(path):
         for span in (item.span, *(label.span for label in item.labels)):
@@ -71,14 +82,14 @@ def test_spans_lie_on_the_words_that_they_are_about(path):
 
 
 def test_there_are_many_broken_specs_and_several_with_several_mistakes():
-    counts = [len(list(marks(path.read_text("utf-8")))) for path in SPECS]
+    counts = [len(list(marks(path))) for path in SPECS]
     assert len(SPECS) >= 45
     assert sum(count > 3 for count in counts) >= 8
 
 
 @pytest.mark.parametrize("name", RENDERED)
 def test_the_report_reads_as_before(name):
-    path = GOLDEN / f"{name}.orch"
+    path = next(path for path in SPECS if title(path) == name)
     text = render_all(found_in(path))
     snapshot = GOLDEN / f"{name}.txt"
     if os.environ.get("ORCH_GOLDEN") == "write":
@@ -86,7 +97,7 @@ def test_the_report_reads_as_before(name):
     assert text == snapshot.read_text("utf-8")
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SPECS, ids=title)
 def test_a_suggested_name_repairs_the_mistake(path):
     text = path.read_text("utf-8")
     for item in found_in(path):
@@ -94,5 +105,5 @@ def test_a_suggested_name_repairs_the_mistake(path):
             continue
         (edit,) = item.fix.edits
         repaired = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
-        after = check(Source(path.name, repaired)).diagnostics
+        after = found_in(path, repaired)
         assert (item.code.id, edit.span.start) not in {(left.code.id, left.span.start) for left in after}

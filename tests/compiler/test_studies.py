@@ -590,9 +590,9 @@ def test_a_test_gives_only_its_inputs():
 # ------------------------------------------------------------------ recovery and constructs not built yet
 
 
-def test_names_of_constructs_not_built_yet_are_left_alone():
+def test_what_no_profile_can_describe_is_said_to_be_something_else():
     text = "channel paid(order: Text) { from = [ann]  to = all }\nprofile paid { latency = 1s }\n"
-    assert [code for code, _ in found(text)] == ["E1007"]
+    assert [code for code, _ in found(text)] == ["E0203"]
 
 
 def test_a_signal_has_a_profile_and_a_stub_of_its_own_type():

@@ -29,7 +29,11 @@ def test_json_is_the_item_that_check_promises() -> None:
             {"span": {"file": "a.orch", "line": 1, "column": 1, "end_line": 1, "end_column": 4}, "text": "here"}
         ],
         "notes": ["a fact"],
-        "fix": {"title": "write `x`", "edits": [{"span": place, "replacement": "x"}], "applicability": "maybe"},
+        "fix": {
+            "title": "write `x`",
+            "edits": [{"span": place, "replacement": "x"}],
+            "applicability": "maybe-incorrect",
+        },
     }
     assert Diagnostic(codes.SEMICOLON, span).as_json()["fix"] is None
 

@@ -136,3 +136,39 @@ def test_a_crash_at_any_point_undoes_it_once(point):
     assert end.result == "x"
     assert driver.world.count("publish") == driver.world.count("retract") == 1
     assert_folds(driver)
+
+
+MACHINE = """
+machine book(x: Text) -> Text {
+  budget { transitions <= 9 }
+  initial state take {
+    visits = 3
+    step held = publish(note: x + text(len(past)))
+    step good = Judge(held) by bob
+    on done when good -> paid
+    on done -> back
+    on exhausted -> lost
+  }
+  state back { visits = 3  revert take  on done -> take  on exhausted -> lost }
+  final state paid { return take.held }
+  final state lost { return "lost" }
+}
+"""
+
+
+@pytest.mark.parametrize("point", range(40))
+def test_a_state_may_revert_what_another_one_did(point):
+    found = compile_text(f"{HEAD}{MACHINE}", "spec.orch")
+    assert not found.errors, found.errors
+    driver = Driver(found.plan, bob=lambda path, _attempt: done("#3" in path), crashes=[point])
+    driver._inputs = lambda _run: {"x": "n"}
+    driver.begin({"x": "n"}, flow="book")
+    driver.begin = lambda inputs, run: Driver.begin(driver, inputs, run, flow="book")
+    driver.drain()
+    end = driver.ending()
+    assert (end.status, driver.world.standing()) == ("completed", ["n2"])
+    assert tried(driver).count("publish") >= 3
+    assert driver.world.count("publish") == 3
+    assert driver.world.count("retract") == 2
+    assert_closed(driver)
+    assert_folds(driver)

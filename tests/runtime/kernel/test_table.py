@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchspec.compiler.plan import Backoff, OnFailure, Policy
+from orchspec.compiler.plan import Backoff, Gate, OnFailure, Policy, Rate, Tool
 from orchspec.runtime.kernel import handlers
 from orchspec.runtime.kernel.events import (
     EVENT_TYPES,
@@ -46,6 +46,7 @@ from tests.support.plans import (
     use,
     v,
 )
+from tests.support.studies import plan_of
 
 TABLES = {"task": TASK_TABLE, "effect": EFFECT_TABLE, "region": REGION_TABLE}
 CHAIN = Backoff(5 * S, 5 * S)
@@ -110,6 +111,7 @@ def drive_rows():
     poor = task("a", on_failure=(lambda _s: OnFailure("ask", who=candidate("bob", cost=5), within_us=5 * S), use(1)))
     holder = task("hold", of="cy", cost=5)
     tasks.append(Driver(plan(poor, holder, give(v("a")), budget=budget(cost=5)), ann=failing(), cy=done(takes=60 * S)))
+    drive_sessions()
     spoken = Driver(plan(task("a"), give(v("a"))))
     spoken.begin()
     spoken.at(S // 2, "r", MessagePosted(0, 1, 1, 0, 1, "none", {}))
@@ -125,6 +127,28 @@ def drive_rows():
 
 
 HURRIED = tuple(replace(each, policy=Policy(1, 3 * S)) for each in DEEDS)
+
+
+def drive_sessions():
+    text = """orch 1
+contract Work(n: Int) -> Int
+contract Sum(history: Json) -> Text
+agent ann fulfills Work
+agent bob fulfills Work { session = per_run  context = SIZE  fold = Sum }
+agent cy fulfills Sum
+flow main() -> Int {
+  repeat r 3 times {
+    step a = Work(1) by ann
+    step b = Work(a) by bob
+    eval c = Work(b) by bob
+    until false
+    give a
+  }
+  return r
+}
+"""
+    for size, cy in ((20, done("x", tokens_out=3)), (20, hangs()), (1, done("x"))):
+        Driver(plan_of(text.replace("SIZE", str(size))), bob=done(2, tokens_in=None), cy=cy).run()
 
 
 def drive_effects():
@@ -148,6 +172,16 @@ def drive_effects():
         waited.drain(waited.now + 14 * S)
         waited.at(0, "r", EffectConfirmed(0, 1, 1, 0, "late"))
         waited.drain()
+    narrow = {"gates": {"narrow": Gate(rate=Rate(1, 2 * S))}}
+    for script in ([done()], [refuses(), done()], [lost_send(), done()], [done(takes=5 * S)]):
+        Driver(plan(effect("u", 1, policy=patient, gate="narrow"), give(v("u")), **narrow), publish=script).run()
+    driver = Driver(
+        plan(effect("u", 1, policy=patient, gate="narrow"), give(v("u")), gates={"narrow": Gate(rate=Rate(1, 30 * S))}),
+        publish=[lost_send(), done()],
+    )
+    driver.begin()
+    driver.at(12 * S, "r", EffectConfirmed(0, 1, 1, 0, "late"))
+    driver.drain()
     driver = Driver(plan(effect("u", 1, policy=patient), give(v("u"))), publish=[lost_send(), refuses(), done()])
     driver.begin()
     driver.at(8 * S, "r", EffectConfirmed(0, 1, 1, 0, "late"))
@@ -155,6 +189,10 @@ def drive_effects():
 
 
 def drive_regions():
+    section = scope("s", task("a"), give(v("a")), tools=("search",))
+    Driver(plan(section, give(v("s")), tools=(Tool("search"),))).run()
+    empty = scope("s", give(1), tools=("search",))
+    Driver(plan(empty, give(v("s")), tools=(Tool("search"),))).run()
     body = (task("a"), until(["const", False]), give(v("a")))
     Driver(plan(repeat("r", 2, *body, every=3 * S), give(v("r")))).run()
     Driver(

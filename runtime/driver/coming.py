@@ -1,0 +1,98 @@
+"""Signals that a crew sends: those of stand-ins, which come after a while, as their profiles say, or never.
+
+Whoever sends a signal stands outside: it goes into the store's mailbox, as `orch signal` puts it there, and is taken
+from there once, whatever crashes meanwhile. When it comes is counted from when it was waited for first, so a crash
+makes it neither earlier nor later; what the mailbox holds already is not sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from orchspec.runtime.errors import StoreBusy, StoreError
+
+if TYPE_CHECKING:
+    from orchspec.runtime.driver.live import LiveRun, Loop
+    from orchspec.runtime.journal.store import Store
+    from orchspec.runtime.kernel.commands import AwaitSignal
+
+__all__ = ["Coming"]
+
+_BUSY_S: Final = 0.05
+
+
+class Coming:
+    """The signals that are on their way to one loop.
+
+    By (run, place) that waits for them, which need not be the one who takes them: others with equal arguments may have
+    waited longer. Without a handle it never comes, and a deadline will.
+    """
+
+    def __init__(self, loop: Loop, store: Store) -> None:
+        self._loop = loop
+        self._store = store
+        self._open: dict[tuple[str, int], tuple[asyncio.TimerHandle | None, AwaitSignal]] = {}
+        self._sent: set[tuple[str, int]] = set()
+
+    def wait(self, live: LiveRun, command: AwaitSignal) -> None:
+        """A place waits for a signal: it sets out, if the crew has somebody who sends it."""
+        kernel = live.kernel
+        key = (live.run, command.place)
+        player = live.crew.signal(command.signal)
+        if self._loop.draining or player is None or kernel is None or key in self._open or key in self._sent:
+            return  # one whose value was refused is not sent again: it would be the same
+        sent = player(command.inputs, kernel.draw_key(command.place))
+        if sent is None:
+            if command.deadline_us is not None:
+                self._open[key] = (None, command)
+            return
+        latency_us, value = sent
+        clock = self._loop.clock
+        delay_s = max(0.0, clock.seconds(command.since_us + latency_us - clock.now_us()))
+        self._send_in(delay_s, live, command, value)
+
+    def _send_in(self, delay_s: float, live: LiveRun, command: AwaitSignal, value: object) -> None:
+        handle = self._loop.asyncio_loop.call_later(delay_s, self._send, live, command, value)
+        self._open[live.run, command.place] = (handle, command)
+
+    def _send(self, live: LiveRun, command: AwaitSignal, value: object) -> None:
+        loop = self._loop
+        self._open.pop((live.run, command.place), None)
+        loop.poll()  # what somebody else has put in is taken first
+        if loop.closed or not loop.engine.signals.awaits(command.signal, command.key):
+            return
+        assert live.kernel is not None
+        sender = f"stand-in for {live.run} {live.kernel.path(command.place)}"
+        try:
+            if all(mail.by != sender for mail in self._store.pending_mail()):
+                now_us = loop.clock.now_us()
+                self._store.post_mail(
+                    "signal", posted_us=now_us, name=command.signal, key=command.key, value=value, by=sender
+                )
+        except StoreBusy:
+            self._send_in(_BUSY_S, live, command, value)
+            return
+        except StoreError as error:
+            loop.tell(f"the signal {command.signal} could not be sent: {error}")
+            return
+        self._sent.add((live.run, command.place))
+        loop.poll()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a signal is on its way that somebody waits for, or a deadline that will pass without one."""
+        awaits = self._loop.engine.signals.awaits
+        for key, (handle, command) in list(self._open.items()):
+            if not awaits(command.signal, command.key):
+                del self._open[key]
+                if handle is not None:
+                    handle.cancel()
+        return bool(self._open)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        for handle, _ in self._open.values():
+            if handle is not None:
+                handle.cancel()
+        self._open.clear()
