@@ -30,7 +30,6 @@ RENDERED = (
     "imports_in_a_circle",
     "messages",
     "misspelt_names",
-    "not_built_yet",
     "one_owner",
     "optionals",
     "record_literals",
