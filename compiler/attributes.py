@@ -19,8 +19,9 @@ from orchspec.compiler.model import Frame
 from orchspec.compiler.places import Place
 from orchspec.compiler.plan import Budget, Need, Rate
 from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.suggestions import of_kind
 from orchspec.compiler.types import DURATION, FLOAT, INT, MONEY, PERCENT, RATE, Type, is_unknown, show
-from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.diagnostics import Fix, Label
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import (
     Attribute,
@@ -52,9 +53,8 @@ _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
 class Settings:
     """The attributes and budgets of one place.
 
-    `place` names it in messages (`a tool`), or is one of `places`; `known` are its (other) attributes; `unbuilt` maps
-    attributes to the construct not built yet that they stand for; `env` is where values are evaluated, by default one
-    without any names.
+    `place` names it in messages (`a tool`), or is one of `places`; `known` are its (other) attributes; `env` is where
+    values are evaluated, by default one without any names.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class Settings:
         items: Iterable[Node],
         known: Sequence[str] = (),
         *,
-        unbuilt: Mapping[str, str] | None = None,
         env: Env | None = None,
     ) -> None:
         at = place if isinstance(place, Place) else Place(place)
@@ -74,7 +73,6 @@ class Settings:
         self._at = at
         self.attributes: dict[str, Attribute] = {}
         self._budget_node: BudgetNode | None = None
-        self._unbuilt = unbuilt or {}
         self.refused: set[str] = set()
         for item in items:
             if isinstance(item, Attribute):
@@ -88,16 +86,12 @@ class Settings:
         name = item.name.text
         if not name:
             return
-        if name in self._unbuilt:
-            self.refused.add(name)
-            self.context.unbuilt(self._unbuilt[name], item.name, name=name, place=self.place)
-            return
         if name in self._at.without:
             self.refused.add(name)
             self.no_meaning(item.name, name, self._at.without[name])
             return
         if name not in known:
-            fix = did_you_mean(name, item.name, [*known, *self._unbuilt])
+            fix = did_you_mean(name, item.name, known)
             # Where recovery put an `=`, the word before it may be no attribute at all.
             report = self.context.report.add if fix is not None else self.context.report.absent
             note = f"it has {listed(known)}" if known else "it has none"
@@ -134,10 +128,10 @@ class Settings:
         found = self.attributes.get(name)
         return None if found is None or isinstance(found.value, Hole) else found.value
 
-    def wrong(self, name: str, at: Node, expected: str, found: str | None = None) -> None:
+    def wrong(self, name: str, at: Node, expected: str, found: str | None = None, fix: Fix | None = None) -> None:
         """Reports a value of another kind than the attribute takes."""
         shown = found if found is not None else f"`{_short(at.span.text)}`"
-        self.context.report.add(codes.ATTRIBUTE_VALUE, at, name=name, expected=expected, found=shown)
+        self.context.report.add(codes.ATTRIBUTE_VALUE, at, name=name, expected=expected, found=shown, fix=fix)
 
     def out_of_range(self, name: str, at: Node, found: str, expected: str) -> None:
         """Reports a value of the right kind that makes no sense."""
@@ -149,7 +143,8 @@ class Settings:
         if is_unknown(found):
             return None
         if found not in kinds:
-            self.wrong(name, expr, expected, None if isinstance(expr, Name | Call) else show(found))
+            shown = None if isinstance(expr, Name | Call) else show(found)
+            self.wrong(name, expr, expected, shown, of_kind(expr, kinds))
             return None
         try:
             value = evaluate(expr, self.context.checked)
