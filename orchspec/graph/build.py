@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import (
     Arbitrate,
+    Effect,
     EffectStep,
     FlowStep,
     Machine,
@@ -81,7 +82,8 @@ class _Builder:
             # What is handed in whole is named by the node it comes from.
             made = [replace(edge, label="") if edge.label == start.title else edge for edge in made]
         if start is not None:
-            first = [each for each in ids if not any(edge.target == each for edge in made)]
+            led_to = {edge.target for edge in made}
+            first = [each for each in ids if each not in led_to]
             made += [Edge(start.id, each, "order") for each in first]
         group.edges.extend(without_implied(made))
         if loop is not None:
