@@ -38,6 +38,8 @@ _WHEN: Mapping[str, ArgumentKind] = {
     "nth": "count",
 }
 _EFFECT: frozenset[TargetKind] = frozenset({"effect"})
+_DATED: Mapping[str, ArgumentKind] = {"at": "time", "lasting": "duration", "every": "duration"}
+_PROVIDED: frozenset[TargetKind] = frozenset({"agent", "dispatcher", "tool", "effect"})
 _WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
 
 
@@ -46,7 +48,8 @@ class FaultKind:
     """What may be said of one fault.
 
     `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
-    out (one that is not built has no targets and arguments yet).
+    out (one that is not built has no targets and arguments yet); `several`: it strikes all that it names at once, and
+    may name a model, for all who run on it.
     """
 
     name: str
@@ -55,6 +58,7 @@ class FaultKind:
     targets: frozenset[TargetKind] = frozenset()
     arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
+    several: bool = False
 
 
 _BUILT = (
@@ -83,11 +87,38 @@ _BUILT = (
         arguments={**_WHEN, "factor": "number", "by": "duration"},
         needs=(("factor", "by"),),
     ),
+    FaultKind("hang", "agent", built=True, targets=_PROVIDED, arguments=_WHEN),
+    FaultKind(
+        "zombie",
+        "agent",
+        built=True,
+        targets=frozenset({"agent", "dispatcher"}),
+        arguments={**_WHEN, "by": "duration"},
+    ),
+    FaultKind(
+        "capacity",
+        "agent",
+        built=True,
+        targets=frozenset({"agent", "dispatcher"}),
+        arguments={**_DATED, "to": "count"},
+        needs=(("to",),),
+    ),
+    FaultKind("outage", "agent", built=True, targets=_PROVIDED, arguments=_WHEN),
+    FaultKind("server_error", "provider", built=True, targets=_PROVIDED, arguments=_WHEN),
+    FaultKind(
+        "quota",
+        "provider",
+        built=True,
+        targets=_PROVIDED,
+        arguments={**_DATED, "limit": "count"},
+        needs=(("limit", "lasting"),),
+    ),
+    FaultKind("correlated_outage", "provider", built=True, targets=_PROVIDED, arguments=_DATED, several=True),
     FaultKind(
         "throttle",
         "provider",
         built=True,
-        targets=frozenset({"agent", "dispatcher", "tool", "effect"}),
+        targets=_PROVIDED,
         arguments={**_WHEN, "retry_after": "duration"},
     ),
     FaultKind("lose", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
@@ -100,12 +131,11 @@ _BUILT = (
 
 _PLANNED = {
     "orchestrator": ("crash_loop", "stale_lease", "upgrade"),
-    "agent": ("hang", "crash_before_effect", "crash_after_effect", "zombie", "capacity", "outage"),
+    "agent": ("crash_before_effect", "crash_after_effect"),
     "messages": ("reorder", "partition"),
     "time": ("skew", "jump", "timer_early", "timer_late", "timer_twice"),
     "store": ("store_error", "store_busy", "disk_full", "torn", "unsynced"),
     "output": ("truncated", "empty", "oversize", "wrong", "conflicting", "inconsistent"),
-    "provider": ("server_error", "quota", "correlated_outage"),
     "person": ("never", "late", "twice", "contradictory"),
     "economics": ("price", "overrun", "retry_storm"),
 }
