@@ -1,7 +1,7 @@
 """Faults: what a scenario says goes wrong, and whether it strikes here and now.
 
 How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `_EFFECTS`
-below (crashes are `simulator.crashes`). What a fault does to an attempt is asked once for each sending of it, when it
+below (crashes are `simulator.crashes`; what counts attempts, see `COUNTED`, is a method of `Faults`). What a fault does to an attempt is asked once for each sending of it, when it
 begins; whether it strikes is a function of the place, the attempt and the time, never of the order of events, but for
 `first` and `nth`, which count attempts in the order in which they begin, within the fault's own window. An attempt that
 is sent again after a crash keeps its number.
@@ -19,7 +19,7 @@ from orchspec.simulator.observe import FaultMark
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
 
-__all__ = ["CRASH_POINTS", "Crash", "Faults", "Strike"]
+__all__ = ["COUNTED", "CRASH_POINTS", "Crash", "Faults", "Strike"]
 
 SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
@@ -319,6 +319,8 @@ def _server_error(strike: Strike, _args: dict[str, Any]) -> None:
     strike.server_error = True
 
 
+COUNTED: Final = frozenset({"capacity", "quota"})
+"""Faults that rest on what else is under way, or came before: `Faults` keeps count of that itself."""
 _OUTAGES: Final = frozenset({"outage", "correlated_outage"})
 _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "fail": _fail,
