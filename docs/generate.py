@@ -218,7 +218,7 @@ to wait.
 | `zombie` | pauses for `by` (a minute unless said) and does not hear that it is to stop: it answers late, and is paid |
 | `server_error` | fails at once and costs nothing; an effect is in doubt then, and was done half of the time |
 | `throttle` | is not served, and is told to wait for `retry_after` |
-| `quota` | after `limit` attempts in each `every` (none while `lasting`, without `limit`) the rest is told to wait for the next |
+| `quota` | after `limit` attempts in each `every` the rest is told to wait for the next; without `limit` all of them |
 """
 
 

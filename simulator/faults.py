@@ -1,10 +1,10 @@
 """Faults: what a scenario says goes wrong, and whether it strikes here and now.
 
 How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `_EFFECTS`
-below (crashes are `simulator.crashes`; what counts attempts, see `COUNTED`, is a method of `Faults`). What a fault does to an attempt is asked once for each sending of it, when it
-begins; whether it strikes is a function of the place, the attempt and the time, never of the order of events, but for
-`first` and `nth`, which count attempts in the order in which they begin, within the fault's own window. An attempt that
-is sent again after a crash keeps its number.
+below (crashes are `simulator.crashes`; what counts attempts, see `COUNTED`, is a method of `Faults`). What a fault does
+to an attempt is asked once for each sending of it, when it begins; whether it strikes is a function of the place, the
+attempt and the time, never of the order of events, but for `first` and `nth`, which count attempts in the order in
+which they begin, within the fault's own window. An attempt that is sent again after a crash keeps its number.
 """
 
 from __future__ import annotations
@@ -47,11 +47,18 @@ class Strike:
     ack_lost: bool = False
     duplicated: bool = False
     delay_us: int = 0
+    dies_before: bool = False
+    dies_after: bool = False
     hung: bool = False
     zombie_us: int = 0
     out: bool = False
     out_in_us: int | None = None
     server_error: bool = False
+
+    @property
+    def rejects(self) -> bool:
+        """Whether nothing is done at all."""
+        return self.throttled or self.out or self.server_error
 
     @property
     def failing(self) -> str | None:
@@ -103,6 +110,7 @@ class Faults:
         self._of: dict[str, list[tuple[int, Fault]]] = {}
         self._limited: dict[str, list[dict[str, Any]]] = {}
         self._served: dict[int, tuple[int, dict[tuple[int, int], None]]] = {}
+        self._of_deeds: dict[str, list[tuple[int, Fault]]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
         self.marks: list[FaultMark] = []
@@ -114,8 +122,9 @@ class Faults:
             elif fault.name == "capacity":
                 self._limited.setdefault(fault.target, []).append(fault.args)
             else:
+                of = self._of_deeds if fault.name in _AT_DEEDS else self._of
                 for target in (fault.target, *fault.others):
-                    self._of.setdefault(target, []).append((index, fault))
+                    of.setdefault(target, []).append((index, fault))
 
     @property
     def targets(self) -> frozenset[str]:
@@ -124,7 +133,13 @@ class Faults:
 
     def strike(self, target: str, key: int, attempt: int, now_us: int) -> Strike | None:
         """What strikes an attempt on `target` that begins now; None where nothing does."""
-        aimed = self._of.get(target)
+        return self._strike(self._of.get(target), key, attempt, now_us)
+
+    def strike_deed(self, agent: str, key: int, number: int, now_us: int) -> Strike | None:
+        """What strikes an agent that is about to do an effect now."""
+        return self._strike(self._of_deeds.get(agent), key, number, now_us)
+
+    def _strike(self, aimed: list[tuple[int, Fault]] | None, key: int, attempt: int, now_us: int) -> Strike | None:
         if aimed is None:
             return None
         strike: Strike | None = None
@@ -196,7 +211,7 @@ class Faults:
     def windows(self, end_us: int) -> list[FaultMark]:
         """When the dated faults hold, up to `end_us`, for charts; crashes mark themselves when they strike."""
         marks = list(self.marks)
-        for target, aimed in self._of.items():
+        for target, aimed in (*self._of.items(), *self._of_deeds.items()):
             for _, fault in aimed:
                 marks.extend(_windows(fault.name, target, fault.args, end_us))
         for target, short in self._limited.items():
@@ -322,6 +337,19 @@ def _server_error(strike: Strike, _args: dict[str, Any]) -> None:
 COUNTED: Final = frozenset({"capacity", "quota"})
 """Faults that rest on what else is under way, or came before: `Faults` keeps count of that itself."""
 _OUTAGES: Final = frozenset({"outage", "correlated_outage"})
+
+
+def _crash_before_effect(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.dies_before = True
+
+
+def _crash_after_effect(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.dies_after = True
+
+
+_AT_DEEDS: Final = frozenset({"crash_before_effect", "crash_after_effect"})
+"""Faults that strike when an agent does an effect, not when its attempt begins."""
+
 _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "fail": _fail,
     "garbage": _garbage,
@@ -336,4 +364,6 @@ _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "outage": _outage,
     "correlated_outage": _outage,
     "server_error": _server_error,
+    "crash_before_effect": _crash_before_effect,
+    "crash_after_effect": _crash_after_effect,
 }

@@ -48,8 +48,8 @@ class FaultKind:
     """What may be said of one fault.
 
     `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
-    out (one that is not built has no targets and arguments yet); `several`: it strikes all that it names at once, and
-    may name a model, for all who run on it.
+    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects; `several`
+    that it strikes all that it names at once, and may name a model, for all who run on it.
     """
 
     name: str
@@ -59,6 +59,7 @@ class FaultKind:
     arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
     several: bool = False
+    deeds: bool = False
 
 
 _BUILT = (
@@ -121,6 +122,8 @@ _BUILT = (
         targets=_PROVIDED,
         arguments={**_WHEN, "retry_after": "duration"},
     ),
+    FaultKind("crash_before_effect", "agent", built=True, targets=frozenset({"agent"}), arguments=_WHEN, deeds=True),
+    FaultKind("crash_after_effect", "agent", built=True, targets=frozenset({"agent"}), arguments=_WHEN, deeds=True),
     FaultKind("lose", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
     FaultKind("lose_ack", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
     FaultKind("duplicate", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
@@ -131,7 +134,6 @@ _BUILT = (
 
 _PLANNED = {
     "orchestrator": ("crash_loop", "stale_lease", "upgrade"),
-    "agent": ("crash_before_effect", "crash_after_effect"),
     "messages": ("reorder", "partition"),
     "time": ("skew", "jump", "timer_early", "timer_late", "timer_twice"),
     "store": ("store_error", "store_busy", "disk_full", "torn", "unsynced"),
