@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchspec.compiler.checks.advice import missing_timeouts
+from orchspec.compiler.checks.advice import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
@@ -20,6 +20,7 @@ from orchspec.compiler.checks.times import times_that_do_not_fit
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
 from orchspec.compiler.evals import read_evals
+from orchspec.compiler.sessions import folds, raced_minds
 
 __all__ = ["CHECKS", "LINTS"]
 
@@ -31,6 +32,8 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     keys_in_loops,
     nothing_to_revert,
     read_evals,
+    folds,
+    raced_minds,
     hedged_work,
     early_ends,
     sections,
@@ -42,5 +45,5 @@ CHECKS: Sequence[Callable[[Context], None]] = (
 )
 """The checks, in the order in which they run."""
 
-LINTS: Sequence[Callable[[Context], None]] = (unused_declarations, unused_names, missing_timeouts)
+LINTS: Sequence[Callable[[Context], None]] = (unused_declarations, unused_names, missing_timeouts, missing_deadlines)
 """What warns and advises; run only on specs without an error, where what is missing is really missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchspec.compiler.lowering.expressions import lower_arguments, lower_default, lower_expression, lower_optional
-from orchspec.compiler.lowering.who import lower_candidate, lower_gate, lower_policy
+from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_gate, lower_policy
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import (
     AgentInfo,
@@ -15,6 +15,7 @@ from orchspec.compiler.model import (
     ContractInfo,
     EffectInfo,
     FieldInfo,
+    PolicyValues,
     SignalInfo,
     ToolInfo,
     UndoInfo,
@@ -29,6 +30,7 @@ from orchspec.compiler.plan import (
     Effect,
     EnumType,
     Field,
+    Fold,
     Gate,
     Model,
     Profile,
@@ -105,12 +107,15 @@ def _contract(checked: Checked, info: ContractInfo) -> Contract:
     )
 
 
-def lower_agents(checked: Checked) -> dict[str, Agent]:
+def lower_agents(checked: Checked, profiles: Mapping[str, Profile]) -> dict[str, Agent]:
     """Agents, humans and dispatchers."""
-    return {name: _agent(info) for name, info in checked.agents.items()}
+    return {name: _agent(info, profiles) for name, info in checked.agents.items()}
 
 
-def _agent(info: AgentInfo) -> Agent:
+def _agent(info: AgentInfo, profiles: Mapping[str, Profile]) -> Agent:
+    fold = None
+    if info.fold is not None:
+        fold = Fold(info.fold.name, lower_candidates(info.folders, "least_busy", profiles))
     return Agent(
         name=info.name,
         kind=info.kind,
@@ -121,6 +126,9 @@ def _agent(info: AgentInfo) -> Agent:
         rate=info.policy.rate,
         breaker=info.policy.breaker,
         session=info.session,
+        session_by=dict(info.session_by),
+        context_tokens=info.context_tokens,
+        fold=fold,
         tools=[tool.name for tool in info.tools],
         effects=[effect.name for effect in info.effects],
         budget=info.budget,
@@ -146,7 +154,8 @@ def lower_effects(checked: Checked, profiles: Mapping[str, Profile]) -> dict[str
 def _effect(checked: Checked, info: EffectInfo, profiles: Mapping[str, Profile]) -> Effect:
     doubt = None
     if info.doubt_who is not None:
-        who = CandidateInfo(info.doubt_who, info.doubt_who.policy, tiers_of(info.doubt_who, Budget()))
+        # Their own timeout is for their tasks: how long they may look is said here.
+        who = CandidateInfo(info.doubt_who, PolicyValues(), tiers_of(info.doubt_who, Budget()))
         doubt = Doubt(lower_candidate(who, profiles), question_of(info.name), info.doubt_within_us)
     return Effect(
         name=info.name,
@@ -206,8 +215,9 @@ def lower_questions(checked: Checked) -> dict[str, Contract]:
             name=name,
             params=lower_fields(checked, info.params),
             result=["Record", name],
-            expects=f"Nobody knows whether {info.name} was done. Look, and say whether it was; if it was, with its "
-            "result.",
+            expects=f"Nobody knows whether {info.name} was done. Look, and answer "
+            + ('{"done": true, "result": …}' if info.result != NOTHING else '{"done": true}')
+            + ' or {"done": false}.',
             ensures=[given] if needs_receipt else [],
             ensures_text=["not result.done or result.result != none"] if needs_receipt else [],
         )
