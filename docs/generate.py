@@ -191,6 +191,17 @@ _FAULTS = """
 drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. `down` is how long the
 orchestrator is away. `factor` multiplies a latency, `by` adds to it; `retry_after` is what a throttled caller is told
 to wait.
+
+| what | does |
+| --- | --- |
+| `outage` | nobody answers: what begins fails at once and costs nothing, what is under way as it begins breaks off |
+| `correlated_outage` | the same for several at once: names, a list of them, or a model, for all who run on it |
+| `capacity` | the agent gets on with at most `to` attempts at once; others wait at its door, their timeouts running |
+| `hang` | no answer, ever: a timeout ends it, or nothing does |
+| `zombie` | pauses for `by` (a minute unless said) and does not hear that it is to stop: it answers late, and is paid |
+| `server_error` | fails at once and costs nothing; an effect is in doubt then, and was done half of the time |
+| `throttle` | is not served, and is told to wait for `retry_after` |
+| `quota` | after `limit` attempts in each `every` the rest is told to wait for the next; without `limit` all of them |
 """
 
 
