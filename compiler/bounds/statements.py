@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.bounds.attempts import Place, task_bound
 from orchspec.compiler.bounds.journal import Writing, writing
 from orchspec.compiler.bounds.metrics import (
+    AMPLIFICATION,
+    ATTEMPTS,
+    BYTES,
     EMPTY,
+    HEDGES,
     LATENCY,
+    MENTIONS,
+    PAYLOADS,
+    RECORDS,
+    SETTLING,
     SIZE,
+    UNDOING,
+    WIDTH,
     Bound,
     all_of,
     one_of,
     optional,
     turns,
 )
-from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range
+from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, summed
 from orchspec.compiler.bounds.shapes import ANY, Shape, item_of, of_type, satisfying
 from orchspec.compiler.bounds.values import Known, shape_of
 from orchspec.compiler.bounds.walk import Walk, bounded
@@ -112,8 +123,50 @@ def task_of(
         )
         writing(found, wrote, place.node, place.name, path + names)
         each.append(found)
-    bound = one_of(each)
+    bound = _hedged(walk, place, candidates, one_of(each), budget, path + names)
     return optional(bound) if again else bound
+
+
+def _acting(plan: Plan, found: list[Range], name: str, place: Place) -> list[Range]:
+    """With the effects that an agent applies on its way: which ones is declared, how often is not."""
+    agent = plan.agents.get(name)
+    effects = [plan.effects[effect] for effect in agent.effects if effect in plan.effects] if agent is not None else []
+    if not effects:
+        return found
+    why = f"nothing bounds how often `{name}` applies its effects"
+    what = f"the effects of {place.name} by {name}"
+    for index in (RECORDS, BYTES, PAYLOADS, MENTIONS):
+        found[index] = Range(found[index].best, INF, Term(place.node, what, INF, why))
+    if any(effect.undo is not None for effect in effects):
+        found[UNDOING] = Range(0, INF, Term(place.node, f"undoing {what}", INF, why))
+    once: Number = max(INF if effect.policy.timeout_us is None else effect.policy.timeout_us for effect in effects)
+    lacking = f"an effect of `{name}` has no timeout" if once == INF else ""
+    found[SETTLING] = Range(0, once, Term(place.node, what, once, lacking))
+    found[LATENCY] = summed([found[LATENCY], Range(0, once, Term(place.node, what, once, lacking))])
+    return found
+
+
+def _hedged(
+    walk: Walk, place: Place, candidates: Sequence[Candidate], bound: Bound, budget: Budget | None, path: int
+) -> Bound:
+    """With the attempts that are sent beside those that take long: one for each at most, one at a time."""
+    doubled = [candidate for candidate in candidates if candidate.policy.hedge is not None]
+    if not doubled:
+        return bound
+    each = []
+    for candidate in doubled:
+        once = replace(candidate, policy=replace(candidate.policy, attempts=1, hedge=None))
+        double = list(task_bound(walk.plan, place, once, budget, None))
+        writing(double, wrote_of(walk.plan, candidate.agent, 1), place.node, place.name, path + 10)
+        each.append(double)
+    attempts = max(max(1, candidate.policy.attempts) for candidate in candidates)
+    beside = optional(one_of(each))
+    hedges = turns(beside, 0, attempts, label=f"{attempts} hedges", rounds=1)
+    found = list(all_of([bound, hedges]))
+    found[WIDTH] = summed([bound[WIDTH], hedges[WIDTH]])
+    found[AMPLIFICATION] = summed([bound[AMPLIFICATION], hedges[ATTEMPTS]])
+    found[HEDGES] = Range(0, 1)
+    return found
 
 
 def wrote_of(plan: Plan, agent: str, attempts: int) -> Writing:
@@ -224,10 +277,14 @@ def _task(walk: Walk, statement: TaskStep, known: Known, path: int) -> tuple[Bou
         bound = task_of(walk, place, candidates, budget, path, again=again)
         bound = spread(chained(walk, bound, links, place, path), items, statement.need, links, place)
         gives = listed(items.most, gives)
+        if statement.slot in known.early:
+            bound = optional(bound)
     elif statement.pattern in ("one", "any"):
         bound = chained(walk, task_of(walk, place, candidates, budget, path, again=again), links, place, path)
     else:
         bound, gives = _fan_out(walk, statement, place, gives, path)
+        if statement.slot in known.early:
+            bound = optional(bound)
     bound = walk.capped(bound, budget, statement.node, place.name)
     return needed(bound, statement.only_if), gives
 

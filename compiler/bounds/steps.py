@@ -131,7 +131,13 @@ def retried(walk: Walk, bound: Bound, policy: Policy, place: Place, path: int) -
     once = walk.timed(bound, policy.timeout_us)
     rests = rests_us(policy.backoff, attempts)
     latency = Range(0, rests, Term(place.node, f"the rests of {place.name}", rests)) if rests else NOTHING
-    timers = own(place.node, place.name, path, Writing(0, 2 * attempts + 1, commands=4 * attempts + 2), latency)
+    timers = own(
+        place.node,
+        place.name,
+        path,
+        Writing(0, 3 * attempts + 2, commands=6 * attempts + 2, messages=attempts),
+        latency,
+    )
     if attempts == 1:
         return all_of([once, timers])
     found = list(turns(once, 1, attempts, label=f"{attempts} attempts of {place.name}"))

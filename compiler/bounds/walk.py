@@ -20,6 +20,7 @@ from orchspec.compiler.bounds.metrics import (
     DEPTH,
     EMPTY,
     GREATEST,
+    HEDGES,
     LATENCY,
     MENTIONS,
     RETRIES,
@@ -92,6 +93,11 @@ class Walk:
         given: Shape = ANY
         count = len(statements)
         bounds: list[Bound] = [EMPTY] * count
+        known.early = {
+            statement.source_slot
+            for statement in statements
+            if statement.kind == "arbitrate" and statement.early and statement.source_slot is not None
+        }
         for index in _order(statements):
             statement = statements[index]
             handler = BOUNDED.get(statement.kind)
@@ -135,7 +141,8 @@ class Walk:
         if budget.attempts is not None:
             bound = limited(bound, [(TASKS, budget.attempts)])
         if budget.retries is not None:
-            caps = [(ATTEMPTS, bound[TASKS].worst + budget.retries), (AMPLIFICATION, 1 + budget.retries)]
+            again = product(1 + budget.retries, 1 + bound[HEDGES].worst)  # a hedge is no retry
+            caps = [(ATTEMPTS, bound[TASKS].worst + budget.retries), (AMPLIFICATION, again)]
             bound = limited(bound, caps)
         attempts = bound[ATTEMPTS].worst
         caps = [
