@@ -112,17 +112,8 @@ def task_of(
     for candidate in candidates:
         found = list(task_bound(walk.plan, place, candidate, budget, within_us))
         attempts = max(1, candidate.policy.attempts)
-        # Of an attempt: enrolled, ended, its timer, a rest; once stopped: its grace, costs, stop and a late outcome.
-        wrote = Writing(
-            2,
-            8 * attempts + 2,
-            commands=12 * attempts + 8,
-            messages=3 * attempts + 1,
-            payloads=2 * attempts + 1,
-            given=1,
-        )
-        writing(found, wrote, place.node, place.name, path + names)
-        each.append(found)
+        writing(found, wrote_of(walk.plan, candidate.agent, attempts), place.node, place.name, path + names)
+        each.append(_acting(walk.plan, found, candidate.agent, place))
     bound = _hedged(walk, place, candidates, one_of(each), budget, path + names)
     return optional(bound) if again else bound
 

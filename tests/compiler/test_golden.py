@@ -20,11 +20,13 @@ SPECS = [*sorted(GOLDEN.glob("*.orch")), *sorted(GOLDEN.glob("*/main.orch"))]
 MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
 RENDERED = (
     "attributes",
+    "best_and_worst",
     "bindings",
     "budgets",
     "deeds_of_agents",
     "delegation",
     "effects_in_loops",
+    "habits",
     "handoffs",
     "imports",
     "imports_in_a_circle",
