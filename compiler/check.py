@@ -106,8 +106,8 @@ def _check(
     for module in checked.modules:
         source = module.file.span.source
         told = apart_from_syntax(module.file, [error for error in errors if error.span.source is source], told)
-    heard = silence(file, [*errors, *told], complete=complete)
-    found = [as_told(checked, item) for item in heard if is_told(checked, item)]
+    told = [item for item in told if is_told(checked, item)]
+    found = [as_told(checked, item) for item in silence(file, [*errors, *told], complete=complete)]
     return CheckResult(checked, sorted_diagnostics(found), studies, plan)
 
 
@@ -116,7 +116,7 @@ def _load(checked: Checked, report: Report, folder: Path | None) -> Sequence[Dia
     file = checked.file
     shown = PurePath(file.span.source.name)
     place = None if folder is None else Place(PurePosixPath(shown.name))
-    root = Module(file, place, whole=file.whole)
+    root = Module(file, place)
     checked.modules = [root]
     errors: Sequence[Diagnostic] = []
     report.patched = set() if file.whole else {file.span.source}

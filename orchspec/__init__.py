@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchspec.api import Spec, SpecError, bounds, load, simulate
     from orchspec.runtime.app import App
-    from orchspec.runtime.errors import AttemptStopped, InDoubt, OrchError
+    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError
     from orchspec.runtime.result import RunResult
     from orchspec.runtime.task import EffectCall, Message, Output, Task
 
@@ -17,6 +17,7 @@ __all__ = [
     "App",
     "AttemptStopped",
     "EffectCall",
+    "EffectFailed",
     "InDoubt",
     "Message",
     "OrchError",
@@ -36,7 +37,7 @@ __version__ = "0.1.0"
 _HOMES = {
     **dict.fromkeys(("Spec", "SpecError", "bounds", "load", "simulate"), "orchspec.api"),
     "App": "orchspec.runtime.app",
-    **dict.fromkeys(("AttemptStopped", "InDoubt", "OrchError"), "orchspec.runtime.errors"),
+    **dict.fromkeys(("AttemptStopped", "EffectFailed", "InDoubt", "OrchError"), "orchspec.runtime.errors"),
     "RunResult": "orchspec.runtime.result",
     **dict.fromkeys(("EffectCall", "Message", "Output", "Task"), "orchspec.runtime.task"),
 }

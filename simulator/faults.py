@@ -41,6 +41,8 @@ class Strike:
     ack_lost: bool = False
     duplicated: bool = False
     delay_us: int = 0
+    dies_before: bool = False
+    dies_after: bool = False
 
     def slowed(self, latency_us: int) -> int:
         """How long it takes instead."""
@@ -81,6 +83,7 @@ class Faults:
 
     def __init__(self, faults: Sequence[Fault], without: Collection[str] = ()) -> None:
         self._of: dict[str, list[tuple[int, Fault]]] = {}
+        self._of_deeds: dict[str, list[tuple[int, Fault]]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
         self.marks: list[FaultMark] = []
@@ -90,7 +93,8 @@ class Faults:
             if fault.name == "crash":
                 self.crashes.append(_crash(index, fault))
             else:
-                self._of.setdefault(fault.target, []).append((index, fault))
+                of = self._of_deeds if fault.name in _AT_DEEDS else self._of
+                of.setdefault(fault.target, []).append((index, fault))
 
     @property
     def targets(self) -> frozenset[str]:
@@ -99,7 +103,13 @@ class Faults:
 
     def strike(self, target: str, key: int, attempt: int, now_us: int) -> Strike | None:
         """What strikes an attempt on `target` that begins now; None where nothing does."""
-        aimed = self._of.get(target)
+        return self._strike(self._of.get(target), key, attempt, now_us)
+
+    def strike_deed(self, agent: str, key: int, number: int, now_us: int) -> Strike | None:
+        """What strikes an agent that is about to do an effect now."""
+        return self._strike(self._of_deeds.get(agent), key, number, now_us)
+
+    def _strike(self, aimed: list[tuple[int, Fault]] | None, key: int, attempt: int, now_us: int) -> Strike | None:
         if aimed is None:
             return None
         strike: Strike | None = None
@@ -131,7 +141,7 @@ class Faults:
     def windows(self, end_us: int) -> list[FaultMark]:
         """When the dated faults hold, up to `end_us`, for charts; crashes mark themselves when they strike."""
         marks = list(self.marks)
-        for aimed in self._of.values():
+        for aimed in (*self._of.values(), *self._of_deeds.values()):
             for _, fault in aimed:
                 marks.extend(_windows(fault, end_us))
         return sorted(marks, key=lambda mark: (mark.at_s, mark.name, mark.target))
@@ -211,6 +221,17 @@ def _delay(strike: Strike, args: dict[str, Any]) -> None:
     strike.delay_us += args["by"]
 
 
+def _crash_before_effect(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.dies_before = True
+
+
+def _crash_after_effect(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.dies_after = True
+
+
+_AT_DEEDS: Final = frozenset({"crash_before_effect", "crash_after_effect"})
+"""Faults that strike when an agent does an effect, not when its attempt begins."""
+
 _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "fail": _fail,
     "garbage": _garbage,
@@ -220,4 +241,6 @@ _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "lose_ack": _lose_ack,
     "duplicate": _duplicate,
     "delay": _delay,
+    "crash_before_effect": _crash_before_effect,
+    "crash_after_effect": _crash_after_effect,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
+from orchspec.compiler.codes.samples import PRELUDE, in_flow
 from orchspec.grammar.diagnostics import Code, define
 
 __all__ = ["UNBUILT", "Unbuilt"]
@@ -27,16 +27,6 @@ _GOOD = in_flow(_DRAFT + "return draft")
 
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
-    "machine-signal": (
-        35,
-        "a transition on a signal",
-        "wait for the signal in a state of its own, and go on when it is done",
-        spec(
-            "signal stop(topic: Text) -> Text\nmachine m(topic: Text) -> Note {\n  initial state s {\n"
-            "    step d = Draft(topic) by ann\n    on done -> e\n    on failed -> g\n    on stop(topic) -> g\n  }\n"
-            "  final state e { return s.d }\n  final state g { return { text: topic, score: 0.5 } }\n}"
-        ),
-    ),
     "persistent": (
         14,
         "a persistent session",

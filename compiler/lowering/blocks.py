@@ -23,6 +23,7 @@ from orchspec.compiler.model import (
     BlockInfo,
     Checked,
     FlowInfo,
+    HeardInfo,
     LoopInfo,
     MachineInfo,
     PolicyValues,
@@ -262,12 +263,18 @@ class Lowering:
         value = Give("give", number, [0], ["ref", 0, len(slots) - 1])
         return Block([statement, value], slots, info.block.frame.given)
 
+    def _way(self, on: syntax.On, target: int, heard: HeardInfo | None) -> Transition:
+        when = lower_optional(self.checked, on.when)
+        if heard is None:
+            return Transition(on.event.text, target, when)  # type: ignore[arg-type]
+        bind = None if heard.slot is None else heard.slot.index
+        return Transition(
+            "signal", target, when, heard.signal.name, lower_arguments(self.checked, heard.arguments), bind
+        )
+
     def _state(self, info: StateInfo, places: Mapping[StateInfo, int]) -> State:
         frame = info.body.frame
-        ways = [
-            Transition(on.event.text, places[target], lower_optional(self.checked, on.when))  # type: ignore[arg-type]
-            for on, target in info.ways
-        ]
+        ways = [self._way(on, places[target], info.heard.get(on)) for on, target in info.ways]
         kept = [slot.name for slot in frame.kept()]
         final = info.node.kind == "final"
         return State(info.node.name.text, info.slot.index, self.block(info.body), kept, info.visits, final, ways)

@@ -50,6 +50,7 @@ __all__ = [
     "CandidateInfo",
     "EvalInfo",
     "HandoffInfo",
+    "HeardInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
@@ -313,10 +314,20 @@ class RouteInfo:
 
 
 @dataclass(slots=True, eq=False)
+class HeardInfo:
+    """The signal of a transition; `slot` of the machine's frame gets its value, where `as` names it."""
+
+    signal: SignalInfo
+    slot: Slot | None = None
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
 class StateInfo:
     """A state of a machine; `slot` of the machine's frame is the record of its latest visit.
 
-    `ways` are its transitions in order with their targets, those left out that were refused.
+    `ways` are its transitions in order with their targets, those left out that were refused; `heard` are the signals
+    of those that are on one.
     """
 
     node: State
@@ -324,6 +335,7 @@ class StateInfo:
     body: BlockInfo
     visits: int | None = None
     ways: list[tuple[On, StateInfo]] = field(default_factory=list)
+    heard: dict[On, HeardInfo] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

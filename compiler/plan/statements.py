@@ -227,11 +227,18 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """`on event when e -> target` (an index): `when` is of the state's frame for `done`, else the machine's."""
+    """`on event when e -> target` (an index): `when` is of the state's frame for `done`, else the machine's.
 
-    event: Literal["done", "failed", "timeout", "exhausted"]
+    On a signal, `args` are evaluated in the machine's frame when the state is entered, and its value goes into slot
+    `bind` of that frame, before the guard.
+    """
+
+    event: Literal["done", "failed", "timeout", "exhausted", "signal"]
     target: int
     when: Expr | None = None
+    signal: str | None = None
+    args: list[Expr] = field(default_factory=list)
+    bind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

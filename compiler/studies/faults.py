@@ -46,7 +46,7 @@ class FaultKind:
     """What may be said of one fault.
 
     `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
-    out (one that is not built has no targets and arguments yet).
+    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects.
     """
 
     name: str
@@ -55,6 +55,7 @@ class FaultKind:
     targets: frozenset[TargetKind] = frozenset()
     arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
+    deeds: bool = False
 
 
 _BUILT = (
@@ -90,6 +91,8 @@ _BUILT = (
         targets=frozenset({"agent", "dispatcher", "tool", "effect"}),
         arguments={**_WHEN, "retry_after": "duration"},
     ),
+    FaultKind("crash_before_effect", "agent", built=True, targets=frozenset({"agent"}), arguments=_WHEN, deeds=True),
+    FaultKind("crash_after_effect", "agent", built=True, targets=frozenset({"agent"}), arguments=_WHEN, deeds=True),
     FaultKind("lose", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
     FaultKind("lose_ack", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
     FaultKind("duplicate", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
@@ -100,7 +103,7 @@ _BUILT = (
 
 _PLANNED = {
     "orchestrator": ("crash_loop", "stale_lease", "upgrade"),
-    "agent": ("hang", "crash_before_effect", "crash_after_effect", "zombie", "capacity", "outage"),
+    "agent": ("hang", "zombie", "capacity", "outage"),
     "messages": ("reorder", "partition"),
     "time": ("skew", "jump", "timer_early", "timer_late", "timer_twice"),
     "store": ("store_error", "store_busy", "disk_full", "torn", "unsynced"),

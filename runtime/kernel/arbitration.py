@@ -14,7 +14,7 @@ from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.program import Op, Program, op_for
 from orchspec.runtime.kernel.rules import RULES, Ballot, CompiledRule, Outstanding, is_certain
 from orchspec.runtime.kernel.steps import Fan, TaskOp
-from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.table import CLOSED, OPEN, SETTLING
 from orchspec.runtime.kernel.tasks import Asking, Task
 
 if TYPE_CHECKING:
@@ -99,13 +99,14 @@ class ArbitrateOp(Op):
 class Deciding(Activity):
     """An arbitration under way: groups that have a winner, and groups that wait for somebody's word."""
 
-    __slots__ = ("asking", "chosen", "groups", "rule_at", "undecided", "waiting")
+    __slots__ = ("asking", "chosen", "ending", "groups", "rule_at", "undecided", "waiting")
 
     def begin(self, groups: list[list[Ballot]], asked: int | None) -> None:
         """Go along the rules for each group; `asked` is how many were asked (None: the size of the group)."""
         op = self.op
         assert isinstance(op, ArbitrateOp)
         self.state = OPEN
+        self.ending: tuple[Failure | None] | None = None
         self.groups = groups
         self.chosen: list[Any] = [None] * len(groups)
         self.rule_at = [0] * len(groups)
@@ -177,13 +178,26 @@ class Deciding(Activity):
         self.kernel.steps += 1
         self.owner.child_done(self, value)
 
+    def _tell(self) -> None:
+        """Who was asked has stopped, and what they did is undone."""
+        assert self.ending is not None
+        self.state = CLOSED
+        if self.ending[0] is None:
+            self.owner.child_stopped(self)
+        else:
+            self.owner.child_failed(self, self.ending[0])
+
     def give_up(self, failure: Failure) -> None:
         """Nothing decides: the step fails."""
         self.kernel.decide("failed", f"{failure.code}: {failure.message}")
         if self.state == OPEN:
             self._stop_rest()
-        self.state = CLOSED
-        self.owner.child_failed(self, failure)
+        self._close(failure)
+
+    def _close(self, failure: Failure | None) -> None:
+        self.ending = (failure,)
+        if not self.waiting:
+            self._tell()
 
     # -------------------------------------------------------------- as the owner of who is asked
 
@@ -209,9 +223,11 @@ class Deciding(Activity):
     def child_stopped(self, child: Activity) -> None:
         """Stopped, as it was told to."""
         self.waiting.pop(child.index, None)
+        if self.ending is not None and not self.waiting:
+            self._tell()
 
     def _stop_rest(self) -> None:
-        self.state = CLOSED
+        self.state = SETTLING
         for index in sorted(self.waiting):
             child = self.waiting.get(index)
             if child is not None:
@@ -219,5 +235,6 @@ class Deciding(Activity):
 
     def stop(self) -> None:
         """Withdraw the questions."""
-        self._stop_rest()
-        self.owner.child_stopped(self)
+        if self.ending is None:
+            self._stop_rest()
+        self._close(None)

@@ -134,13 +134,18 @@ class AskPerson:
 
 @dataclass(slots=True)
 class AnswerCall:
-    """Answer what an attempt asked of us under the number `call`: it is done, or `problem` says why not."""
+    """Answer what an attempt asked of us under the number `call`: it is done, or `problem` says why not.
+
+    Of an effect: `receipt` is JSON of the edge, and `code` tells kinds of problems apart.
+    """
 
     place: int
     attempt: int
     dispatch: int
     call: int
     problem: str | None = None
+    code: str = ""
+    receipt: Any = None
     outward: ClassVar[bool] = True
 
 

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Backoff, Policy
     from orchspec.runtime.kernel.events import EffectClaimed, EffectConfirmed, EffectRefused, TaskEnrolled
 
-__all__ = ["Deed", "Done", "target_key"]
+__all__ = ["Deed", "Done", "ledger_key_of", "target_key"]
+
+
+def ledger_key_of(effect: str, key: Any) -> str:
+    """What the ledger knows an effect by: a hash of its name and of what tells it apart."""
+    return hashlib.sha256(canonical_json([effect, key]).encode()).hexdigest()
 
 
 def target_key(ledger_key: str, generation: int) -> str:
@@ -106,8 +111,11 @@ class Deed(Activity):
         self.undoes = (undoes.ledger_key, undoes.generation) if undoes is not None else None
         if effect.key is None and key is None:
             key = [kernel.run, self.path()]
-        identity = [effect.name, key] if undoes is None else [effect.name, key, undoes.ledger_key, undoes.generation]
-        self.ledger_key = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
+        if undoes is None:
+            self.ledger_key = ledger_key_of(effect.name, key)
+        else:
+            identity = [effect.name, key, undoes.ledger_key, undoes.generation]
+            self.ledger_key = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         self.args_hash = hashlib.sha256(canonical_json(args).encode()).hexdigest()
         self.generation = 0
         self.attempt = 1
@@ -353,14 +361,15 @@ class Done:
     block whose frame answers for it: the effect step itself, or what encloses it there.
     """
 
-    __slots__ = ("activity", "args", "by", "generation", "intent", "ledger_key", "receipt", "spoiled")
+    __slots__ = ("activity", "args", "args_hash", "by", "generation", "intent", "ledger_key", "receipt", "spoiled")
 
     def __init__(self, activity: Deed, receipt: Any, spoiled: str | None = None) -> None:
         self.spoiled = spoiled
         self.activity = activity
         self.by = activity.op.index
         self.args = activity.args
+        self.args_hash = activity.args_hash
         self.receipt = receipt
-        self.ledger_key = activity.ledger_key
-        self.generation = activity.generation
+        self.ledger_key: str = activity.ledger_key
+        self.generation: int = activity.generation
         self.intent = activity.intent

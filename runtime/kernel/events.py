@@ -22,6 +22,7 @@ __all__ = [
     "EffectClaimed",
     "EffectConfirmed",
     "EffectRefused",
+    "EffectRequested",
     "EffectUnknown",
     "EngineRecovered",
     "Event",
@@ -156,6 +157,23 @@ class MessagePosted:
     dispatch: int
     call: int
     channel: str
+    args: Any
+    rank: ClassVar[int] = 4
+
+
+@dataclass(slots=True)
+class EffectRequested:
+    """An agent at work asks for an effect: `args` by name, JSON of the edge, not verified yet.
+
+    `call` numbers what the attempt asks of us, for the answer.
+    """
+
+    time: int
+    place: int
+    attempt: int
+    dispatch: int
+    call: int
+    effect: str
     args: Any
     rank: ClassVar[int] = 4
 
@@ -316,6 +334,7 @@ Event: TypeAlias = (
     | EffectClaimed
     | EffectConfirmed
     | EffectRefused
+    | EffectRequested
     | EffectUnknown
     | EffectChecked
     | ReuseAnswered
@@ -339,6 +358,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EffectClaimed,
         EffectConfirmed,
         EffectRefused,
+        EffectRequested,
         EffectUnknown,
         EffectChecked,
         ReuseAnswered,

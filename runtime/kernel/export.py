@@ -25,12 +25,13 @@ from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
 from orchspec.runtime.kernel.repeats import Repeating
+from orchspec.runtime.kernel.requests import Requested, Requests
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
 from orchspec.runtime.kernel.rules import Ballot, CompiledRule
 from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
-from orchspec.runtime.kernel.signals import Awaiting
+from orchspec.runtime.kernel.signals import Awaiting, Listening
 from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
@@ -86,7 +87,10 @@ _CLASSES: Final[dict[str, type]] = {
         FanOutStep,
         Frame,
         Guess,
+        Listening,
         Repeating,
+        Requested,
+        Requests,
         Reverting,
         Rounds,
         Routing,

@@ -21,6 +21,7 @@ from orchspec.runtime.kernel.events import (
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
+    EffectRequested,
     EffectUnknown,
     EngineRecovered,
     Event,
@@ -38,6 +39,7 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.messages import post
 from orchspec.runtime.kernel.regions import Region
+from orchspec.runtime.kernel.requests import request
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
 from orchspec.runtime.kernel.table import (
@@ -46,6 +48,7 @@ from orchspec.runtime.kernel.table import (
     HEDGED,
     REGION_TABLE,
     RUNNING,
+    SETTLING,
     SIGNAL_TABLE,
     STATE_NAMES,
     TASK_TABLE,
@@ -171,7 +174,7 @@ def _at(kernel: Kernel, event: Event) -> Activity:
 
 def _task(kernel: Kernel, activity: Any, event: Event, table: Table, handler: Callable[[Any], None]) -> None:
     state = activity.state
-    if state == CLOSED:
+    if state in (CLOSED, SETTLING):
         kernel.ignore()
         return
     row = table.get((state, type(event)))
@@ -257,7 +260,7 @@ def _is_current(kernel: Kernel, task: Task, event: TaskFulfilled | TaskFailed) -
         stopping.report(event)
         stopping.close(event.place, event.attempt)
         return False
-    over = task.state in (CLOSED, HEDGED)
+    over = task.state in (CLOSED, HEDGED, SETTLING)
     if not over and event.attempt == task.attempt and event.dispatch == task.dispatch:
         return True
     kernel.ignore()
@@ -280,6 +283,15 @@ def _message_posted(kernel: Kernel, event: MessagePosted) -> None:
         kernel.ignore()
         return
     _task(kernel, task, event, TASK_TABLE, lambda posted: post(task, posted))
+
+
+def _effect_requested(kernel: Kernel, event: EffectRequested) -> None:
+    # An attempt that is over may do nothing more.
+    task = _task_at(kernel, event)
+    if event.attempt != task.attempt or event.dispatch != task.dispatch or task.state != RUNNING:
+        kernel.ignore()
+        return
+    _task(kernel, task, event, TASK_TABLE, lambda asked: request(task, asked))
 
 
 def _task_stopped(kernel: Kernel, event: TaskStopped) -> None:
@@ -336,6 +348,7 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     TaskFailed: _task_failed,
     TaskStopped: _task_stopped,
     MessagePosted: _message_posted,
+    EffectRequested: _effect_requested,
     CostReported: _cost_reported,
     QuestionAnswered: _question_answered,
     SignalReceived: _signal_received,

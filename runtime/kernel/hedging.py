@@ -15,7 +15,7 @@ from orchspec.runtime.kernel.commands import ArmTimer, DropTimer, KeepReuse
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.pricing import clip
 from orchspec.runtime.kernel.seeking import Asking, Seeking
-from orchspec.runtime.kernel.table import HEDGED
+from orchspec.runtime.kernel.table import HEDGED, SETTLING
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.program import Seat
@@ -128,5 +128,7 @@ class Hedging(Seeking):
             self._exhausted(self.failure)
 
     def child_stopped(self, child: Activity) -> None:
-        """Stopped, as it was told to."""
+        """Stopped, as it was told to; what it did is undone."""
         self.hedge = None
+        if self.state == SETTLING and self.requests is not None:
+            self.requests.go_on()

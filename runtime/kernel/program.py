@@ -273,6 +273,7 @@ class Program:
         self.uncapped = Budget()
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}
+        self._bound: dict[tuple[str, str], list[tuple[str, int, int]] | None] = {}
         self.ttl: dict[str, int | str | None] = {
             # A decision is taken each time it is asked for: an old one is nobody's.
             name: contract.reuse if contract.owns is None else None
@@ -289,6 +290,37 @@ class Program:
                     )
             if effect.ask is not None and effect.question not in self.contracts:
                 raise PlanError(f"the plan has no question for the effect {effect.name!r} in doubt")
+
+    def bound(self, effect: str, contract: str) -> list[tuple[str, int, int]] | None:
+        """The parameters of an effect that come from the contract where an agent does it: name, and index in both.
+
+        They are those that the key reads; None if the contract lacks one of them.
+        """
+        pair = (effect, contract)
+        if pair not in self._bound:
+            self._bound[pair] = self._bind(*pair)
+        return self._bound[pair]
+
+    def _bind(self, effect: str, contract: str) -> list[tuple[str, int, int]] | None:
+        declared = self.plan.effects[effect]
+        handed = {param.name: (index, param.type) for index, param in enumerate(self.plan.contracts[contract].params)}
+        bound: list[tuple[str, int, int]] = []
+        for at in sorted(_slots_read(declared.key)):
+            param = declared.params[at]
+            of, type_ = handed.get(param.name, (-1, None))
+            if of < 0 or type_ != param.type:
+                return None
+            bound.append((param.name, at, of))
+        return bound
+
+
+def _slots_read(expr: Any) -> set[int]:
+    """The slots of the innermost frame that an expression of a plan reads."""
+    if not isinstance(expr, (list, tuple)) or not expr or expr[0] == "const":
+        return set()
+    if expr[0] == "ref":
+        return {expr[2]} if expr[1] == 0 else set()
+    return set().union(*(_slots_read(part) for part in expr))
 
 
 def program_of(plan: Plan) -> Program:

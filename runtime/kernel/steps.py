@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, FanOut, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.program import Link, Op, Program, Seat, op_for
-from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.table import CLOSED, OPEN, SETTLING
 from orchspec.runtime.kernel.tasks import Asking, Task, follow
 from orchspec.runtime.kernel.timed import limited
 
@@ -172,6 +172,7 @@ class FanOutStep(Activity):
         "askings",
         "asked",
         "came",
+        "ending",
         "expired",
         "failure",
         "givers",
@@ -195,6 +196,7 @@ class FanOutStep(Activity):
         self.skipped = 0
         self.failure: Failure | None = None
         self.expired: Failure | None = None
+        self.ending: tuple[str, Any] | None = None
         self.next = 0
         if op.items is not None:
             self.items: list[Any] | None = work
@@ -318,7 +320,9 @@ class FanOutStep(Activity):
     def child_stopped(self, child: Activity) -> None:
         """A task stopped, as it was told to."""
         self.tasks.pop(child.index, None)
-        if self.expired is not None and self.state == OPEN:
+        if self.ending is not None and not self.tasks:
+            self._tell()
+        elif self.expired is not None and self.state == OPEN:
             self._refuse(child.index, self.expired)
 
     def go_on(self) -> None:
@@ -350,8 +354,30 @@ class FanOutStep(Activity):
         self._end([value for _, value in came])
 
     def _end(self, value: Any) -> None:
+        self._close("done", value)
+
+    def _close(self, how: str, what: Any = None) -> None:
+        """End once all tasks have stopped: what a loser did is undone before the block goes on."""
+        self.ending = (how, what)
+        if not self.tasks:
+            self._tell()
+
+    def _tell(self) -> None:
+        assert self.ending is not None
+        how, what = self.ending
+        op = self.op
+        assert isinstance(op, TaskOp)
         self.state = CLOSED
-        self.owner.child_done(self, value)
+        if how == "done":
+            self.owner.child_done(self, what)
+        elif how == "stopped":
+            self.owner.child_stopped(self)
+        elif self.items is not None:
+            self.owner.child_failed(self, what)  # the chain has been gone along for each item
+        elif op.pattern == "first":
+            follow(self, what, op.links, op.contract, self.inputs)
+        else:
+            follow(self, what, tuple(link for link in op.links if link.kind != "ask"))
 
     def _fall_short(self, floor: int) -> None:
         op = self.op
@@ -362,17 +388,10 @@ class FanOutStep(Activity):
         message = f"{self.path()} needs {floor} of {self.asked} results; {lost}{reason}"
         code = last.code if last is not None and (self.asked == 1 or last is self.expired) else "need"
         self._stop_rest()
-        self.state = CLOSED
-        failure = Failure(code, message, self.path())
-        if self.items is not None:
-            self.owner.child_failed(self, failure)  # the chain has been gone along for each item
-        elif op.pattern == "first":
-            follow(self, failure, op.links, op.contract, self.inputs)
-        else:
-            follow(self, failure, tuple(link for link in op.links if link.kind != "ask"))
+        self._close("failed", Failure(code, message, self.path()))
 
     def _stop_rest(self) -> None:
-        self.state = CLOSED
+        self.state = SETTLING
         for index in sorted(self.tasks):
             task = self.tasks.get(index)
             if task is not None:
@@ -389,6 +408,7 @@ class FanOutStep(Activity):
             self.kernel.resume(self)
 
     def stop(self) -> None:
-        """Stop all tasks; each may take its grace, the step is over at once."""
-        self._stop_rest()
-        self.owner.child_stopped(self)
+        """Stop all tasks; each may take its grace, the step is over once what they did is undone."""
+        if self.ending is None:
+            self._stop_rest()
+        self._close("stopped")

@@ -16,6 +16,7 @@ from orchspec.runtime.kernel.events import (
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
+    EffectRequested,
     EffectUnknown,
     Event,
     MessagePosted,
@@ -43,6 +44,7 @@ __all__ = [
     "RESTING",
     "RUNNING",
     "SENT",
+    "SETTLING",
     "SIGNAL_TABLE",
     "STATE_NAMES",
     "TASK_TABLE",
@@ -81,6 +83,8 @@ CHECKING: Final = 11
 """An effect in doubt whose check was asked."""
 ASKING: Final = 12
 """An effect in doubt that a person was asked about."""
+SETTLING: Final = 14
+"""A task, or a fan-out, that has ended but for effects which are still under way or being undone."""
 
 HEDGED: Final = 13
 """A task whose attempts have failed, while its hedge is still at it."""
@@ -100,9 +104,10 @@ STATE_NAMES: Final = {
     HEDGED: "hedged",
     CHECKING: "checking",
     ASKING: "asking",
+    SETTLING: "settling",
 }
 
-_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, CLOSED})
+_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, SETTLING, CLOSED})
 
 TASK_TABLE: Final[Table] = {
     (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
@@ -112,9 +117,10 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
     (RUNNING, TimerFired): _AFTER_FAILURE | {RUNNING},
     (RUNNING, MessagePosted): frozenset({RUNNING}),
-    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, CLOSED}),
-    (UNFUNDED, TimerFired): frozenset({CLOSED}),
-    (QUEUED, TimerFired): frozenset({CLOSED}),
+    (RUNNING, EffectRequested): frozenset({RUNNING}),
+    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, SETTLING, CLOSED}),
+    (UNFUNDED, TimerFired): frozenset({SETTLING, CLOSED}),
+    (QUEUED, TimerFired): frozenset({SETTLING, CLOSED}),
 }
 """A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 

@@ -28,11 +28,20 @@ from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.hedging import Hedging
 from orchspec.runtime.kernel.messages import bind
-from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.stopping import Stopping
-from orchspec.runtime.kernel.table import CLOSED, HEDGED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
+from orchspec.runtime.kernel.table import (
+    CLOSED,
+    HEDGED,
+    LOOKING,
+    QUEUED,
+    RESTING,
+    RUNNING,
+    SETTLING,
+    UNFUNDED,
+    ImpossibleEvent,
+)
 from orchspec.runtime.kernel.values import Unverified
 
 if TYPE_CHECKING:
@@ -188,7 +197,19 @@ class Task(Hedging):
         self.kernel.tasks_open -= 1
         if self.within_at_us is not None:
             self.kernel.out.append(DropTimer(self.place, "within"))
-        self.owner.child_done(self, value)
+        if self.requests is not None or self.hedge is not None:
+            self._settle_deeds("done", value)
+        else:
+            self.owner.child_done(self, value)
+
+    def _settle_deeds(self, how: str, what: Any = None) -> None:
+        """End once what the agent did on its way has settled, or is undone."""
+        if self.requests is None:  # what is under way is that of a hedge
+            from orchspec.runtime.kernel.requests import Requests
+
+            self.requests = Requests(self)
+        self.state = SETTLING
+        self.requests.end(how, what)
 
     def failed(self, event: TaskFailed) -> None:
         """The attempt failed: retry it as the policy says, or give the step up."""
@@ -251,31 +272,10 @@ class Task(Hedging):
         kernel.decide("failed", f"{failure.code}: {failure.message}")
         self._close_work()
         self.state = CLOSED
-        follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
-
-    def _close_work(self) -> None:
-        kernel = self.kernel
-        kernel.tasks_open -= 1
-        if self.within_at_us is not None:
-            kernel.out.append(DropTimer(self.place, "within"))
-        if self.reuse_key is not None:
-            kernel.out.append(KeepReuse(self.place, self.reuse_key, False))
-            self.reuse_key = None
-
-    # -------------------------------------------------------------- money
-
-    def _settle(self, tokens_in: int | None, tokens_out: int | None, cost: int | None, *, sent: bool = True) -> int:
-        """Close the reservation, charge, and return what was charged (pico-dollars)."""
-        assert self.tier is not None
-        self.kernel.room = True
-        if not sent:
-            self.account.settle(self.pico, self.tokens, 0, 0)
-            return 0
-        pico, tokens, estimated = spent(self.tier, self.pico, self.tokens, tokens_in, tokens_out, cost)
-        self.account.settle(self.pico, self.tokens, pico, tokens)
-        if estimated:
-            self.account.estimate(pico)
-        return pico
+        if self.requests is not None:
+            self._settle_deeds("failed", failure)
+        else:
+            follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
 
     # -------------------------------------------------------------- stopping
 
@@ -308,18 +308,24 @@ class Task(Hedging):
             kernel.out.append(DropTimer(self.place, "backoff"))
 
     def stop(self) -> None:
-        """Stop; the owner learns at once, the attempt may still take its grace."""
-        self._leave()
-        self._call_off()
-        self._close_work()
+        """Stop; the owner learns at once, the attempt may still take its grace. What it did is undone before that."""
+        if self.state != SETTLING:
+            self._leave()
+            self._call_off()
+            self._close_work()
         self.state = CLOSED
-        self.owner.child_stopped(self)
+        if self.requests is not None or self.hedge is not None:
+            self._settle_deeds("stopped")
+        else:
+            self.owner.child_stopped(self)
 
     # -------------------------------------------------------------- after a crash
 
     def reissue(self) -> None:
         """Issue again what has no outcome; an attempt that was under way is sent again as the next dispatch."""
         kernel = self.kernel
+        if self.state == SETTLING:
+            return
         if self.within_at_us is not None:
             kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
         if self.state == LOOKING:

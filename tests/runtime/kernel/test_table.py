@@ -27,10 +27,11 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.table import EFFECT_TABLE, REGION_TABLE, STATE_NAMES, TASK_TABLE, ImpossibleEvent
-from tests.support.driver import Driver, done, failing, hangs, lost_reply, lost_send, never, refuses
+from tests.support.driver import Driver, Ending, done, failing, hangs, lost_reply, lost_send, never, refuses
 from tests.support.plans import (
     DEEDS,
     S,
+    agent,
     ask,
     budget,
     candidate,
@@ -121,10 +122,18 @@ def drive_rows():
         again.begin(run=run)
     again.drain()
     drive_effects()
+    drive_requests()
     drive_regions()
 
 
 HURRIED = tuple(replace(each, policy=Policy(1, 3 * S)) for each in DEEDS)
+
+
+def drive_requests():
+    acting = (agent("ann", effects=["publish"]),)
+    for kind in ("done", "fails"):
+        asks = Ending(kind, 1, 4 * S, asks=(("publish", {}),))
+        Driver(plan(task("a"), give(v("a")), agents=acting), ann=asks).run()
 
 
 def drive_effects():
