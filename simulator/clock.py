@@ -104,7 +104,7 @@ class Clock:
         self.env = simpy.Environment(initial_time=0)
         self.crashes = Crashes(faults.crashes) if faults.crashes else None
         self.journal = SimulatedJournal(survives=bool(faults.crashes), keep_records=bool(faults.crashes) or watch > 0)
-        self.engine: Engine | None = Engine(plan, self, observer=meter)
+        self.engine: Engine | None = Engine(plan, self, sessions=self.journal.turns, observer=meter)
         self.epoch = 1
         self.visits: dict[str, Visit] = {}
         self.halted: dict[str, Exception] = {}
@@ -397,7 +397,12 @@ class Clock:
             folded.append((self.plan, row, state))
         self.reached("recovery")
         engine = Engine(
-            self.plan, self, ledger=journal.ledger.values(), reuse=journal.reuse.values(), observer=self.meter
+            self.plan,
+            self,
+            ledger=journal.ledger.values(),
+            reuse=journal.reuse.values(),
+            sessions=journal.turns,
+            observer=self.meter,
         )
         self.engine = engine
         engine.recover(folded, self.epoch, now)

@@ -21,6 +21,7 @@ from orchspec.compiler.checks.times import times_that_do_not_fit
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
 from orchspec.compiler.evals import read_evals
+from orchspec.compiler.sessions import folds, raced_minds
 
 __all__ = ["CHECKS", "LINTS"]
 
@@ -32,6 +33,8 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     keys_in_loops,
     nothing_to_revert,
     read_evals,
+    folds,
+    raced_minds,
     hedged_work,
     early_ends,
     sections,
