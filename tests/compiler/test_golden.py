@@ -18,32 +18,7 @@ from orchspec.grammar.source import Source
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 SPECS = [*sorted(GOLDEN.glob("*.orch")), *sorted(GOLDEN.glob("*/main.orch"))]
 MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
-    "attributes",
-    "best_and_worst",
-    "bindings",
-    "budgets",
-    "deeds_of_agents",
-    "delegation",
-    "effects_in_loops",
-    "habits",
-    "handoffs",
-    "imports",
-    "imports_in_a_circle",
-    "messages",
-    "misspelt_names",
-    "not_built_yet",
-    "one_owner",
-    "optionals",
-    "record_literals",
-    "required_order",
-    "shared_and_doubled",
-    "undecided",
-    "unkeyed_effects",
-    "waits_in_a_circle",
-    "ways_to_stay_single",
-)
 NEWCOMERS = sorted((GOLDEN / "newcomers").glob("*.orch"))
-RENDERED = (
 
 
 def title(path):
