@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchspec.compiler.checks.advice import missing_timeouts
+from orchspec.compiler.checks.advice import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
@@ -50,6 +50,7 @@ LINTS: Sequence[Callable[[Context], None]] = (
     unused_declarations,
     unused_names,
     missing_timeouts,
+    missing_deadlines,
     one_answer_of_many,
     twin_agents,
     unpriced_models,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from orchspec.compiler.codes import declarations as codes
+from orchspec.compiler.codes import effects as effect_codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import BlockInfo, StepInfo
 from orchspec.grammar.syntax import Node, Peers, Scope, Step, Supervise
 
-__all__ = ["missing_timeouts"]
+__all__ = ["missing_deadlines", "missing_timeouts"]
 
 
 def missing_timeouts(context: Context) -> None:
@@ -15,6 +16,13 @@ def missing_timeouts(context: Context) -> None:
     for flow in context.checked.flows.values():
         if flow.block is not None and flow.budget.time_us is None:
             _block(context, flow.block)
+
+
+def missing_deadlines(context: Context) -> None:
+    """Advises a timeout for effects that are asked about in doubt: without one a lost request is never in doubt."""
+    for effect in context.checked.effects.values():
+        if effect.doubtful and effect.policy.timeout_us is None:
+            context.report.add(effect_codes.NO_DEADLINE, effect.node.name, name=effect.name)
 
 
 def _block(context: Context, block: BlockInfo) -> None:
