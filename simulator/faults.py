@@ -1,10 +1,10 @@
 """Faults: what a scenario says goes wrong, and whether it strikes here and now.
 
 How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `_EFFECTS`
-below (crashes are `simulator.crashes`). What a fault does to an attempt is asked once for each sending of it, when it
-begins; whether it strikes is a function of the place, the attempt and the time, never of the order of events, but for
-`first` and `nth`, which count attempts in the order in which they begin, within the fault's own window. An attempt that
-is sent again after a crash keeps its number.
+below (crashes are `simulator.crashes`; what counts attempts, see `COUNTED`, is a method of `Faults`). What a fault does
+to an attempt is asked once for each sending of it, when it begins; whether it strikes is a function of the place, the
+attempt and the time, never of the order of events, but for `first` and `nth`, which count attempts in the order in
+which they begin, within the fault's own window. An attempt that is sent again after a crash keeps its number.
 """
 
 from __future__ import annotations
@@ -19,17 +19,23 @@ from orchspec.simulator.observe import FaultMark
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
 
-__all__ = ["CRASH_POINTS", "Crash", "Faults", "Strike"]
+__all__ = ["COUNTED", "CRASH_POINTS", "Crash", "Faults", "Strike"]
 
 SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
 """Where a crash may strike; `simulator.crashes` says what each means."""
 MARKS_MAX: Final = 1_000
+PAUSE_US: Final = 60 * SECOND
+"""How long a zombie pauses unless its fault says."""
+FOR_EVER_US: Final = 1 << 62
 
 
 @dataclass(slots=True)
 class Strike:
-    """What the faults do to one attempt or call: times in microseconds."""
+    """What the faults do to one attempt or call: times in microseconds.
+
+    `out`: nobody answers at the other end; `out_in_us`: so long after the beginning that will be so.
+    """
 
     fail: str | None = None
     garbage: bool = False
@@ -43,6 +49,25 @@ class Strike:
     delay_us: int = 0
     dies_before: bool = False
     dies_after: bool = False
+    hung: bool = False
+    zombie_us: int = 0
+    out: bool = False
+    out_in_us: int | None = None
+    server_error: bool = False
+
+    @property
+    def rejects(self) -> bool:
+        """Whether nothing is done at all."""
+        return self.throttled or self.out or self.server_error
+
+    @property
+    def failing(self) -> str | None:
+        """Why a call that it strikes fails at once, if it does."""
+        if self.throttled:
+            return "429: it is not serving now"
+        if self.out:
+            return "nobody answers: an outage"
+        return "503: it failed" if self.server_error else self.fail
 
     def slowed(self, latency_us: int) -> int:
         """How long it takes instead."""
@@ -83,6 +108,8 @@ class Faults:
 
     def __init__(self, faults: Sequence[Fault], without: Collection[str] = ()) -> None:
         self._of: dict[str, list[tuple[int, Fault]]] = {}
+        self._limited: dict[str, list[dict[str, Any]]] = {}
+        self._served: dict[int, tuple[int, dict[tuple[int, int], None]]] = {}
         self._of_deeds: dict[str, list[tuple[int, Fault]]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
@@ -92,9 +119,12 @@ class Faults:
                 continue
             if fault.name == "crash":
                 self.crashes.append(_crash(index, fault))
+            elif fault.name == "capacity":
+                self._limited.setdefault(fault.target, []).append(fault.args)
             else:
                 of = self._of_deeds if fault.name in _AT_DEEDS else self._of
-                of.setdefault(fault.target, []).append((index, fault))
+                for target in (fault.target, *fault.others):
+                    of.setdefault(target, []).append((index, fault))
 
     @property
     def targets(self) -> frozenset[str]:
@@ -115,7 +145,16 @@ class Faults:
         strike: Strike | None = None
         for index, fault in aimed:
             args = fault.args
+            if fault.name == "quota":
+                rest_us = self._over_quota(index, args, (key, attempt), now_us)
+                if rest_us is not None:
+                    strike = strike or Strike()
+                    strike.throttled = True
+                    strike.retry_after_us = max(strike.retry_after_us, rest_us)
+                continue
             if not _in_window(args, now_us):
+                if fault.name in _OUTAGES:
+                    strike = _out_soon(strike, args, now_us)
                 continue
             if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
                 continue
@@ -125,6 +164,37 @@ class Faults:
                 strike = Strike()
             _EFFECTS[fault.name](strike, args)
         return strike
+
+    @property
+    def limits_capacity(self) -> bool:
+        """Whether somebody's capacity is ever short."""
+        return bool(self._limited)
+
+    def capacity(self, target: str, now_us: int) -> tuple[int, int] | None:
+        """How many attempts a target gets on with at once, and until when; None: with all of them."""
+        short = [args for args in self._limited.get(target, ()) if _in_window(args, now_us)]
+        if not short:
+            return None
+        return min(args["to"] for args in short), min(_ends_us(args, now_us) for args in short)
+
+    def _over_quota(self, index: int, args: dict[str, Any], attempt: tuple[int, int], now_us: int) -> int | None:
+        """Whether a quota is used up: how long until there is a new one (0: that is not known)."""
+        since_us = now_us - args.get("at", 0)
+        every_us, lasting_us = args.get("every"), args.get("lasting")
+        if since_us < 0:
+            return None
+        period, inside_us = divmod(since_us, every_us) if every_us else (0, since_us)
+        if lasting_us is not None and inside_us >= lasting_us:
+            return None
+        counted, served = self._served.get(index, (-1, {}))
+        if counted != period:
+            served = {}
+            self._served[index] = (period, served)
+        if attempt in served or len(served) < args.get("limit", 0):
+            served[attempt] = None
+            return None
+        length_us = lasting_us if lasting_us is not None else every_us
+        return 0 if length_us is None else length_us - inside_us
 
     def _is_meant(self, index: int, args: dict[str, Any], attempt: tuple[int, int]) -> bool:
         # Only numbers up to the last that matters are kept, so this does not grow with runs.
@@ -141,9 +211,12 @@ class Faults:
     def windows(self, end_us: int) -> list[FaultMark]:
         """When the dated faults hold, up to `end_us`, for charts; crashes mark themselves when they strike."""
         marks = list(self.marks)
-        for aimed in (*self._of.values(), *self._of_deeds.values()):
+        for target, aimed in (*self._of.items(), *self._of_deeds.items()):
             for _, fault in aimed:
-                marks.extend(_windows(fault, end_us))
+                marks.extend(_windows(fault.name, target, fault.args, end_us))
+        for target, short in self._limited.items():
+            for args in short:
+                marks.extend(_windows("capacity", target, args, end_us))
         return sorted(marks, key=lambda mark: (mark.at_s, mark.name, mark.target))
 
 
@@ -170,8 +243,32 @@ def _in_window(args: dict[str, Any], now_us: int) -> bool:
     return bool(since_us < lasting_us)
 
 
-def _windows(fault: Fault, end_us: int) -> list[FaultMark]:
-    args = fault.args
+def _ends_us(args: dict[str, Any], now_us: int) -> int:
+    """When the window that holds now is over."""
+    at_us, lasting_us, every_us = args.get("at", args.get("every", 0)), args.get("lasting"), args.get("every")
+    if lasting_us is None:
+        return FOR_EVER_US
+    since_us: int = (now_us - at_us) % every_us if every_us else now_us - at_us
+    return int(now_us - since_us + lasting_us)
+
+
+def _out_soon(strike: Strike | None, args: dict[str, Any], now_us: int) -> Strike | None:
+    """An attempt that begins before an outage is caught by it; one that strikes some attempts only catches none."""
+    if {"rate", "first", "nth"} & args.keys():
+        return strike
+    at_us, every_us = args.get("at", args.get("every", 0)), args.get("every")
+    if now_us < at_us:
+        in_us = at_us - now_us
+    elif every_us:
+        in_us = every_us - (now_us - at_us) % every_us
+    else:
+        return strike
+    strike = strike or Strike()
+    strike.out_in_us = in_us if strike.out_in_us is None else min(strike.out_in_us, in_us)
+    return strike
+
+
+def _windows(name: str, target: str, args: dict[str, Any], end_us: int) -> list[FaultMark]:
     if not {"at", "every", "lasting"} & args.keys():
         return []
     at_us: int = args["at"] if "at" in args else args.get("every", 0)
@@ -180,7 +277,7 @@ def _windows(fault: Fault, end_us: int) -> list[FaultMark]:
     marks: list[FaultMark] = []
     while at_us < end_us and len(marks) < MARKS_MAX:
         until_us = min(at_us + lasting_us, end_us)
-        marks.append(FaultMark(fault.name, fault.target, at_us / SECOND, until_us / SECOND))
+        marks.append(FaultMark(name, target, at_us / SECOND, until_us / SECOND))
         if not every_us:
             break
         at_us += every_us
@@ -221,6 +318,27 @@ def _delay(strike: Strike, args: dict[str, Any]) -> None:
     strike.delay_us += args["by"]
 
 
+def _hang(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.hung = True
+
+
+def _zombie(strike: Strike, args: dict[str, Any]) -> None:
+    strike.zombie_us = max(strike.zombie_us, args.get("by", PAUSE_US))
+
+
+def _outage(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.out = True
+
+
+def _server_error(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.server_error = True
+
+
+COUNTED: Final = frozenset({"capacity", "quota"})
+"""Faults that rest on what else is under way, or came before: `Faults` keeps count of that itself."""
+_OUTAGES: Final = frozenset({"outage", "correlated_outage"})
+
+
 def _crash_before_effect(strike: Strike, _args: dict[str, Any]) -> None:
     strike.dies_before = True
 
@@ -241,6 +359,11 @@ _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "lose_ack": _lose_ack,
     "duplicate": _duplicate,
     "delay": _delay,
+    "hang": _hang,
+    "zombie": _zombie,
+    "outage": _outage,
+    "correlated_outage": _outage,
+    "server_error": _server_error,
     "crash_before_effect": _crash_before_effect,
     "crash_after_effect": _crash_after_effect,
 }

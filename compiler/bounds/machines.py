@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import Final
 
 from orchspec.compiler.bounds.journal import Writing, writing
 from orchspec.compiler.bounds.metrics import EMPTY, LATENCY, SIZE, SUMMED, Bound, all_of
@@ -24,9 +23,6 @@ from orchspec.compiler.plan import Machine, State
 
 __all__ = ["circles", "visits_most"]
 
-_OWN: Final = frozenset({"done", "failed", "timeout", "exhausted"})
-"""What a state comes to by itself."""
-
 
 @bounded("machine")
 def _machine(walk: Walk, statement: Machine, known: Known, path: int) -> tuple[Bound, Shape]:
@@ -34,15 +30,8 @@ def _machine(walk: Walk, statement: Machine, known: Known, path: int) -> tuple[B
     for state in statement.states:
         inner = path + len(state.name) + INDEX_DIGITS
         bound, _ = walk.block(state.body, walk.frame(state.body, known, [ANY, ANY]), inner)
-<<<<<<< HEAD
-        waits = sum(way.event not in _OWN for way in state.transitions)  # signals that end a visit
-        wrote = Writing(0, 1 + 3 * waits, commands=2 + 6 * waits, messages=2 + 2 * waits, payloads=waits)
-        entered = own(statement.node, f"`{state.name}`", inner, wrote)
-        bounds.append(all_of([bound, entered]))
-=======
         entered = own(statement.node, f"`{state.name}`", inner, Writing(0, 1, commands=2, messages=2))
         bounds.append(all_of([bound, entered, *_listening(statement, state, inner)]))
->>>>>>> main
     visits = visits_most(statement)
     together = INF if statement.transitions is None else statement.transitions + 1
     found = list(all_of(bounds) if bounds else EMPTY)

@@ -38,6 +38,8 @@ _WHEN: Mapping[str, ArgumentKind] = {
     "nth": "count",
 }
 _EFFECT: frozenset[TargetKind] = frozenset({"effect"})
+_DATED: Mapping[str, ArgumentKind] = {"at": "time", "lasting": "duration", "every": "duration"}
+_PROVIDED: frozenset[TargetKind] = frozenset({"agent", "dispatcher", "tool", "effect"})
 _WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
 
 
@@ -46,7 +48,8 @@ class FaultKind:
     """What may be said of one fault.
 
     `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
-    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects.
+    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects; `several`
+    that it strikes all that it names at once, and may name a model, for all who run on it.
     """
 
     name: str
@@ -55,6 +58,7 @@ class FaultKind:
     targets: frozenset[TargetKind] = frozenset()
     arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
+    several: bool = False
     deeds: bool = False
 
 
@@ -84,11 +88,38 @@ _BUILT = (
         arguments={**_WHEN, "factor": "number", "by": "duration"},
         needs=(("factor", "by"),),
     ),
+    FaultKind("hang", "agent", built=True, targets=_PROVIDED, arguments=_WHEN),
+    FaultKind(
+        "zombie",
+        "agent",
+        built=True,
+        targets=frozenset({"agent", "dispatcher"}),
+        arguments={**_WHEN, "by": "duration"},
+    ),
+    FaultKind(
+        "capacity",
+        "agent",
+        built=True,
+        targets=frozenset({"agent", "dispatcher"}),
+        arguments={**_DATED, "to": "count"},
+        needs=(("to",),),
+    ),
+    FaultKind("outage", "agent", built=True, targets=_PROVIDED, arguments=_WHEN),
+    FaultKind("server_error", "provider", built=True, targets=_PROVIDED, arguments=_WHEN),
+    FaultKind(
+        "quota",
+        "provider",
+        built=True,
+        targets=_PROVIDED,
+        arguments={**_DATED, "limit": "count"},
+        needs=(("limit", "lasting"),),
+    ),
+    FaultKind("correlated_outage", "provider", built=True, targets=_PROVIDED, arguments=_DATED, several=True),
     FaultKind(
         "throttle",
         "provider",
         built=True,
-        targets=frozenset({"agent", "dispatcher", "tool", "effect"}),
+        targets=_PROVIDED,
         arguments={**_WHEN, "retry_after": "duration"},
     ),
     FaultKind("crash_before_effect", "agent", built=True, targets=frozenset({"agent"}), arguments=_WHEN, deeds=True),
@@ -103,12 +134,10 @@ _BUILT = (
 
 _PLANNED = {
     "orchestrator": ("crash_loop", "stale_lease", "upgrade"),
-    "agent": ("hang", "zombie", "capacity", "outage"),
     "messages": ("reorder", "partition"),
     "time": ("skew", "jump", "timer_early", "timer_late", "timer_twice"),
     "store": ("store_error", "store_busy", "disk_full", "torn", "unsynced"),
     "output": ("truncated", "empty", "oversize", "wrong", "conflicting", "inconsistent"),
-    "provider": ("server_error", "quota", "correlated_outage"),
     "person": ("never", "late", "twice", "contradictory"),
     "economics": ("price", "overrun", "retry_storm"),
 }
