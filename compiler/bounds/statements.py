@@ -101,6 +101,8 @@ def task_of(
     for candidate in candidates:
         found = list(task_bound(walk.plan, place, candidate, budget, within_us))
         attempts = max(1, candidate.policy.attempts)
+        if candidate.policy.hedge is not None and within_us is None:
+            attempts *= 3  # a hedge writes as much, and its timer and its end something more
         # Of an attempt: enrolled, ended, its timer, a rest; once stopped: its grace, costs, stop and a late outcome.
         wrote = Writing(
             2,
