@@ -23,24 +23,6 @@ __all__ = ["PAGES", "main", "pages"]
 DOCS: Final = Path(__file__).resolve().parent
 WIDTH: Final = 100
 
-FAMILIES: Final = {
-    "00": ("syntax", "Characters and tokens"),
-    "01": ("syntax", "Structure"),
-    "02": ("names", "Names"),
-    "03": ("types", "Types and expressions"),
-    "04": ("declarations", "Declarations"),
-    "05": ("flows", "Structure and order of flows"),
-    "06": ("arbitration", "Arbitration and decisions"),
-    "07": ("effects", "Effects"),
-    "08": ("budgets", "Budgets"),
-    "09": ("studies", "Profiles, scenarios and tests"),
-    "10": ("unbuilt", "What this version does not run"),
-    "11": ("messages", "Channels, sessions and evals"),
-    "12": ("shared", "What is shared and what is doubled"),
-    "14": ("imports", "Imports"),
-}
-"""The file and the title of each hundred of codes."""
-
 
 def _page(title: str, source: str, *parts: str) -> str:
     head = f"<!-- Made by docs/generate.py from {source}. Change it there, then run the script. -->"
@@ -103,6 +85,7 @@ def diagnostics() -> Iterator[tuple[str, str]]:
     """A page for each family of codes, and the table of all."""
     import_module("orchspec.compiler.codes")
     import_module("orchspec.grammar.codes")
+    from orchspec.compiler.codes.families import FAMILIES
     from orchspec.grammar.diagnostics import Code, all_codes
 
     families: dict[str, list[Code]] = {}
