@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.bounds.attempts import Place, task_bound
 from orchspec.compiler.bounds.journal import Writing, writing
 from orchspec.compiler.bounds.metrics import (
-    AMPLIFICATION,
-    ATTEMPTS,
     BYTES,
     EMPTY,
-    HEDGES,
     LATENCY,
     MENTIONS,
     PAYLOADS,
@@ -22,7 +18,6 @@ from orchspec.compiler.bounds.metrics import (
     SETTLING,
     SIZE,
     UNDOING,
-    WIDTH,
     Bound,
     all_of,
     one_of,
@@ -112,9 +107,11 @@ def task_of(
     for candidate in candidates:
         found = list(task_bound(walk.plan, place, candidate, budget, within_us))
         attempts = max(1, candidate.policy.attempts)
+        if candidate.policy.hedge is not None and within_us is None:
+            attempts *= 3  # a hedge writes as much, and its timer and its end something more
         writing(found, wrote_of(walk.plan, candidate.agent, attempts), place.node, place.name, path + names)
         each.append(_acting(walk.plan, found, candidate.agent, place))
-    bound = _hedged(walk, place, candidates, one_of(each), budget, path + names)
+    bound = one_of(each)
     return optional(bound) if again else bound
 
 
@@ -134,29 +131,6 @@ def _acting(plan: Plan, found: list[Range], name: str, place: Place) -> list[Ran
     lacking = f"an effect of `{name}` has no timeout" if once == INF else ""
     found[SETTLING] = Range(0, once, Term(place.node, what, once, lacking))
     found[LATENCY] = summed([found[LATENCY], Range(0, once, Term(place.node, what, once, lacking))])
-    return found
-
-
-def _hedged(
-    walk: Walk, place: Place, candidates: Sequence[Candidate], bound: Bound, budget: Budget | None, path: int
-) -> Bound:
-    """With the attempts that are sent beside those that take long: one for each at most, one at a time."""
-    doubled = [candidate for candidate in candidates if candidate.policy.hedge is not None]
-    if not doubled:
-        return bound
-    each = []
-    for candidate in doubled:
-        once = replace(candidate, policy=replace(candidate.policy, attempts=1, hedge=None))
-        double = list(task_bound(walk.plan, place, once, budget, None))
-        writing(double, wrote_of(walk.plan, candidate.agent, 1), place.node, place.name, path + 10)
-        each.append(double)
-    attempts = max(max(1, candidate.policy.attempts) for candidate in candidates)
-    beside = optional(one_of(each))
-    hedges = turns(beside, 0, attempts, label=f"{attempts} hedges", rounds=1)
-    found = list(all_of([bound, hedges]))
-    found[WIDTH] = summed([bound[WIDTH], hedges[WIDTH]])
-    found[AMPLIFICATION] = summed([bound[AMPLIFICATION], hedges[ATTEMPTS]])
-    found[HEDGES] = Range(0, 1)
     return found
 
 

@@ -447,3 +447,23 @@ def test_a_spec_of_ten_thousand_lines_is_bounded_in_a_fraction_of_a_second():
 )
 def test_amounts_are_said_in_words(amount, unit, words):
     assert amount_in_words(amount, unit) == words
+
+
+def test_a_hedged_attempt_may_be_paid_twice_and_is_waited_for():
+    from orchspec.compiler import compile_text
+    from orchspec.compiler.bounds.attempts import Place, task_bound
+    from orchspec.compiler.bounds.metrics import ATTEMPTS, COST, LATENCY, WIDTH
+
+    text = """orch 1
+contract Draft(topic: Text) -> Text
+agent ann fulfills Draft { timeout = 10s  attempts = 3  budget { cost <= $1  tokens <= 1k } }
+flow main() -> Text { step got = Draft("a") by ann { HEDGE }  return got }
+"""
+    bounds = []
+    for hedge in ("", "hedge = after(5s)"):
+        plan = compile_text(text.replace("HEDGE", hedge), "s.orch").plan
+        step = plan.flows["main"].body.statements[0]
+        bounds.append(task_bound(plan, Place(step.node, "got"), step.candidates[0], None, None))
+    plain, hedged = bounds
+    assert [hedged[each].worst / plain[each].worst for each in (COST, ATTEMPTS, WIDTH)] == [2, 2, 2]
+    assert hedged[LATENCY].worst == plain[LATENCY].worst + 10_000_000
