@@ -102,9 +102,28 @@ class Attempts:
         attempt.latency_us = THROTTLED_US if strike.throttled else strike.slowed(attempt.latency_us)
         if strike.fail is not None:
             sampled.failed = True
-        elif strike.garbage and not sampled.failed:
-            broken = self._clock.cast.broken
-            sampled.output = broken(command.agent, command.contract, command.inputs, attempt.key, command.attempt)
+        elif not sampled.failed:
+            kind = strike.broken or ("wrong" if strike.inconsistent and command.dispatch else None)
+            if kind is not None:
+                what = (command.agent, command.contract, command.inputs, attempt.key, command.attempt)
+                sampled.output = self._clock.cast.broken(*what, kind)
+        if strike.price != 1.0 or strike.usage != 1.0:
+            self._spend(command, sampled, strike)
+
+    def _spend(self, command: RunTask, sampled: Sampled, strike: Strike) -> None:
+        """It takes more than it should, or costs more than its model's price says."""
+        model = self._clock.plan.models.get(command.model or "")
+        if sampled.tokens_in is not None:
+            sampled.tokens_in = round(sampled.tokens_in * strike.usage)
+        if sampled.tokens_out is not None:
+            sampled.tokens_out = round(sampled.tokens_out * strike.usage)
+        if sampled.cost_pico is not None:
+            sampled.cost_pico = round(sampled.cost_pico * strike.usage * strike.price)
+        elif strike.price != 1.0 and model is not None:
+            tokens = (sampled.tokens_in or 0) * (model.input_pico or 0) + (sampled.tokens_out or 0) * (
+                model.output_pico or 0
+            )
+            sampled.cost_pico = round(tokens * strike.price)
 
     def _due(self, event: Any) -> None:
         attempt: _Attempt = event.value
@@ -222,7 +241,7 @@ class Attempts:
                 self._fail(attempt, "tool_error", f"{tool}: {strike.fail}", share=share)
             return
         self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (attempt, tool, strike)
-        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.now)
+        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
             self.tool_granted(grant)
 
@@ -249,7 +268,7 @@ class Attempts:
         assert engine is not None
         run, place, number = key
         number -= TOOL_CALLS
-        engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.now)
+        engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.told)
 
     def _leave_tools(self, attempt: _Attempt) -> None:
         if not self._tools:

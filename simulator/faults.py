@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from orchspec.runtime.draws import FAULT, uniform
+from orchspec.simulator.breakdowns import BREAKDOWNS, Breakdown
 from orchspec.simulator.observe import FaultMark
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
+    from orchspec.runtime.made import Breakage
 
 __all__ = ["CRASH_POINTS", "Crash", "Faults", "Strike"]
 
@@ -25,6 +27,8 @@ SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
 """Where a crash may strike; `simulator.crashes` says what each means."""
 MARKS_MAX: Final = 1_000
+HURRIED_US: Final = 100_000
+"""How long an attempt takes that fails at once."""
 
 
 @dataclass(slots=True)
@@ -32,7 +36,8 @@ class Strike:
     """What the faults do to one attempt or call: times in microseconds."""
 
     fail: str | None = None
-    garbage: bool = False
+    broken: Breakage | None = None
+    inconsistent: bool = False
     factor: float = 1.0
     by_us: int = 0
     throttled: bool = False
@@ -41,9 +46,19 @@ class Strike:
     ack_lost: bool = False
     duplicated: bool = False
     delay_us: int = 0
+    shuffle_us: int = 0
+    price: float = 1.0
+    usage: float = 1.0
+    hurried: bool = False
+    never: bool = False
+    again: Breakage | Literal["same"] | None = None
+    timer_us: int = 0
+    timer_twice: bool = False
 
     def slowed(self, latency_us: int) -> int:
         """How long it takes instead."""
+        if self.hurried:
+            return min(latency_us, HURRIED_US)
         return int(latency_us * self.factor) + self.by_us
 
 
@@ -64,6 +79,12 @@ class Crash:
         """Whether times decide when it strikes, not passes of a point."""
         return self.every_us is not None or (self.at_us is not None and self.first is None and self.nth is None)
 
+    name: ClassVar[str] = "crash"
+
+    def down_at(self, _now_us: int) -> int:
+        """How long the orchestrator is away, µs."""
+        return self.down_us
+
     def counts(self, number: int) -> bool:
         """Whether the occasion of that number (from 1) is meant."""
         if self.first is not None:
@@ -83,14 +104,44 @@ class Faults:
         self._of: dict[str, list[tuple[int, Fault]]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
+        self.breakdowns: list[Breakdown] = []
         self.marks: list[FaultMark] = []
         for index, fault in enumerate(faults):
             if fault.name in without:
                 continue
-            if fault.name == "crash":
+            if fault.name in ("crash", "crash_loop"):
                 self.crashes.append(_crash(index, fault))
-            else:
+            if fault.name in BREAKDOWNS:
+                self.breakdowns.append(Breakdown(index, fault.name, fault.args))
+            elif fault.name != "crash":
                 self._of.setdefault(fault.target, []).append((index, fault))
+
+    @property
+    def strikes_timers(self) -> bool:
+        """Whether a fault is aimed at timers."""
+        return any(fault.name.startswith("timer_") for _, fault in self._of.get("orchestrator", ()))
+
+    def clock_windows(self) -> list[tuple[int, int | None, int]]:
+        """When the orchestrator's clock goes ahead: from, until (None: for ever), and by how much, µs."""
+        found: list[tuple[int, int | None, int]] = []
+        for _, fault in self._of.get("orchestrator", ()):
+            if fault.name in ("jump", "skew"):
+                at_us, lasting_us = fault.args.get("at", 0), fault.args.get("lasting")
+                found.append((at_us, None if lasting_us is None else at_us + lasting_us, fault.args["by"]))
+        return found
+
+    def store_is_busy(self, key: int, tries: int, now_us: int) -> bool:
+        """Whether the store is too busy now for a commit (`key`) that was tried so many times."""
+        for index, fault in self._of.get("orchestrator", ()):
+            if fault.name == "store_busy" and self._strikes(index, fault.args, key, tries, now_us):
+                return True
+        return False
+
+    def parted(self, target: str, now_us: int) -> bool:
+        """Whether nothing goes through between the orchestrator and a target."""
+        return any(
+            fault.name == "partition" and _in_window(fault.args, now_us) for _, fault in self._of.get(target, ())
+        )
 
     @property
     def targets(self) -> frozenset[str]:
@@ -104,17 +155,22 @@ class Faults:
             return None
         strike: Strike | None = None
         for index, fault in aimed:
-            args = fault.args
-            if not _in_window(args, now_us):
-                continue
-            if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
-                continue
-            if "rate" in args and uniform(key, attempt, FAULT + index) >= args["rate"]:
+            effect = _EFFECTS.get(fault.name)
+            if effect is None or not self._strikes(index, fault.args, key, attempt, now_us):
                 continue
             if strike is None:
                 strike = Strike()
-            _EFFECTS[fault.name](strike, args)
+            effect(strike, fault.args)
+        if strike is not None and strike.shuffle_us:
+            strike.delay_us += int(strike.shuffle_us * uniform(key, attempt, FAULT + 0x3FF))
         return strike
+
+    def _strikes(self, index: int, args: dict[str, Any], key: int, attempt: int, now_us: int) -> bool:
+        if not _in_window(args, now_us):
+            return False
+        if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
+            return False
+        return "rate" not in args or uniform(key, attempt, FAULT + index) < args["rate"]
 
     def _is_meant(self, index: int, args: dict[str, Any], attempt: tuple[int, int]) -> bool:
         # Only numbers up to the last that matters are kept, so this does not grow with runs.
@@ -181,8 +237,15 @@ def _fail(strike: Strike, _args: dict[str, Any]) -> None:
     strike.fail = "injected failure"
 
 
-def _garbage(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.garbage = True
+def _broken(kind: Breakage) -> Callable[[Strike, dict[str, Any]], None]:
+    def strikes(strike: Strike, _args: dict[str, Any]) -> None:
+        strike.broken = kind
+
+    return strikes
+
+
+def _inconsistent(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.inconsistent = True
 
 
 def _slow(strike: Strike, args: dict[str, Any]) -> None:
@@ -207,13 +270,76 @@ def _duplicate(strike: Strike, _args: dict[str, Any]) -> None:
     strike.duplicated = True
 
 
+def _reorder(strike: Strike, args: dict[str, Any]) -> None:
+    strike.shuffle_us += args["by"]
+
+
+def _never(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.never = True
+
+
+def _late(strike: Strike, args: dict[str, Any]) -> None:
+    strike.by_us += args["by"]
+
+
+def _twice(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.again = strike.again or "same"
+
+
+def _contradictory(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.again = "conflicting"
+
+
+def _price(strike: Strike, args: dict[str, Any]) -> None:
+    strike.price *= args["factor"]
+
+
+def _overrun(strike: Strike, args: dict[str, Any]) -> None:
+    strike.usage *= args["factor"]
+
+
+def _retry_storm(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.fail = "it failed at once"
+    strike.hurried = True
+
+
+def _timer_early(strike: Strike, args: dict[str, Any]) -> None:
+    strike.timer_us -= args["by"]
+
+
+def _timer_late(strike: Strike, args: dict[str, Any]) -> None:
+    strike.timer_us += args["by"]
+
+
+def _timer_twice(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.timer_twice = True
+
+
 def _delay(strike: Strike, args: dict[str, Any]) -> None:
     strike.delay_us += args["by"]
 
 
 _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "fail": _fail,
-    "garbage": _garbage,
+    "garbage": _broken("garbage"),
+    "truncated": _broken("truncated"),
+    "empty": _broken("empty"),
+    "oversize": _broken("oversize"),
+    "wrong": _broken("wrong"),
+    "conflicting": _broken("conflicting"),
+    "inconsistent": _inconsistent,
+    "never": _never,
+    "late": _late,
+    "twice": _twice,
+    "contradictory": _contradictory,
+    "price": _price,
+    "overrun": _overrun,
+    "retry_storm": _retry_storm,
+    "timer_early": _timer_early,
+    "timer_late": _timer_late,
+    "timer_twice": _timer_twice,
+    "reorder": _reorder,
+    "partition": _lose,
     "slow": _slow,
     "throttle": _throttle,
     "lose": _lose,
