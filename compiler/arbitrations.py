@@ -65,8 +65,10 @@ def check_arbitrate(typer: Typer, node: Arbitrate, env: Env) -> ArbitrateInfo:
         typer.root(group, inner)
         info.group = group
     early = settings.expr("early")
-    if early is not None and not (isinstance(early, Bool) and not early.value):
-        typer.context.unbuilt("early", settings.attributes["early"])
+    if isinstance(early, Bool):
+        info.early = early.value
+    elif early is not None:
+        settings.wrong("early", early, "`true` or `false`")
     decide = settings.expr("decide")
     if decide is not None:
         _rules(_Deciding(typer, info, settings, env, inner, givers), decide)

@@ -18,15 +18,18 @@ from orchspec.compiler.bindings import check_bindings, resolve_bindings
 from orchspec.compiler.blocks import Blocks
 from orchspec.compiler.channels import check_channels
 from orchspec.compiler.checks import CHECKS, LINTS
+from orchspec.compiler.checks.budgets import budgets_and_bounds
 from orchspec.compiler.codes.types import SELF_TYPED
 from orchspec.compiler.context import Context
 from orchspec.compiler.declarations import check_bodies, resolve_signatures
 from orchspec.compiler.elsewhere import as_told, is_told
 from orchspec.compiler.expressions import Typer
+from orchspec.compiler.lower import lower
 from orchspec.compiler.model import Checked, Module, Place
 from orchspec.compiler.names import collect
 from orchspec.compiler.overrides import override
 from orchspec.compiler.params import check_params
+from orchspec.compiler.plan import Plan
 from orchspec.compiler.profiled import choose_profiles
 from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
@@ -46,13 +49,15 @@ assert codes.names.UNKNOWN_NAME.id  # importing the families registers every cod
 class CheckResult:
     """What came of a spec.
 
-    `checked` and `studies` are there unless the text could not be read at all; only without errors do they hold all
-    that lowering needs. `diagnostics` are sorted by their place.
+    `checked` and `studies` are there unless the text could not be read at all. `plan` is what a spec without errors
+    means; budgets that its bounds prove impossible are found last, and leave a plan beside an error. `diagnostics` are
+    sorted by their place.
     """
 
     checked: Checked | None
     diagnostics: list[Diagnostic]
     studies: Studies | None = None
+    plan: Plan | None = None
 
     @property
     def ok(self) -> bool:
@@ -89,18 +94,21 @@ def _check(
     with bounded_suggestions():
         _passes(context, typer)
         studies = check_studies(context, folder)
+    plan: Plan | None = None
     sound = all(module.file.sound for module in checked.modules)
     complete = sound and not any(item.severity == "error" for item in (*errors, *report.diagnostics))
     if complete:
         for lint in LINTS:
             lint(context)
+        plan = lower(checked, studies)
+        budgets_and_bounds(context, plan)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
     for module in checked.modules:
         source = module.file.span.source
         told = apart_from_syntax(module.file, [error for error in errors if error.span.source is source], told)
-    heard = silence(file, [*errors, *told], complete=complete)
-    found = [as_told(checked, item) for item in heard if is_told(checked, item)]
-    return CheckResult(checked, sorted_diagnostics(found), studies)
+    told = [item for item in told if is_told(checked, item)]
+    found = [as_told(checked, item) for item in silence(file, [*errors, *told], complete=complete)]
+    return CheckResult(checked, sorted_diagnostics(found), studies, plan)
 
 
 def _load(checked: Checked, report: Report, folder: Path | None) -> Sequence[Diagnostic]:
@@ -108,7 +116,7 @@ def _load(checked: Checked, report: Report, folder: Path | None) -> Sequence[Dia
     file = checked.file
     shown = PurePath(file.span.source.name)
     place = None if folder is None else Place(PurePosixPath(shown.name))
-    root = Module(file, place, whole=file.whole)
+    root = Module(file, place)
     checked.modules = [root]
     errors: Sequence[Diagnostic] = []
     report.patched = set() if file.whole else {file.span.source}

@@ -27,7 +27,7 @@ from orchspec.compiler.model import (
 from orchspec.compiler.names import find, find_all, is_opaque
 from orchspec.compiler.places import PEERS, SUPERVISE
 from orchspec.compiler.plan import DEPTH_MAX, SO_FAR, Budget
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.policies import read_policy
 from orchspec.compiler.report import word
 from orchspec.compiler.steps import PREFER, agents_of, candidate, fulfills
 from orchspec.compiler.types import INT, UNKNOWN, Type, is_unknown, optional, show
@@ -70,7 +70,7 @@ def check_supervise(typer: Typer, node: Supervise, env: Env) -> SuperviseInfo:
     """Checks a `supervise` of a block; the info stands in the tables, with the type that its name has."""
     info = SuperviseInfo(node)
     typer.checked.steps[node] = info
-    settings = Settings(typer, SUPERVISE, node.settings, unbuilt=EFFECT_LIMITS, env=env)
+    settings = Settings(typer, SUPERVISE, node.settings, env=env)
     inner = _only_if(typer, info, settings, env)
     answer = _work(typer, node, info, inner, "supervise", answer_of)
     leads = _leads(typer, node, info.contract)
@@ -82,7 +82,7 @@ def check_supervise(typer: Typer, node: Supervise, env: Env) -> SuperviseInfo:
     workers = _workers(typer, node, info, settings)
     info.width = width_of(typer, settings, env)
     info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
-    policy = read_policy(settings, limits=False)
+    policy = info.own = read_policy(settings)
     info.leads = tuple(candidate(agent, policy, Budget()) for agent in leads)
     info.workers = tuple(candidate(agent, policy, Budget()) for agent in workers)
     _finish(typer, info, settings, inner, answer, (*info.leads, *info.workers))
@@ -132,7 +132,7 @@ def check_peers(typer: Typer, node: Peers, env: Env) -> PeersInfo:
     info = PeersInfo(node)
     typer.checked.steps[node] = info
     items = [item for item in node.body if isinstance(item, Attribute | BudgetNode)]
-    settings = Settings(typer, PEERS, items, unbuilt=EFFECT_LIMITS, env=env)
+    settings = Settings(typer, PEERS, items, env=env)
     inner = _only_if(typer, info, settings, env)
     value = _work(typer, node, info, inner, "peers", value_of)
     peers, complete = find_all(typer.context, node.among, AgentInfo)
@@ -143,7 +143,7 @@ def check_peers(typer: Typer, node: Peers, env: Env) -> PeersInfo:
     for item in node.body:
         if isinstance(item, Handoff):
             complete = _handoff(typer, node, info, item, peers, env, value) and complete
-    policy = read_policy(settings, limits=False)
+    policy = info.own = read_policy(settings)
     candidates = tuple(candidate(agent, policy, Budget()) for agent in peers)
     _finish(typer, info, settings, inner, value, candidates)
     if complete and info.start is not None:

@@ -18,7 +18,7 @@ from orchspec.compiler.expressions import Typer
 from orchspec.compiler.failures import read_ask
 from orchspec.compiler.model import EffectInfo, Reference, UndoInfo
 from orchspec.compiler.names import find
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
 from orchspec.compiler.types import BOOL, NOTHING, Optional, Type, is_unknown, show
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Attribute, Call, Expr, Hole, Name, Node, Text, attribute, walk
@@ -33,9 +33,7 @@ _KNOWN = (
     "settles",
     "remembers",
     "undo",
-    "timeout",
-    "attempts",
-    "backoff",
+    *POLICY_ATTRIBUTES,
     "policies",
 )
 _WAYS = ("key", "idempotent", "check", "in_doubt")
@@ -52,7 +50,7 @@ def check_effects(typer: Typer) -> None:
 
 
 def _effect(typer: Typer, info: EffectInfo) -> None:
-    settings = Settings(typer, "an effect", info.node.settings, _KNOWN, unbuilt=EFFECT_LIMITS)
+    settings = Settings(typer, "an effect", info.node.settings, _KNOWN)
     env = Env(info.frame, seen=len(info.params), seeing="a key sees the parameters of its effect")
     key = settings.expr("key")
     if key is not None:
@@ -66,7 +64,7 @@ def _effect(typer: Typer, info: EffectInfo) -> None:
     _in_doubt(typer, info, settings)
     _ways(typer, info, settings)
     _times(typer, info, settings)
-    info.policy = read_policy(settings, limits=False)
+    info.policy = read_policy(settings)
     undo = settings.expr("undo")
     if undo is not None:
         info.undo = _call(typer, settings, "undo", "retract(url: result)", undo, Env(info.frame))

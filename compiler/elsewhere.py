@@ -14,7 +14,7 @@ __all__ = ["as_told", "is_told"]
 
 
 def is_told(checked: Checked, item: Diagnostic) -> bool:
-    """Whether a diagnostic is told to whoever checks this spec."""
+    """Whether what the passes found is told to whoever checks this spec; syntax errors always are."""
     module = checked.module_of.get(item.span.source)
     return module is None or not module.prefix or (item.severity == "error" and not module.misbound)
 

@@ -11,7 +11,7 @@ from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import ContractInfo, EvalInfo
 from orchspec.compiler.names import find
 from orchspec.compiler.plan import Budget
-from orchspec.compiler.policies import read_policy
+from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
 from orchspec.compiler.steps import PREFER, agents_of, candidate
 from orchspec.compiler.types import UNKNOWN, Type
 from orchspec.grammar.diagnostics import Label
@@ -19,7 +19,7 @@ from orchspec.grammar.syntax import ByAgent, ByAll, ByAny, ByCount, ByFirst, Cal
 
 __all__ = ["check_eval", "read_evals"]
 
-_KNOWN = ("sample", "timeout", "attempts", "backoff", "policies", "prefer", "after")
+_KNOWN = ("sample", *POLICY_ATTRIBUTES, "policies", "prefer", "after")
 
 
 def check_eval(typer: Typer, node: Eval, env: Env) -> Type:
@@ -61,8 +61,8 @@ def _who(typer: Typer, info: EvalInfo, contract: ContractInfo | None, settings: 
     elif settings.has("prefer"):
         why = "it chooses among several agents, under `by any`"
         typer.report.add(flow_codes.WITHOUT_FAN_OUT, settings.attributes["prefer"].name, name="prefer", why=why)
-    policy = read_policy(settings, limits=False)
-    info.candidates = tuple(candidate(agent, policy, Budget()) for agent in agents)
+    info.own = read_policy(settings)
+    info.candidates = tuple(candidate(agent, info.own, Budget()) for agent in agents)
 
 
 def read_evals(context: Context) -> None:

@@ -8,7 +8,7 @@ how deep is bounded, so that small files cannot make a large spec.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -30,6 +30,7 @@ from orchspec.grammar.syntax import (
     DecisionDecl,
     EffectDecl,
     EnumDecl,
+    File,
     FlowDecl,
     Ident,
     Import,
@@ -161,7 +162,7 @@ class _Loader:
             importer=module,
             asked=node,
             identity=found.identity,
-            whole=parsed.file.whole,
+            spoilt=_spoilt(parsed.file, parsed.diagnostics),
         )
         self._modules[key] = made
         self.modules.append(made)
@@ -211,7 +212,7 @@ class _Loader:
                 fix = did_you_mean(name, item.name, declared)
                 note = f"it declares {listed(declared)}" if declared else "it declares nothing"
                 made.misbound = True
-                if made.whole:
+                if made.file.sound:
                     self.report.absent(codes.UNKNOWN_BINDING, item.name, file=file, name=name, notes=[note], fix=fix)
                 continue
             stand_in = self._meant_of(declared[name], importer, item)
@@ -261,6 +262,17 @@ def _declared_in(module: Module) -> dict[str, list[Node]]:
         if type(node) in _BINDABLE and isinstance(name, Ident) and name.text:
             declared.setdefault(name.text, []).append(node)
     return declared
+
+
+def _spoilt(file: File, errors: Iterable[Diagnostic]) -> set[str]:
+    """The names of the declarations that syntax errors stand in."""
+    starts = [error.span.start for error in errors]
+    return {
+        name.text
+        for node in file.declarations
+        if isinstance(name := getattr(node, "name", None), Ident)
+        and any(node.span.start <= start <= node.span.end for start in starts)
+    }
 
 
 def _meant(path: str) -> str:

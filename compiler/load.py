@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchspec.compiler.check import check
-from orchspec.compiler.lower import lower
 from orchspec.compiler.plan import Plan
 from orchspec.grammar.diagnostics import Diagnostic
 from orchspec.grammar.parser import BYTES_MAX
@@ -83,10 +82,10 @@ def compile_text(
     """
     result = check(Source(name, text), settings, folder)
     diagnostics = tuple(result.diagnostics)
-    if result.checked is None or result.studies is None or not result.ok:
+    if not result.ok:
         return Compiled(None, diagnostics, folder)
-    assert result.checked is not None and result.studies is not None, "what was parsed was checked"
-    return Compiled(lower(result.checked, result.studies), diagnostics, folder)
+    assert result.plan is not None, "a spec without errors has a plan"
+    return Compiled(result.plan, diagnostics, folder)
 
 
 def check_file(name: str, text: str) -> tuple[Diagnostic, ...]:

@@ -17,6 +17,7 @@ from orchspec.compiler.lowering.declarations import (
     lower_effects,
     lower_enums,
     lower_fields,
+    lower_gates,
     lower_models,
     lower_questions,
     lower_records,
@@ -41,6 +42,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
     """
     nodes = number_nodes(checked)
     blocks = Lowering(checked, nodes, studies.profiles)
+    flows = {name: _flow(blocks, info) for name, info in checked.flows.items()}
     return Plan(
         name=PurePath(checked.file.span.source.name).stem,
         types=lower_records(checked) | lower_answers(checked),
@@ -52,7 +54,8 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         effects=lower_effects(checked, studies.profiles),
         signals=lower_signals(checked),
         channels=lower_channels(checked),
-        flows={name: _flow(blocks, info) for name, info in checked.flows.items()},
+        gates={**lower_gates(checked), **blocks.gates},
+        flows=flows,
         params={name: info.value for name, info in checked.params.items()},
         profiles=dict(studies.profiles),
         scenarios=list(studies.scenarios),

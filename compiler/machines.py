@@ -1,5 +1,8 @@
 """Machines: their states, where each goes on, and what is known of the latest visits of the others.
 
+A transition on a signal cancels what the state does. `as NAME` names its value: a name of the machine, which guards and
+states read like the records of states, and which is known to be there where every way leads through such a transition.
+
 The slot of a state holds the record of its latest visit, or none: before the first, and after one that failed. So the
 type of `state.name` depends on where it is read. It is known to be there where every way from the initial state has
 left that state through `done`, and not through anything else since: a forward analysis over the transitions, whose
@@ -12,18 +15,19 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from orchspec.compiler.attributes import Settings
+from orchspec.compiler.calls import match_arguments
 from orchspec.compiler.codes import flows as flow_codes
 from orchspec.compiler.codes import machines as codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.context import Env, Fact
 from orchspec.compiler.loops import refuse_shadow
-from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, MachineInfo, SlotKind, StateInfo
+from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, HeardInfo, MachineInfo, Slot, SlotKind, StateInfo
 from orchspec.compiler.places import MACHINE
 from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.report import did_you_mean, listed
-from orchspec.compiler.types import ListOf, Nothing, Optional, Round, Type, is_unknown, show
+from orchspec.compiler.types import ListOf, Nothing, Optional, Round, Type, is_unknown, optional, show
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import Attribute, Budget, Fail, MachineDecl, Node, On, State
+from orchspec.grammar.syntax import Attribute, Budget, Call, Fail, MachineDecl, Name, Node, On, State
 
 if TYPE_CHECKING:
     from orchspec.compiler.blocks import Blocks
@@ -50,9 +54,10 @@ def check_machine(blocks: Blocks, info: FlowInfo, node: MachineDecl) -> None:
     info.budget = settings.budget or Caps()
     info.economy = settings.share("economy")
     known: dict[State, frozenset[Fact]] = {}
+    heard = _signals(blocks, node, frame)
     checks = [_open(blocks, info, machine, state, known) for state in node.states]
     for state in machine.states.values():
-        _ways(blocks, machine, state)
+        _ways(blocks, machine, state, heard)
     known.update(_known(machine))
     for check in checks:
         check()
@@ -94,7 +99,41 @@ def _open(
     return check
 
 
-def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo) -> None:
+def _signals(blocks: Blocks, node: MachineDecl, frame: Frame) -> dict[On, HeardInfo]:
+    """The signals of all transitions, with the names that their values get."""
+    found: dict[On, HeardInfo] = {}
+    for state in node.states:
+        for on in state.body:
+            if isinstance(on, On) and on.event.text not in EVENTS:
+                signal = blocks.context.find("signals", on.event, on.event.text)
+                if signal is not None and state.kind != "final":
+                    blocks.context.used.add(signal)
+                    blocks.checked.resolved[on.event] = signal
+                    found[on] = HeardInfo(signal, _alias(blocks, on, signal.result, frame))
+    return found
+
+
+def _alias(blocks: Blocks, on: On, kind: Type, frame: Frame) -> Slot | None:
+    """The slot of the value that `as` names; transitions on signals of one type may share a name."""
+    alias = on.alias
+    if alias is None or not alias.text:
+        return None
+    if isinstance(kind, Nothing):
+        blocks.report.add(codes.EVENT_WITHOUT_VALUE, alias, name=on.event.text, what="no value")
+        return None
+    first = frame.find(alias.text)
+    if first is None:
+        refuse_shadow(blocks.typer, alias, None)
+        return frame.add(alias.text, "local", on, optional(kind))
+    if isinstance(first.declared, On) and first.type == optional(kind):
+        return first
+    declared = first.declared
+    at = (declared.alias or declared) if isinstance(declared, On) else getattr(declared, "name", declared)
+    blocks.report.add(name_codes.DUPLICATE_NAME, alias, name=alias.text, labels=[Label(at.span, "first given here")])
+    return None
+
+
+def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo, heard: Mapping[On, HeardInfo]) -> None:
     """The transitions of a state; what leads nowhere is reported."""
     report = blocks.report
     if state.node.kind == "final":
@@ -103,16 +142,16 @@ def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo) -> None:
         if not isinstance(on, On):
             continue
         event = on.event.text
-        if blocks.context.find("signals", on.event, event) is not None:
-            blocks.context.unbuilt("machine-signal", on.event)
-            continue
-        if event not in EVENTS:
+        if on in heard:
+            state.heard[on] = heard[on]
+        elif event not in EVENTS:
             if event:
-                fix = did_you_mean(event, on.event, EVENTS)
-                report.add(codes.UNKNOWN_EVENT, on.event, name=event, notes=[f"there are {listed(EVENTS)}"], fix=fix)
+                fix = did_you_mean(event, on.event, [*EVENTS, *blocks.context.known(on.event, "signals")])
+                notes = [f"there are {listed(EVENTS)}, and signals"]
+                report.add(codes.UNKNOWN_EVENT, on.event, name=event, notes=notes, fix=fix)
             continue
-        if on.args is not None or on.alias is not None:
-            report.add(codes.EVENT_WITHOUT_VALUE, on.event, name=event)
+        elif on.args is not None or on.alias is not None:
+            report.add(codes.EVENT_WITHOUT_VALUE, on.event, name=event, what="no arguments and no value")
         target = machine.states.get(on.target.text)
         if target is not None:
             state.ways.append((on, target))
@@ -122,7 +161,9 @@ def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo) -> None:
 
 
 def _known(machine: MachineInfo) -> dict[State, frozenset[Fact]]:
-    everything: frozenset[Fact] = frozenset((state.slot,) for state in machine.states.values())
+    slots = [state.slot for state in machine.states.values()]
+    slots += [each.slot for state in machine.states.values() for each in state.heard.values() if each.slot is not None]
+    everything: frozenset[Fact] = frozenset((slot,) for slot in slots)
     known = dict.fromkeys((state.node for state in machine.states.values()), everything)
     if machine.initial is not None:
         known[machine.initial.node] = frozenset()
@@ -135,6 +176,7 @@ def _known(machine: MachineInfo) -> dict[State, frozenset[Fact]]:
                 after = known[state.node]
                 if on.event.text != "exhausted":
                     after = after | here if on.event.text == "done" else after - here
+                after = after | _bound(state, on)
                 both = known[target.node] & after
                 if both != known[target.node]:
                     known[target.node] = both
@@ -142,14 +184,26 @@ def _known(machine: MachineInfo) -> dict[State, frozenset[Fact]]:
     return known
 
 
+def _bound(state: StateInfo, on: On) -> frozenset[Fact]:
+    """What is there once a transition is taken: the value of its signal, if that has a name."""
+    heard = state.heard.get(on)
+    return frozenset() if heard is None or heard.slot is None else frozenset({(heard.slot,)})
+
+
 def _guards(blocks: Blocks, state: StateInfo, frame: Frame, known: Mapping[State, frozenset[Fact]]) -> None:
+    typer = blocks.typer
+    entered = known.get(state.node, frozenset())
+    for way, heard in state.heard.items():
+        params, declared = heard.signal.params, heard.signal.node.name
+        call = Call(Name(way.event.text, way.event.span), way.args or (), way.event.span)
+        heard.arguments = match_arguments(typer, f"`{way.event.text}`", declared, params, call, Env(frame, (), entered))
     for on in state.node.body:
         if isinstance(on, On) and on.when is not None:
             # What a visit gave is there to be looked at only if it ended well.
             at = state.body.frame if on.event.text == "done" else frame
             here: frozenset[Fact] = frozenset({(state.slot,)})
-            facts = known.get(state.node, frozenset()) - (here if on.event.text not in ("done", "exhausted") else set())
-            blocks.typer.condition(on.when, Env(at, (), facts), "the guard of a transition")
+            facts = entered - (here if on.event.text not in ("done", "exhausted") else set())
+            typer.condition(on.when, Env(at, (), facts | _bound(state, on)), "the guard of a transition")
 
 
 def _must_end(blocks: Blocks, info: FlowInfo, state: StateInfo) -> None:

@@ -164,7 +164,7 @@ def _set(typer: Typer, param: ParamInfo, text: str) -> None:
         # What is wrong inside of the setting is told with its own report, and handed on as one problem.
         context = Context(typer.checked, Report())
         inner = Typer(context)
-        value = _value(inner, param, expr)
+        value = _value(inner, param, expr, f"`{param.name}`")
         if value is not None:
             slot = param.frame.slots[0]
             constrain(inner, param.name, param.node.where, {slot: value[0]}, value[0], param.type, param.node.name)

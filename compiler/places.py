@@ -38,7 +38,7 @@ class Place:
 
 
 _ALWAYS = ("only_if", "after", "on_failure")
-_POLICY = ("timeout", "attempts", "backoff", "policies")
+_POLICY = ("timeout", "attempts", "backoff", "breaker", "rate", "slots", "hedge", "policies")
 _ALL = ("cost", "tokens", "time", "retries", "attempts", "depth", "transitions")
 
 FAN_OUT: Final[Mapping[str, str]] = {
@@ -84,7 +84,7 @@ SIGNAL_STEP: Final = Place(
         **_NO_AGENT,
         **_NO_QUEUE,
         "attempts": "a signal is waited for, not tried; a longer `timeout` waits longer",
-        "backoff": "a signal is waited for, not tried",
+        **dict.fromkeys(("backoff", "breaker", "rate", "slots", "hedge"), "a signal is waited for, not tried"),
     },
     {
         "cost": "to wait costs nothing",
@@ -95,7 +95,7 @@ SIGNAL_STEP: Final = Place(
         "transitions": _NO_MACHINE,
     },
 )
-SCOPE: Final = Place("a scope", (*_POLICY, "width", "need", "urgency", *_ALWAYS), _ALL, _NO_AGENT)
+SCOPE: Final = Place("a scope", (*_POLICY, "tools", "width", "need", "urgency", *_ALWAYS), _ALL, _NO_AGENT)
 SUPERVISE: Final = Place(
     "a supervise",
     ("workers", "rounds", "width", "depth", "prefer", "urgency", *_POLICY, *_ALWAYS),

@@ -8,55 +8,77 @@ from typing import Any
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.model import PolicyInfo, PolicyValues
 from orchspec.compiler.names import find_all
-from orchspec.compiler.plan import Backoff, Breaker
+from orchspec.compiler.plan import Backoff, Breaker, Hedge
 from orchspec.compiler.types import DURATION, INT, PERCENT, Scalar
-from orchspec.grammar.syntax import Arg, Call, Expr, Name, Range
+from orchspec.grammar.syntax import Arg, Call, Expr, Hole, Name, Range
 
-__all__ = ["EFFECT_LIMITS", "POLICY_ATTRIBUTES", "call_values", "read_policies", "read_policy"]
+__all__ = ["POLICY_ATTRIBUTES", "call_values", "read_policies", "read_policy", "read_slots"]
 
-POLICY_ATTRIBUTES = ("timeout", "attempts", "backoff", "breaker", "rate", "slots")
+POLICY_ATTRIBUTES = ("timeout", "attempts", "backoff", "breaker", "rate", "slots", "hedge")
 """What a policy can say."""
 
-EFFECT_LIMITS = {"breaker": "limits-here", "rate": "limits-here", "slots": "limits-here", "hedge": "hedge"}
-"""What this release does not build at effects and steps."""
 
-
-def read_policies(settings: Settings, *, limits: bool) -> PolicyValues:
-    """What `policies = [a, b]` says, the later winning; `limits`: whether breaker, rate and slots may stand here."""
-    items = settings.names("policies", "[patient]")
-    policies, _ = find_all(settings.context, items, PolicyInfo)
+def read_policies(settings: Settings) -> PolicyValues:
+    """What `policies = [a, b]` says, the later winning."""
+    policies, _ = find_all(settings.context, settings.names("policies", "[patient]"), PolicyInfo)
     merged = PolicyValues()
     for policy in policies:
         merged = policy.values.over(merged)
-    if not limits:
-        for item, policy in zip(items, policies, strict=False):
-            for name in ("breaker", "rate", "slots"):
-                if getattr(policy.values, name) is not None:
-                    where = f"{settings.place}, which `{policy.name}` brings along,"
-                    settings.context.unbuilt("limits-here", item, name=name, place=where)
-                    break
     return merged
 
 
-def read_policy(settings: Settings, *, limits: bool, policies: bool = True) -> PolicyValues:
+def read_policy(settings: Settings, *, policies: bool = True) -> PolicyValues:
     """The policy attributes of one place over its `policies`."""
     own = PolicyValues(
         timeout_us=settings.duration("timeout"),
         attempts=settings.count("attempts"),
         backoff=_backoff(settings),
-        breaker=_breaker(settings) if limits else None,
-        rate=settings.rate("rate") if limits else None,
-        slots=_slots(settings) if limits else None,
+        breaker=_breaker(settings),
+        rate=settings.rate("rate"),
+        slots=read_slots(settings),
+        hedge=_hedge(settings),
     )
-    return own.over(read_policies(settings, limits=limits)) if policies else own
+    return own.over(read_policies(settings)) if policies else own
 
 
-def _slots(settings: Settings) -> int | None:
+def read_slots(settings: Settings) -> tuple[int, int] | None:
+    """The least and the most slots: `8`, or `2..20`, which scales with the load."""
     expr = settings.expr("slots")
-    if isinstance(expr, Range):
-        settings.context.unbuilt("elastic", expr)
+    if not isinstance(expr, Range):
+        count = settings.count("slots")
+        return None if count is None else (count, count)
+    ends = [settings.count_of("slots", end) if not isinstance(end, Hole) else None for end in (expr.low, expr.high)]
+    least, most = ends
+    if least is None or most is None:
         return None
-    return settings.count("slots")
+    if most < least:
+        settings.out_of_range("slots", expr, f"{least}..{most}", "a range from few to many")
+        return None
+    return least, most
+
+
+_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+def _hedge(settings: Settings) -> Hedge | None:
+    expr = settings.expr("hedge")
+    if expr is None:
+        return None
+    expected = "`after(p95)` or `after(5s)`"
+    if not isinstance(expr, Call) or _callee(expr) != "after" or len(expr.args) != 1:
+        settings.wrong("hedge", expr, expected)
+        return None
+    arg = expr.args[0]
+    value = arg.value
+    if isinstance(value, Hole):
+        return None
+    if isinstance(value, Name) and value.text in _SHARES:
+        return Hedge(share=_SHARES[value.text])
+    if arg.label is not None or arg.key is not None or (isinstance(value, Name) and value.text[:1] == "p"):
+        settings.wrong("hedge", expr, expected)
+        return None
+    after_us = settings.duration_of("hedge", value)
+    return None if after_us is None else Hedge(after_us=after_us)
 
 
 # What a call such as `exponential(from: 500ms, to: 20s)` takes: name -> (type, needed, example)

@@ -8,9 +8,10 @@ from orchspec.compiler.attributes import Settings
 from orchspec.compiler.context import Env
 from orchspec.compiler.failures import read_on_failure
 from orchspec.compiler.loops import items_type, refuse_shadow, width_of
-from orchspec.compiler.model import Frame, LoopInfo, ScopeInfo, SlotKind
+from orchspec.compiler.model import Frame, LoopInfo, ScopeInfo, SlotKind, ToolInfo
+from orchspec.compiler.names import find_all
 from orchspec.compiler.places import SCOPE
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.policies import read_policy
 from orchspec.compiler.steps import refuse_fan_out
 from orchspec.compiler.types import INT, NOTHING, UNKNOWN, ListOf, Nothing, Type, optional
 from orchspec.grammar.syntax import Attribute, Budget, Node, Scope
@@ -25,8 +26,7 @@ def check_scope(blocks: Blocks, node: Scope, env: Env) -> Type:
     """Checks a scope of a block; gives the type of its name."""
     typer = blocks.typer
     items = [item for item in node.body if isinstance(item, Attribute | Budget)]
-    unbuilt = {"tools": "critical-section", **EFFECT_LIMITS}
-    settings = Settings(typer, SCOPE, items, unbuilt=unbuilt, env=env)
+    settings = Settings(typer, SCOPE, items, env=env)
     if node.loop is None:
         refuse_fan_out(settings, ("width", "need"))
     only_if = settings.expr("only_if")
@@ -39,8 +39,10 @@ def check_scope(blocks: Blocks, node: Scope, env: Env) -> Type:
         given.append((node.loop.name.text, "item", node.loop, UNKNOWN if shadows else kind))
     width = width_of(typer, settings, env) if node.loop is not None else None
     body = blocks.block(node, node.body, env.frame, given, env.at, None, env.facts)
-    info = ScopeInfo(node, body, budget=settings.budget, policy=read_policy(settings, limits=False), only_if=only_if)
+    info = ScopeInfo(node, body, budget=settings.budget, policy=read_policy(settings), only_if=only_if)
     typer.checked.scopes[node] = info
+    tools, _ = find_all(typer.context, settings.names("tools", "[ledger]"), ToolInfo)
+    info.tools = tuple(tools)
     info.urgency = settings.expr("urgency")
     if info.urgency is not None:
         typer.root(info.urgency, env, INT, "`urgency`")

@@ -26,7 +26,7 @@ from orchspec.compiler.model import (
 from orchspec.compiler.names import describe, find, find_all, is_opaque, unknown
 from orchspec.compiler.places import EFFECT_STEP, FAN_OUT, FLOW_STEP, SIGNAL_STEP, STEP
 from orchspec.compiler.plan import Budget
-from orchspec.compiler.policies import EFFECT_LIMITS, read_policy
+from orchspec.compiler.policies import read_policy
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
 from orchspec.grammar.diagnostics import Label
@@ -128,7 +128,7 @@ def _settings(typer: Typer, node: Step, target: object, env: Env) -> Settings:
             place = SIGNAL_STEP
         case _:
             place = STEP
-    settings = Settings(typer, place, node.settings, unbuilt=EFFECT_LIMITS, env=env)
+    settings = Settings(typer, place, node.settings, env=env)
     if isinstance(target, EffectInfo | FlowInfo | SignalInfo) and node.loop is None:
         refuse_fan_out(settings, ("width", "need"), f"this is {describe(target)}, and ")
     return settings
@@ -202,14 +202,14 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
         pattern = {"all": "all of", "some": "N of", "first": "first of"}[info.pattern]
         label = Label(node.loop.span, "the items")
         typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
-    step = read_policy(settings, limits=False)
+    info.own = read_policy(settings)
     budget = settings.budget or Budget()
     typer.context.candidates += len(agents)
     if typer.context.candidates > CANDIDATES_MAX:
         if typer.context.candidates - len(agents) <= CANDIDATES_MAX:  # told once
             typer.report.add(declaration_codes.TOO_MANY_CANDIDATES, by, limit=CANDIDATES_MAX)
         return
-    info.candidates = tuple(candidate(agent, step, budget) for agent in agents)
+    info.candidates = tuple(candidate(agent, info.own, budget) for agent in agents)
 
 
 def candidate(agent: AgentInfo, policy: PolicyValues, budget: Budget) -> CandidateInfo:
@@ -280,9 +280,11 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
         typer.root(urgency, env, INT, "`urgency`")
         info.urgency = urgency
     if info.effect is not None or info.signal is not None or info.flow is not None:
-        own = read_policy(settings, limits=False)
+        own = info.own = read_policy(settings)
         # Of the policies that a signal names it takes the timeout: the rest is about trying.
-        info.policy = PolicyValues(timeout_us=own.timeout_us) if info.signal is not None else own
+        if info.signal is not None:
+            own = info.own = PolicyValues(timeout_us=own.timeout_us)
+        info.policy = own
         if info.effect is not None:
             info.policy = own.over(info.effect.policy)
         if info.node.loop is not None:

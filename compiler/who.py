@@ -12,7 +12,7 @@ from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, ModelIn
 from orchspec.compiler.names import find_all
 from orchspec.compiler.places import AGENT
 from orchspec.compiler.plan import Budget
-from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
+from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy, read_slots
 from orchspec.compiler.types import MONEY
 from orchspec.grammar.syntax import Budget as BudgetNode
 from orchspec.grammar.syntax import Call, Name, Setting
@@ -29,12 +29,12 @@ def check_who(typer: Typer) -> None:
         if len(typer.report.diagnostics) > before:
             typer.context.vague.add(model)
     for policy in checked.policies.values():
-        settings = Settings(typer, "a policy", policy.node.settings, POLICY_ATTRIBUTES, unbuilt={"hedge": "hedge"})
-        policy.values = read_policy(settings, limits=True, policies=False)
+        settings = Settings(typer, "a policy", policy.node.settings, POLICY_ATTRIBUTES)
+        policy.values = read_policy(settings, policies=False)
     for tool in checked.tools.values():
         settings = Settings(typer, "a tool", tool.node.settings, ("rate", "slots"))
         tool.rate = settings.rate("rate")
-        tool.slots = settings.count("slots")
+        tool.slots = read_slots(settings)
     for agent in checked.agents.values():
         _agent(typer, agent)
 
@@ -56,7 +56,7 @@ def _model(typer: Typer, info: ModelInfo) -> None:
 
 
 _AGENT = ("models", "session", "tools", "effects", "policies", "skill", *POLICY_ATTRIBUTES)
-_AGENT_UNBUILT = {"context": "context", "fold": "fold", "hedge": "hedge"}
+_AGENT_UNBUILT = {"context": "context", "fold": "fold"}
 _HUMAN = ("policies", "skill", "timeout", "attempts", "backoff", "breaker", "rate", "slots")
 _NOT_HUMAN = {
     "models": "a person runs on no model",
@@ -82,9 +82,9 @@ def _agent(typer: Typer, info: AgentInfo) -> None:
         settings = Settings(typer, replace(AGENT, name=place), items, _AGENT, unbuilt=_AGENT_UNBUILT)
         if len(typer.report.diagnostics) > before:
             context.vague.add(info)
-    info.policy = read_policy(settings, limits=True)
+    info.policy = read_policy(settings)
     if info.kind == "human" and info.policy.slots is None:
-        info.policy = type(info.policy)(slots=1).over(info.policy)
+        info.policy = type(info.policy)(slots=(1, 1)).over(info.policy)
     before = len(typer.report.diagnostics)
     info.models, known = find_all(context, settings.names("models", "[large, small]"), ModelInfo)
     if not known or len(typer.report.diagnostics) > before or context.vague.intersection(info.models):

@@ -36,6 +36,7 @@ FAMILIES: Final = {
     "09": ("studies", "Profiles, scenarios and tests"),
     "10": ("unbuilt", "What this version does not run"),
     "11": ("messages", "Channels, sessions and evals"),
+    "12": ("shared", "What is shared and what is doubled"),
     "14": ("imports", "Imports"),
 }
 """The file and the title of each hundred of codes."""
@@ -208,12 +209,13 @@ drawn by place; `first: n` and `nth: n` count attempts on the target within a re
 orchestrator is away. `factor` multiplies a latency, `by` adds to it; `retry_after` is what a throttled caller is told
 to wait.
 
-What breaks the orchestrator (`crash`, `crash_loop`, `stale_lease`, `store_error`, `disk_full`, `torn`, `unsynced`) leaves
-one valid copy of the journal: a commit is durable as a whole or not at all, and what was acknowledged stays. `partition`
-lets nothing through to the target and back; `reorder` delays each message by up to `by`. `skew` sets the clock of the
-orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price` multiplies what
-attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output (`wrong`,
-`conflicting`) passes its contract; `inconsistent` is one that comes out otherwise when it is sent again after a crash.
+What breaks the orchestrator (`crash`, `crash_loop`, `stale_lease`, `store_error`, `disk_full`, `torn`, `unsynced`)
+leaves one valid copy of the journal: a commit is durable as a whole or not at all, and what was acknowledged stays.
+`partition` lets nothing through to the target and back; `reorder` delays each message by up to `by`. `skew` sets the
+clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
+multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output
+(`wrong`, `conflicting`) passes its contract; `inconsistent` is one that comes out otherwise when it is sent again after
+a crash.
 """
 
 

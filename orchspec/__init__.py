@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchspec.api import Spec, SpecError, load, simulate
+    from orchspec.api import Spec, SpecError, bounds, load, simulate
     from orchspec.runtime.app import App
-    from orchspec.runtime.errors import AttemptStopped, InDoubt, OrchError
+    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError
     from orchspec.runtime.result import RunResult
     from orchspec.runtime.task import EffectCall, Message, Output, Task
 
@@ -17,6 +17,7 @@ __all__ = [
     "App",
     "AttemptStopped",
     "EffectCall",
+    "EffectFailed",
     "InDoubt",
     "Message",
     "OrchError",
@@ -26,6 +27,7 @@ __all__ = [
     "SpecError",
     "Task",
     "__version__",
+    "bounds",
     "load",
     "simulate",
 ]
@@ -33,9 +35,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Spec", "SpecError", "load", "simulate"), "orchspec.api"),
+    **dict.fromkeys(("Spec", "SpecError", "bounds", "load", "simulate"), "orchspec.api"),
     "App": "orchspec.runtime.app",
-    **dict.fromkeys(("AttemptStopped", "InDoubt", "OrchError"), "orchspec.runtime.errors"),
+    **dict.fromkeys(("AttemptStopped", "EffectFailed", "InDoubt", "OrchError"), "orchspec.runtime.errors"),
     "RunResult": "orchspec.runtime.result",
     **dict.fromkeys(("EffectCall", "Message", "Output", "Task"), "orchspec.runtime.task"),
 }

@@ -1,4 +1,4 @@
-"""The Python interface to specs: `load` one, `simulate` one."""
+"""The Python interface to specs: `load` one, tell its `bounds`, `simulate` it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.grammar.diagnostics import Diagnostic
 
-__all__ = ["Spec", "SpecError", "load", "simulate"]
+__all__ = ["Spec", "SpecError", "bounds", "load", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,19 @@ def load(path: str | Path, settings: Mapping[str, str] | None = None) -> Spec:
 
         raise SpecError(render_all(compiled.errors).rstrip("\n"), compiled.diagnostics)
     return Spec(compiled.plan, compiled.diagnostics, compiled.folder)
+
+
+def bounds(spec: Spec | Plan) -> dict[str, Any]:
+    """The least and the most that each flow of a spec takes: the document of `orch bounds --json`.
+
+    Args:
+        spec: what `load` gives, or a plan.
+    """
+    from orchspec.compiler.bounds import bounds_of
+    from orchspec.compiler.bounds.document import as_document
+
+    plan = spec.plan if isinstance(spec, Spec) else spec
+    return as_document(plan, bounds_of(plan))
 
 
 def simulate(spec: Spec | Plan, scenario: str | None = None, **settings: Any) -> dict[str, Any]:

@@ -10,16 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchspec.runtime.app import App
-    from orchspec.runtime.errors import AttemptStopped, InDoubt, OrchError
+    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError
     from orchspec.runtime.result import RunResult
     from orchspec.runtime.task import EffectCall, Message, Output, Task
 
-__all__ = ["App", "AttemptStopped", "EffectCall", "InDoubt", "Message", "OrchError", "Output", "RunResult", "Task"]
+__all__ = [
+    "App",
+    "AttemptStopped",
+    "EffectCall",
+    "EffectFailed",
+    "InDoubt",
+    "Message",
+    "OrchError",
+    "Output",
+    "RunResult",
+    "Task",
+]
 
 _HOMES = {
     "App": "orchspec.runtime.app",
     "AttemptStopped": "orchspec.runtime.errors",
     "EffectCall": "orchspec.runtime.task",
+    "EffectFailed": "orchspec.runtime.errors",
     "InDoubt": "orchspec.runtime.errors",
     "Message": "orchspec.runtime.task",
     "OrchError": "orchspec.runtime.errors",

@@ -4,7 +4,8 @@ It never runs a task and is never busy.
 
 A pure object beside the kernel, spoken to by messages: `request`, `release`, `hold`, `wake`. It owns a *pool* for
 each agent, tool and person: slots, a token bucket, a breaker, a queue. A grant takes all that a task needs at once (a
-slot, a token, the session), from one of several candidates.
+slot, a token, the session), from one of several candidates. Steps and effects with limits of their own have a pool
+too, a *gate*.
 
 Rules.
 1. Nothing that is free is kept from anyone who waits for it: whatever frees something grants it in the same call.
@@ -15,17 +16,25 @@ Rules.
 4. An open breaker holds requests and consumes no attempt; after its rest it lets one probe through.
 5. Rates are token buckets with continuous refill. A bucket starts full, but empty after a crash (nobody knows what
    was spent).
+6. Gates are passed before one stands in the queue of an agent, always in the order in which they were named, and what
+   was passed is held meanwhile. Nobody waits for a gate while holding an agent, so there is no circle.
+7. A critical section takes all its tools at once, each whole: nobody else uses one of them until it is released. At
+   the head of a queue it keeps those behind waiting, so it cannot starve; it is let in as soon as all its tools are
+   unused, wherever it stands in their queues. Of two that want the same tool, who asked first goes first.
+8. Slots that scale with the load change by the rule in `elastic`.
 
-Whatever becomes possible by time alone (a token, the end of a breaker's rest) is announced by `next_wake_us`: the
-driver calls `wake` then.
+Whatever becomes possible by time alone (a token, the end of a breaker's rest, a slot that has started) is announced by
+`next_wake_us`: the driver calls `wake` then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from orchspec.runtime.pools import Pool, Request
+from orchspec.runtime.elastic import Elastic
+from orchspec.runtime.granting import Granting, queues_of
+from orchspec.runtime.grants import Grant, Held, PoolObserver
+from orchspec.runtime.pools import Bucket, Pool, Request
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Breaker, Plan, Rate
@@ -36,73 +45,42 @@ AGE_US: Final = 60_000_000
 """How much earlier a request counts to have been made for each step of urgency."""
 
 
-class PoolObserver(Protocol):
-    """Who measures pools: told of every request and every grant, with times in microseconds.
-
-    `names` are the pools that a request names: who may take the task.
-    """
-
-    def requested(self, names: tuple[str, ...], now_us: int) -> None:
-        """A request begins to wait, for no time at all if something is free."""
-
-    def granted(self, names: tuple[str, ...], pool: str, made_us: int, now_us: int) -> None:
-        """A request made at `made_us` got a slot of `pool`."""
-
-    def withdrawn(self, names: tuple[str, ...], made_us: int, now_us: int) -> None:
-        """A request made at `made_us` leaves without a grant."""
-
-    def held(self, pool: str, now_us: int) -> None:
-        """After a crash a grant counts as taken again."""
-
-    def released(self, pool: str, taken_us: int, now_us: int) -> None:
-        """A slot taken at `taken_us` came free."""
-
-
-class Grant:
-    """What a request got.
-
-    `pool` for (run, place, attempt), after `waited_us` for `waited_for` (slot, rate, breaker, session, or nothing).
-    """
-
-    __slots__ = ("attempt", "place", "pool", "run", "waited_for", "waited_us")
-
-    def __init__(self, run: str, place: int, attempt: int, pool: str, waited_us: int, waited_for: str) -> None:
-        self.run = run
-        self.place = place
-        self.attempt = attempt
-        self.pool = pool
-        self.waited_us = waited_us
-        self.waited_for = waited_for
-
-
-class Dispatcher:
+class Dispatcher(Granting):
     """All pools of one engine. Times are integer microseconds; the caller hands in the present."""
 
     def __init__(self, plan: Plan, observer: PoolObserver | None = None) -> None:
-        self.observer = observer
-        self.pools: dict[str, Pool] = {}
-        self._timed: list[Pool] = []
-        self._requests: dict[tuple[str, int, int], Request] = {}
-        self._grants: dict[tuple[str, int, int], tuple[Pool, str | None, int]] = {}
-        self._sessions: dict[str, tuple[str, int, int]] = {}
-        self._parked: dict[str, list[Request]] = {}
-        self._sequence = 0
+        Granting.__init__(self, observer)
         self.admit(plan)
 
     def admit(self, plan: Plan) -> None:
         """Learn the pools of one more plan; of a pool that is known already the limits stay as they are."""
         for agent in plan.agents.values():
-            slots = agent.slots_max if agent.slots_max is not None else (1 if agent.kind == "human" else None)
-            self._add(agent.name, slots, agent.rate, agent.breaker)
+            most = agent.slots_max if agent.slots_max is not None else (1 if agent.kind == "human" else None)
+            self._add(agent.name, agent.slots_min, most, agent.rate, agent.breaker)
         for tool in plan.tools.values():
-            self._add(tool.name, tool.slots, tool.rate, None)
+            self._add(tool.name, tool.slots_min, tool.slots, tool.rate, None)
+        for name, gate in plan.gates.items():
+            self._add(name, gate.slots_min, gate.slots_max, gate.rate, gate.breaker, observed=False)
 
-    def _add(self, name: str, slots: int | None, rate: Rate | None, breaker: Breaker | None) -> None:
+    def _add(
+        self,
+        name: str,
+        least: int | None,
+        most: int | None,
+        rate: Rate | None,
+        breaker: Breaker | None,
+        *,
+        observed: bool = True,
+    ) -> None:
         if name in self.pools:
             return
-        pool = Pool(name, len(self.pools), slots, rate, breaker)
+        bucket = Bucket(rate) if rate is not None else None
+        pool = Pool(name, len(self.pools), most, bucket, breaker, observed=observed)
+        if most is not None and least is not None and least < most:
+            pool.elastic = Elastic(least, most)
+            pool.slots = least
         self.pools[name] = pool
-        if rate is not None or breaker is not None:
+        if rate is not None or breaker is not None or pool.elastic is not None:
             self._timed.append(pool)
 
     # -------------------------------------------------------------- messages
@@ -118,196 +96,197 @@ class Dispatcher:
         prefer: str = "in_order",
         urgency: int = 0,
         sessions: tuple[str, ...] = (),
+        gates: tuple[str, ...] = (),
+        watch: tuple[str, tuple[float, ...]] | None = None,
     ) -> Grant | None:
-        """Ask for one of `candidates`; returns the grant if it is there at once, else the request waits."""
+        """Ask for one of `candidates`; returns the grant if it is there at once, else the request waits.
+
+        `gates` are passed first. `watch` is what the work is, and for each candidate which quantile of its times the
+        grant is to tell (0: none).
+        """
         pools = tuple([self.pools[name] for name in candidates])
         rank = now_us - urgency * AGE_US
-        request = Request(run, place, attempt, candidates, pools, prefer, rank, sessions, now_us)
-        if self.observer is not None:
-            self.observer.requested(candidates, now_us)
-        chosen = self._choose(request, now_us)
-        if chosen is not None:
-            return self._grant(request, chosen, now_us)
-        self._requests[run, place, attempt] = request
-        self._enqueue(request)
-        return None
+        request = Request(run, place, attempt, candidates, pools, prefer, rank, sessions, now_us, watch)
+        self._before(request, gates)
+        return self._ask(request, now_us)
+
+    def enter(
+        self,
+        run: str,
+        place: int,
+        attempt: int,
+        tools: tuple[str, ...],
+        now_us: int,
+        *,
+        gates: tuple[str, ...] = (),
+    ) -> Grant | None:
+        """Ask for a critical section: all of `tools` at once, and for nobody else until it is released."""
+        pools = tuple([self.pools[name] for name in tools])
+        request = Request(run, place, attempt, tools, pools, "in_order", now_us, (), now_us)
+        request.section = True
+        self._before(request, gates)
+        return self._ask(request, now_us)
+
+    def _before(self, request: Request, gates: tuple[str, ...]) -> None:
+        """Let a request pass these gates first."""
+        if gates:
+            stages = [(self.pools[name],) for name in gates]
+            request.later = (*stages[1:], request.pools)
+            request.pools = stages[0]
+
+    def call(
+        self, run: str, place: int, attempt: int, tool: str, now_us: int, *, section: tuple[int, int] | None = None
+    ) -> Grant | None:
+        """Ask for one call of a tool; within the critical section that holds it (place and attempt), from its hands."""
+        held = self._grants.get((run, *section)) if section is not None else None
+        pool = held.inner[tool] if held is not None else self.pools[tool]
+        return self._ask(Request(run, place, attempt, (tool,), (pool,), "in_order", now_us, (), now_us), now_us)
 
     def release(self, run: str, place: int, attempt: int, outcome: str, now_us: int) -> list[Grant]:
         """Close a grant (`ok`, `failed`, `stopped`) or withdraw a request; returns what that made possible."""
         key = (run, place, attempt)
+        grants: list[Grant] = []
         request = self._requests.pop(key, None)
         if request is not None:
-            self._left(request)
-            if self.observer is not None:
-                self.observer.withdrawn(request.names, request.made_us, now_us)
-            return []
+            self._withdraw(request, now_us, grants)
+            if self._sections:
+                self._serve_sections(now_us, grants)
+            return grants
         held = self._grants.pop(key, None)
         if held is None:
-            return []
-        pool, session, taken_us = held
-        pool.busy -= 1
+            return grants
+        pool = held.pool
+        if pool is None:
+            self._leave_section(held, now_us, grants)
+            self._free_gates(held, outcome, key, now_us, grants)
+            if self._sections:
+                self._serve_sections(now_us, grants)
+            return grants
         if outcome == "ok":
             # An exponentially weighted mean, for `prefer = fastest`; integers, so that it is the same everywhere.
-            took_us = now_us - taken_us
+            took_us = now_us - held.taken_us
             pool.speed_us = took_us if pool.speed_us == 0 else (7 * pool.speed_us + took_us) // 8
-        if pool.breaker is not None:
-            pool.observe(outcome, now_us, key)
-        if self.observer is not None:
-            self.observer.released(pool.name, taken_us, now_us)
-        grants: list[Grant] = []
-        if session is not None:
-            self._free_session(session, now_us, grants)
+            if held.contract is not None:
+                self._latencies.add(pool.name, held.contract, took_us)
+        self._free(pool, outcome, key, now_us)
+        if self.observer is not None and pool.observed:
+            self.observer.released(pool.name, held.taken_us, now_us)
+        if held.session is not None:
+            self._free_session(held.session, now_us, grants)
         if pool.waiting:
             self._serve(pool, now_us, grants)
+        if held.gates:
+            self._free_gates(held, outcome, key, now_us, grants)
+        if self._sections:
+            self._serve_sections(now_us, grants)
         return grants
 
-    def hold(self, run: str, place: int, attempt: int, agent: str, now_us: int, *, session: bool) -> None:
+    def _free_gates(
+        self, held: Held, outcome: str, key: tuple[str, int, int], now_us: int, grants: list[Grant]
+    ) -> None:
+        for gate in held.gates:
+            self._free(gate, outcome, key, now_us)
+            self._serve(gate, now_us, grants)
+
+    def _withdraw(self, request: Request, now_us: int, grants: list[Grant]) -> None:
+        self._left(request)
+        if self.observer is not None and request.observed:
+            for names in queues_of(request):
+                self.observer.withdrawn(names, request.made_us, now_us)
+        for gate in request.passed:
+            self._free(gate, "stopped", (request.run, request.place, request.attempt), now_us)
+            self._serve(gate, now_us, grants)
+        if request.whole:  # and past its gates
+            # It may have kept others waiting, at the head of each of its queues.
+            self._sections.remove(request)
+            for pool in request.pools:
+                self._serve(pool, now_us, grants)
+
+    def hold(
+        self, run: str, place: int, attempt: int, agent: str, now_us: int, *, session: bool, gates: tuple[str, ...] = ()
+    ) -> None:
         """After a crash: a grant that the journal says is open counts as taken again."""
         pool = self.pools[agent]
-        pool.busy += 1
-        name = f"{run}/{agent}" if session else None
-        if name is not None:
-            self._sessions[name] = (run, place, attempt)
-        self._grants[run, place, attempt] = (pool, name, now_us)
-        if self.observer is not None:
+        held = Held(pool, now_us, tuple([self.pools[name] for name in gates]))
+        if session:
+            held.session = f"{run}/{agent}"
+            self._sessions[held.session] = (run, place, attempt)
+        self._grants[run, place, attempt] = held
+        for each in (pool, *held.gates):
+            self._hold_slot(each, now_us)
+        if self.observer is not None and pool.observed:
             self.observer.held(agent, now_us)
 
+    def _hold_slot(self, pool: Pool, now_us: int) -> None:
+        pool.busy += 1
+        if pool.elastic is not None and pool.elastic.held(pool):
+            self._resized(pool, now_us)
+
+    def hold_section(
+        self, run: str, place: int, attempt: int, tools: tuple[str, ...], now_us: int, *, gates: tuple[str, ...] = ()
+    ) -> None:
+        """After a crash: a critical section that the journal says is open has its tools again."""
+        pools = tuple([self.pools[name] for name in tools])
+        passed = tuple([self.pools[name] for name in gates])
+        self._enter_section((run, place, attempt), pools, passed, now_us)
+        for gate in passed:
+            self._hold_slot(gate, now_us)
+        if self.observer is not None:
+            for pool in pools:
+                self.observer.held(pool.name, now_us)
+
     def recover(self, outcomes: list[tuple[int, str, str]], now_us: int) -> None:
-        """After a crash: buckets start empty, breakers fold recent outcomes (time, agent, outcome), oldest first."""
+        """After a crash: buckets start empty, breakers fold recent outcomes (time, pool, outcome), oldest first."""
         for pool in self.pools.values():
-            if pool.rate is not None:
-                pool.drain(now_us)
-        for at_us, agent, outcome in sorted(outcomes):
-            pool = self.pools[agent]
-            if pool.breaker is not None:
-                if pool.open_until_us is not None and at_us >= pool.open_until_us:
-                    pool.probe = _FOLDED
-                pool.observe(outcome, at_us, _FOLDED)
+            if pool.bucket is not None:
+                pool.bucket.drain(now_us)
+        for at_us, name, outcome in sorted(outcomes):
+            known = self.pools.get(name)  # a critical section has no pool of its own
+            if known is not None and known.breaker is not None:
+                if known.open_until_us is not None and at_us >= known.open_until_us:
+                    known.probe = _FOLDED
+                known.observe(outcome, at_us, _FOLDED)
 
     def forget(self, run: str, now_us: int) -> list[Grant]:
         """A run was halted: nothing of it waits or is held any more; returns what that made possible for others."""
         grants: list[Grant] = []
         for key in [key for key in self._requests if key[0] == run]:
-            self.release(*key, "stopped", now_us)
+            grants += self.release(*key, "stopped", now_us)
         for key in [key for key in self._grants if key[0] == run]:
             grants += self.release(*key, "stopped", now_us)
-        return grants
+        return [grant for grant in grants if grant.run != run]
 
     def wake(self, now_us: int) -> list[Grant]:
         """Time has passed: grant what it made possible."""
         grants: list[Grant] = []
-        for pool in self._timed:
+        for pool in list(self._timed):
+            if pool.elastic is not None and pool.elastic.pass_time(pool, now_us):
+                self._resized(pool, now_us)
             if pool.waiting:
                 self._serve(pool, now_us, grants)
+        if self._sections:
+            self._serve_sections(now_us, grants)
         return grants
 
     def next_wake_us(self, now_us: int) -> int | None:
         """When time alone will make something possible, or None."""
         soonest: int | None = None
         for pool in self._timed:
+            if pool.elastic is not None:
+                at_us = pool.elastic.wake_us(pool)
+                if at_us is not None and (soonest is None or at_us < soonest):
+                    soonest = at_us
             if pool.waiting:
                 at_us = pool.wake_us(now_us)
-                if at_us is not None and (soonest is None or at_us < soonest):
+                if at_us is not None and (soonest is None or at_us < soonest) and not self._kept(pool):
                     soonest = at_us
         return soonest
 
-    # -------------------------------------------------------------- choosing
-
-    def _choose(self, request: Request, now_us: int) -> Pool | None:
-        best: Pool | None = None
-        best_score = 0.0
-        for pool in request.pools:
-            if pool.waiting and pool.head(self._requests) not in (None, request):
-                request.waited_for = request.waited_for or pool.blocked_by(now_us) or "slot"
-                continue
-            if request.sessions and pool.name in request.sessions and f"{request.run}/{pool.name}" in self._sessions:
-                request.waited_for = request.waited_for or "session"
-                continue
-            blocked = pool.blocked_by(now_us)
-            if blocked:
-                request.waited_for = request.waited_for or blocked
-                continue
-            if len(request.pools) == 1 or request.prefer == "in_order":
-                return pool
-            score = _SCORES[request.prefer](pool)
-            if best is None or score < best_score:
-                best, best_score = pool, score
-        return best
-
-    def _grant(self, request: Request, pool: Pool, now_us: int) -> Grant:
-        key = (request.run, request.place, request.attempt)
-        pool.take(key)
-        pool.turn = self._sequence = self._sequence + 1
-        session = f"{request.run}/{pool.name}" if pool.name in request.sessions else None
-        if session is not None:
-            self._sessions[session] = key
-        self._grants[key] = (pool, session, now_us)
-        waited_us = now_us - request.made_us
-        if self.observer is not None:
-            self.observer.granted(request.names, pool.name, request.made_us, now_us)
-        waited_for = request.waited_for if waited_us else ""
-        return Grant(request.run, request.place, request.attempt, pool.name, waited_us, waited_for)
-
-    # -------------------------------------------------------------- waiting
-
-    def _enqueue(self, request: Request) -> None:
-        # Who waits for a session of its run only must not stand in the way of others: it waits beside the queue.
-        busy = [name for name in request.sessions if f"{request.run}/{name}" in self._sessions]
-        self._sequence += 1
-        for pool in request.pools:
-            if pool.name in busy:
-                self._parked.setdefault(f"{request.run}/{pool.name}", []).append(request)
-            else:
-                pool.push(request, self._sequence)
-
-    def _left(self, request: Request) -> None:
-        for pool in request.pools:
-            parked = self._parked.get(f"{request.run}/{pool.name}")
-            if parked is not None and request in parked:
-                parked.remove(request)
-            else:
-                pool.waiting -= 1
-
-    def _free_session(self, session: str, now_us: int, grants: list[Grant]) -> None:
-        del self._sessions[session]
-        parked = self._parked.pop(session, None)
-        if not parked:
-            return
-        agent = session.rpartition("/")[2]
-        pool = self.pools[agent]
-        for request in parked:
-            self._sequence += 1
-            pool.push(request, self._sequence)
-        self._serve(pool, now_us, grants)
-
-    def _serve(self, pool: Pool, now_us: int, grants: list[Grant]) -> None:
-        while pool.waiting:
-            request = pool.head(self._requests)
-            if request is None:
-                return
-            if pool.name in request.sessions and f"{request.run}/{pool.name}" in self._sessions:
-                pool.advance()
-                pool.waiting -= 1
-                self._parked.setdefault(f"{request.run}/{pool.name}", []).append(request)
-                continue
-            if pool.blocked_by(now_us):
-                return
-            pool.advance()
-            del self._requests[request.run, request.place, request.attempt]
-            self._left(request)
-            grants.append(self._grant(request, pool, now_us))
+    def _kept(self, pool: Pool) -> bool:
+        """Whether a section is next, which no time alone lets in."""
+        head = pool.head(self._requests)
+        return head is not None and head.whole
 
 
 _FOLDED: Final = ("", 0, 0)
 """Stands for the probe of a breaker while recent outcomes are folded, which do not say whose they were."""
-
-
-def _load(pool: Pool) -> float:
-    return pool.busy / pool.slots if pool.slots is not None else float(pool.busy)
-
-
-_SCORES: Final[dict[str, Callable[[Pool], float]]] = {
-    "least_busy": _load,
-    "fastest": lambda pool: float(pool.speed_us),
-    "round_robin": lambda pool: float(pool.turn),
-}

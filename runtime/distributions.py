@@ -45,10 +45,13 @@ __all__ = [
     "compile_time",
     "compile_whole",
     "mean_of",
+    "quantile_us",
 ]
 
 KINDS: Final = frozenset(FAMILIES)
 """The names of all distributions."""
+_MONOTONE: Final = frozenset({"fixed", "uniform", "normal", "lognormal", "exponential", "gamma", "pareto"})
+"""Those whose sampler of one uniform is their quantile function."""
 SECOND_US: Final = 1_000_000
 PICO_PER_USD: Final = 10**12
 
@@ -74,6 +77,11 @@ def compile_dist(dist: Dist, data: Data | None = None, *, scale: float = 1.0) ->
 def compile_time(dist: Dist, data: Data | None = None) -> Callable[[float], int]:
     """A sampler of durations in whole microseconds, 0 where the distribution is below; columns hold seconds."""
     return build_whole(dist, Use(data or {}, float(SECOND_US)), 0)
+
+
+def quantile_us(dist: Dist, share: float) -> int | None:
+    """The time in microseconds that `share` of draws lie below, or None for a law that has no closed form for it."""
+    return compile_time(dist)(share) if dist[0] in _MONOTONE else None
 
 
 def compile_cost(dist: Dist, data: Data | None = None) -> Callable[[float], int]:

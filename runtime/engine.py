@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from orchspec.runtime.committer import GroupCommitter
-from orchspec.runtime.dispatcher import Dispatcher, Grant, PoolObserver
+from orchspec.runtime.dispatcher import Dispatcher
+from orchspec.runtime.grants import Grant, PoolObserver
 from orchspec.runtime.journal.records import LedgerRow, QuestionRow, ReuseRow, RunRow
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
@@ -51,6 +52,7 @@ from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.ledger import Answer, Ledger, ReuseTable
 from orchspec.runtime.recording import EventRecord, Folded
 from orchspec.runtime.signals import Arrival, SignalTable
+from orchspec.runtime.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,19 +64,6 @@ __all__ = ["TOOL_CALLS", "Engine", "Timers"]
 
 TOOL_CALLS: Final = 1 << 32
 """Attempt numbers of tool calls start here: a call is a request of its own, beside that of the task."""
-
-
-class Timers(Protocol):
-    """Where a driver keeps timers. Arming again moves a timer; dropping one that is not there is nothing."""
-
-    def arm(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
-        """Post TimerFired for it at `at_us`."""
-
-    def drop(self, run: str, place: int, timer: str) -> None:
-        """Forget it."""
-
-    def tool_granted(self, grant: Grant) -> None:
-        """A tool call that waited may go on; `grant.attempt` is that of `Engine.call_tool`."""
 
 
 Posted = tuple[str, Event, int | None]
@@ -170,7 +159,9 @@ class Engine:
     def call_tool(self, run: str, place: int, attempt: int, call: int, tool: str, now: int) -> Grant | None:
         """A slot and a token of a tool, for one call of an attempt: at once, or later by `Timers.tool_granted`."""
         key = TOOL_CALLS + (attempt << 16) + call
-        return self.dispatcher.request(run, place, key, (tool,), now)
+        kernel = self.kernels.get(run)
+        section = kernel.section(place, tool) if kernel is not None else None
+        return self.dispatcher.call(run, place, key, tool, now, section=section)
 
     def end_tool_call(self, run: str, place: int, attempt: int, call: int, now: int) -> None:
         """The call is over, or is not wanted any more."""
@@ -240,7 +231,9 @@ class Engine:
             if grant.attempt >= TOOL_CALLS:
                 self.timers.tool_granted(grant)
             else:
-                event = TaskEnrolled(now, grant.place, grant.attempt, grant.pool, grant.waited_us, grant.waited_for)
+                event = TaskEnrolled(
+                    now, grant.place, grant.attempt, grant.pool, grant.waited_us, grant.waited_for, grant.usual_us
+                )
                 self.inbox.append((grant.run, event, None))
 
     # -------------------------------------------------------------- inner commands
@@ -249,7 +242,17 @@ class Engine:
         if self._held_back is not None:
             self._held_back.append((run, kernel, seq, command))
             return
-        grant = self.dispatcher.request(
+        if command.prefer == "whole":
+            grant = self.dispatcher.enter(
+                run, command.place, command.attempt, command.candidates, self.now, gates=command.gates
+            )
+        else:
+            grant = self._ask(run, command)
+        if grant is not None:
+            self._granted((grant,))
+
+    def _ask(self, run: str, command: RequestGrant) -> Grant | None:
+        return self.dispatcher.request(
             run,
             command.place,
             command.attempt,
@@ -258,12 +261,16 @@ class Engine:
             prefer=command.prefer,
             urgency=command.urgency,
             sessions=command.sessions,
+            gates=command.gates,
+            watch=command.watch,
         )
-        if grant is not None:
-            self._granted((grant,))
 
     def _hold(self, run: str, _kernel: Kernel, _seq: int, command: HoldGrant) -> None:
-        self.dispatcher.hold(run, command.place, command.attempt, command.agent, self.now, session=command.session)
+        where = (run, command.place, command.attempt)
+        if command.tools:
+            self.dispatcher.hold_section(*where, command.tools, self.now, gates=command.gates)
+        else:
+            self.dispatcher.hold(*where, command.agent, self.now, session=command.session, gates=command.gates)
 
     def _release(self, run: str, _kernel: Kernel, _seq: int, command: ReleaseGrant) -> None:
         grants = self.dispatcher.release(run, command.place, command.attempt, command.outcome, self.now)

@@ -158,6 +158,20 @@ class NotAllowed(OrchError):
     code = "not_allowed"
 
 
+class EffectFailed(OrchError):
+    """An effect that an agent asked for was not done, or nobody knows whether it was.
+
+    `reason` tells which: `effect_refused`, `effect_conflict` (this task, or somebody else, did it with other
+    arguments), `bad_receipt` (it was done, and what came back is no receipt), `in_doubt`.
+    """
+
+    code = "effect_failed"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class AttemptStopped(OrchError):
     """Raised inside a handler whose attempt was told to stop: let it pass, nothing of the attempt counts any more."""
 

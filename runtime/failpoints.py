@@ -21,6 +21,7 @@ POINTS: Final = (
     "before_effect",
     "after_effect",
     "before_acknowledge",
+    "receipt_given",
     "before_result",
 )
 """In the order of a run:
@@ -32,6 +33,7 @@ POINTS: Final = (
 `before_effect` its intent is durable, nothing is sent;
 `after_effect` the target has done it, the reply was not handed on;
 `before_acknowledge` the outcome of an effect is durable, not acted on;
+`receipt_given` an agent got the receipt of an effect, its task has not ended;
 `before_result` the end of a run is durable, nobody was told.
 """
 

@@ -26,7 +26,7 @@ from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.values import Codecs, ContractCodec, EffectCodec, InvalidValue, SignalCodec, Unverified
 from orchspec.runtime.makers import Draw
 
-__all__ = ["Breakage", "Draw", "InputMaker", "Maker", "broken", "make_inputs"]
+__all__ = ["ArgumentMaker", "Breakage", "Draw", "InputMaker", "Maker", "broken", "make_inputs"]
 
 Breakage: TypeAlias = Literal["garbage", "truncated", "empty", "oversize", "wrong", "conflicting"]
 _TURNS: Final[dict[str, float]] = {"wrong": 0.5, "conflicting": 0.25}
@@ -246,6 +246,32 @@ class InputMaker:
         values: dict[str, Any] = {}
         self._fill(values, [], draw, 0)
         return {name: encode(values[name]) for name, encode in self._encoders.items() if name in values}
+
+
+class ArgumentMaker:
+    """Makes what an agent gives an effect that it asks for: all but what comes from its contract, and defaults.
+
+    Args:
+        plan: the plan.
+        effect: the name of an effect of it.
+        bound: the parameters that come from the contract, as of `Program.bound`.
+        data: the columns that distributions read.
+    """
+
+    def __init__(self, plan: Plan, effect: str, bound: list[tuple[str, int, int]], data: Data | None = None) -> None:
+        params = plan.effects[effect].params
+        known = Codecs(plan)
+        self._encoders = {param.name: known.of(param.type).encode for param in params}
+        made = [param for param in params if param.default is None]
+        purposes = {param.name: INPUT + index for index, param in enumerate(params)}
+        self._given = [param.name for param in made if param.name not in {name for name, _, _ in bound}]
+        self._fill = Builder(plan, data, 0).fields(params, [], {}, purposes, [param.name for param in made])
+
+    def make(self, draw: Draw) -> dict[str, Any]:
+        """Arguments by name, JSON of the edge; `draw` as of `Maker.make`."""
+        values: dict[str, Any] = {}
+        self._fill(values, [], draw, 0)
+        return {name: self._encoders[name](values[name]) for name in self._given}
 
 
 def make_inputs(plan: Plan, flow_name: str, given: Mapping[str, Dist], draw: Draw) -> dict[str, Any]:

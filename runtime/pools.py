@@ -1,7 +1,7 @@
-"""Pools: an agent, a tool or a person with its slots, its token bucket, its breaker and its queue.
+"""Pools: an agent, a tool, a person or a gate with its slots, its token bucket, its breaker and its queue.
 
-Between runs the queue is fair: runs take turns (start-time fair queueing, Goyal et al. 1996, with unit costs). Within
-a run the order is that of `rank`.
+A gate is the pool of a step or an effect that has limits of its own. Between runs the queue is fair: runs take turns
+(start-time fair queueing, Goyal et al. 1996, with unit costs). Within a run the order is that of `rank`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,39 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Breaker, Rate
+    from orchspec.runtime.elastic import Elastic
 
-__all__ = ["Pool", "Request"]
+__all__ = ["Bucket", "Pool", "Request"]
 
 _FINISH_LEAST: Final = 64
 """So many runs whose turn has passed are remembered before it is looked which of them matter."""
 
 
 class Request:
-    """Something that waits for one of `pools`."""
+    """Something that waits for one of `pools`; for a gate first, and then for the pools of its `later` stages.
 
-    __slots__ = ("attempt", "made_us", "names", "place", "pools", "prefer", "rank", "run", "sessions", "waited_for")
+    `passed` are the gates behind it, which it holds. `section`: what it wants behind them is all of `pools` at once,
+    `whole`, with nobody else in them. `watch`: what is asked, and for each candidate which quantile of its times is
+    wanted.
+    """
+
+    __slots__ = (
+        "attempt",
+        "later",
+        "made_us",
+        "names",
+        "observed",
+        "passed",
+        "place",
+        "pools",
+        "prefer",
+        "rank",
+        "run",
+        "section",
+        "sessions",
+        "waited_for",
+        "watch",
+    )
 
     def __init__(
         self,
@@ -35,6 +57,7 @@ class Request:
         rank: int,
         sessions: tuple[str, ...],
         made_us: int,
+        watch: tuple[str, tuple[float, ...]] | None = None,
     ) -> None:
         self.run = run
         self.place = place
@@ -46,6 +69,16 @@ class Request:
         self.sessions = sessions
         self.made_us = made_us
         self.waited_for = ""
+        self.watch = watch
+        self.later: tuple[tuple[Pool, ...], ...] = ()
+        self.passed: tuple[Pool, ...] = ()
+        self.section = False
+        self.observed = pools[0].observed
+
+    @property
+    def whole(self) -> bool:
+        """Whether it waits for all of `pools` by now."""
+        return self.section and not self.later
 
 
 class _Turn:
@@ -58,42 +91,81 @@ class _Turn:
         self.heap: list[tuple[int, int, Request]] = []
 
 
+class Bucket:
+    """The tokens of a rate. Counted in units of 1/per_us of a token, so that refilling is exact in integers."""
+
+    __slots__ = ("at_us", "count", "per_us", "tokens")
+
+    def __init__(self, rate: Rate) -> None:
+        self.count = rate.count
+        self.per_us = rate.per_us
+        self.tokens = rate.count * rate.per_us
+        self.at_us = 0
+
+    def lacking(self, now_us: int) -> int:
+        """What is missing for one more token, in its units: nothing, or less, if there is one."""
+        # A clock that was set back gains nothing, now or when it has caught up.
+        if now_us > self.at_us:
+            self.tokens = min(self.tokens + (now_us - self.at_us) * self.count, self.count * self.per_us)
+            self.at_us = now_us
+        return self.per_us - self.tokens
+
+    def drain(self, now_us: int) -> None:
+        """After a crash it counts as empty."""
+        self.tokens = 0
+        self.at_us = now_us
+
+
 class Pool:
-    """An agent, a tool or a person: slots, bucket, breaker, queue."""
+    """An agent, a tool, a person or a gate: slots, bucket, breaker, queue.
+
+    `slots` is what it has now (None: no limit); where that changes with the load, `elastic` says how. `observed`:
+    whether those who measure are told of it. `locked`: a critical section has it to itself.
+    """
 
     __slots__ = (
         "breaker",
+        "bucket",
         "busy",
+        "elastic",
         "failures",
         "finish",
         "finish_most",
         "index",
+        "locked",
         "name",
+        "observed",
         "open_until_us",
         "order",
         "probe",
-        "rate",
         "slots",
         "speed_us",
-        "tokens",
-        "tokens_at_us",
         "turn",
         "turns",
         "virtual",
         "waiting",
     )
 
-    def __init__(self, name: str, index: int, slots: int | None, rate: Rate | None, breaker: Breaker | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        index: int,
+        slots: int | None,
+        bucket: Bucket | None,
+        breaker: Breaker | None,
+        *,
+        observed: bool = True,
+    ) -> None:
         self.name = name
         self.index = index
         self.slots = slots
-        self.rate = rate
+        self.bucket = bucket
         self.breaker = breaker
+        self.observed = observed
+        self.elastic: Elastic | None = None
+        self.locked = False
         self.busy = 0
         self.waiting = 0
-        # Tokens are counted in units of 1/per_us of a token, so that refilling is exact in integers.
-        self.tokens = rate.count * rate.per_us if rate is not None else 0
-        self.tokens_at_us = 0
         self.failures: deque[int] = deque()
         self.open_until_us: int | None = None
         # Whose outcome decides, once the breaker has rested; tasks from before it opened say nothing about that.
@@ -109,53 +181,41 @@ class Pool:
     # -------------------------------------------------------------- what is free
 
     def blocked_by(self, now_us: int) -> str:
-        """What keeps this pool from taking one more: slot, breaker, rate, or nothing."""
+        """What keeps this pool from taking one more: section, slot, breaker, rate, or nothing."""
+        if self.locked:
+            return "section"
         if self.slots is not None and self.busy >= self.slots:
             return "slot"
         if self.open_until_us is not None and (now_us < self.open_until_us or self.probe is not None):
             return "breaker"
-        rate = self.rate
-        if rate is not None:
-            self._refill(rate, now_us)
-            if self.tokens < rate.per_us:
-                return "rate"
+        if self.bucket is not None and self.bucket.lacking(now_us) > 0:
+            return "rate"
         return ""
-
-    def _refill(self, rate: Rate, now_us: int) -> None:
-        # A clock that was set back gains nothing, now or when it has caught up.
-        if now_us > self.tokens_at_us:
-            gained = (now_us - self.tokens_at_us) * rate.count
-            self.tokens = min(self.tokens + gained, rate.count * rate.per_us)
-            self.tokens_at_us = now_us
 
     def take(self, key: tuple[str, int, int]) -> None:
         """Take a slot, a token, and the probe of a breaker that has rested."""
         self.busy += 1
-        if self.rate is not None:
-            self.tokens -= self.rate.per_us
+        if self.bucket is not None:
+            self.bucket.tokens -= self.bucket.per_us
         if self.open_until_us is not None:
             self.probe = key
-
-    def drain(self, now_us: int) -> None:
-        """After a crash the bucket counts as empty."""
-        self.tokens = 0
-        self.tokens_at_us = now_us
+        if self.elastic is not None:
+            self.elastic.taken(self)
 
     def wake_us(self, now_us: int) -> int | None:
         """When time alone frees something here for those who wait: now, or later (None: it does not)."""
-        if not self.waiting or (self.slots is not None and self.busy >= self.slots):
+        if not self.waiting or self.locked or (self.slots is not None and self.busy >= self.slots):
             return None
         at_us = now_us
         if self.open_until_us is not None:
             if self.probe is not None:
                 return None
             at_us = max(at_us, self.open_until_us)
-        rate = self.rate
-        if rate is not None:
-            self._refill(rate, now_us)
-            lacking = rate.per_us - self.tokens
+        bucket = self.bucket
+        if bucket is not None:
+            lacking = bucket.lacking(now_us)
             if lacking > 0:
-                at_us = max(at_us, now_us + -(-lacking // rate.count))
+                at_us = max(at_us, now_us + -(-lacking // bucket.count))
         return at_us
 
     def observe(self, outcome: str, now_us: int, key: tuple[str, int, int]) -> None:

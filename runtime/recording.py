@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
-from orchspec.runtime.kernel.commands import Command, ReleaseGrant, command_text
+from orchspec.runtime.kernel.commands import Command, ReleaseGrant, RequestGrant, command_text
 from orchspec.runtime.kernel.events import EVENT_TYPES, Event, RunStarted, TaskEnrolled, event_body, event_from_body
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.table import ImpossibleEvent
@@ -106,7 +106,8 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
     Raises ReplayMismatch at the first record that the plan does not reproduce, CorruptStore for one that is none.
     """
     kernel = Kernel(plan, run)
-    agents: dict[tuple[int, int], str] = {}
+    agents: dict[tuple[int, int], tuple[str, ...]] = {}
+    gates: dict[tuple[int, int], tuple[str, ...]] = {}
     outcomes: list[tuple[int, str, str]] = []
     seq = 0
     for record in records:
@@ -125,12 +126,16 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
         seq = record.seq
         _compare(run, record, EventRecord(run, seq, event, kernel, commands))
         if isinstance(event, TaskEnrolled):
-            agents[event.place, event.attempt] = event.agent
+            where = event.place, event.attempt
+            agents[where] = (event.agent, *gates.pop(where, ()))
         for command in commands:
-            if isinstance(command, ReleaseGrant) and command.outcome != "stopped":
-                agent = agents.pop((command.place, command.attempt), None)
-                if agent is not None:
-                    outcomes.append((event.time, agent, command.outcome))
+            if isinstance(command, RequestGrant):
+                if command.gates:
+                    gates[command.place, command.attempt] = command.gates
+            elif isinstance(command, ReleaseGrant):
+                held = agents.pop((command.place, command.attempt), ())
+                if command.outcome != "stopped":
+                    outcomes.extend((event.time, pool, command.outcome) for pool in held)
     return Folded(kernel, seq, outcomes)
 
 

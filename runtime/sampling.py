@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any, Final
 
 from orchspec.compiler.plan import Plan, Profile
-from orchspec.runtime.distributions import Data, compile_cost, compile_count, compile_time
+from orchspec.runtime.distributions import Data, compile_cost, compile_count, compile_dist, compile_time
 from orchspec.runtime.draws import (
     CALLS,
     COST,
+    EFFECTS,
     FAILURE,
     GARBAGE,
     LATENCY,
@@ -29,7 +30,7 @@ from orchspec.runtime.draws import (
 )
 from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.program import program_of
-from orchspec.runtime.made import Maker
+from orchspec.runtime.made import ArgumentMaker, Maker
 
 __all__ = ["CALLS_MAX", "AgentSampler", "Sampled", "call_moments"]
 
@@ -43,7 +44,8 @@ class Sampled:
 
     `output` is JSON of the edge: one that the contract accepts, one that it refuses where `garbage`, None where
     `failed` or `never`. Tokens and cost are None where the profile does not say (the kernel then prices or estimates).
-    `calls` are (tool, how often), sorted by tool. `never`: nobody ever answers; it is drawn for people only.
+    `calls` are (tool, how often), sorted by tool; `effects` are (microseconds since the start, effect, arguments by
+    name but those that its key reads), in order of time. `never`: nobody ever answers; it is drawn for people only.
     """
 
     latency_us: int
@@ -54,6 +56,7 @@ class Sampled:
     tokens_out: int | None = None
     cost_pico: int | None = None
     calls: list[tuple[str, int]] = field(default_factory=list)
+    effects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     never: bool = False
 
 
@@ -72,7 +75,9 @@ class AgentSampler:
     __slots__ = (
         "_calls",
         "_cost",
+        "_asks",
         "_data",
+        "_effects",
         "_failure",
         "_garbage",
         "_latency",
@@ -96,6 +101,8 @@ class AgentSampler:
         self._tokens_out = compile_count(profile.tokens_out, data) if profile.tokens_out is not None else None
         self._cost = compile_cost(profile.cost, data) if profile.cost is not None else None
         self._calls = [(tool, compile_count(profile.calls[tool], data)) for tool in sorted(profile.calls)]
+        self._effects = [(name, compile_dist(profile.effects[name], data)) for name in sorted(profile.effects)]
+        self._asks: dict[tuple[str, str], ArgumentMaker | None] = {}
         self._failure = profile.failure
         self._garbage = profile.garbage
         self._never = profile.never
@@ -131,6 +138,8 @@ class AgentSampler:
                 (tool, min(count(uniform(key, attempt, CALLS + index)), CALLS_MAX))
                 for index, (tool, count) in enumerate(self._calls)
             ]
+        if self._effects:
+            sampled.effects = self._asked(contract, sampled.latency_us, key, attempt)
         if self._never and uniform(key, attempt, NEVER) < self._never:
             sampled.never = True
         elif self._failure and uniform(key, attempt, FAILURE) < self._failure:
@@ -141,6 +150,23 @@ class AgentSampler:
         else:
             sampled.output = self.maker(contract).make(inputs, partial(uniform, key, attempt), menu)
         return sampled
+
+    def _asked(self, contract: str, latency_us: int, key: int, attempt: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """The effects that an attempt asks for; at a contract that does not hand over a key it cannot be asked."""
+        asked = []
+        for index, (name, happens) in enumerate(self._effects):
+            if (name, contract) not in self._asks:
+                bound = program_of(self.plan).bound(name, contract)
+                self._asks[name, contract] = (
+                    None if bound is None else ArgumentMaker(self.plan, name, bound, self._data)
+                )
+            maker = self._asks[name, contract]
+            if maker is not None and happens(uniform(key, attempt, EFFECTS + index)):
+                at_us = int(latency_us * uniform(key, attempt, EFFECTS + 0x4000 + index))
+                # What it asks for does not depend on the attempt: a retry that asks for something else conflicts.
+                asked.append((at_us, name, maker.make(partial(uniform, mix(key, EFFECTS + index), 1))))
+        asked.sort(key=lambda each: each[:2])
+        return asked
 
     def send(self, key: int, attempt: int) -> Sampled:
         """One send of an effect: its latency and whether the target refuses it; what it gives back says `receipt`."""

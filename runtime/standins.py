@@ -130,10 +130,16 @@ class StandIns:
 
     async def _work(self, task: Task, sampled: Sampled) -> None:
         start_us = self._clock.now_us()
-        for after_us, tool in call_moments(sampled, task.draw_key, task.attempt):
-            if tool in task.tools:
+        moments: list[tuple[int, str, dict[str, Any] | None]] = [
+            (at_us, tool, None) for at_us, tool in call_moments(sampled, task.draw_key, task.attempt)
+        ]
+        for after_us, name, args in sorted([*moments, *sampled.effects], key=lambda moment: moment[:2]):
+            if args is not None:
                 await self._until(start_us + after_us)
-                async with task.tool(tool):
+                await task.effect(name, **args)
+            elif name in task.tools:
+                await self._until(start_us + after_us)
+                async with task.tool(name):
                     pass
         await self._until(start_us + sampled.latency_us)
 
@@ -206,7 +212,7 @@ def columns_needed(plan: Plan) -> set[tuple[str, str]]:
     for profile in plan.profiles.values():
         for dist in (profile.latency, profile.tokens_in, profile.tokens_out, profile.cost):
             found |= columns_of(dist) if dist is not None else set()
-        for group in (profile.calls, profile.output):
+        for group in (profile.calls, profile.effects, profile.output):
             for dist in group.values():
                 found |= columns_of(dist)
     return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from orchspec.runtime.errors import AttemptStopped, NotAllowed
 
@@ -121,6 +121,9 @@ class Powers(Protocol):
     async def send(self, channel: str, args: dict[str, Any]) -> None:
         """Post a message; returns once it is durable. Raises NotAllowed where it is refused."""
 
+    async def effect(self, name: str, args: dict[str, Any]) -> Any:
+        """Do an effect; returns its receipt. Raises NotAllowed, EffectFailed."""
+
     def progress(self, share: float, note: str) -> None:
         """A heartbeat."""
 
@@ -193,6 +196,7 @@ class Task:
         turns_left: how many rounds a lead has, this one included, or how many hops a peer; None for others.
         inbox: messages on channels that are bound to this task, in the order in which they were sent.
         channels: the channels that the agent may send on.
+        effects: the effects that the agent may do.
         inner: the inputs in the form of the plan, in order (for stand-ins).
         draw_key: the place as a number for draws (for stand-ins).
         asked_us: when a person was asked first, microseconds since the epoch (for stand-ins).
@@ -220,6 +224,7 @@ class Task:
     turns_left: int | None = None
     inbox: list[Message] = field(default_factory=list)
     channels: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
     inner: list[Any] = field(default_factory=list, repr=False)
     draw_key: int = field(default=0, repr=False)
     asked_us: int = field(default=0, repr=False)
@@ -259,9 +264,30 @@ class Task:
             )
         return ToolCall(self.powers, name)
 
-    def effect(self, name: str, **arguments: Any) -> Awaitable[Any]:
-        """Refused: an agent does effects only where the spec declares `effects` for it, which no spec can yet."""
-        self._refuse(f"do the effect {name!r}", "make it a step of the flow")
+    def effect(self, name: str, /, **arguments: Any) -> Any:
+        """Do a declared effect: `receipt = await task.effect("refund", why="late")`; in a synchronous handler no await.
+
+        What the effect's key reads is that of the contract and may be left out. What this task has done already, in an
+        earlier attempt or before a crash too, is not done again: its receipt is given again. If the task fails, it is
+        undone. The time until it is known what became of it is that of the attempt.
+
+        Raises:
+            NotAllowed: the spec does not let this agent do it here, or the arguments are not those of the effect.
+            EffectFailed: it was refused, conflicts with what was done before, or is in doubt for good.
+            AttemptStopped: the attempt was told to stop; let it pass.
+        """
+        if name not in self.effects:
+            may = f"it may do {', '.join(self.effects)}" if self.effects else "it may do none"
+            hint = f"give it `effects = [{name}]` in the spec"
+            raise NotAllowed(f"the agent {self.agent} may not do the effect {name!r} ({may}); {hint}")
+        doing = self.powers.effect(name, arguments)
+        return doing if self._is_on_loop() else asyncio.run_coroutine_threadsafe(doing, self.powers.loop).result()
+
+    def _is_on_loop(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self.powers.loop
+        except RuntimeError:
+            return False
 
     def send(self, channel: str, /, **arguments: Any) -> Awaitable[None]:
         """Say something on a channel: `await task.send("news", note="…")`, or, in a synchronous handler, without await.
@@ -278,16 +304,8 @@ class Task:
             raise NotAllowed(
                 f"the agent {self.agent} may not send on the channel {channel!r} ({may}); name it in the `from` of one"
             )
-        loop = self.powers.loop
         sending = self.powers.send(channel, arguments)
-        try:
-            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is loop:
+        if self._is_on_loop():
             return sending
-        asyncio.run_coroutine_threadsafe(sending, loop).result()
+        asyncio.run_coroutine_threadsafe(sending, self.powers.loop).result()
         return _Done()
-
-    def _refuse(self, what: str, instead: str) -> NoReturn:
-        raise NotAllowed(f"the agent {self.agent} may not {what}: the spec does not declare it; {instead}")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import TOOL, uniform
 from orchspec.runtime.engine import TOOL_CALLS
-from orchspec.runtime.kernel.events import CostReported, TaskFailed, TaskFulfilled, TaskStopped
+from orchspec.runtime.kernel.events import CostReported, EffectRequested, TaskFailed, TaskFulfilled, TaskStopped
 from orchspec.runtime.sampling import Sampled, call_moments
 
 if TYPE_CHECKING:
     from orchspec.runtime.dispatcher import Grant
-    from orchspec.runtime.kernel.commands import RunTask, StopTask
+    from orchspec.runtime.kernel.commands import AnswerCall, RunTask, StopTask
     from orchspec.simulator.clock import Clock
     from orchspec.simulator.faults import Strike
 
@@ -34,7 +34,19 @@ _ToolKey = tuple[str, int, int]
 class _Attempt:
     """An attempt under way."""
 
-    __slots__ = ("calls", "command", "done", "key", "latency_us", "left_us", "run", "sampled", "since_us", "strike")
+    __slots__ = (
+        "asking",
+        "calls",
+        "command",
+        "done",
+        "key",
+        "latency_us",
+        "left_us",
+        "run",
+        "sampled",
+        "since_us",
+        "strike",
+    )
 
     def __init__(self, run: str, command: RunTask, key: int, sampled: Sampled, strike: Strike | None, now: int) -> None:
         self.run = run
@@ -45,7 +57,8 @@ class _Attempt:
         self.since_us = now
         self.latency_us = sampled.latency_us
         self.left_us = 0
-        self.calls: list[tuple[int, str]] = []
+        self.calls: list[tuple[int, str, dict[str, Any] | None]] = []
+        self.asking: Strike | bool = False
         self.done = False
 
 
@@ -59,8 +72,8 @@ class Attempts:
         self._tools: dict[_ToolKey, tuple[_Attempt, str, Strike | None]] = {}
 
     def moves(self, run: str) -> bool:
-        """Whether an attempt of the run is at work."""
-        return any(key[0] == run for key in self._under_way)
+        """Whether an attempt of the run is at work, and does not wait for an effect."""
+        return any(key[0] == run and not attempt.asking for key, attempt in self._under_way.items())
 
     def crash(self) -> None:
         """The process that called the agents is gone, and what it held with it."""
@@ -87,15 +100,24 @@ class Attempts:
         if strike is not None:
             self._strike(attempt, strike)
         self._under_way[run, place, number] = attempt
-        if sampled.calls and not (strike is not None and strike.throttled):
-            moments = [call for call in call_moments(sampled, key, number) if call[1] in clock.cast.scarce]
-            if moments:
-                scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
-                attempt.calls = [(int(at * scale), tool) for at, tool in reversed(moments)]
+        if (sampled.calls or sampled.effects) and not (strike is not None and strike.throttled):
+            attempt.calls = self._moments(attempt, number)
+            if attempt.calls:
                 self._go_on(attempt, 0)
                 return
         event = self._env.timeout(attempt.latency_us, attempt)
         event.callbacks.append(self._due)
+
+    def _moments(self, attempt: _Attempt, number: int) -> list[tuple[int, str, dict[str, Any] | None]]:
+        """What the attempt asks of others on its way, the last first: calls of tools, and effects with arguments."""
+        sampled = attempt.sampled
+        scarce = self._clock.cast.scarce
+        moments: list[tuple[int, str, dict[str, Any] | None]] = [*sampled.effects]
+        if sampled.calls:
+            moments += [(at, tool, None) for at, tool in call_moments(sampled, attempt.key, number) if tool in scarce]
+        moments.sort(key=lambda moment: moment[:2], reverse=True)
+        scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
+        return [(int(at * scale), name, args) for at, name, args in moments]
 
     def _strike(self, attempt: _Attempt, strike: Strike) -> None:
         command, sampled = attempt.command, attempt.sampled
@@ -229,7 +251,10 @@ class Attempts:
         clock = self._clock
         engine = clock.engine
         assert engine is not None
-        at_us, tool = attempt.calls.pop()
+        at_us, tool, args = attempt.calls.pop()
+        if args is not None:
+            self._ask(attempt, tool, args)
+            return
         command = attempt.command
         call = len(attempt.calls)
         strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
@@ -244,6 +269,39 @@ class Attempts:
         grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
             self.tool_granted(grant)
+
+    # -------------------------------------------------------------- effects
+
+    def _ask(self, attempt: _Attempt, effect: str, args: dict[str, Any]) -> None:
+        """The agent asks for an effect, and waits for its receipt."""
+        clock = self._clock
+        engine = clock.engine
+        assert engine is not None
+        command = attempt.command
+        call = len(attempt.calls)
+        strike = clock.faults.strike_deed(command.agent, attempt.key, (command.attempt << 10) + call, clock.now)
+        if strike is not None and strike.dies_before:
+            self._fail(attempt, "agent_crashed", "the agent died before its effect", share=self._share(attempt))
+            return
+        attempt.asking = strike if strike is not None else True
+        where = (command.place, command.attempt, command.dispatch)
+        engine.post(attempt.run, EffectRequested(clock.now, *where, call, effect, args))
+
+    def answered(self, run: str, command: AnswerCall) -> None:
+        """What became of the effect that an agent asked for: it goes on, or fails for want of it."""
+        attempt = self._under_way.get((run, command.place, command.attempt))
+        if attempt is None or not attempt.asking or attempt.command.dispatch != command.dispatch:
+            return
+        strike, attempt.asking = attempt.asking, False
+        if command.problem is not None:
+            self._fail(attempt, "agent_error", command.problem, share=self._share(attempt))
+        elif not isinstance(strike, bool) and strike.dies_after:
+            self._fail(attempt, "agent_crashed", "the agent died after its effect", share=self._share(attempt))
+        else:
+            self._go_on(attempt, attempt.left_us)
+
+    def _share(self, attempt: _Attempt) -> float:
+        return attempt.left_us / attempt.latency_us if attempt.latency_us else 1.0
 
     def tool_granted(self, grant: Grant) -> None:
         """A tool is taken for as long as its profile says, and the attempt goes on with its work."""

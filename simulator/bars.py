@@ -66,11 +66,15 @@ class _Reader:
         match event:
             case TaskEnrolled():
                 path = kernel.path(event.place)
+                agent = event.agent if event.agent in self.plan.agents else ""
                 if isinstance(kernel.places[event.place], EvalTask):
                     self.asides.add(path)
                 if event.waited_us:
-                    self._bar(path, event.agent, "queue", now - event.waited_us, now, ok=True)
-                self._attempts[event.place, event.attempt] = (path, event.agent, now)
+                    self._bar(path, agent, "queue", now - event.waited_us, now, ok=True)
+                if agent:
+                    self._attempts[event.place, event.attempt] = (path, agent, now)
+                elif event.place in self._effects:
+                    self._effects[event.place] = (path, now)
             case TaskFulfilled() | TaskFailed() | QuestionAnswered() | TaskStopped():
                 self._end_attempt(event.place, event.attempt, now, ok=_went_well(record))
             case EffectClaimed():

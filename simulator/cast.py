@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.compiler.plan import Profile
 from orchspec.runtime.distributions import columns_of, compile_time
 from orchspec.runtime.draws import uniform
+from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.sampling import AgentSampler
 from orchspec.runtime.tables import TableError, read_columns
 
@@ -31,10 +32,12 @@ class Cast:
         self.data = data
         self.players = {name: AgentSampler(plan, name, data) for name in [*plan.agents, *plan.effects, *plan.signals]}
         self.tools = {name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in plan.tools}
+        # Whether a tool is taken whole is known where the plan is compiled: then all tools take part.
+        sections = program_of(plan).sections
         self.scarce = frozenset(
             name
             for name, tool in plan.tools.items()
-            if tool.slots is not None or tool.rate is not None or name in tools_struck
+            if sections or tool.slots is not None or tool.rate is not None or name in tools_struck
         )
         orchestrator = plan.profiles.get("orchestrator")
         write = orchestrator.journal_write if orchestrator is not None else None

@@ -126,7 +126,7 @@ class Clock:
             RunTask: self.attempts.begin,
             AskPerson: self.people.ask,
             **self.signals.acts,
-            AnswerCall: lambda _run, _command: None,  # nobody here waits for it
+            AnswerCall: self.attempts.answered,
             StopTask: self._stop,
             TryEffect: self.targets.send,
             CheckEffect: self.targets.check,

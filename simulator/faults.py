@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
     from orchspec.runtime.made import Breakage
 
-__all__ = ["CRASH_POINTS", "Crash", "Faults", "Strike"]
+__all__ = ["BUILT", "CRASH_POINTS", "Crash", "Faults", "Strike"]
 
 SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
@@ -54,6 +54,8 @@ class Strike:
     again: Breakage | Literal["same"] | None = None
     timer_us: int = 0
     timer_twice: bool = False
+    dies_before: bool = False
+    dies_after: bool = False
 
     def slowed(self, latency_us: int) -> int:
         """How long it takes instead."""
@@ -102,6 +104,7 @@ class Faults:
 
     def __init__(self, faults: Sequence[Fault], without: Collection[str] = ()) -> None:
         self._of: dict[str, list[tuple[int, Fault]]] = {}
+        self._of_deeds: dict[str, list[tuple[int, Fault]]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
         self.breakdowns: list[Breakdown] = []
@@ -114,7 +117,8 @@ class Faults:
             if fault.name in BREAKDOWNS:
                 self.breakdowns.append(Breakdown(index, fault.name, fault.args))
             elif fault.name != "crash":
-                self._of.setdefault(fault.target, []).append((index, fault))
+                of = self._of_deeds if fault.name in _AT_DEEDS else self._of
+                of.setdefault(fault.target, []).append((index, fault))
 
     @property
     def strikes_timers(self) -> bool:
@@ -150,7 +154,13 @@ class Faults:
 
     def strike(self, target: str, key: int, attempt: int, now_us: int) -> Strike | None:
         """What strikes an attempt on `target` that begins now; None where nothing does."""
-        aimed = self._of.get(target)
+        return self._strike(self._of.get(target), key, attempt, now_us)
+
+    def strike_deed(self, agent: str, key: int, number: int, now_us: int) -> Strike | None:
+        """What strikes an agent that is about to do an effect now."""
+        return self._strike(self._of_deeds.get(agent), key, number, now_us)
+
+    def _strike(self, aimed: list[tuple[int, Fault]] | None, key: int, attempt: int, now_us: int) -> Strike | None:
         if aimed is None:
             return None
         strike: Strike | None = None
@@ -187,7 +197,7 @@ class Faults:
     def windows(self, end_us: int) -> list[FaultMark]:
         """When the dated faults hold, up to `end_us`, for charts; crashes mark themselves when they strike."""
         marks = list(self.marks)
-        for aimed in self._of.values():
+        for aimed in (*self._of.values(), *self._of_deeds.values()):
             for _, fault in aimed:
                 marks.extend(_windows(fault, end_us))
         return sorted(marks, key=lambda mark: (mark.at_s, mark.name, mark.target))
@@ -319,6 +329,17 @@ def _delay(strike: Strike, args: dict[str, Any]) -> None:
     strike.delay_us += args["by"]
 
 
+def _crash_before_effect(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.dies_before = True
+
+
+def _crash_after_effect(strike: Strike, _args: dict[str, Any]) -> None:
+    strike.dies_after = True
+
+
+_AT_DEEDS: Final = frozenset({"crash_before_effect", "crash_after_effect"})
+"""Faults that strike when an agent does an effect, not when its attempt begins."""
+
 _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "fail": _fail,
     "garbage": _broken("garbage"),
@@ -346,4 +367,8 @@ _EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "lose_ack": _lose_ack,
     "duplicate": _duplicate,
     "delay": _delay,
+    "crash_before_effect": _crash_before_effect,
+    "crash_after_effect": _crash_after_effect,
 }
+BUILT: Final = frozenset({*_EFFECTS, *BREAKDOWNS, "crash", "jump", "skew", "store_busy"})
+"""Every fault that is carried out here, or by `crashes`, `breakdowns`, `timing` and `writing`."""

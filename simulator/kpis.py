@@ -295,12 +295,12 @@ def _overhead(measures: Measures, _: str | None) -> Estimate:
 
 @_kpi("utilization", "share", "pool")
 def _utilization(measures: Measures, target: str | None) -> Estimate:
-    """Busy share of the slots."""
+    """Busy share of the slots that were there."""
     if any(pool.slots is None for pool in measures.pools if pool.name == target):
         return est.undefined("unlimited slots are never busy")
     return measures.pool_ratio(
         lambda pool, section: pool.busy.total(section.from_s, section.to_s),
-        lambda pool, section: (pool.slots or 0) * section.length_s,
+        lambda pool, section: pool.slot_seconds(section.from_s, section.to_s),
         lambda pool: pool.name == target,
     ).clamped(0.0, 1.0)
 

@@ -27,14 +27,18 @@ class Meter:
         self._queues: dict[tuple[str, ...], PoolObservation] = {}
         self._waiting: dict[tuple[str, ...], dict[int, int]] = {}
         self._busy: dict[str, dict[int, int]] = {}
+        self._elastic: dict[str, int] = {}
         for agent in plan.agents.values():
             slots = agent.slots_max if agent.slots_max is not None else (1 if agent.kind == "human" else None)
-            self._add(agent.name, agent.kind, slots)
+            self._add(agent.name, agent.kind, agent.slots_min, slots)
         for tool in plan.tools.values():
-            self._add(tool.name, "tool", tool.slots)
+            self._add(tool.name, "tool", tool.slots_min, tool.slots)
 
-    def _add(self, name: str, kind: str, slots: int | None) -> None:
-        self._pools[name] = PoolObservation(name, kind, slots, self._bin_s)
+    def _add(self, name: str, kind: str, least: int | None, slots: int | None) -> None:
+        pool = self._pools[name] = PoolObservation(name, kind, slots, self._bin_s)
+        if least is not None and slots is not None and least < slots:
+            self._elastic[name] = least
+            pool.resize(0.0, least)
 
     def _queue(self, names: tuple[str, ...]) -> PoolObservation:
         queue = self._queues.get(names)
@@ -84,6 +88,10 @@ class Meter:
         self._pools[pool].release((now_us + self.offset_us) / SECOND, taken_us / SECOND)
         _less(self._busy[pool], taken_us)
 
+    def resized(self, pool: str, slots: int, now_us: int) -> None:
+        """See `PoolObserver`."""
+        self._pools[pool].resize((now_us + self.offset_us) / SECOND, slots)
+
     def _take(self, pool: str, now_us: int) -> None:
         now_us += self.offset_us
         self._pools[pool].take(now_us / SECOND)
@@ -103,6 +111,8 @@ class Meter:
                 for _ in range(count):
                     self._pools[pool].release(now_s, taken_us / SECOND)
             busy.clear()
+        for pool, least in self._elastic.items():
+            self._pools[pool].resize(now_s, least)
 
     def settle(self, now_us: int) -> None:
         """An isolated run has ended: nothing waits and nothing is held any more."""

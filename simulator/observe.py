@@ -163,11 +163,13 @@ class PoolObservation:
 
     __slots__ = (
         "_busy_since_s",
+        "_capacity_since_s",
         "_queue_since_s",
         "abandoned_s",
         "arrivals",
         "busy",
         "busy_slots",
+        "capacity",
         "grants",
         "held_s",
         "kind",
@@ -176,6 +178,7 @@ class PoolObservation:
         "name",
         "queue",
         "slots",
+        "slots_now",
         "takes",
         "wait_s",
     )  # fmt: skip
@@ -183,7 +186,8 @@ class PoolObservation:
     def __init__(self, name: str, kind: str, slots: int | None, bin_s: float, members: tuple[str, ...] = ()) -> None:
         """Start with nothing seen.
 
-        `kind` is agent, dispatcher, human, tool or pool; `slots` is `None` if unlimited; `bin_s` is the width of the
+        `kind` is agent, dispatcher, human, tool or pool; `slots` is `None` if unlimited, and the most if they follow
+        the load (then `resize` says how many there are, from the beginning on); `bin_s` is the width of the
         bins in seconds, the same for all pools of a scenario; `members` defaults to the pool's own name.
         """
         self.name = name
@@ -204,7 +208,11 @@ class PoolObservation:
         #: by the instant of taking
         self.takes = Series(bin_s)
         self.held_s = Series(bin_s)
+        #: slot-seconds that were there to be busy, where their number changes
+        self.capacity: Series | None = None
+        self.slots_now = slots or 0
         self._busy_since_s = 0.0
+        self._capacity_since_s = 0.0
         self._queue_since_s = 0.0
 
     def enqueue(self, now_s: float) -> None:
@@ -233,8 +241,25 @@ class PoolObservation:
         self.takes.add(taken_s, slots)
         self.held_s.add(taken_s, slots * (now_s - taken_s))
 
+    def resize(self, now_s: float, slots: int) -> None:
+        """There are so many slots from now on."""
+        if self.capacity is None:
+            self.capacity = Series(self.busy.bin_s)
+        elif self.slots_now:
+            self.capacity.spread(self._capacity_since_s, now_s, self.slots_now)
+        self._capacity_since_s = now_s
+        self.slots_now = slots
+
+    def slot_seconds(self, from_s: float, to_s: float) -> float:
+        """How long slots were there to be busy, all together."""
+        if self.capacity is None:
+            return (self.slots or 0) * (to_s - from_s)
+        return self.capacity.total(from_s, to_s)
+
     def close(self, now_s: float) -> None:
         """Book the integrals up to `now_s`: call once when the replication ends."""
+        if self.capacity is not None:
+            self.resize(now_s, self.slots_now)
         self._count_queue(now_s, 0)
         self._count_busy(now_s, 0)
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from orchspec.compiler.checks.advice import missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
+from orchspec.compiler.checks.doubles import early_ends, hedged_work
 from orchspec.compiler.checks.effects import deeds_of_agents, keys_in_loops, nothing_to_revert, raced_deeds
 from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
+from orchspec.compiler.checks.sections import sections
 from orchspec.compiler.checks.times import times_that_do_not_fit
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
@@ -29,6 +31,9 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     keys_in_loops,
     nothing_to_revert,
     read_evals,
+    hedged_work,
+    early_ends,
+    sections,
     deeds_of_agents,
     raced_deeds,
     reservations,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchspec.compiler.checks.calls import called_first
 from orchspec.compiler.codes import budgets as codes
 from orchspec.compiler.constants import written
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import AgentInfo, BlockInfo, CandidateInfo, FlowInfo, StepInfo
+from orchspec.compiler.model import AgentInfo, BlockInfo, CandidateInfo, FlowInfo, OnFailureInfo, StepInfo
 from orchspec.compiler.plan import Budget
 from orchspec.compiler.report import word
 from orchspec.compiler.types import MONEY
@@ -17,7 +17,7 @@ from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import Attribute, Node, Peers, Repeat, Route, Scope, State, Step, Supervise, budgets
 
-__all__ = ["best_case", "reservations"]
+__all__ = ["best_case", "limit_span", "reservations"]
 
 
 # ------------------------------------------------------------------ reservations
@@ -116,7 +116,7 @@ def _reserve(context: Context, step: StepInfo, candidate: CandidateInfo, caps: _
                 reserved=_amount(limit, amount),
                 limit=_amount(limit, cap.value),
                 place=cap.name,
-                labels=[Label(_limit_span(cap.node, limit), "the limit")],
+                labels=[Label(limit_span(cap.node, limit), "the limit")],
                 notes=[f"`budget` at {candidate.agent.name} caps what one attempt may take"],
             )
             return True
@@ -132,7 +132,7 @@ def _unreservable(context: Context, step: StepInfo, candidate: CandidateInfo, li
         agent.node.name,
         agent=agent.name,
         limit=limit,
-        labels=[Label(_limit_span(node, limit), "the budget"), Label(_by(step), "here it works under it")],
+        labels=[Label(limit_span(node, limit), "the budget"), Label(_by(step), "here it works under it")],
         notes=[f"{reason}; add `budget {{ {'cost <= $0.10' if limit == 'cost' else 'tokens <= 20k'} }}` to it"],
     )
 
@@ -159,7 +159,8 @@ def _by(step: StepInfo) -> Span:
     return by.span if by is not None else step.node.work.span
 
 
-def _limit_span(node: Node, name: str) -> Span:
+def limit_span(node: Node, name: str) -> Span:
+    """Where a limit of a flow, scope or step stands."""
     items: Sequence[Node] = getattr(node, "body", ()) or getattr(node, "settings", ())
     for budget in budgets(items):
         for limit in budget.limits:
@@ -188,7 +189,7 @@ def _compare(context: Context, budget: Budget, least: int, node: Node, place: st
     if budget.attempts is not None and least > budget.attempts:
         context.report.add(
             codes.BELOW_BEST_CASE,
-            _limit_span(node, "attempts"),
+            limit_span(node, "attempts"),
             place=place,
             limit=word(budget.attempts, "attempt"),
             best=word(least, "task"),
@@ -206,6 +207,8 @@ def _least_tasks(context: Context, block: BlockInfo, flows: Mapping[FlowInfo, in
             total += _tasks(context.checked.steps[statement], flows)
         elif isinstance(statement, State) and statement.kind != "initial":
             continue  # no run need come there
+        elif isinstance(statement, Scope) and _may_be_missing(context.checked.scopes[statement].on_failure):
+            continue
         elif isinstance(statement, Repeat | State) or (isinstance(statement, Scope) and statement.loop is None):
             inner = context.checked.blocks.get(statement)
             total += 0 if inner is None else _least_tasks(context, inner, flows)
@@ -215,13 +218,18 @@ def _least_tasks(context: Context, block: BlockInfo, flows: Mapping[FlowInfo, in
     return min(total, _TASKS_MAX)
 
 
+def _may_be_missing(chain: Iterable[OnFailureInfo]) -> bool:
+    """Whether a run goes on without the result, so that its best case may do without the work."""
+    return any(link.kind in ("skip", "use") for link in chain)
+
+
 def _tasks(step: StepInfo, flows: Mapping[FlowInfo, int]) -> int:
-    if step.only_if is not None or step.loop is not None:
+    if step.only_if is not None or step.loop is not None or _may_be_missing(step.on_failure):
         return 0
     if step.flow is not None:
         return flows.get(step.flow, 0)
-    if step.contract is None:
-        return 0
+    if step.contract is None or (step.pattern in ("one", "any") and step.contract.reuse is not None):
+        return 0  # identical work may have been done by others
     return {"all": len(step.candidates), "some": step.copies}.get(step.pattern, 1)
 
 

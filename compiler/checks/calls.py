@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import FlowInfo, StepInfo
+from orchspec.compiler.model import AgentInfo, FlowInfo, StepInfo
 from orchspec.grammar.syntax import Node, Peers, Step, Supervise, statements_in
 
-__all__ = ["called_first", "steps_in"]
+__all__ = ["called_first", "doers", "steps_in"]
 
 
 def steps_in(context: Context, node: Node) -> Iterator[StepInfo]:
@@ -17,6 +17,11 @@ def steps_in(context: Context, node: Node) -> Iterator[StepInfo]:
         step = context.checked.steps.get(part) if isinstance(part, Step | Supervise | Peers) else None
         if step is not None:
             yield step
+
+
+def doers(step: StepInfo, agents: Collection[AgentInfo]) -> bool:
+    """Whether one of those who may take a step is among these agents; most often there are none of these."""
+    return bool(agents) and any(candidate.agent in agents for candidate in step.candidates)
 
 
 def called_first(context: Context) -> list[FlowInfo]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterator
 from typing import TypeAlias
 
-from orchspec.compiler.checks.calls import called_first, steps_in
+from orchspec.compiler.checks.calls import called_first, doers, steps_in
 from orchspec.compiler.codes import effects as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import (
@@ -53,24 +53,27 @@ _Loop: TypeAlias = Repeat | Scope | State | Step
 def nothing_to_revert(context: Context) -> None:
     """Reports a `revert` of what has no effect that could be undone."""
     undoable: set[FlowInfo] = set()
+    agents = {
+        agent for agent in context.checked.agents.values() if any(effect.undo is not None for effect in agent.effects)
+    }
     for flow in called_first(context):
-        if _undoable(context, flow.node, undoable):
+        if _undoable(context, flow.node, undoable, agents):
             undoable.add(flow)
         for node in statements_in(flow.node):
             found = context.checked.resolved.get(node.name) if isinstance(node, Revert) else None
             if not isinstance(node, Revert) or not isinstance(found, Reference):
                 continue
-            if not _undoable(context, found.slot.declared, undoable):
+            if not _undoable(context, found.slot.declared, undoable, agents):
                 label = Label(found.slot.declared.span, "nothing in it applies an effect that has an `undo`")
                 context.report.add(codes.NOTHING_TO_REVERT, node.name, name=node.name.text, labels=[label])
 
 
-def _undoable(context: Context, node: Node, flows: Container[FlowInfo]) -> bool:
-    """Whether a statement or a flow applies an effect that has an `undo`; `flows` are the called ones that do."""
+def _undoable(context: Context, node: Node, flows: Container[FlowInfo], agents: Collection[AgentInfo]) -> bool:
+    """Whether a statement or a flow applies an effect that has an `undo`; `flows` and `agents` are those that do."""
     return any(
         (step.effect is not None and step.effect.undo is not None)
         or (step.flow is not None and step.flow in flows)
-        or any(effect.undo is not None for candidate in step.candidates for effect in candidate.agent.effects)
+        or doers(step, agents)
         for step in steps_in(context, node)
     )
 
@@ -217,7 +220,7 @@ def _unkeyed(context: Context, agent: AgentInfo, effect: EffectInfo) -> None:
 
 
 def raced_deeds(context: Context) -> None:
-    """Reports races of agents who may do what has no key: a loser may have done it already."""
+    """Reports races of agents who may do what has no key, since a loser may have done it, and evals of who may act."""
     for step in context.checked.steps.values():
         if step.pattern != "first":
             continue
@@ -232,3 +235,7 @@ def raced_deeds(context: Context) -> None:
                         effect=effect.name,
                         labels=[Label(effect.node.name.span, "the effect")],
                     )
+    for look in context.checked.evals.values():
+        for candidate in look.candidates:
+            for effect in candidate.agent.effects[:1]:
+                context.report.add(codes.EVAL_ACTS, look.node.name, agent=candidate.agent.name, effect=effect.name)

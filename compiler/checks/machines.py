@@ -48,12 +48,14 @@ def _state(context: Context, state: StateInfo) -> None:
         return
     settled: dict[str, On] = {}
     for on in clauses:
-        first = settled.get(on.event.text)
+        event = _event(on)
+        first = settled.get(event)
         if first is not None:
             report.add(codes.DEAD_TRANSITION, on, labels=[Label(first.span, "this one is always taken before it")])
         elif on.when is None:
-            settled[on.event.text] = on
-    if "done" not in settled:
+            settled[event] = on
+    rests = state.heard and not state.body.statements and all(on.event.text != "done" for on in clauses)
+    if "done" not in settled and not rests:
         report.absent(codes.NO_WAY_ON, name, name=name.text)
     asked = any(on.event.text == "exhausted" for on in clauses)
     visits = any(getattr(getattr(item, "name", None), "text", "") == "visits" for item in state.node.body)
@@ -62,6 +64,11 @@ def _state(context: Context, state: StateInfo) -> None:
         report.absent(codes.NO_EXHAUSTED, name, name=name.text, problem=problem)
     elif asked and not visits:
         report.absent(codes.NO_EXHAUSTED, name, name=name.text, problem="is never exhausted: it has no `visits`")
+
+
+def _event(on: On) -> str:
+    """What a transition is on; of signals, those with the same arguments."""
+    return " ".join((on.event.text, *(arg.span.text for arg in on.args or ())))
 
 
 def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Iterable[StateInfo]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchspec.compiler.checks.calls import called_first, steps_in
+from orchspec.compiler.checks.calls import called_first, doers, steps_in
 from orchspec.compiler.codes import names as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import AgentInfo, ContractInfo, FlowInfo, SuperviseInfo
@@ -80,23 +80,26 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
 def unused_names(context: Context) -> None:
     """Warns of results that nobody reads; what applies an effect is used by that."""
     acting: set[FlowInfo] = set()
+    agents = {agent for agent in context.checked.agents.values() if agent.effects}
     for flow in called_first(context):
-        if _acts(context, flow.node, acting):
+        if _acts(context, flow.node, acting, agents):
             acting.add(flow)
     for statement, slot in context.checked.slots.items():
         if slot.read or not isinstance(statement, Step | Arbitrate | Scope | Repeat | Route | Let | Supervise | Peers):
             continue
         if isinstance(statement, Route) and _guards(context, statement):
             continue
-        if not _acts(context, statement, acting):
+        if not _acts(context, statement, acting, agents):
             context.report.add(codes.UNUSED_NAME, statement.name, name=slot.name)
 
 
-def _acts(context: Context, node: Node, acting: set[FlowInfo]) -> bool:
-    """Whether something is done to the outside world, or waited for from there, in a statement or flows it calls."""
+def _acts(context: Context, node: Node, acting: set[FlowInfo], agents: set[AgentInfo]) -> bool:
+    """Whether something is done to the outside world, or waited for from there, in a statement or flows it calls.
+
+    `acting` are the flows that do something, `agents` those who may.
+    """
     return any(
-        step.effect or step.signal or step.flow in acting or any(each.agent.effects for each in step.candidates)
-        for step in steps_in(context, node)
+        step.effect or step.signal or step.flow in acting or doers(step, agents) for step in steps_in(context, node)
     )
 
 

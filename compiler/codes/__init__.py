@@ -3,8 +3,8 @@
 E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows (from E0531 on of
 machines, from E0551 on of `supervise` and `peers`), E06xx arbitration and decisions, E07xx effects, E08xx budgets,
 E09xx profiles, scenarios and tests, E10xx what this release does not build yet, E11xx channels, sessions and evals,
-E14xx imports. Warnings (W) and advice (A) share the hundreds. To add a code: `define` it in its family, with samples;
-the samples are tests.
+E12xx what is shared and doubled, E14xx imports. Warnings (W) and advice (A) share the hundreds. To add a code:
+`define` it in its family, with samples; the samples are tests.
 """
 
 from orchspec.compiler.codes import (
@@ -18,6 +18,7 @@ from orchspec.compiler.codes import (
     machines,
     messages,
     names,
+    shared,
     studies,
     types,
     unbuilt,
@@ -34,6 +35,7 @@ __all__ = [
     "machines",
     "messages",
     "names",
+    "shared",
     "studies",
     "types",
     "unbuilt",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from orchspec.grammar.diagnostics import define
 
-__all__ = ["BELOW_BEST_CASE", "NO_RESERVATION", "RESERVATION_TOO_LARGE", "TIMEOUT_TOO_LONG", "WAIT_TOO_LONG"]
+__all__ = [
+    "BELOW_BEST_CASE",
+    "BELOW_WORST_CASE",
+    "NO_RESERVATION",
+    "RESERVATION_TOO_LARGE",
+    "TIMEOUT_TOO_LONG",
+    "WAIT_TOO_LONG",
+]
 
 _CONTRACT = "orch 1\ncontract Draft(topic: Text) -> Text\n"
 _MODEL = "model large { input = $3 / 1M  output = $15 / 1M  context = 200k }\n"
@@ -20,7 +27,8 @@ BELOW_BEST_CASE = define(
     "the budget of {place} allows {limit}, and even its best case takes {best}",
     explanation="Added up over the steps that every run does, with no retry and each loop ending in its first "
     "round, the "
-    "work takes more than the budget allows: no run could end well.",
+    "work takes more than the budget allows: no run could end well. What an attempt costs at least, and how long it "
+    "takes, is what its profile says; waits count in full. `orch bounds` shows the sums.",
     bad=_CONTRACT + "agent ann fulfills Draft\n"
     "flow f(topic: Text) -> Text {\n  budget { attempts <= 1 }\n  step draft = Draft(topic) by ann\n"
     "  step better = Draft(draft) by ann\n  return better\n}",
@@ -48,6 +56,23 @@ RESERVATION_TOO_LARGE = define(
     + _MODEL
     + "agent ann fulfills Draft { models = [large]  budget { tokens <= 20k } }\n"
     + _FLOW.format(limit="cost <= $0.50"),
+)
+BELOW_WORST_CASE = define(
+    "W0804",
+    "below-worst-case",
+    "`{limit}` may not be enough for {place}: its worst case is {worst}, {dominant}",
+    severity="warning",
+    explanation="If all goes wrong that the spec allows for (every attempt fails but the last, every list is as long "
+    "as its type permits, every loop runs to its end), the work takes more than the budget. A run that comes there "
+    "stops with `budget_exhausted` and undoes what it did. Raise the limit, or bound what dominates: fewer `attempts`, "
+    "a smaller `budget` of the agent, a `where len(...)` on the list. If it is meant to stop such runs, say so: "
+    "`// allow W0804: why`. A budget of `retries` is there to be reached, and not reported.",
+    bad=_CONTRACT + "agent ann fulfills Draft { budget { cost <= $0.10 }  timeout = 1min }\n"
+    "flow f(topic: Text) -> Text {\n  budget { cost <= $0.25 }\n"
+    "  step draft = Draft(topic) by ann { attempts = 3 }\n  return draft\n}",
+    good=_CONTRACT + "agent ann fulfills Draft { budget { cost <= $0.10 }  timeout = 1min }\n"
+    "flow f(topic: Text) -> Text {\n  budget { cost <= $0.30 }\n"
+    "  step draft = Draft(topic) by ann { attempts = 3 }\n  return draft\n}",
 )
 WAIT_TOO_LONG = define(
     "E0850",

@@ -10,6 +10,7 @@ __all__ = [
     "CHECK_RESULT",
     "CONSTANT_KEY",
     "DOUBT_ASKS_NOBODY",
+    "EVAL_ACTS",
     "KEY_OF_AGENT",
     "NOBODY_AFTER",
     "NOTHING_TO_REVERT",
@@ -180,5 +181,22 @@ RACE_OF_DEEDS = define(
         "effect mail(topic: Text) { key = topic }\n"
         "agent cy fulfills Draft { effects = [mail]  timeout = 30s }\n"
         "flow f(t: Text) -> Note {\n  step d = Draft(t) by first of [ann, cy]\n  return d\n}"
+    ),
+)
+EVAL_ACTS = define(
+    "E0716",
+    "eval-acts",
+    "`{agent}` evaluates, and may do `{effect}`",
+    explanation="An eval looks at what was done and never changes the outcome; it may be left out of most runs. So "
+    "whoever evaluates does nothing to the outside world.",
+    bad=spec(
+        "contract Score(note: Note) -> Float\nagent cy fulfills Score { effects = [publish]  timeout = 30s }\n"
+        "flow f(t: Text) -> Note {\n  step d = Draft(t) by ann\n  eval quality = Score(d) by cy { sample = 10% }\n"
+        "  return d\n}"
+    ),
+    good=spec(
+        "contract Score(note: Note) -> Float\nagent cy fulfills Score { timeout = 30s }\n"
+        "flow f(t: Text) -> Note {\n  step d = Draft(t) by ann\n  eval quality = Score(d) by cy { sample = 10% }\n"
+        "  return d\n}"
     ),
 )

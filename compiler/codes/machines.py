@@ -51,14 +51,14 @@ UNKNOWN_EVENT = define(
     "E0533",
     "unknown-event",
     "nothing in a state is called `{name}`",
-    explanation="A transition is on `done`, `failed`, `timeout` or `exhausted`.",
+    explanation="A transition is on `done`, `failed`, `timeout` or `exhausted`, or on a signal.",
     bad=_machine(_DRAFT + "    on don -> end\n    on done -> end\n  }\n" + _END),
     good=_GOOD,
 )
 EVENT_WITHOUT_VALUE = define(
     "E0534",
     "event-without-value",
-    "`{name}` has no arguments and no value",
+    "`{name}` has {what}",
     explanation="Only signals have arguments, and a value that `as` can name.",
     bad=_machine(_DRAFT + "    on done as x -> end\n  }\n" + _END),
     good=_GOOD,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
+from orchspec.compiler.codes.samples import PRELUDE, in_flow
 from orchspec.grammar.diagnostics import Code, define
 
 __all__ = ["UNBUILT", "Unbuilt"]
@@ -27,42 +27,11 @@ _GOOD = in_flow(_DRAFT + "return draft")
 
 # key: (number, what it is called, what to use instead, a sample)
 _ROWS: dict[str, tuple[int, str, str, str]] = {
-    "machine-signal": (
-        35,
-        "a transition on a signal",
-        "wait for the signal in a state of its own, and go on when it is done",
-        spec(
-            "signal stop(topic: Text) -> Text\nmachine m(topic: Text) -> Note {\n  initial state s {\n"
-            "    step d = Draft(topic) by ann\n    on done -> e\n    on failed -> g\n    on stop(topic) -> g\n  }\n"
-            "  final state e { return s.d }\n  final state g { return { text: topic, score: 0.5 } }\n}"
-        ),
-    ),
-    "hedge": (
-        12,
-        "`hedge`",
-        "race two agents with `by first of [a, b]`",
-        PRELUDE + "policy fast { hedge = after(p95) }\n",
-    ),
-    "elastic": (
-        13,
-        "elastic `slots = a..b`",
-        "give the number of slots",
-        PRELUDE + "agent cy fulfills Draft { slots = 2..20 }\n",
-    ),
     "persistent": (
         14,
         "a persistent session",
         "use `session = per_run`, and hand over what must be kept",
         PRELUDE + "agent cy fulfills Draft { session = persistent }\n",
-    ),
-    "early": (
-        20,
-        "`early = true`",
-        "leave it out: all candidates are waited for",
-        in_flow(
-            "step notes = Draft(topic) by all of [ann, bob]\n"
-            "arbitrate note = notes { decide = first  early = true }\nreturn note"
-        ),
     ),
     "fold": (21, "`fold`", "summarize in a step of its own", PRELUDE + "agent cy fulfills Draft { fold = Check }\n"),
     "context": (
@@ -70,20 +39,6 @@ _ROWS: dict[str, tuple[int, str, str, str]] = {
         "`context` of an agent",
         "give the `context` of its models",
         PRELUDE + "agent cy fulfills Draft { context = 100k }\n",
-    ),
-    "critical-section": (
-        23,
-        "`tools` of a scope",
-        "give the tool `slots = 1`",
-        in_flow("scope quiet {\n  tools = [search]\n  step draft = Draft(topic) by ann\n  give draft\n}\nreturn quiet"),
-    ),
-    "limits-here": (
-        24,
-        "`{name}` of {place}",
-        "put it on the agent, or on a tool for `rate` and `slots`",
-        in_flow(
-            "step draft = Draft(topic) by ann { breaker = breaker(failures: 3, within: 1min, rest: 30s) }\nreturn draft"
-        ),
     ),
 }
 

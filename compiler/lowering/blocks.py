@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from orchspec.compiler.lowering.expressions import lower_arguments, lower_expression, lower_optional
@@ -13,6 +14,7 @@ from orchspec.compiler.lowering.who import (
     eval_within_us,
     lower_candidate,
     lower_candidates,
+    lower_gate,
     lower_on_failure,
     lower_policy,
 )
@@ -21,8 +23,10 @@ from orchspec.compiler.model import (
     BlockInfo,
     Checked,
     FlowInfo,
+    HeardInfo,
     LoopInfo,
     MachineInfo,
+    PolicyValues,
     Reference,
     RuleInfo,
     StateInfo,
@@ -38,6 +42,7 @@ from orchspec.compiler.plan import (
     Expr,
     Fail,
     FlowStep,
+    Gate,
     Give,
     Let,
     Machine,
@@ -63,6 +68,10 @@ from orchspec.grammar import syntax
 __all__ = ["Lowering"]
 
 
+Limited: TypeAlias = syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers
+"""Statements that may have limits of their own."""
+
+
 class Lowering:
     """Lowers the blocks of one checked spec; `profiles` are those that reservations may rest on."""
 
@@ -70,6 +79,7 @@ class Lowering:
         self.checked = checked
         self.nodes = nodes
         self.profiles = profiles
+        self.gates: dict[str, Gate] = {}
 
     def block(self, info: BlockInfo) -> Block:
         """A block with all that is nested in it."""
@@ -109,13 +119,23 @@ class Lowering:
             "budget": info.budget,
         }
         if info.effect is not None:
-            return EffectStep("effect", *place, info.effect.name, arguments, policy=lower_policy(info.policy), **rest)
+            policy, gate = lower_policy(info.policy), self.gate(info.node, info.own)
+            return EffectStep("effect", *place, info.effect.name, arguments, policy=policy, gate=gate, **rest)
         if info.signal is not None:
             timeout_us = info.policy.timeout_us
             return SignalStep("signal", *place, info.signal.name, arguments, timeout_us=timeout_us, **rest)
         assert info.flow is not None, "a step is a task, an effect, a signal or a flow"
         policy, urgency = lower_policy(info.policy), lower_optional(self.checked, info.urgency)
-        return FlowStep("flow", *place, info.flow.name, arguments, policy=policy, urgency=urgency, **rest)
+        return FlowStep(
+            "flow",
+            *place,
+            info.flow.name,
+            arguments,
+            policy=policy,
+            urgency=urgency,
+            gate=self.gate(info.node, info.own),
+            **rest,
+        )
 
     def _task(self, info: StepInfo, needs: list[int]) -> TaskStep:
         assert info.contract is not None
@@ -137,7 +157,22 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
             budget=info.budget,
+            gate=self.gate(info.node, info.own),
         )
+
+    def gate(
+        self, node: syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers, own: PolicyValues
+    ) -> str | None:
+        """The name under which the limits of a statement stand in the plan, or none.
+
+        It tells it from all others that an engine may run.
+        """
+        gate = lower_gate(own)
+        if gate is None:
+            return None
+        name = f"{PurePath(node.span.source.name).stem}/{node.name.text}#{self.nodes[node]}"
+        self.gates[name] = gate
+        return name
 
     def _over(self, loop: LoopInfo | None) -> Over | None:
         if loop is None:
@@ -163,6 +198,8 @@ class Lowering:
             only_if=lower_optional(self.checked, info.only_if),
             urgency=lower_optional(self.checked, info.urgency),
             on_failure=lower_on_failure(self.checked, info.on_failure, self.profiles),
+            tools=[tool.name for tool in info.tools],
+            gate=self.gate(node, info.policy),
         )
 
     def repeat(self, node: syntax.Repeat, _: BlockInfo, needs: list[int]) -> Repeat:
@@ -226,12 +263,18 @@ class Lowering:
         value = Give("give", number, [0], ["ref", 0, len(slots) - 1])
         return Block([statement, value], slots, info.block.frame.given)
 
+    def _way(self, on: syntax.On, target: int, heard: HeardInfo | None) -> Transition:
+        when = lower_optional(self.checked, on.when)
+        if heard is None:
+            return Transition(on.event.text, target, when)  # type: ignore[arg-type]
+        bind = None if heard.slot is None else heard.slot.index
+        return Transition(
+            "signal", target, when, heard.signal.name, lower_arguments(self.checked, heard.arguments), bind
+        )
+
     def _state(self, info: StateInfo, places: Mapping[StateInfo, int]) -> State:
         frame = info.body.frame
-        ways = [
-            Transition(on.event.text, places[target], lower_optional(self.checked, on.when))  # type: ignore[arg-type]
-            for on, target in info.ways
-        ]
+        ways = [self._way(on, places[target], info.heard.get(on)) for on, target in info.ways]
         kept = [slot.name for slot in frame.kept()]
         final = info.node.kind == "final"
         return State(info.node.name.text, info.slot.index, self.block(info.body), kept, info.visits, final, ways)
@@ -315,6 +358,7 @@ class Lowering:
             copies=info.copies,
             prefer=info.prefer,
             sample=info.sample,
+            gate=self.gate(node, info.own),
         )
 
     def send(self, node: syntax.Send, _: BlockInfo, needs: list[int]) -> Send:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchspec.compiler.lowering.expressions import lower_arguments, lower_default, lower_expression, lower_optional
-from orchspec.compiler.lowering.who import lower_candidate, lower_policy
+from orchspec.compiler.lowering.who import lower_candidate, lower_gate, lower_policy
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import (
     AgentInfo,
@@ -29,6 +29,7 @@ from orchspec.compiler.plan import (
     Effect,
     EnumType,
     Field,
+    Gate,
     Model,
     Profile,
     RecordType,
@@ -46,6 +47,7 @@ __all__ = [
     "lower_effects",
     "lower_enums",
     "lower_fields",
+    "lower_gates",
     "lower_models",
     "lower_questions",
     "lower_records",
@@ -114,8 +116,8 @@ def _agent(info: AgentInfo) -> Agent:
         kind=info.kind,
         fulfills=[contract.name for contract in info.fulfills],
         models=[model.name for model in info.models],
-        slots_min=info.policy.slots,
-        slots_max=info.policy.slots,
+        slots_min=None if info.policy.slots is None else info.policy.slots[0],
+        slots_max=None if info.policy.slots is None else info.policy.slots[1],
         rate=info.policy.rate,
         breaker=info.policy.breaker,
         session=info.session,
@@ -132,7 +134,8 @@ def lower_tools(checked: Checked) -> dict[str, Tool]:
 
 
 def _tool(info: ToolInfo) -> Tool:
-    return Tool(info.name, info.slots, info.rate)
+    least, most = info.slots or (None, None)
+    return Tool(info.name, most, info.rate, least)
 
 
 def lower_effects(checked: Checked, profiles: Mapping[str, Profile]) -> dict[str, Effect]:
@@ -152,12 +155,19 @@ def _effect(checked: Checked, info: EffectInfo, profiles: Mapping[str, Profile])
         key=lower_optional(checked, info.key),
         undo=_call(checked, info.undo),
         policy=lower_policy(info.policy),
+        gate=None if lower_gate(info.policy) is None else info.name,
         idempotent=info.idempotent,
         check=_call(checked, info.check),
         in_doubt=doubt,
         settles_us=info.settles_us or 0,
         remembers_us=info.remembers_us,
     )
+
+
+def lower_gates(checked: Checked) -> dict[str, Gate]:
+    """The limits of effects, by their names."""
+    gates = {name: lower_gate(info.policy) for name, info in checked.effects.items()}
+    return {name: gate for name, gate in gates.items() if gate is not None}
 
 
 def _call(checked: Checked, info: UndoInfo | None) -> Call | None:

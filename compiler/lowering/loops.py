@@ -70,6 +70,7 @@ def _common(lowering: Lowering, info: SuperviseInfo | PeersInfo, needs: list[int
         "args": args,
         "so_far": info.so_far,
         "urgency": lower_optional(checked, info.urgency),
+        "gate": lowering.gate(node, info.own),
         "only_if": lower_optional(checked, info.only_if),
         "on_failure": lower_on_failure(checked, info.on_failure, lowering.profiles),
         "budget": info.budget,

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from orchspec.compiler.lowering.expressions import lower_optional
 from orchspec.compiler.lowering.reserve import estimated
 from orchspec.compiler.model import CandidateInfo, Checked, OnFailureInfo, PolicyValues, TierInfo
-from orchspec.compiler.plan import Candidate, OnFailure, Policy, Profile, Tier
+from orchspec.compiler.plan import Candidate, Gate, OnFailure, Policy, Profile, Tier
 
 __all__ = [
     "EVAL_GRACE_US",
@@ -16,6 +16,7 @@ __all__ = [
     "eval_within_us",
     "lower_candidate",
     "lower_candidates",
+    "lower_gate",
     "lower_on_failure",
     "lower_policy",
 ]
@@ -28,7 +29,15 @@ Prefer = Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_rob
 
 def lower_policy(values: PolicyValues) -> Policy:
     """The policy of one place; what nobody said is one attempt without a timeout."""
-    return Policy(values.attempts or 1, values.timeout_us, values.backoff)
+    return Policy(values.attempts or 1, values.timeout_us, values.backoff, values.hedge)
+
+
+def lower_gate(values: PolicyValues) -> Gate | None:
+    """The limits that a place has of its own, or none."""
+    if values.slots is None and values.rate is None and values.breaker is None:
+        return None
+    least, most = values.slots or (None, None)
+    return Gate(least, most, values.rate, values.breaker)
 
 
 def lower_candidate(candidate: CandidateInfo, profiles: Mapping[str, Profile]) -> Candidate:

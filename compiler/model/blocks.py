@@ -15,6 +15,7 @@ from orchspec.compiler.model.declarations import (
     ModelInfo,
     PolicyValues,
     SignalInfo,
+    ToolInfo,
 )
 from orchspec.compiler.model.frames import Frame, Slot
 from orchspec.compiler.plan import Budget, Need
@@ -49,6 +50,7 @@ __all__ = [
     "CandidateInfo",
     "EvalInfo",
     "HandoffInfo",
+    "HeardInfo",
     "LoopInfo",
     "MachineInfo",
     "OnFailureInfo",
@@ -130,8 +132,8 @@ class StepInfo:
 
     Exactly one of `contract`, `effect`, `flow`, `signal` is set. `arguments` stand in the order of the parameters, none
     left out; with `loop` they are evaluated in the item's frame. `copies` is the N of `N of`. `only_if`, `urgency`,
-    `width` are evaluated in the block's frame. `policy` is what the step itself says (effects: merged with theirs);
-    `candidates` hold it merged for each agent. `result` is the type of the step's name.
+    `width` are evaluated in the block's frame. `own` is what the step itself says, `policy` that of an effect or a
+    signal with it; `candidates` hold it merged for each agent. `result` is the type of the step's name.
     """
 
     node: Step
@@ -149,6 +151,7 @@ class StepInfo:
     urgency: Expr | None = None
     only_if: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
+    own: PolicyValues = field(default_factory=PolicyValues)
     policy: PolicyValues = field(default_factory=PolicyValues)
     budget: Budget | None = None
     result: Type = UNKNOWN
@@ -192,7 +195,7 @@ class PeersInfo(StepInfo):
 
 @dataclass(slots=True, eq=False)
 class EvalInfo:
-    """An eval: the contract, who fulfills it (as at a step), and the share of times that it is done."""
+    """An eval: the contract, who fulfills it, what it says itself (as at a step), and the share of times it is done."""
 
     node: Eval
     contract: ContractInfo | None = None
@@ -202,6 +205,7 @@ class EvalInfo:
     copies: int = 1
     prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
     sample: float = 1.0
+    own: PolicyValues = field(default_factory=PolicyValues)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -272,6 +276,7 @@ class ScopeInfo:
     only_if: Expr | None = None
     urgency: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
+    tools: tuple[ToolInfo, ...] = ()
     result: Type = UNKNOWN
 
     @property
@@ -309,10 +314,20 @@ class RouteInfo:
 
 
 @dataclass(slots=True, eq=False)
+class HeardInfo:
+    """The signal of a transition; `slot` of the machine's frame gets its value, where `as` names it."""
+
+    signal: SignalInfo
+    slot: Slot | None = None
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
 class StateInfo:
     """A state of a machine; `slot` of the machine's frame is the record of its latest visit.
 
-    `ways` are its transitions in order with their targets, those left out that were refused.
+    `ways` are its transitions in order with their targets, those left out that were refused; `heard` are the signals
+    of those that are on one.
     """
 
     node: State
@@ -320,6 +335,7 @@ class StateInfo:
     body: BlockInfo
     visits: int | None = None
     ways: list[tuple[On, StateInfo]] = field(default_factory=list)
+    heard: dict[On, HeardInfo] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchspec.compiler.model.frames import Frame, Slot
-from orchspec.compiler.plan import Backoff, Breaker, Budget, Rate
+from orchspec.compiler.plan import Backoff, Breaker, Budget, Hedge, Rate
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     AgentDecl,
@@ -157,14 +157,15 @@ class ContractInfo:
 
 @dataclass(frozen=True, slots=True)
 class PolicyValues:
-    """The policy attributes of one place; None is "not said here"."""
+    """The policy attributes of one place; None is "not said here". `slots` are the least and the most."""
 
     timeout_us: int | None = None
     attempts: int | None = None
     backoff: Backoff | None = None
     breaker: Breaker | None = None
     rate: Rate | None = None
-    slots: int | None = None
+    slots: tuple[int, int] | None = None
+    hedge: Hedge | None = None
 
     def over(self, wider: PolicyValues) -> PolicyValues:
         """These values, and where they say nothing those of the wider place."""
@@ -193,7 +194,7 @@ class ToolInfo:
 
     name: str
     node: ToolDecl
-    slots: int | None = None
+    slots: tuple[int, int] | None = None
     rate: Rate | None = None
 
 

@@ -70,7 +70,8 @@ class Module:
     """What tells its file from others; none for the spec itself."""
     shared: dict[str, Module] = field(default_factory=dict)
     """Types and contracts that are those of another module of the same file, since they read nothing bound."""
-    whole: bool = True
+    spoilt: set[str] = field(default_factory=set)
+    """What syntax errors stand in, of an imported file: nothing is read of it, and nothing is said of that."""
     misbound: bool = False
     """Whether something that was bound does not fit, which was reported: what follows from it is not told."""
 
@@ -95,9 +96,9 @@ class Module:
     def find(self, table: str, text: str) -> Any | None:
         """What a name written in this file means in a table of `Checked`, or none."""
         if "." not in text:
-            return self.own(table, text)
+            return None if text in self.spoilt else self.own(table, text)
         module, name = self.reach(text)
-        return None if module is None else module.own(table, name)
+        return None if module is None or name in module.spoilt else module.own(table, name)
 
     def is_opaque(self, text: str) -> bool:
         """Whether nothing should be said about a name that was not found: a hole, or part of what was refused."""
@@ -109,7 +110,7 @@ class Module:
         first = name.partition(".")[0]
         if first in module.opaque or (first in module.aliases and module.aliases[first] is None):
             return True
-        return module is not self and not module.whole
+        return first in module.spoilt or (module is not self and not module.file.sound)
 
     def names(self, *tables: str) -> Iterator[str]:
         """How the names of these tables are written in this file, those of imported files behind their aliases."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchspec.compiler.plan.forms import Json, PlanError
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Model, RecordType
+from orchspec.compiler.plan.limits import Gate
 from orchspec.compiler.plan.messages import Channel
 from orchspec.compiler.plan.parties import Agent, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import Flow
@@ -53,6 +54,7 @@ class Plan:
     tools: dict[str, Tool] = field(default_factory=dict)
     effects: dict[str, Effect] = field(default_factory=dict)
     signals: dict[str, Signal] = field(default_factory=dict)
+    gates: dict[str, Gate] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
     params: dict[str, Json] = field(default_factory=dict)

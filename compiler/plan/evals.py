@@ -16,7 +16,7 @@ class Evaluation:
     """`eval name = Contract(args) by …`: done for a share of `sample` of all times that the statement is reached.
 
     `pattern`, `candidates`, `copies` and `prefer` as of `TaskStep`. Nothing waits for it but the end of the run, and
-    that for at most `within_us`. It has no slot that anything could read.
+    that for at most `within_us`. It has no slot that anything could read. `gate` names its own limits.
     """
 
     kind: Literal["eval"]
@@ -31,3 +31,4 @@ class Evaluation:
     copies: int = 1
     prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
     sample: float = 1.0
+    gate: str | None = None

@@ -9,6 +9,8 @@ __all__ = [
     "Breaker",
     "Budget",
     "Candidate",
+    "Gate",
+    "Hedge",
     "Policy",
     "Rate",
     "Tier",
@@ -30,6 +32,27 @@ class Breaker:
     failures: int
     within_us: int
     rest_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The limits that a step or an effect has of its own: all of its attempts pass it, over all runs.
+
+    `slots_max` None is unlimited; `slots_min` < `slots_max` scales with the load.
+    """
+
+    slots_min: int | None = None
+    slots_max: int | None = None
+    rate: Rate | None = None
+    breaker: Breaker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """After how long an attempt is doubled: `after_us`, or the time that `share` of such attempts take at most."""
+
+    after_us: int | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +93,7 @@ class Policy:
     attempts: int = 1
     timeout_us: int | None = None
     backoff: Backoff | None = None
+    hedge: Hedge | None = None
 
 
 @dataclass(frozen=True, slots=True)

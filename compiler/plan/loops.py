@@ -27,7 +27,8 @@ class Supervise:
 
     `args` stand in the order of the contract's parameters; the one at `so_far` is a placeholder. The lead is asked at
     most `rounds` times, at most `width` of what it asks for runs at once, and those it asks may delegate in their turn
-    where `depth` is more than 1, over the same `workers`.
+    where `depth` is more than 1, over the same `workers`. `gate` names limits that each attempt at any of these tasks
+    passes.
     """
 
     kind: Literal["supervise"]
@@ -48,6 +49,7 @@ class Supervise:
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
     budget: Budget | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Handoff:
 class Peers:
     """`peers x = Discuss(t) among [a, b] { … }`: turns of the same contract, handed on at most `hops` times.
 
-    `args` as in `Supervise`; the placeholder at `so_far` is the value of the turn before.
+    `args` and `gate` as in `Supervise`; the placeholder at `so_far` is the value of the turn before.
     """
 
     kind: Literal["peers"]
@@ -82,6 +84,7 @@ class Peers:
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
     budget: Budget | None = None
+    gate: str | None = None
 
 
 def so_far_of(contract: Contract) -> int | None:

@@ -40,11 +40,15 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A shared resource, taken for each call; its limits hold over all agents and runs."""
+    """A shared resource, taken for each call; its limits hold over all agents and runs.
+
+    `slots` None is unlimited; `slots_min` < `slots` scales with the load.
+    """
 
     name: str
     slots: int | None = None
     rate: Rate | None = None
+    slots_min: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class Effect:
 
     How it stays single: `key` makes the target drop repeats, for `remembers_us` (None: for ever); `idempotent` says
     that a repeat changes nothing; `check` is the call of an effect that says whether it was done, and `in_doubt` whom
-    to ask: both no earlier than `settles_us` after the send's deadline.
+    to ask: both no earlier than `settles_us` after the send's deadline. `gate` names its own limits
+    among those of the plan.
     """
 
     name: str
@@ -79,6 +84,7 @@ class Effect:
     key: Expr | None = None
     undo: Call | None = None
     policy: Policy = field(default_factory=Policy)
+    gate: str | None = None
     idempotent: bool = False
     check: Call | None = None
     in_doubt: Doubt | None = None

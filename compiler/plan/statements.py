@@ -62,6 +62,7 @@ class Arbitrate:
     `source` evaluates to the list of candidates; `source_slot` is the slot of the fan-out that made them (its givers
     and journal order count; `source` then is `["ref", up, slot]`), or None for another list, where list order counts.
     `asks` are the contract and argument expressions (in the fan-out's frame) of the asked work, for `ask(WHO)`.
+    `early`: the fan-out, which is of the same block, ends once its outcome is certain.
     """
 
     kind: Literal["arbitrate"]
@@ -181,7 +182,8 @@ class Repeat:
 class Scope:
     """`scope name { … }`, or for each item of `over` (slot 0 of the body's frame).
 
-    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow.
+    A region with its own budget, failure and undo. `policy` and `urgency` are as of a called flow. With `tools` a
+    critical section: an attempt begins when it has all of them.
     """
 
     kind: Literal["scope"]
@@ -197,6 +199,8 @@ class Scope:
     only_if: Expr | None = None
     urgency: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +227,18 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """`on event when e -> target` (an index): `when` is of the state's frame for `done`, else the machine's."""
+    """`on event when e -> target` (an index): `when` is of the state's frame for `done`, else the machine's.
 
-    event: Literal["done", "failed", "timeout", "exhausted"]
+    On a signal, `args` are evaluated in the machine's frame when the state is entered, and its value goes into slot
+    `bind` of that frame, before the guard.
+    """
+
+    event: Literal["done", "failed", "timeout", "exhausted", "signal"]
     target: int
     when: Expr | None = None
+    signal: str | None = None
+    args: list[Expr] = field(default_factory=list)
+    bind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ class TaskStep:
     `one`: the only candidate. `any`: whichever candidate the dispatcher picks by `prefer`. `all`: each candidate.
     `some`: the only candidate `copies` times. `first`: each candidate, the first success wins. `args` stand in the
     order of the contract's parameters, none left out; under `over` they are evaluated in the item's frame. `only_if`
-    is evaluated in the block's frame. `needs` are indices of statements of the same block.
+    is evaluated in the block's frame. `needs` are indices of statements of the same block. `gate` names its own limits
+    among those of the plan.
     """
 
     kind: Literal["task"]
@@ -76,13 +77,15 @@ class TaskStep:
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)
     budget: Budget | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EffectStep:
     """`step url = publish(report: d)`: the effect, with its arguments in the order of its parameters.
 
-    Under `over` it is applied once for each item, and the arguments are evaluated in the item's frame.
+    Under `over` it is applied once for each item, and the arguments are evaluated in the item's frame. `gate` names the
+    step's own limits, beside those of the effect.
     """
 
     kind: Literal["effect"]
@@ -98,6 +101,7 @@ class EffectStep:
     over: Over | None = None
     need: Need | None = None
     budget: Budget | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class FlowStep:
     """`step y = other_flow(a)`: a flow as a step; its frame is new, only its result comes back.
 
     `policy` holds for the flow as a whole: an attempt is one run of it, and what an attempt did is undone before the
-    next. `urgency` is that of the tasks inside that say nothing of it. Under `over` it is called for each item.
+    next. `urgency` is that of the tasks inside that say nothing of it. Under `over` it is called for each item. `gate`
+    names its own limits among those of the plan, which each attempt passes.
     """
 
     kind: Literal["flow"]
@@ -122,6 +127,7 @@ class FlowStep:
     urgency: Expr | None = None
     over: Over | None = None
     need: Need | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class FaultKind:
     """What may be said of one fault.
 
     `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
-    out (one that is not built has no targets and arguments yet).
+    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects.
     """
 
     name: str
@@ -63,6 +63,7 @@ class FaultKind:
     targets: frozenset[TargetKind] = frozenset()
     arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
+    deeds: bool = False
 
 
 def _built(
@@ -71,8 +72,9 @@ def _built(
     targets: frozenset[TargetKind],
     arguments: Mapping[str, ArgumentKind] = _WHEN,
     *needs: tuple[str, ...],
+    deeds: bool = False,
 ) -> FaultKind:
-    return FaultKind(name, group, built=True, targets=targets, arguments=arguments, needs=needs)
+    return FaultKind(name, group, built=True, targets=targets, arguments=arguments, needs=needs, deeds=deeds)
 
 
 _BUILT = (
@@ -101,6 +103,8 @@ _BUILT = (
         ("factor", "by"),
     ),
     _built("throttle", "provider", _MODELS | {"tool", "effect"}, {**_WHEN, "retry_after": "duration"}),
+    _built("crash_before_effect", "agent", frozenset({"agent"}), deeds=True),
+    _built("crash_after_effect", "agent", frozenset({"agent"}), deeds=True),
     _built("lose", "messages", _EFFECT),
     _built("lose_ack", "messages", _EFFECT),
     _built("duplicate", "messages", _EFFECT),
@@ -128,7 +132,7 @@ _BUILT = (
 
 _PLANNED = {
     "orchestrator": ("upgrade",),
-    "agent": ("hang", "crash_before_effect", "crash_after_effect", "zombie", "capacity", "outage"),
+    "agent": ("hang", "zombie", "capacity", "outage"),
     "provider": ("server_error", "quota", "correlated_outage"),
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from orchspec.compiler.codes.studies import BAD_FAULT_ARGUMENT, FAULT_NOT_BUILT, FAULT_TARGET, UNKNOWN_FAULT
 from orchspec.compiler.codes.types import TYPE_MISMATCH
+from orchspec.compiler.model import AgentInfo
 from orchspec.compiler.plan import Fault
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.arguments import Parameter, bind
@@ -71,6 +72,10 @@ def _target(study: Study, expr: syntax.Expr, kind: FaultKind) -> str | None:
         return None
     if study.kind_of(found) not in kind.targets:
         notes = [f"it strikes {listed(sorted(kind.targets))}"]
+        study.report.add(FAULT_TARGET, expr, fault=kind.name, target=f"`{name}`, {describe(found)}", notes=notes)
+        return None
+    if kind.deeds and isinstance(found, AgentInfo) and not found.effects and not found.open:
+        notes = ["it does no effects: its `effects` name none"]
         study.report.add(FAULT_TARGET, expr, fault=kind.name, target=f"`{name}`, {describe(found)}", notes=notes)
         return None
     return study.name_of(found)

@@ -58,10 +58,11 @@ def check_profiles(study: Study) -> dict[str, Profile]:
     """The profiles by their targets, those without mistakes; mistakes are reported."""
     profiles: dict[str, Profile] = {}
     seen: dict[tuple[str, int], syntax.ProfileDecl] = {}
+    elsewhere: list[syntax.ProfileDecl] = []
     for node in study.checked.profiles:
         unknown = node.target not in study.checked.targets and not study.base.module(node).prefix
         if unknown and holds_profiles_alone(study.base, node):
-            study.report.add(PROFILE_ELSEWHERE, node.target, name=node.target.text)
+            elsewhere.append(node)
             continue
         target = study.target(node.target, node.target.text)
         if target is None:
@@ -75,6 +76,10 @@ def check_profiles(study: Study) -> dict[str, Profile]:
         made = _profile(study, node, name, target)
         if made is not None and study.checked.profile_of.get(name) is node:
             profiles[name] = made
+    if elsewhere:  # one piece of advice for the file
+        here, *others = (node.target for node in elsewhere)
+        notes = [f"so may {listed(f'`{other.text}`' for other in others)}"] if others else []
+        study.report.add(PROFILE_ELSEWHERE, here, name=here.text, notes=notes)
     return profiles
 
 

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "explain": "Says what a diagnostic code means, with a bad and a good example.",
     "compile": "Compiles a spec to its plan.",
     "graph": "Draws the flows of a spec.",
+    "bounds": "Shows what each flow takes at least and at most, and why.",
     "simulate": "Simulates a scenario of a spec, and judges what it expects.",
     "test": "Runs the tests written in spec files.",
     "run": "Runs a flow durably and prints its result.",

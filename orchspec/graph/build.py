@@ -183,7 +183,10 @@ class _Builder:
             for way in state.transitions:
                 there = [state.body.slots, *frames] if way.event == "done" else frames
                 when = "" if way.when is None else f" when {self.reader.text(way.when, there)}"
-                inner.edges.append(Edge(own, ids[way.target], "again", f"{way.event}{when}"))
+                event: str = way.event
+                if way.signal is not None:
+                    event = f"{way.signal}({', '.join(self.reader.text(arg, frames) for arg in way.args)})"
+                inner.edges.append(Edge(own, ids[way.target], "again", f"{event}{when}"))
 
     def _task(self, name: str, step: TaskStep, frames: Frames) -> Node:
         people = [each.agent for each in step.candidates if self.plan.agents[each.agent].kind == "human"]

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.driver.values import as_json, cost_pico, error_text, token_count
 from orchspec.runtime.engine import TOOL_CALLS
-from orchspec.runtime.errors import AttemptStopped, BadOutput, NotAllowed
+from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, NotAllowed
+from orchspec.runtime.failpoints import reached
 from orchspec.runtime.kernel.events import (
     CostReported,
+    EffectRequested,
+    Event,
     MessagePosted,
     QuestionAnswered,
     TaskFailed,
@@ -42,6 +46,7 @@ class Attempt:
     __slots__ = (
         "_asked",
         "_calls",
+        "_deeds",
         "_loop",
         "_posts",
         "_waits",
@@ -71,7 +76,8 @@ class Attempt:
         self.handle: asyncio.Task[None] | None = None
         self._calls: set[int] = set()
         self._waits: dict[int, asyncio.Future[None]] = {}
-        self._posts: dict[int, asyncio.Future[None]] = {}
+        self._posts: dict[int, asyncio.Future[Any]] = {}
+        self._deeds: set[int] = set()
         self._asked = 0
 
     @property
@@ -123,31 +129,56 @@ class Attempt:
         """Close whatever calls the handler left open."""
         for call in sorted(self._calls):
             self.leave_tool(call)
+        for answer in self._posts.values():
+            if not answer.done():
+                answer.set_exception(AttemptStopped(f"the attempt of {self.agent} is over"))
 
     # -------------------------------------------------------------- messages
 
     async def send(self, channel: str, args: dict[str, Any]) -> None:
         """See `task.Powers`."""
+        values = as_json(args, f"a message of {self.agent} on {channel}")
+        await self._request(lambda call: MessagePosted(0, *self._where(), call, channel, values))
+
+    async def effect(self, name: str, args: dict[str, Any]) -> Any:
+        """See `task.Powers`."""
+        values = as_json(args, f"what {self.agent} asks of {name}")
+        self._deeds.add(self._asked + 1)
+        return await self._request(lambda call: EffectRequested(0, *self._where(), call, name, values))
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for an effect, which may take a person some days."""
+        return bool(self._deeds)
+
+    def _where(self) -> tuple[int, int, int]:
+        return self.place, self.attempt, self.dispatch
+
+    async def _request(self, made: Callable[[int], Event]) -> Any:
         self._hold_on()
         self._asked += 1
         call = self._asked
-        values = as_json(args, f"a message of {self.agent} on {channel}")
-        answer: asyncio.Future[None] = self.loop.create_future()
+        answer: asyncio.Future[Any] = self.loop.create_future()
         self._posts[call] = answer
-        loop = self._loop
-        loop.post(self.run, MessagePosted(0, self.place, self.attempt, self.dispatch, call, channel, values))
+        self._loop.post(self.run, made(call))
         try:
-            await answer
+            return await answer
         finally:
             self._posts.pop(call, None)
+            self._deeds.discard(call)
 
     def answered(self, command: AnswerCall) -> None:
         """What was asked of us is durable, or was refused."""
         answer = self._posts.get(command.call)
         if answer is None or answer.done() or command.dispatch != self.dispatch:
             return
+        self._deeds.discard(command.call)  # now, not when the agent goes on: until then it is at work
         if command.problem is None:
-            answer.set_result(None)
+            answer.set_result(command.receipt)
+        elif command.code in ("not_allowed", "bad_input"):
+            answer.set_exception(NotAllowed(command.problem))
+        elif command.code:
+            answer.set_exception(EffectFailed(command.code, command.problem))
         else:
             answer.set_exception(NotAllowed(f"the message of {self.agent} was refused: {command.problem}"))
 
@@ -185,8 +216,8 @@ class Attempts:
 
     @property
     def busy(self) -> bool:
-        """Whether any is under way that counts: one that was told to stop may run on for long."""
-        return any(not attempt.stopped for attempt in self._open.values())
+        """Whether any is at work; one that was told to stop, or that waits for an effect, may take long."""
+        return any(not attempt.stopped and not attempt.waits for attempt in self._open.values())
 
     def handles(self) -> list[asyncio.Task[None]]:
         """The asyncio tasks of those under way."""
@@ -208,6 +239,7 @@ class Attempts:
         )
         task.model = command.model
         task.tools = tuple(live.plan.agents[command.agent].tools)
+        task.effects = tuple(live.plan.agents[command.agent].effects)
         task.history = [Turn(inputs, output) for inputs, output in command.history]
         self._start(attempt, player, task)
 
@@ -319,6 +351,8 @@ class Attempts:
         attempt = self._open.get((run, command.place, command.attempt))
         if attempt is not None:
             attempt.answered(command)
+            if command.receipt is not None:
+                reached("receipt_given")
 
     def withdraw(self, run: str, place: int, attempt: int) -> None:
         """A person has answered otherwise: their player need not."""

@@ -18,6 +18,9 @@ whatever we repeat. In doubt nothing is guessed:
 * with a check, or a person to ask, nothing is sent before the answer, and nobody is asked before a request can no
   longer be on its way (`settles` after the deadline of the send).
 
+Where the effect or its step has limits of its own (slots, a rate, a breaker), each send is asked for first, and waits
+its turn as `queued`; what it holds is released with whatever comes of the send.
+
 An effect whose scope is discarded while it is under way is waited for, since it may have landed; only then can it be
 undone. A doubt that nobody settles leaves the effect in doubt: it is named at the end of the run and blocks no other.
 """
@@ -32,7 +35,7 @@ from orchspec.runtime.kernel.deeds import Deed, Done, target_key
 from orchspec.runtime.kernel.expressions import Env, ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.program import RESEND
-from orchspec.runtime.kernel.table import ASKING, CHECKING, CLAIMING, CLOSED, DOUBT, RESTING, SENT, TIMER_OF
+from orchspec.runtime.kernel.table import ASKING, CHECKING, CLAIMING, CLOSED, DOUBT, QUEUED, RESTING, SENT, TIMER_OF
 from orchspec.runtime.kernel.tasks import Asking, Task
 from orchspec.runtime.kernel.values import InvalidValue
 
@@ -53,6 +56,7 @@ class Applying(Deed):
         """In doubt: nobody knows whether it was done."""
         deadline_us = self.deadline_us
         self._drop_timer()
+        self._release("failed")
         self._doubt(event.message, deadline_us)
 
     def _doubt(self, message: str, deadline_us: int | None) -> None:
@@ -72,6 +76,7 @@ class Applying(Deed):
         """A deadline (then it is in doubt) or the end of a rest (then it is sent again, or somebody is asked)."""
         state = self.state
         if state == SENT:
+            self._release("failed")
             self._doubt("no reply in time", self.deadline_us)
         elif state == CHECKING:
             self.deadline_us = None
@@ -213,9 +218,12 @@ class Applying(Deed):
             self._claim()
             if self.discarded:
                 self._settle("withdrawn", None)
+        elif state == QUEUED:
+            self._request()
         elif state == SENT and not self.effect.resends:
             self._doubt("the engine crashed while it was under way", self.deadline_us)
         elif state == SENT:
+            self._hold()
             self.doubted = self.effect.key is None
             self.dispatch += 1
             if self.deadline_us is not None:

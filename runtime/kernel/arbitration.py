@@ -2,145 +2,32 @@
 
 A rule decides, or hands on: a tie hands on those that are tied, everything else hands on the candidates as they came.
 Where candidates agree, the first in list order is the value. `quorum`, `majority` and `unanimous` count those who
-were asked, not those who answered. How to add a rule: one function here, registered by its name with `rule`, its name
-in `orchspec.compiler.plan.Rule`, its check in the compiler.
+were asked, not those who answered. The rules themselves stand in `rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, compile_expr, value_key
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
-from orchspec.runtime.kernel.program import Op, Program, Seat, op_for
-from orchspec.runtime.kernel.steps import Fan
-from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.program import Op, Program, op_for
+from orchspec.runtime.kernel.rules import RULES, Ballot, CompiledRule, Outstanding, is_certain
+from orchspec.runtime.kernel.steps import Fan, TaskOp
+from orchspec.runtime.kernel.table import CLOSED, OPEN, SETTLING
 from orchspec.runtime.kernel.tasks import Asking, Task
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Arbitrate, Rule
+    from orchspec.compiler.plan import Arbitrate
 
-__all__ = ["RULES", "ArbitrateOp", "Ballot", "CompiledRule", "Deciding", "rule"]
-
-
-@dataclass(slots=True)
-class Ballot:
-    """One candidate: its value, who gave it (empty: nobody), and its rank in the order of arrival."""
-
-    value: Any
-    giver: str
-    order: int
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What a rule says: a winner, or the candidates that the next rule looks at."""
-
-    winner: Ballot | None
-    left: list[Ballot]
-
-
-class CompiledRule:
-    """A rule with its expressions compiled."""
-
-    __slots__ = ("contract", "expr", "kind", "n", "order", "seat", "within_us")
-
-    def __init__(self, program: Program, source: Rule) -> None:
-        self.kind = source.kind
-        self.expr = compile_expr(source.expr) if source.expr is not None else None
-        self.n = compile_expr(source.n) if source.n is not None else None
-        self.order = source.order
-        self.seat = Seat(program, source.who) if source.who is not None else None
-        self.contract = source.contract
-        self.within_us = source.within_us
-
-    def of(self, ballot: Ballot, frame: Frame) -> Any:
-        """The rule's expression with the candidate as `it`."""
-        assert self.expr is not None
-        return self.expr(Env([ballot.value], frame))
-
-
-RuleFunction = Callable[[CompiledRule, list[Ballot], int, Frame], Verdict]
-RULES: dict[str, RuleFunction] = {}
-
-
-def rule(name: str) -> Callable[[RuleFunction], RuleFunction]:
-    """Registers a rule: (rule, candidates in list order, how many were asked, frame) -> verdict."""
-
-    def register(function: RuleFunction) -> RuleFunction:
-        RULES[name] = function
-        return function
-
-    return register
-
-
-@rule("first")
-def _first(_rule: CompiledRule, ballots: list[Ballot], _asked: int, _frame: Frame) -> Verdict:
-    return Verdict(min(ballots, key=lambda ballot: ballot.order), ballots)
-
-
-def _extreme(the_rule: CompiledRule, ballots: list[Ballot], frame: Frame, sign: int) -> Verdict:
-    scored = [(the_rule.of(ballot, frame), ballot) for ballot in ballots]
-    scored = [(score, ballot) for score, ballot in scored if score is not None]
-    if not scored:
-        return Verdict(None, ballots)
-    best = max(score for score, _ in scored) if sign > 0 else min(score for score, _ in scored)
-    tied = [ballot for score, ballot in scored if score == best]
-    return Verdict(tied[0] if len(tied) == 1 else None, tied)
-
-
-@rule("highest")
-def _highest(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, frame: Frame) -> Verdict:
-    return _extreme(the_rule, ballots, frame, 1)
-
-
-@rule("lowest")
-def _lowest(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, frame: Frame) -> Verdict:
-    return _extreme(the_rule, ballots, frame, -1)
-
-
-@rule("majority")
-def _majority(the_rule: CompiledRule, ballots: list[Ballot], asked: int, frame: Frame) -> Verdict:
-    camps: dict[Any, list[Ballot]] = {}
-    for ballot in ballots:
-        camps.setdefault(value_key(the_rule.of(ballot, frame)), []).append(ballot)
-    for camp in camps.values():
-        if 2 * len(camp) > asked:
-            return Verdict(camp[0], ballots)
-    return Verdict(None, ballots)
-
-
-@rule("unanimous")
-def _unanimous(the_rule: CompiledRule, ballots: list[Ballot], asked: int, frame: Frame) -> Verdict:
-    opinions = {value_key(the_rule.of(ballot, frame)): None for ballot in ballots}
-    agree = len(opinions) == 1 and len(ballots) == asked
-    return Verdict(ballots[0] if agree else None, ballots)
-
-
-@rule("quorum")
-def _quorum(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, frame: Frame) -> Verdict:
-    assert the_rule.n is not None
-    in_favour = [ballot for ballot in ballots if the_rule.of(ballot, frame)]
-    enough = in_favour and len(in_favour) >= the_rule.n(frame)
-    return Verdict(in_favour[0] if enough else None, ballots)
-
-
-@rule("priority")
-def _priority(the_rule: CompiledRule, ballots: list[Ballot], _asked: int, _frame: Frame) -> Verdict:
-    for giver in the_rule.order:
-        for ballot in ballots:
-            if ballot.giver == giver:
-                return Verdict(ballot, ballots)
-    return Verdict(None, ballots)
+__all__ = ["ArbitrateOp", "Deciding"]
 
 
 @op_for("arbitrate")
 class ArbitrateOp(Op):
     """A compiled arbitration."""
 
-    __slots__ = ("asks_args", "asks_contract", "group", "rules", "source", "source_slot", "source_up")
+    __slots__ = ("asks_args", "asks_contract", "early", "group", "rules", "source", "source_slot", "source_up")
 
     def __init__(self, program: Program, statement: Arbitrate, index: int) -> None:
         Op.__init__(self, program, statement, index)
@@ -150,9 +37,29 @@ class ArbitrateOp(Op):
         self.source_up: int = statement.source[1] if statement.source_slot is not None else 0
         self.rules = [CompiledRule(program, source) for source in statement.rules]
         self.group = compile_expr(statement.group) if statement.group is not None else None
+        self.early = statement.early
         asks = statement.asks
         self.asks_contract = asks[0] if asks is not None else None
         self.asks_args: list[Compiled] = [compile_expr(arg) for arg in asks[1]] if asks is not None else []
+
+    def bind(self, ops: list[Op]) -> None:
+        """With `early`, the step behind the candidates asks when the outcome is certain."""
+        if self.early:
+            for op in ops:
+                if isinstance(op, TaskOp) and op.slot == self.source_slot:
+                    op.early = self
+
+    def is_certain(self, frame: Frame, came: list[tuple[int, Any]], fan: Fan, open_to: list[str], lost: int) -> bool:
+        """Whether those who have not come cannot change the outcome any more, given all that its rules read."""
+        if frame.waiting[self.index] != 1:
+            return False  # it waits for more than its candidates
+        ballots = [
+            Ballot(value, giver, order) for (_, value), giver, order in zip(came, fan.givers, fan.order, strict=True)
+        ]
+        try:
+            return is_certain(self.rules, ballots, Outstanding(fan.asked, open_to, lost), frame)
+        except ExpressionError:
+            return False  # the arbitration will say so, when its time has come
 
     def start(self, frame: Frame) -> None:
         """Decide now, as far as nobody has to be asked."""
@@ -192,13 +99,14 @@ class ArbitrateOp(Op):
 class Deciding(Activity):
     """An arbitration under way: groups that have a winner, and groups that wait for somebody's word."""
 
-    __slots__ = ("asking", "chosen", "groups", "rule_at", "undecided", "waiting")
+    __slots__ = ("asking", "chosen", "ending", "groups", "rule_at", "undecided", "waiting")
 
     def begin(self, groups: list[list[Ballot]], asked: int | None) -> None:
         """Go along the rules for each group; `asked` is how many were asked (None: the size of the group)."""
         op = self.op
         assert isinstance(op, ArbitrateOp)
         self.state = OPEN
+        self.ending: tuple[Failure | None] | None = None
         self.groups = groups
         self.chosen: list[Any] = [None] * len(groups)
         self.rule_at = [0] * len(groups)
@@ -270,13 +178,26 @@ class Deciding(Activity):
         self.kernel.steps += 1
         self.owner.child_done(self, value)
 
+    def _tell(self) -> None:
+        """Who was asked has stopped, and what they did is undone."""
+        assert self.ending is not None
+        self.state = CLOSED
+        if self.ending[0] is None:
+            self.owner.child_stopped(self)
+        else:
+            self.owner.child_failed(self, self.ending[0])
+
     def give_up(self, failure: Failure) -> None:
         """Nothing decides: the step fails."""
         self.kernel.decide("failed", f"{failure.code}: {failure.message}")
         if self.state == OPEN:
             self._stop_rest()
-        self.state = CLOSED
-        self.owner.child_failed(self, failure)
+        self._close(failure)
+
+    def _close(self, failure: Failure | None) -> None:
+        self.ending = (failure,)
+        if not self.waiting:
+            self._tell()
 
     # -------------------------------------------------------------- as the owner of who is asked
 
@@ -302,9 +223,11 @@ class Deciding(Activity):
     def child_stopped(self, child: Activity) -> None:
         """Stopped, as it was told to."""
         self.waiting.pop(child.index, None)
+        if self.ending is not None and not self.waiting:
+            self._tell()
 
     def _stop_rest(self) -> None:
-        self.state = CLOSED
+        self.state = SETTLING
         for index in sorted(self.waiting):
             child = self.waiting.get(index)
             if child is not None:
@@ -312,5 +235,6 @@ class Deciding(Activity):
 
     def stop(self) -> None:
         """Withdraw the questions."""
-        self._stop_rest()
-        self.owner.child_stopped(self)
+        if self.ending is None:
+            self._stop_rest()
+        self._close(None)

@@ -23,7 +23,7 @@ __all__ = ["Calling", "FlowOp"]
 class FlowOp(ItemsOp):
     """A flow as a step."""
 
-    __slots__ = ("args", "budget", "flow", "only_if", "policy", "urgency")
+    __slots__ = ("args", "budget", "flow", "gates", "only_if", "policy", "urgency")
 
     def __init__(self, program: Program, statement: FlowStep, index: int) -> None:
         ItemsOp.__init__(self, program, statement, index)
@@ -32,6 +32,7 @@ class FlowOp(ItemsOp):
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
         self.budget = statement.budget
         self.policy = statement.policy
+        self.gates: tuple[str, ...] = (statement.gate,) if statement.gate is not None else ()
         self.urgency = compile_expr(statement.urgency) if statement.urgency is not None else None
 
     def start(self, frame: Frame) -> None:
@@ -84,7 +85,7 @@ class Calling(Enclosing):
         self.args = args
         self.urgency = urgency
         kernel = self.kernel
-        self.prepare(op.policy, ends_us, op.links)
+        self.prepare(op.policy, ends_us, op.links, op.gates)
         try:
             kernel.program.flows[op.flow].codec.inputs.check(args)
         except InvalidValue as error:

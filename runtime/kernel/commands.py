@@ -43,7 +43,9 @@ __all__ = [
 class RequestGrant:
     """Ask the dispatcher for one of `candidates` (in order of preference).
 
-    Together with its session where it is among `sessions`.
+    Together with its session where it is among `sessions`. `gates` are passed first. `watch`: which quantile of the
+    times of such work the grant is to tell, as (contract, a share for each candidate, 0 for none). `prefer = whole`
+    asks for all candidates at once, each whole: a critical section over tools.
     """
 
     place: int
@@ -52,17 +54,24 @@ class RequestGrant:
     prefer: str = "in_order"
     urgency: int = 0
     sessions: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    watch: tuple[str, tuple[float, ...]] | None = None
     outward: ClassVar[bool] = False
 
 
 @dataclass(slots=True)
 class HoldGrant:
-    """After a crash: the grant that the journal says is open counts as taken again."""
+    """After a crash: the grant that the journal says is open counts as taken again.
+
+    With `gates` that were passed for it; with `tools` it is that of a critical section over them.
+    """
 
     place: int
     attempt: int
     agent: str
     session: bool = False
+    gates: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     outward: ClassVar[bool] = False
 
 
@@ -125,13 +134,18 @@ class AskPerson:
 
 @dataclass(slots=True)
 class AnswerCall:
-    """Answer what an attempt asked of us under the number `call`: it is done, or `problem` says why not."""
+    """Answer what an attempt asked of us under the number `call`: it is done, or `problem` says why not.
+
+    Of an effect: `receipt` is JSON of the edge, and `code` tells kinds of problems apart.
+    """
 
     place: int
     attempt: int
     dispatch: int
     call: int
     problem: str | None = None
+    code: str = ""
+    receipt: Any = None
     outward: ClassVar[bool] = True
 
 

@@ -11,18 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import canonical_json
 from orchspec.runtime.draws import JITTER, uniform
-from orchspec.runtime.kernel.commands import ArmTimer, ClaimEffect, DropTimer, SettleEffect, TryEffect
+from orchspec.runtime.kernel.commands import (
+    ArmTimer,
+    ClaimEffect,
+    DropTimer,
+    HoldGrant,
+    ReleaseGrant,
+    RequestGrant,
+    SettleEffect,
+    TryEffect,
+)
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.program import CompiledEffect, Link, rest_us
-from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, RESTING, SENT, TIMER_OF
+from orchspec.runtime.kernel.table import CLAIMING, CLOSED, DOUBT, QUEUED, RESTING, SENT, TIMER_OF
 from orchspec.runtime.kernel.tasks import follow
 from orchspec.runtime.kernel.values import InvalidValue
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Backoff, Policy
-    from orchspec.runtime.kernel.events import EffectClaimed, EffectConfirmed, EffectRefused
+    from orchspec.runtime.kernel.events import EffectClaimed, EffectConfirmed, EffectRefused, TaskEnrolled
 
-__all__ = ["Deed", "Done", "target_key"]
+__all__ = ["Deed", "Done", "ledger_key_of", "target_key"]
+
+
+def ledger_key_of(effect: str, key: Any) -> str:
+    """What the ledger knows an effect by: a hash of its name and of what tells it apart."""
+    return hashlib.sha256(canonical_json([effect, key]).encode()).hexdigest()
 
 
 def target_key(ledger_key: str, generation: int) -> str:
@@ -44,6 +58,7 @@ class Deed(Activity):
         "doubted",
         "effect",
         "first_us",
+        "gates",
         "generation",
         "intent",
         "ledger_key",
@@ -53,6 +68,7 @@ class Deed(Activity):
         "refusals",
         "rest_at_us",
         "undoes",
+        "was_in_doubt",
     )
 
     ledger_key: str
@@ -79,10 +95,13 @@ class Deed(Activity):
         policy: Policy,
         links: tuple[Link, ...],
         undoes: Done | None = None,
+        *,
+        gates: tuple[str, ...] | None = None,
     ) -> None:
         """Claim it. `key` is the value of the key expression, or what tells it apart where it has none.
 
-        What undoes is told apart by what it undoes, so that each generation has its own.
+        What undoes is told apart by what it undoes, so that each generation has its own. `gates` are the limits that
+        each send passes, by default those of the effect.
         """
         kernel = self.kernel
         self.effect = effect
@@ -92,8 +111,11 @@ class Deed(Activity):
         self.undoes = (undoes.ledger_key, undoes.generation) if undoes is not None else None
         if effect.key is None and key is None:
             key = [kernel.run, self.path()]
-        identity = [effect.name, key] if undoes is None else [effect.name, key, undoes.ledger_key, undoes.generation]
-        self.ledger_key = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
+        if undoes is None:
+            self.ledger_key = ledger_key_of(effect.name, key)
+        else:
+            identity = [effect.name, key, undoes.ledger_key, undoes.generation]
+            self.ledger_key = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         self.args_hash = hashlib.sha256(canonical_json(args).encode()).hexdigest()
         self.generation = 0
         self.attempt = 1
@@ -105,6 +127,8 @@ class Deed(Activity):
         self.discarded = False
         self.doubted = False
         self.asked = 0
+        self.gates = gates if gates is not None else effect.gates
+        self.was_in_doubt = False
         self.question: Activity | None = None
         kernel.intents += 1
         self.intent = kernel.intents
@@ -162,6 +186,34 @@ class Deed(Activity):
     # -------------------------------------------------------------- sending
 
     def _send(self) -> None:
+        """Send it, or ask its limits for leave first."""
+        if not self.gates:
+            self._sent()
+            return
+        self.was_in_doubt = self.state == DOUBT
+        self.state = QUEUED
+        self._request()
+
+    def _request(self) -> None:
+        gates = self.gates
+        self.kernel.out.append(RequestGrant(self.place, self.attempt, gates[-1:], gates=gates[:-1]))
+
+    def enrolled(self, _event: TaskEnrolled) -> None:
+        """Its limits let it go."""
+        self._sent()
+
+    def _release(self, outcome: str) -> None:
+        """Whatever became of the send, its limits are free of it."""
+        if self.gates and self.state in (SENT, QUEUED):
+            given = outcome if self.state == SENT else "stopped"
+            self.kernel.out.append(ReleaseGrant(self.place, self.attempt, given))
+
+    def _hold(self) -> None:
+        """After a crash: what was sent still holds what it had."""
+        if self.gates:
+            self.kernel.out.append(HoldGrant(self.place, self.attempt, self.gates[-1], gates=self.gates[:-1]))
+
+    def _sent(self) -> None:
         kernel = self.kernel
         self.state = SENT
         if self.first_us is None:
@@ -184,6 +236,7 @@ class Deed(Activity):
     def confirmed(self, event: EffectConfirmed) -> None:
         """It happened, whichever of our sends it was that did it."""
         self._drop_timer()
+        self._release("ok")
         self._drop_question()
         self._confirm(event.receipt)
 
@@ -219,6 +272,7 @@ class Deed(Activity):
         """It did not happen: try again as the policy says, or give up."""
         kernel = self.kernel
         self._drop_timer()
+        self._release("failed")
         self.refusals += 1
         if self.discarded:
             self._not_done(event.message)
@@ -286,6 +340,11 @@ class Deed(Activity):
             self._settle("not_done", None)
             self._withdraw()
             return
+        if self.state == QUEUED and not self.was_in_doubt and not self.doubted:
+            self._release("stopped")
+            self._settle("not_done", None)
+            self._withdraw()
+            return
         if self.state == CLAIMING:
             self._settle("withdrawn", None)
         self.discarded = True
@@ -302,14 +361,15 @@ class Done:
     block whose frame answers for it: the effect step itself, or what encloses it there.
     """
 
-    __slots__ = ("activity", "args", "by", "generation", "intent", "ledger_key", "receipt", "spoiled")
+    __slots__ = ("activity", "args", "args_hash", "by", "generation", "intent", "ledger_key", "receipt", "spoiled")
 
     def __init__(self, activity: Deed, receipt: Any, spoiled: str | None = None) -> None:
         self.spoiled = spoiled
         self.activity = activity
         self.by = activity.op.index
         self.args = activity.args
+        self.args_hash = activity.args_hash
         self.receipt = receipt
-        self.ledger_key = activity.ledger_key
-        self.generation = activity.generation
+        self.ledger_key: str = activity.ledger_key
+        self.generation: int = activity.generation
         self.intent = activity.intent

@@ -22,7 +22,7 @@ from orchspec.runtime.kernel.menus import Asks, Menu
 from orchspec.runtime.kernel.program import Op, Program, Seat, op_for
 from orchspec.runtime.kernel.scopes import Enclosure, ScopeOp
 from orchspec.runtime.kernel.table import OPEN
-from orchspec.runtime.kernel.tasks import Asking, Task
+from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Rounds(Looping):
         inputs = list(given)
         inputs[self._so_far()] = self.past
         seats = tuple([shell.leads.get(name) or shell.workers[name] for name in who])
-        asking = Asking(contract, seats, prefer=shell.prefer, urgency=self.frame.urgency, reusable=True, vetting=self)
+        asking = shell.asking(contract, seats, self.frame.urgency, shell.prefer, self)
         Task(self.frame, self.op, self, 0, self.round << 20, f"#{self.round}", asking, inputs).start()
 
     # -------------------------------------------------------------- what a lead may ask for
@@ -263,5 +263,5 @@ class Rounds(Looping):
             Enclosure(self.frame, shell.nested, self, index, ordinal, label).begin(errand, self.frame.urgency)
             return
         seats = tuple([shell.workers[name] for name in able])
-        asking = Asking(contract, seats, prefer=shell.prefer, urgency=self.frame.urgency, reusable=True)
+        asking = shell.asking(contract, seats, self.frame.urgency, shell.prefer)
         Task(self.frame, self.op, self, index, ordinal, label, asking, inputs).start()

@@ -24,13 +24,14 @@ __all__ = ["EffectOp"]
 class EffectOp(ItemsOp):
     """A compiled effect step."""
 
-    __slots__ = ("args", "budget", "effect", "only_if", "policy")
+    __slots__ = ("args", "budget", "effect", "gates", "only_if", "policy")
 
     def __init__(self, program: Program, statement: EffectStep, index: int) -> None:
         ItemsOp.__init__(self, program, statement, index)
         self.effect = program.effects[statement.effect]
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
         self.policy = statement.policy
+        self.gates = self.effect.gates if statement.gate is None else (statement.gate, *self.effect.gates)
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
         self.budget = statement.budget
 
@@ -59,7 +60,7 @@ class EffectOp(ItemsOp):
         owner, account = limited(frame, self, self.budget, self.links)
         applying = Applying(frame, self, owner, self.index, self.node, self.name)
         applying.account = account
-        applying.begin(self.effect, args, key, self.policy, self.links)
+        applying.begin(self.effect, args, key, self.policy, self.links, gates=self.gates)
 
     def _asked(self, env: FrameLike) -> tuple[list[Any], Any]:
         args = [arg(env) for arg in self.args]
@@ -79,4 +80,4 @@ class EffectOp(ItemsOp):
             return
         applying = Applying(each.frame, self, each, index, index + 1, label)
         applying.account = each.account
-        applying.begin(self.effect, args, key, self.policy, self.links)
+        applying.begin(self.effect, args, key, self.policy, self.links, gates=self.gates)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.draws import JITTER, uniform
-from orchspec.runtime.kernel.commands import ArmTimer, DropTimer
+from orchspec.runtime.kernel.commands import ArmTimer, DropTimer, HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.frames import STOPPED, Failure, Frame
 from orchspec.runtime.kernel.program import Link, rest_us
 from orchspec.runtime.kernel.regions import Region
@@ -18,7 +18,7 @@ from orchspec.runtime.kernel.table import CLOSED, OPEN
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Policy
-    from orchspec.runtime.kernel.events import TimerFired
+    from orchspec.runtime.kernel.events import TaskEnrolled, TimerFired
 
 __all__ = ["Enclosing", "ends_at"]
 
@@ -29,14 +29,37 @@ _FOR_GOOD: Final = frozenset({"budget_exhausted", "poison"})
 class Enclosing(Region):
     """A block under way in a frame of its own. `inner` is None between two attempts.
 
-    Subclasses make the frame (`_frame`) and say how long an attempt may take (`_limits`).
+    Subclasses make the frame (`_frame`) and say how long an attempt may take (`_limits`). Where it has limits of its
+    own (`gates`), or is a critical section (`tools`), each attempt is asked for first (`asked` until it is granted),
+    and what it got is released when it has ended and unwound.
     """
 
-    __slots__ = ("attempt", "deadline_us", "ends_us", "inner", "links", "policy", "rest_at_us")
+    __slots__ = (
+        "asked",
+        "attempt",
+        "deadline_us",
+        "ends_us",
+        "gates",
+        "inner",
+        "links",
+        "policy",
+        "rest_at_us",
+        "tools",
+    )
 
-    def prepare(self, policy: Policy, ends_us: int | None, links: tuple[Link, ...]) -> None:
+    def prepare(
+        self,
+        policy: Policy,
+        ends_us: int | None,
+        links: tuple[Link, ...],
+        gates: tuple[str, ...] = (),
+        tools: tuple[str, ...] = (),
+    ) -> None:
         """Before the first attempt, which `go_on` makes; all of them end at `ends_us`."""
         self._open()
+        self.gates = gates
+        self.tools = tools
+        self.asked = False
         self.policy = policy
         self.links = links
         self.ends_us = ends_us
@@ -56,8 +79,36 @@ class Enclosing(Region):
         return self.policy.timeout_us, "timeout"
 
     def _try(self) -> None:
-        kernel = self.kernel
         self.rest_at_us = None
+        if self.gates or self.tools:
+            self.asked = True
+            self._request()
+        else:
+            self._enter()
+
+    def _request(self) -> None:
+        gates, tools = self.gates, self.tools
+        if tools:
+            command = RequestGrant(self.place, self.attempt, tools, "whole", gates=gates)
+        else:
+            command = RequestGrant(self.place, self.attempt, gates[-1:], gates=gates[:-1])
+        self.kernel.out.append(command)
+
+    def enrolled(self, event: TaskEnrolled) -> None:
+        """What the attempt needs is there."""
+        if not self.asked or event.attempt != self.attempt:
+            self.kernel.ignore()
+            return
+        self.asked = False
+        self._enter()
+
+    def _release(self, outcome: str) -> None:
+        self.asked = False
+        if self.gates or self.tools:
+            self.kernel.out.append(ReleaseGrant(self.place, self.attempt, outcome))
+
+    def _enter(self) -> None:
+        kernel = self.kernel
         self.inner = self._frame("" if self.attempt == 1 else f"!{self.attempt}")
         allowed_us, _ = self._allowed_us()
         self.deadline_us = None
@@ -68,19 +119,21 @@ class Enclosing(Region):
 
     def go_on(self) -> None:
         """From the agenda: the next attempt, unless it was stopped meanwhile."""
-        if self.state == OPEN and self.inner is None:
+        if self.state == OPEN and self.inner is None and not self.asked:
             self._try()
 
     # -------------------------------------------------------------- as a host
 
     def frame_done(self, frame: Frame) -> None:
         """Its value is the statement's."""
+        self._release("ok")
         self._absorb(frame)
         self._end(frame.value)
 
     def frame_failed(self, frame: Frame, failure: Failure) -> None:
         """An attempt failed, and has unwound: another one, or the chain."""
         kernel = self.kernel
+        self._release("stopped" if self.stopped or failure is STOPPED else "failed")
         if self.stopped or failure is STOPPED or not self._may_retry(failure):
             self._fall(failure, self.links)
             return
@@ -145,6 +198,8 @@ class Enclosing(Region):
 
     def _close(self) -> None:
         self.state = CLOSED
+        if self.asked:
+            self._release("stopped")
         self._drop_deadline()
         if self.rest_at_us is not None:
             self.kernel.out.append(DropTimer(self.place, "backoff"))
@@ -160,8 +215,14 @@ class Enclosing(Region):
             self._fall(STOPPED)
 
     def reissue(self) -> None:
-        """The deadlines; what the block has open is issued by itself."""
+        """What it asked for or holds, and the deadlines; what the block has open is issued by itself."""
         out = self.kernel.out
+        if self.asked:
+            self._request()
+        elif self.inner is not None and self.tools:
+            out.append(HoldGrant(self.place, self.attempt, "", gates=self.gates, tools=self.tools))
+        elif self.inner is not None and self.gates:
+            out.append(HoldGrant(self.place, self.attempt, self.gates[-1], gates=self.gates[:-1]))
         if self.ends_us is not None:
             out.append(ArmTimer(self.place, "time", self.ends_us))
         if self.rest_at_us is not None:

@@ -35,7 +35,7 @@ VERDICTS_MAX: Final = 10_000
 class EvalOp(Op):
     """A compiled eval."""
 
-    __slots__ = ("args", "cap", "contract", "copies", "pattern", "prefer", "sample", "seats", "within_us")
+    __slots__ = ("args", "cap", "contract", "copies", "gates", "pattern", "prefer", "sample", "seats", "within_us")
 
     def __init__(self, program: Program, statement: Evaluation, index: int) -> None:
         Op.__init__(self, program, statement, index)
@@ -48,6 +48,7 @@ class EvalOp(Op):
         self.sample = statement.sample
         self.within_us = statement.within_us
         self.cap = program.uncapped
+        self.gates: tuple[str, ...] = (statement.gate,) if statement.gate is not None else ()
 
     def start(self, frame: Frame) -> None:
         """Look, or not; what waits for the statement goes on either way."""
@@ -66,18 +67,21 @@ class EvalOp(Op):
     def _look(self, frame: Frame, aside: Aside, inputs: list[Any]) -> None:
         if self.pattern in ("one", "any"):
             prefer = "in_order" if self.pattern == "one" else self.prefer
-            groups = [(self.name, Asking(self.contract, self.seats, prefer=prefer, within_us=self.within_us))]
+            groups = [(self.name, self._asking(self.seats, prefer))]
         else:
             seats = self.seats if self.pattern == "all" else self.seats[:1] * self.copies
             names = [seat.agent if self.pattern == "all" else str(index) for index, seat in enumerate(seats)]
             groups = [
-                (f"{self.name}[{name}]", Asking(self.contract, (seat,), within_us=self.within_us))
+                (f"{self.name}[{name}]", self._asking((seat,), "in_order"))
                 for name, seat in zip(names, seats, strict=True)
             ]
         for index, (label, asking) in enumerate(groups):
             task = EvalTask(frame, self, aside, index, index + 1, label, asking, inputs)
             task.account = Account(self.cap, None, None)
             task.start()
+
+    def _asking(self, seats: tuple[Seat, ...], prefer: str) -> Asking:
+        return Asking(self.contract, seats, prefer=prefer, within_us=self.within_us, gates=self.gates)
 
 
 class EvalTask(Task):

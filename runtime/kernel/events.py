@@ -22,6 +22,7 @@ __all__ = [
     "EffectClaimed",
     "EffectConfirmed",
     "EffectRefused",
+    "EffectRequested",
     "EffectUnknown",
     "EngineRecovered",
     "Event",
@@ -161,6 +162,23 @@ class MessagePosted:
 
 
 @dataclass(slots=True)
+class EffectRequested:
+    """An agent at work asks for an effect: `args` by name, JSON of the edge, not verified yet.
+
+    `call` numbers what the attempt asks of us, for the answer.
+    """
+
+    time: int
+    place: int
+    attempt: int
+    dispatch: int
+    call: int
+    effect: str
+    args: Any
+    rank: ClassVar[int] = 4
+
+
+@dataclass(slots=True)
 class TaskStopped:
     """The attempt that was told to stop has stopped: its grant may close."""
 
@@ -273,9 +291,10 @@ class ReuseAnswered:
 
 @dataclass(slots=True)
 class TaskEnrolled:
-    """The dispatcher granted `agent`.
+    """The dispatcher granted `agent`: an agent, or what else was asked for (the gate of an effect, tools).
 
-    `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, or nothing).
+    `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, section, or nothing). `usual_us`: how
+    long such work takes at the quantile that was asked for, where that is known.
     """
 
     time: int
@@ -284,6 +303,7 @@ class TaskEnrolled:
     agent: str
     waited_us: int = 0
     waited_for: str = ""
+    usual_us: int | None = None
     rank: ClassVar[int] = 7
     dispatch: int = 0
 
@@ -314,6 +334,7 @@ Event: TypeAlias = (
     | EffectClaimed
     | EffectConfirmed
     | EffectRefused
+    | EffectRequested
     | EffectUnknown
     | EffectChecked
     | ReuseAnswered
@@ -337,6 +358,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EffectClaimed,
         EffectConfirmed,
         EffectRefused,
+        EffectRequested,
         EffectUnknown,
         EffectChecked,
         ReuseAnswered,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy, Tier
 from orchspec.runtime.kernel.applying import Applying, Done
-from orchspec.runtime.kernel.arbitration import Ballot, CompiledRule, Deciding
+from orchspec.runtime.kernel.arbitration import Deciding
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.delegation import Rounds
@@ -25,11 +25,13 @@ from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
 from orchspec.runtime.kernel.repeats import Repeating
+from orchspec.runtime.kernel.requests import Requested, Requests
 from orchspec.runtime.kernel.reverts import Reverting
 from orchspec.runtime.kernel.routes import CompiledArm, Routing
+from orchspec.runtime.kernel.rules import Ballot, CompiledRule
 from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
-from orchspec.runtime.kernel.signals import Awaiting
+from orchspec.runtime.kernel.signals import Awaiting, Listening
 from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
 from orchspec.runtime.kernel.table import CLOSED
@@ -85,7 +87,10 @@ _CLASSES: Final[dict[str, type]] = {
         FanOutStep,
         Frame,
         Guess,
+        Listening,
         Repeating,
+        Requested,
+        Requests,
         Reverting,
         Rounds,
         Routing,
@@ -115,7 +120,7 @@ _COMPILED: Final = (
     Tier,
 )
 _SCALARS: Final = (bool, int, float, str, type(None))
-_BACKWARD: Final = frozenset({"dependents", "ready", "shell"})
+_BACKWARD: Final = frozenset({"dependents", "early", "ready", "shell"})
 """Slots of what is compiled that lead to what has a position already."""
 _MOMENTARY: Final = frozenset({"agenda", "decided", "out", "program", "room"})
 """Slots of the kernel that are empty between two events, or not its own."""

@@ -120,7 +120,7 @@ class Activity:
     def path(self) -> str:
         """The path of the place: `draft#2/reviews[critic]`."""
         prefix = self.owner.path()
-        if self.label[:1] in "[?!#" or not prefix:
+        if self.label[:1] in "[?!#~" or not prefix:
             return prefix + self.label
         return f"{prefix}/{self.label}"
 

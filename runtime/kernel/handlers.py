@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import ArmTimer
+from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.evals import give_up
 from orchspec.runtime.kernel.events import (
     CancelRequested,
@@ -20,6 +21,7 @@ from orchspec.runtime.kernel.events import (
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
+    EffectRequested,
     EffectUnknown,
     EngineRecovered,
     Event,
@@ -37,13 +39,16 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.messages import post
 from orchspec.runtime.kernel.regions import Region
+from orchspec.runtime.kernel.requests import request
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.kernel.stopping import charge_late
 from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
+    HEDGED,
     REGION_TABLE,
     RUNNING,
+    SETTLING,
     SIGNAL_TABLE,
     STATE_NAMES,
     TASK_TABLE,
@@ -148,7 +153,9 @@ def _timer_fired(kernel: Kernel, event: TimerFired) -> None:
 
 def _is_awaited(kernel: Kernel, activity: Task | Applying, event: TimerFired) -> bool:
     """Whether it is the timer of the state and the attempt; one that fires twice, or too late, is ignored."""
-    if event.timer not in TIMER_OF.values():
+    if event.timer == "hedge" and activity.state == RUNNING and event.attempt == activity.attempt:
+        return True
+    if event.timer not in TIMER_OF.values() and event.timer != "hedge":
         raise ImpossibleEvent(f"{activity.path()} has no timer {event.timer!r}")
     if event.attempt == activity.attempt and TIMER_OF.get(activity.state) == event.timer:
         return True
@@ -167,7 +174,7 @@ def _at(kernel: Kernel, event: Event) -> Activity:
 
 def _task(kernel: Kernel, activity: Any, event: Event, table: Table, handler: Callable[[Any], None]) -> None:
     state = activity.state
-    if state == CLOSED:
+    if state in (CLOSED, SETTLING):
         kernel.ignore()
         return
     row = table.get((state, type(event)))
@@ -200,11 +207,16 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
 
 
 def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
-    task = _task_at(kernel, event)
-    if event.attempt != task.attempt:
+    activity = _at(kernel, event)
+    if isinstance(activity, Enclosing):
+        _task(kernel, activity, event, REGION_TABLE, activity.enrolled)
+        return
+    asked = _effect_at(kernel, event) if isinstance(activity, Applying) else _task_at(kernel, event)
+    if event.attempt != asked.attempt:
         kernel.ignore()
         return
-    _task(kernel, task, event, TASK_TABLE, task.enrolled)
+    table = EFFECT_TABLE if isinstance(activity, Applying) else TASK_TABLE
+    _task(kernel, asked, event, table, asked.enrolled)
 
 
 def _task_fulfilled(kernel: Kernel, event: TaskFulfilled) -> None:
@@ -248,7 +260,8 @@ def _is_current(kernel: Kernel, task: Task, event: TaskFulfilled | TaskFailed) -
         stopping.report(event)
         stopping.close(event.place, event.attempt)
         return False
-    if task.state != CLOSED and event.attempt == task.attempt and event.dispatch == task.dispatch:
+    over = task.state in (CLOSED, HEDGED, SETTLING)
+    if not over and event.attempt == task.attempt and event.dispatch == task.dispatch:
         return True
     kernel.ignore()
     charge_late(task, event)
@@ -270,6 +283,15 @@ def _message_posted(kernel: Kernel, event: MessagePosted) -> None:
         kernel.ignore()
         return
     _task(kernel, task, event, TASK_TABLE, lambda posted: post(task, posted))
+
+
+def _effect_requested(kernel: Kernel, event: EffectRequested) -> None:
+    # An attempt that is over may do nothing more.
+    task = _task_at(kernel, event)
+    if event.attempt != task.attempt or event.dispatch != task.dispatch or task.state != RUNNING:
+        kernel.ignore()
+        return
+    _task(kernel, task, event, TASK_TABLE, lambda asked: request(task, asked))
 
 
 def _task_stopped(kernel: Kernel, event: TaskStopped) -> None:
@@ -326,6 +348,7 @@ HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     TaskFailed: _task_failed,
     TaskStopped: _task_stopped,
     MessagePosted: _message_posted,
+    EffectRequested: _effect_requested,
     CostReported: _cost_reported,
     QuestionAnswered: _question_answered,
     SignalReceived: _signal_received,

@@ -40,6 +40,7 @@ from orchspec.runtime.kernel import (
 )
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
+from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.events import Event
 from orchspec.runtime.kernel.export import export_kernel, restore_kernel
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
@@ -293,6 +294,17 @@ class Kernel:
         """The place as a 64-bit number for draws."""
         activity = self.places[place]
         return activity.key() if activity is not None else self.root_key
+
+    def section(self, place: int, tool: str) -> tuple[int, int] | None:
+        """The critical section around a place that holds a tool: place and attempt of its grant; None where none."""
+        if not self.program.sections:
+            return None
+        node: Any = self.places[place]
+        while node is not None and node is not self:
+            if isinstance(node, Enclosing) and tool in node.tools:
+                return node.place, node.attempt
+            node = node.host if isinstance(node, Frame) else getattr(node, "owner", None)
+        return None
 
     def open_places(self) -> list[int]:
         """The places where something is under way, ascending."""

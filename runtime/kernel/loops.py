@@ -14,13 +14,14 @@ from orchspec.compiler.plan import Block, Scope
 from orchspec.runtime.kernel.expressions import Compiled, ExpressionError, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.scopes import Enclosure, ScopeOp
+from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.table import CLOSED, OPEN
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Peers, Supervise
     from orchspec.runtime.kernel.frames import Frame
     from orchspec.runtime.kernel.menus import Menu
-    from orchspec.runtime.kernel.program import Program
+    from orchspec.runtime.kernel.program import Program, Seat
     from orchspec.runtime.kernel.tasks import Task
 
 __all__ = ["LoopOp", "Looping", "Vetting", "region", "shown"]
@@ -74,13 +75,36 @@ def region(kind: str, statement: Supervise | Peers, *, inner: bool = False) -> S
 class LoopOp(ScopeOp):
     """A compiled loop that a model drives: evaluates what is handed in, and opens the region."""
 
-    __slots__ = ("args", "contract", "so_far")
+    __slots__ = ("args", "contract", "of_each", "so_far")
 
     def __init__(self, program: Program, statement: Supervise | Peers, index: int, core: str) -> None:
         ScopeOp.__init__(self, program, region(core, statement), index)
         self.contract = statement.contract
         self.so_far = statement.so_far
+        # The limits that each attempt at one of its tasks passes.
+        self.of_each: tuple[str, ...] = (statement.gate,) if statement.gate is not None else ()
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
+
+    def asking(
+        self,
+        contract: str,
+        seats: tuple[Seat, ...],
+        urgency: int,
+        prefer: str = "in_order",
+        vetting: Vetting | None = None,
+    ) -> Asking:
+        """What is asked of these, within the limits that the loop sets for each task."""
+        watched = any(seat.double is not None for seat in seats)
+        return Asking(
+            contract,
+            seats,
+            prefer=prefer,
+            urgency=urgency,
+            reusable=True,
+            gates=self.of_each,
+            watched=watched,
+            vetting=vetting,
+        )
 
     def start(self, frame: Frame) -> None:
         """Skip, or open the region with its errand."""

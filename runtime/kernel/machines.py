@@ -4,29 +4,43 @@ A visit of a state runs its block in a frame of its own. When it has ended, the 
 written order, each with its guard: `done`, or `failed` (first `timeout`, where that is what it failed of). A visit that
 failed has unwound before the machine goes on; what nobody catches fails the machine, which unwinds all of it. A state
 whose visits are spent is not entered again: its `exhausted` says where the machine goes instead.
+
+While a state is visited the machine listens to the signals of its transitions. One that comes is used up; the first of
+its transitions whose guard holds takes it: the visit is stopped, unwinds like one that failed, and then the machine
+goes on. A state that does nothing and is never done rests until a signal comes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchspec.runtime.kernel.expressions import Compiled, ExpressionError, compile_expr
-from orchspec.runtime.kernel.frames import STOPPED, Failure, Frame
+from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.program import CompiledBlock, Op, Program, op_for
 from orchspec.runtime.kernel.regions import Region
+from orchspec.runtime.kernel.signals import Listening
 from orchspec.runtime.kernel.table import OPEN
+from orchspec.runtime.kernel.values import InvalidValue
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Machine, State
+    from orchspec.runtime.kernel.values import SignalCodec
 
 __all__ = ["MachineOp"]
 
 
+_Signal: TypeAlias = "tuple[SignalCodec, list[Compiled], int, int | None]"
+
+
 @op_for("machine")
 class MachineOp(Op):
-    """A compiled machine. `ways[state]` are (event, guard, target), `kept[state]` the slots of its record."""
+    """A compiled machine. `ways[state]` are (event, guard, target), `kept[state]` the slots of its record.
 
-    __slots__ = ("bodies", "initial", "kept", "states", "transitions", "ways")
+    `signals[state]` are the transitions on signals: (codec, arguments, number of the way, slot of the value or None);
+    `rests[state]` says that the state does nothing but listen.
+    """
+
+    __slots__ = ("bodies", "initial", "kept", "rests", "signals", "states", "transitions", "ways")
 
     def __init__(self, program: Program, statement: Machine, index: int) -> None:
         Op.__init__(self, program, statement, index)
@@ -43,6 +57,18 @@ class MachineOp(Op):
             ]
             for state in self.states
         ]
+        self.signals: list[list[_Signal]] = [
+            [
+                (program.codecs.signal(way.signal), [compile_expr(arg) for arg in way.args], number, way.bind)
+                for number, way in enumerate(state.transitions)
+                if way.signal is not None
+            ]
+            for state in self.states
+        ]
+        self.rests = [
+            bool(signals) and not state.body.statements and all(way.event != "done" for way in state.transitions)
+            for state, signals in zip(self.states, self.signals, strict=True)
+        ]
         self.initial = statement.initial
         self.transitions = statement.transitions
 
@@ -52,9 +78,13 @@ class MachineOp(Op):
 
 
 class Traversing(Region):
-    """A machine under way: `here` is the state that is visited, or is to be entered next."""
+    """A machine under way: `here` is the state that is visited, or is to be entered next.
 
-    __slots__ = ("current", "here", "moved", "pasts", "visits")
+    `hearing` are the waits for signals of this visit; `leaving` is [signal, target] once one is taken, or why the guard
+    of one could not be told.
+    """
+
+    __slots__ = ("current", "hearing", "here", "leaving", "moved", "pasts", "visits")
 
     def begin(self) -> None:
         """Enter the initial state."""
@@ -62,6 +92,8 @@ class Traversing(Region):
         assert isinstance(op, MachineOp)
         self._open()
         self.current: Frame | None = None
+        self.hearing: dict[int, Activity] = {}
+        self.leaving: list[Any] | Failure | None = None
         self.visits = [0] * len(op.states)
         self.pasts: list[list[dict[str, Any]]] = [[] for _ in op.states]
         self.moved = 0
@@ -90,7 +122,90 @@ class Traversing(Region):
         frame.values[0] = past
         frame.values[1] = past[-1] if past else None
         self.current = frame
-        frame.start()
+        try:
+            waits = self._waits()
+        except (ExpressionError, InvalidValue) as error:
+            code = "expression" if isinstance(error, ExpressionError) else "bad_input"
+            self.current = None
+            message = f"{self._where()}: {error}"
+            self._leave(("failed",), self.frame, Failure(code, message, self.path()))
+            return
+        for index, (codec, inputs, key, ways) in enumerate(waits):
+            ordinal = (index + 1 << 48) + (here + 1 << 32) + visit
+            label = f"{state.name}#{visit}/{codec.name}" + (f"[{index}]" if len(waits) > 1 else "")
+            Listening(self.frame, op, self, index, ordinal, label).listen(codec, inputs, key, ways)
+        if not op.rests[here]:
+            frame.start()
+
+    # -------------------------------------------------------------- signals
+
+    def _waits(self) -> list[tuple[SignalCodec, list[Any], str, list[int]]]:
+        """What this visit listens to: transitions on the same signal with equal arguments are one wait."""
+        op = self.op
+        assert isinstance(op, MachineOp)
+        waits: dict[str, tuple[SignalCodec, list[Any], str, list[int]]] = {}
+        for index, (codec, args, _, _) in enumerate(op.signals[self.here]):
+            inputs = [arg(self.frame) for arg in args]
+            key = codec.key(inputs)
+            waits.setdefault(key, (codec, inputs, key, []))[3].append(index)
+        return list(waits.values())
+
+    def heard(self, listening: Listening, value: Any) -> bool:
+        """Take the first transition whose guard holds: the visit is cancelled, and unwinds."""
+        op = self.op
+        assert isinstance(op, MachineOp)
+        assert self.current is not None
+        frame = self.frame
+        for index in listening.ways:
+            codec, _, number, slot = op.signals[self.here][index]
+            _, guard, target = op.ways[self.here][number]
+            before = frame.values[slot] if slot is not None else None
+            if slot is not None:
+                frame.values[slot] = value
+            try:
+                if guard is None or guard(frame):
+                    self.leaving = [codec.name, target]
+                    break
+            except ExpressionError as error:
+                self.leaving = frame.evaluate_failure(op, error)
+                break
+            if slot is not None:
+                frame.values[slot] = before
+        else:
+            return False
+        del self.hearing[listening.index]
+        self._hush()
+        self.current.stop()
+        return True
+
+    def _hush(self) -> None:
+        """Listen no longer."""
+        for index in sorted(self.hearing):
+            child = self.hearing.get(index)
+            if child is not None:
+                child.stop()
+
+    def adopt(self, child: Activity) -> None:
+        """Keep a wait for a signal."""
+        self.hearing[child.index] = child
+
+    def child_done(self, child: Activity, value: Any) -> None:
+        """What is heard comes by `heard`."""
+        raise AssertionError("a wait beside a visit was done by itself")
+
+    def child_skipped(self, child: Activity) -> None:
+        """It has no chain that could skip it."""
+        raise AssertionError("a wait beside a visit was skipped")
+
+    def child_failed(self, child: Activity, failure: Failure) -> None:
+        """It has no deadline."""
+        raise AssertionError("a wait beside a visit failed")
+
+    def child_stopped(self, child: Activity) -> None:
+        """It is listened to no longer."""
+        del self.hearing[child.index]
+
+    # -------------------------------------------------------------- visits that ended
 
     def frame_done(self, frame: Frame) -> None:
         """A visit ended well: in a final state the machine has."""
@@ -98,6 +213,7 @@ class Traversing(Region):
         assert isinstance(op, MachineOp)
         self._absorb(frame)
         self.current = None
+        self._hush()
         state = op.states[self.here]
         if state.final:
             self._end(frame.value)
@@ -114,14 +230,22 @@ class Traversing(Region):
         self.frame.effects.extend(frame.effects)
 
     def frame_failed(self, frame: Frame, failure: Failure) -> None:
-        """A visit failed, and has unwound."""
+        """A visit failed, or was cancelled by a signal, and has unwound."""
         op = self.op
         assert isinstance(op, MachineOp)
         self.current = None
-        if self.stopped or failure is STOPPED:
+        self._hush()
+        leaving, self.leaving = self.leaving, None
+        if self.stopped or (failure is STOPPED and leaving is None):
             self._fall(failure)
             return
         self.frame.values[op.states[self.here].slot] = None
+        if isinstance(leaving, Failure):
+            self._fall(leaving)
+            return
+        if leaving is not None:
+            self._move(*leaving)
+            return
         self._leave(("timeout", "failed") if failure.code == "timeout" else ("failed",), self.frame, failure)
 
     def _leave(self, events: tuple[str, ...], env: Frame, failure: Failure) -> None:
@@ -169,6 +293,7 @@ class Traversing(Region):
     def stop(self) -> None:
         """Stop the visit that is under way."""
         self.stopped = True
+        self._hush()
         if self.current is not None:
             self.current.stop()
         else:

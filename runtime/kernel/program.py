@@ -8,9 +8,11 @@ module that runs it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from orchspec.compiler.plan import Backoff, Budget, PlanError, Policy
+from orchspec.runtime.distributions import quantile_us
 from orchspec.runtime.kernel.expressions import compile_expr
 from orchspec.runtime.kernel.values import Codecs
 
@@ -52,6 +54,9 @@ class Op:
         self.name: str = getattr(statement, "name", "")
         self.slot: int = getattr(statement, "slot", -1)
         self.dependents: tuple[Op, ...] = ()
+
+    def bind(self, ops: list[Op]) -> None:
+        """Learn of the others of the block."""
 
     def start(self, frame: Frame) -> None:
         """Begin the statement in a frame where all it needs has settled."""
@@ -100,6 +105,8 @@ class CompiledBlock:
         for index, op in enumerate(ops):
             op.dependents = tuple(dependents[index])
         self.ops = ops
+        for op in ops:
+            op.bind(ops)
         self.waiting = [len(set_in_order(statement.needs)) for statement in block.statements]
         self.ready = tuple(op for op, count in zip(ops, self.waiting, strict=True) if count == 0)
         if ops and not _settles(self):
@@ -125,9 +132,24 @@ def _settles(block: CompiledBlock) -> bool:
 
 
 class Seat:
-    """A candidate of a step: the agent with the policy and the tiers that hold for it there."""
+    """A candidate of a step: the agent with the policy and the tiers that hold for it there.
 
-    __slots__ = ("agent", "attempts", "backoff", "person", "session", "tiers", "timeout_us")
+    Where its work is hedged, `double` is who sends the second one, and `hedge_us` after how long: what the policy says,
+    or what the profile says about `share` of the attempts (None: nothing).
+    """
+
+    __slots__ = (
+        "agent",
+        "attempts",
+        "backoff",
+        "double",
+        "hedge_us",
+        "person",
+        "session",
+        "share",
+        "tiers",
+        "timeout_us",
+    )
 
     def __init__(self, program: Program, candidate: Candidate) -> None:
         agent = program.plan.agents.get(candidate.agent)
@@ -142,6 +164,18 @@ class Seat:
         self.timeout_us = candidate.policy.timeout_us
         self.backoff = candidate.policy.backoff
         self.tiers: tuple[Tier, ...] = tuple(candidate.tiers)
+        hedge = candidate.policy.hedge
+        self.double: Seat | None = None
+        self.hedge_us: int | None = None
+        self.share = 0.0
+        if hedge is not None:
+            once = replace(candidate.policy, attempts=1, hedge=None)
+            self.double = Seat(program, replace(candidate, policy=once))
+            self.share = hedge.share or 0.0
+            self.hedge_us = hedge.after_us
+            if hedge.share is not None:
+                profile = program.plan.profiles.get(agent.name)
+                self.hedge_us = quantile_us(profile.latency, hedge.share) if profile is not None else None
 
 
 class Link:
@@ -174,6 +208,7 @@ class CompiledEffect:
         "check_args",
         "codec",
         "exempt",
+        "gates",
         "has_receipt",
         "idempotent",
         "key",
@@ -208,6 +243,7 @@ class CompiledEffect:
         self.patient = Policy(
             max(effect.policy.attempts, UNDO_ATTEMPTS_MIN), effect.policy.timeout_us, effect.policy.backoff or RESEND
         )
+        self.gates: tuple[str, ...] = (effect.gate,) if effect.gate is not None else ()
         self.undo = effect.undo.effect if effect.undo is not None else None
         self.undo_args = [compile_expr(arg) for arg in effect.undo.args] if effect.undo is not None else []
         if not self.resends and self.check is None and self.ask is None:
@@ -237,12 +273,14 @@ class Program:
         self.uncapped = Budget()
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}
+        self._bound: dict[tuple[str, str], list[tuple[str, int, int]] | None] = {}
         self.ttl: dict[str, int | str | None] = {
             # A decision is taken each time it is asked for: an old one is nobody's.
             name: contract.reuse if contract.owns is None else None
             for name, contract in plan.contracts.items()
         }
         self.effects = {name: CompiledEffect(self, effect) for name, effect in plan.effects.items()}
+        self.sections = False  # until a scope says that it is one
         self.flows = {name: CompiledFlow(self, flow) for name, flow in plan.flows.items()}
         for effect in self.effects.values():
             for what, named in (("undone", effect.undo), ("checked", effect.check)):
@@ -252,6 +290,37 @@ class Program:
                     )
             if effect.ask is not None and effect.question not in self.contracts:
                 raise PlanError(f"the plan has no question for the effect {effect.name!r} in doubt")
+
+    def bound(self, effect: str, contract: str) -> list[tuple[str, int, int]] | None:
+        """The parameters of an effect that come from the contract where an agent does it: name, and index in both.
+
+        They are those that the key reads; None if the contract lacks one of them.
+        """
+        pair = (effect, contract)
+        if pair not in self._bound:
+            self._bound[pair] = self._bind(*pair)
+        return self._bound[pair]
+
+    def _bind(self, effect: str, contract: str) -> list[tuple[str, int, int]] | None:
+        declared = self.plan.effects[effect]
+        handed = {param.name: (index, param.type) for index, param in enumerate(self.plan.contracts[contract].params)}
+        bound: list[tuple[str, int, int]] = []
+        for at in sorted(_slots_read(declared.key)):
+            param = declared.params[at]
+            of, type_ = handed.get(param.name, (-1, None))
+            if of < 0 or type_ != param.type:
+                return None
+            bound.append((param.name, at, of))
+        return bound
+
+
+def _slots_read(expr: Any) -> set[int]:
+    """The slots of the innermost frame that an expression of a plan reads."""
+    if not isinstance(expr, (list, tuple)) or not expr or expr[0] == "const":
+        return set()
+    if expr[0] == "ref":
+        return {expr[2]} if expr[1] == 0 else set()
+    return set().union(*(_slots_read(part) for part in expr))
 
 
 def program_of(plan: Plan) -> Program:

@@ -92,7 +92,7 @@ class Repeating(Region):
         self.past = [*self.past, {name: frame.values[slot] for name, slot in op.kept}]
         if self.round < self.rounds and op.every_us is not None:
             self.wake_at_us = self.kernel.now + op.every_us
-            self.kernel.out.append(ArmTimer(self.place, "every", self.wake_at_us))
+            self.kernel.out.append(ArmTimer(self.place, "every", self.wake_at_us, self.round))
         else:
             self.kernel.resume(self)
 
@@ -116,8 +116,8 @@ class Repeating(Region):
         self._fall(failure)
 
     def timer(self, event: TimerFired) -> None:
-        """The period has passed; a timer may fire twice, and the second time the round is under way already."""
-        if self.wake_at_us is None:
+        """The period has passed; a timer may fire twice: that of an earlier round counts no more."""
+        if self.wake_at_us is None or event.attempt != self.round:
             self.kernel.ignore()
             return
         self.wake_at_us = None
@@ -137,4 +137,4 @@ class Repeating(Region):
     def reissue(self) -> None:
         """The timer of the period; what the rounds have open is issued by themselves."""
         if self.wake_at_us is not None:
-            self.kernel.out.append(ArmTimer(self.place, "every", self.wake_at_us))
+            self.kernel.out.append(ArmTimer(self.place, "every", self.wake_at_us, self.round))

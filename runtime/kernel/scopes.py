@@ -22,13 +22,16 @@ __all__ = ["Enclosure", "ScopeOp"]
 class ScopeOp(ItemsOp):
     """A compiled scope."""
 
-    __slots__ = ("body", "budget", "only_if", "policy", "urgency")
+    __slots__ = ("body", "budget", "gates", "only_if", "policy", "tools", "urgency")
 
     def __init__(self, program: Program, statement: Scope, index: int) -> None:
         ItemsOp.__init__(self, program, statement, index)
         self.body = CompiledBlock(program, statement.body)
         self.budget = statement.budget
         self.policy = statement.policy
+        self.gates: tuple[str, ...] = (statement.gate,) if statement.gate is not None else ()
+        self.tools = tuple(statement.tools)
+        program.sections = program.sections or bool(self.tools)
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
         self.urgency = compile_expr(statement.urgency) if statement.urgency is not None else None
 
@@ -74,7 +77,8 @@ class Enclosure(Enclosing):
         budget = op.budget
         if budget is not None:
             self.account = Account(budget, self.account, self)
-        self.prepare(op.policy, ends_at(self.kernel.now, budget.time_us) if budget is not None else None, op.links)
+        ends_us = ends_at(self.kernel.now, budget.time_us) if budget is not None else None
+        self.prepare(op.policy, ends_us, op.links, op.gates, op.tools)
         self.go_on()
 
     def _frame(self, label: str) -> Frame:

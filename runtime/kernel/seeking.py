@@ -1,6 +1,6 @@
 """A task in search of an agent.
 
-What is asked, whether it is done already, what it may spend, and the request itself.
+What is asked, whether it is done already, what it may spend, the request itself, and what all of it comes to.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import canonical_json
-from orchspec.runtime.kernel.commands import ArmTimer, LookupReuse, RequestGrant
+from orchspec.runtime.kernel.commands import ArmTimer, DropTimer, KeepReuse, LookupReuse, RequestGrant
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
-from orchspec.runtime.kernel.pricing import clip
+from orchspec.runtime.kernel.pricing import clip, spent
 from orchspec.runtime.kernel.program import Link, Op, Seat
 from orchspec.runtime.kernel.table import LOOKING, QUEUED, UNFUNDED
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
@@ -21,18 +21,31 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.budget import Account
     from orchspec.runtime.kernel.events import ReuseAnswered
     from orchspec.runtime.kernel.loops import Vetting
+    from orchspec.runtime.kernel.requests import Requests
 
 __all__ = ["Asking", "Seeking"]
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task.
+    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
 
     `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
     in what is given, beyond the contract.
     """
 
-    __slots__ = ("contract", "doubt", "links", "prefer", "reusable", "seats", "urgency", "vetting", "within_us")
+    __slots__ = (
+        "contract",
+        "doubt",
+        "gates",
+        "links",
+        "prefer",
+        "reusable",
+        "seats",
+        "urgency",
+        "vetting",
+        "watched",
+        "within_us",
+    )
 
     def __init__(
         self,
@@ -44,10 +57,14 @@ class Asking:
         urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
+        gates: tuple[str, ...] = (),
+        watched: bool = False,
         doubt: str = "",
         vetting: Vetting | None = None,
     ) -> None:
         self.contract = contract
+        self.gates = gates
+        self.watched = watched
         self.doubt = doubt
         self.seats = seats
         self.links = links
@@ -66,6 +83,9 @@ class Seeking(Activity):
         "attempt",
         "deadline_us",
         "dispatch",
+        "failure",
+        "hedge",
+        "hedge_after_us",
         "inbox",
         "inputs",
         "offers",
@@ -73,6 +93,7 @@ class Seeking(Activity):
         "posted",
         "previous_error",
         "rest_at_us",
+        "requests",
         "reuse_key",
         "seat",
         "tier",
@@ -106,6 +127,10 @@ class Seeking(Activity):
         self.previous_error: str | None = None
         self.rest_at_us = 0
         self.reuse_key: str | None = None
+        self.requests: Requests | None = None
+        self.hedge: Seeking | None = None
+        self.hedge_after_us: int | None = None
+        self.failure: Failure | None = None
         self.inbox: list[Any] | None = None
         self.posted: list[Any] | None = None
 
@@ -231,5 +256,33 @@ class Seeking(Activity):
                 self.asking.prefer,
                 self.asking.urgency,
                 tuple([seat.agent for seat in seats if seat.session]),
+                self.asking.gates,
+                (self.asking.contract, tuple([seat.share for seat in seats])) if self.asking.watched else None,
             )
         )
+
+    # -------------------------------------------------------------- the end of it
+
+    def _close_work(self) -> None:
+        kernel = self.kernel
+        kernel.tasks_open -= 1
+        if self.within_at_us is not None:
+            kernel.out.append(DropTimer(self.place, "within"))
+        if self.reuse_key is not None:
+            kernel.out.append(KeepReuse(self.place, self.reuse_key, False))
+            self.reuse_key = None
+
+    # -------------------------------------------------------------- money
+
+    def _settle(self, tokens_in: int | None, tokens_out: int | None, cost: int | None, *, sent: bool = True) -> int:
+        """Close the reservation, charge, and return what was charged (pico-dollars)."""
+        assert self.tier is not None
+        self.kernel.room = True
+        if not sent:
+            self.account.settle(self.pico, self.tokens, 0, 0)
+            return 0
+        pico, tokens, estimated = spent(self.tier, self.pico, self.tokens, tokens_in, tokens_out, cost)
+        self.account.settle(self.pico, self.tokens, pico, tokens)
+        if estimated:
+            self.account.estimate(pico)
+        return pico

@@ -7,12 +7,12 @@ with its value, with its timeout (the step fails with the code `timeout`), or wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from orchspec.runtime.kernel.commands import ArmTimer, AwaitSignal, DropTimer, WithdrawSignal
 from orchspec.runtime.kernel.each import Each, ItemsOp
 from orchspec.runtime.kernel.expressions import Compiled, ExpressionError, compile_expr
-from orchspec.runtime.kernel.frames import Activity, Failure, Frame
+from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
 from orchspec.runtime.kernel.program import Link, Program, op_for
 from orchspec.runtime.kernel.steps import Failed
 from orchspec.runtime.kernel.table import CLOSED, WAITING
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.expressions import FrameLike
     from orchspec.runtime.kernel.values import SignalCodec
 
-__all__ = ["Awaiting", "SignalOp"]
+__all__ = ["Awaiting", "Hearer", "Listening", "SignalOp"]
 
 
 @op_for("signal")
@@ -128,9 +128,10 @@ class Awaiting(Activity):
             kernel.decide("signal refused", f"{self.path()}: {error}")
             self._await()
             return
-        self._drop_timer()
-        self.state = CLOSED
-        kernel.decide("signal", self.signal)
+        self._take(value)
+
+    def _take(self, value: Any) -> None:
+        self._closed()
         self.owner.child_done(self, value)
 
     def timer(self, event: TimerFired) -> None:
@@ -147,9 +148,41 @@ class Awaiting(Activity):
         self.state = CLOSED
         self.owner.child_stopped(self)
 
+    def _closed(self) -> None:
+        self._drop_timer()
+        self.state = CLOSED
+        self.kernel.decide("signal", self.signal)
+
     def _drop_timer(self) -> None:
         if self.deadline_us is not None:
             self.kernel.out.append(DropTimer(self.place, "within"))
 
     def _withdraw(self) -> None:
         self.kernel.out.append(WithdrawSignal(self.place, self.signal, self.signal_key))
+
+
+class Hearer(Owner, Protocol):
+    """Who listens to signals while something else is under way."""
+
+    def heard(self, listening: Listening, value: Any) -> bool:
+        """A signal of the right type came; whether it is taken. If not, the wait goes on, or was stopped."""
+        ...
+
+
+class Listening(Awaiting):
+    """A wait for a signal beside what is under way; `ways` says what it is for. What is not taken is used up."""
+
+    __slots__ = ("ways",)
+
+    def listen(self, codec: SignalCodec, inputs: list[Any], key: str, ways: list[int]) -> None:
+        """Begin, without a deadline: whoever listens says when it is over."""
+        self.ways = ways
+        self.begin(codec, inputs, key, None, ())
+
+    def _take(self, value: Any) -> None:
+        hearer: Any = self.owner
+        if hearer.heard(self, value):
+            self._closed()
+        elif self.state == WAITING:
+            self.kernel.decide("signal not taken", self.path())
+            self._await()

@@ -9,12 +9,12 @@ arbitration.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, FanOut, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.program import Link, Op, Program, Seat, op_for
-from orchspec.runtime.kernel.table import CLOSED, OPEN
+from orchspec.runtime.kernel.table import CLOSED, OPEN, SETTLING
 from orchspec.runtime.kernel.tasks import Asking, Task, follow
 from orchspec.runtime.kernel.timed import limited
 
@@ -46,6 +46,14 @@ def floor_of(need: Need | None, asked: int) -> int:
     return min(asked, math.ceil(share * asked - 1e-9))
 
 
+class EarlyOp(Protocol):
+    """An arbitration that can tell when its outcome is certain."""
+
+    def is_certain(self, frame: Frame, came: list[tuple[int, Any]], fan: Fan, open_to: list[str], lost: int) -> bool:
+        """Whether those who have not come (`open_to`, their givers) cannot change it; `lost` never will come."""
+        ...
+
+
 @op_for("task")
 class TaskOp(Op):
     """A compiled step by agents."""
@@ -55,6 +63,8 @@ class TaskOp(Op):
         "budget",
         "contract",
         "copies",
+        "early",
+        "gates",
         "items",
         "links",
         "need",
@@ -63,6 +73,7 @@ class TaskOp(Op):
         "prefer",
         "seats",
         "urgency",
+        "watched",
         "width",
     )
 
@@ -83,6 +94,10 @@ class TaskOp(Op):
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
         self.links = tuple(Link(program, link) for link in statement.on_failure)
         self.budget = statement.budget
+        self.gates: tuple[str, ...] = (statement.gate,) if statement.gate is not None else ()
+        self.watched = any(seat.double is not None for seat in self.seats)
+        # The arbitration over the results that lets the rest go once it is certain how it will decide.
+        self.early: EarlyOp | None = None
 
     def start(self, frame: Frame) -> None:
         """Begin: skip, one task, or a fan-out. An expression that fails here fails the step, without retry."""
@@ -102,7 +117,7 @@ class TaskOp(Op):
             return
         prefer = "in_order" if self.pattern == "one" else self.prefer
         if single:
-            asking = Asking(self.contract, self.seats, links=self.links, prefer=prefer, urgency=urgency, reusable=True)
+            asking = self.asking(self.seats, prefer, urgency, links=self.links, reusable=True)
             if self.budget is None:
                 Task(frame, self, frame, self.index, self.node, self.name, asking, work[0]).start()
                 return
@@ -115,6 +130,27 @@ class TaskOp(Op):
         fan = FanOutStep(frame, self, owner, self.index, self.node, self.name)
         fan.account = account
         fan.begin(work, width, urgency, prefer)
+
+    def asking(
+        self,
+        seats: tuple[Seat, ...],
+        prefer: str,
+        urgency: int,
+        *,
+        links: tuple[Link, ...] = (),
+        reusable: bool = False,
+    ) -> Asking:
+        """What is asked of these."""
+        return Asking(
+            self.contract,
+            seats,
+            links=links,
+            prefer=prefer,
+            urgency=urgency,
+            reusable=reusable,
+            gates=self.gates,
+            watched=self.watched,
+        )
 
 
 class Failed(Activity):
@@ -136,6 +172,7 @@ class FanOutStep(Activity):
         "askings",
         "asked",
         "came",
+        "ending",
         "expired",
         "failure",
         "givers",
@@ -159,14 +196,13 @@ class FanOutStep(Activity):
         self.skipped = 0
         self.failure: Failure | None = None
         self.expired: Failure | None = None
+        self.ending: tuple[str, Any] | None = None
         self.next = 0
         if op.items is not None:
             self.items: list[Any] | None = work
             self.asked = len(work)
             self.givers = [""] * self.asked
-            links = op.links
-            asking = Asking(op.contract, op.seats, links=links, prefer=prefer, urgency=urgency, reusable=True)
-            self.askings = [asking]
+            self.askings = [op.asking(op.seats, prefer, urgency, links=op.links, reusable=True)]
             self.inputs: list[Any] = []
         else:
             self.items = None
@@ -174,7 +210,7 @@ class FanOutStep(Activity):
             seats = list(op.seats) if op.pattern != "some" else [op.seats[0]] * op.copies
             self.asked = len(seats)
             self.givers = [seat.agent for seat in seats]
-            self.askings = [Asking(op.contract, (seat,), urgency=urgency) for seat in seats]
+            self.askings = [op.asking((seat,), "in_order", urgency) for seat in seats]
         self.width = max(1, width) if width is not None else self.asked
         self._go_on()
 
@@ -243,7 +279,24 @@ class FanOutStep(Activity):
             self._stop_rest()
             self._end(value)
             return
-        self.kernel.resume(self)
+        if not self._ends_early():
+            self.kernel.resume(self)
+
+    def _ends_early(self) -> bool:
+        """Let the rest go, if the arbitration over the results is certain to come out the same without them."""
+        op = self.op
+        assert isinstance(op, TaskOp)
+        if op.early is None or not self.tasks:
+            return False
+        came = sorted(self.came, key=lambda pair: pair[0])
+        lost = len(self.lost) + self.skipped
+        open_to = [self.givers[index] for index in sorted({*self.tasks, *range(self.next, self.asked)})]
+        if not op.early.is_certain(self.frame, came, self._fan(came), open_to, lost):
+            return False
+        self.kernel.decide("certain", f"{len(came)} of {self.asked} were enough")
+        self._stop_rest()
+        self._conclude(came)
+        return True
 
     def child_skipped(self, child: Activity) -> None:
         """An item that is left out, as its chain says; it counts as neither result nor failure."""
@@ -261,13 +314,15 @@ class FanOutStep(Activity):
         floor = 1 if op.pattern == "first" else floor_of(op.need, self.asked - self.skipped)
         if self.asked - self.skipped - len(self.lost) < floor:
             self._fall_short(floor)
-        else:
+        elif not self._ends_early():
             self.kernel.resume(self)
 
     def child_stopped(self, child: Activity) -> None:
         """A task stopped, as it was told to."""
         self.tasks.pop(child.index, None)
-        if self.expired is not None and self.state == OPEN:
+        if self.ending is not None and not self.tasks:
+            self._tell()
+        elif self.expired is not None and self.state == OPEN:
             self._refuse(child.index, self.expired)
 
     def go_on(self) -> None:
@@ -284,19 +339,45 @@ class FanOutStep(Activity):
         if len(self.came) < floor:
             self._fall_short(floor)
             return
+        self._conclude(sorted(self.came, key=lambda pair: pair[0]))
+
+    def _fan(self, came: list[tuple[int, Any]]) -> Fan:
         rank = {index: position for position, (index, _) in enumerate(self.came)}
-        came = sorted(self.came, key=lambda pair: pair[0])
         missing = [self.items[index] for index in sorted(self.lost)] if self.items is not None else []
-        fan = Fan([self.givers[index] for index, _ in came], missing, [rank[index] for index, _ in came], self.asked)
+        return Fan([self.givers[index] for index, _ in came], missing, [rank[index] for index, _ in came], self.asked)
+
+    def _conclude(self, came: list[tuple[int, Any]]) -> None:
         frame = self.frame
         if frame.fanouts is None:
             frame.fanouts = {}
-        frame.fanouts[op.slot] = fan
+        frame.fanouts[self.op.slot] = self._fan(came)
         self._end([value for _, value in came])
 
     def _end(self, value: Any) -> None:
+        self._close("done", value)
+
+    def _close(self, how: str, what: Any = None) -> None:
+        """End once all tasks have stopped: what a loser did is undone before the block goes on."""
+        self.ending = (how, what)
+        if not self.tasks:
+            self._tell()
+
+    def _tell(self) -> None:
+        assert self.ending is not None
+        how, what = self.ending
+        op = self.op
+        assert isinstance(op, TaskOp)
         self.state = CLOSED
-        self.owner.child_done(self, value)
+        if how == "done":
+            self.owner.child_done(self, what)
+        elif how == "stopped":
+            self.owner.child_stopped(self)
+        elif self.items is not None:
+            self.owner.child_failed(self, what)  # the chain has been gone along for each item
+        elif op.pattern == "first":
+            follow(self, what, op.links, op.contract, self.inputs)
+        else:
+            follow(self, what, tuple(link for link in op.links if link.kind != "ask"))
 
     def _fall_short(self, floor: int) -> None:
         op = self.op
@@ -307,17 +388,10 @@ class FanOutStep(Activity):
         message = f"{self.path()} needs {floor} of {self.asked} results; {lost}{reason}"
         code = last.code if last is not None and (self.asked == 1 or last is self.expired) else "need"
         self._stop_rest()
-        self.state = CLOSED
-        failure = Failure(code, message, self.path())
-        if self.items is not None:
-            self.owner.child_failed(self, failure)  # the chain has been gone along for each item
-        elif op.pattern == "first":
-            follow(self, failure, op.links, op.contract, self.inputs)
-        else:
-            follow(self, failure, tuple(link for link in op.links if link.kind != "ask"))
+        self._close("failed", Failure(code, message, self.path()))
 
     def _stop_rest(self) -> None:
-        self.state = CLOSED
+        self.state = SETTLING
         for index in sorted(self.tasks):
             task = self.tasks.get(index)
             if task is not None:
@@ -334,6 +408,7 @@ class FanOutStep(Activity):
             self.kernel.resume(self)
 
     def stop(self) -> None:
-        """Stop all tasks; each may take its grace, the step is over at once."""
-        self._stop_rest()
-        self.owner.child_stopped(self)
+        """Stop all tasks; each may take its grace, the step is over once what they did is undone."""
+        if self.ending is None:
+            self._stop_rest()
+        self._close("stopped")

@@ -16,6 +16,7 @@ from orchspec.runtime.kernel.events import (
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
+    EffectRequested,
     EffectUnknown,
     Event,
     MessagePosted,
@@ -35,6 +36,7 @@ __all__ = [
     "CLOSED",
     "DOUBT",
     "EFFECT_TABLE",
+    "HEDGED",
     "LOOKING",
     "OPEN",
     "QUEUED",
@@ -42,6 +44,7 @@ __all__ = [
     "RESTING",
     "RUNNING",
     "SENT",
+    "SETTLING",
     "SIGNAL_TABLE",
     "STATE_NAMES",
     "TASK_TABLE",
@@ -61,7 +64,7 @@ LOOKING: Final = 1
 UNFUNDED: Final = 2
 """A task that waits for room in a budget."""
 QUEUED: Final = 3
-"""A task that asked the dispatcher for an agent."""
+"""A task that asked the dispatcher for an agent, an effect that asked for its limits."""
 RUNNING: Final = 4
 """A task whose attempt is under way."""
 RESTING: Final = 5
@@ -80,6 +83,11 @@ CHECKING: Final = 11
 """An effect in doubt whose check was asked."""
 ASKING: Final = 12
 """An effect in doubt that a person was asked about."""
+SETTLING: Final = 14
+"""A task, or a fan-out, that has ended but for effects which are still under way or being undone."""
+
+HEDGED: Final = 13
+"""A task whose attempts have failed, while its hedge is still at it."""
 
 STATE_NAMES: Final = {
     CLOSED: "closed",
@@ -93,11 +101,13 @@ STATE_NAMES: Final = {
     DOUBT: "in doubt",
     OPEN: "open",
     WAITING: "waiting",
+    HEDGED: "hedged",
     CHECKING: "checking",
     ASKING: "asking",
+    SETTLING: "settling",
 }
 
-_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, CLOSED})
+_AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, SETTLING, CLOSED})
 
 TASK_TABLE: Final[Table] = {
     (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
@@ -105,27 +115,30 @@ TASK_TABLE: Final[Table] = {
     (RUNNING, TaskFulfilled): _AFTER_FAILURE,
     (RUNNING, TaskFailed): _AFTER_FAILURE,
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
-    (RUNNING, TimerFired): _AFTER_FAILURE,
+    (RUNNING, TimerFired): _AFTER_FAILURE | {RUNNING},
     (RUNNING, MessagePosted): frozenset({RUNNING}),
-    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, CLOSED}),
-    (UNFUNDED, TimerFired): frozenset({CLOSED}),
-    (QUEUED, TimerFired): frozenset({CLOSED}),
+    (RUNNING, EffectRequested): frozenset({RUNNING}),
+    (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, SETTLING, CLOSED}),
+    (UNFUNDED, TimerFired): frozenset({SETTLING, CLOSED}),
+    (QUEUED, TimerFired): frozenset({SETTLING, CLOSED}),
 }
 """A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
-    (CLAIMING, EffectClaimed): frozenset({SENT, ASKING, CLOSED}),
+    (CLAIMING, EffectClaimed): frozenset({SENT, QUEUED, ASKING, CLOSED}),
+    (QUEUED, TaskEnrolled): frozenset({SENT}),
+    (QUEUED, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectConfirmed): frozenset({CLOSED}),
     (SENT, EffectRefused): frozenset({RESTING, CLOSED}),
     (SENT, EffectUnknown): frozenset({DOUBT}),
     (SENT, TimerFired): frozenset({DOUBT}),
     (DOUBT, EffectConfirmed): frozenset({CLOSED}),
-    (DOUBT, TimerFired): frozenset({SENT, CHECKING, ASKING, CLOSED}),
-    (CHECKING, EffectChecked): frozenset({SENT, DOUBT, CLOSED}),
+    (DOUBT, TimerFired): frozenset({SENT, QUEUED, CHECKING, ASKING, CLOSED}),
+    (CHECKING, EffectChecked): frozenset({SENT, QUEUED, DOUBT, CLOSED}),
     (CHECKING, EffectConfirmed): frozenset({CLOSED}),
     (CHECKING, TimerFired): frozenset({DOUBT}),
     (ASKING, EffectConfirmed): frozenset({CLOSED}),
-    (RESTING, TimerFired): frozenset({SENT}),
+    (RESTING, TimerFired): frozenset({SENT, QUEUED}),
     (RESTING, EffectConfirmed): frozenset({CLOSED}),
 }
 """An effect, or the undoing of one. In doubt it is sent again until its target says what is true, or somebody is asked;
@@ -135,9 +148,13 @@ Nothing is guessed. What was refused may yet be confirmed, by an earlier send th
 """
 
 REGION_TABLE: Final[Table] = {
+    (OPEN, TaskEnrolled): frozenset({OPEN, CLOSED}),
     (OPEN, TimerFired): frozenset({OPEN, CLOSED}),
 }
-"""A region only ever takes its own timers: a deadline, or the period of a repeat."""
+"""A region only ever takes its own timers (a deadline, the period of a repeat) and what it asked for.
+
+That is the grant of its limits, or of the tools of a critical section.
+"""
 
 SIGNAL_TABLE: Final[Table] = {
     (WAITING, SignalReceived): frozenset({WAITING, CLOSED}),
@@ -148,7 +165,7 @@ SIGNAL_TABLE: Final[Table] = {
 TIMER_OF: Final = {RUNNING: "attempt", SENT: "attempt", RESTING: "backoff", DOUBT: "settle", CHECKING: "attempt"}
 """Which timer a state waits for; any other is late, since a timer may fire twice.
 
-The `within` of a question holds in every state.
+The `within` of a question holds in every state, and an attempt may have a `hedge` beside its deadline.
 """
 
 

@@ -26,12 +26,22 @@ from orchspec.runtime.kernel.commands import (
 )
 from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure
+from orchspec.runtime.kernel.hedging import Hedging
 from orchspec.runtime.kernel.messages import bind
-from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
-from orchspec.runtime.kernel.seeking import Asking, Seeking
+from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.stopping import Stopping
-from orchspec.runtime.kernel.table import CLOSED, LOOKING, QUEUED, RESTING, RUNNING, UNFUNDED, ImpossibleEvent
+from orchspec.runtime.kernel.table import (
+    CLOSED,
+    HEDGED,
+    LOOKING,
+    QUEUED,
+    RESTING,
+    RUNNING,
+    SETTLING,
+    UNFUNDED,
+    ImpossibleEvent,
+)
 from orchspec.runtime.kernel.values import Unverified
 
 if TYPE_CHECKING:
@@ -51,7 +61,7 @@ GRACE_US: Final = 10_000_000
 """How long a stopped attempt keeps its grant at most; what runs on after that is a zombie."""
 
 
-class Task(Seeking):
+class Task(Hedging):
     """One asking of one agent at one place."""
 
     __slots__ = ()
@@ -74,13 +84,23 @@ class Task(Seeking):
         seat, self.tier, self.pico, self.tokens = offer
         self.seat = seat
         self.state = RUNNING
-        if kernel.mail or self.inbox is not None:
+        if self.is_hedge:
+            self._read_along(seat.agent)
+        elif kernel.mail or self.inbox is not None:
             bind(self, seat.agent)
         self.deadline_us = None
         if seat.timeout_us is not None:
             self.deadline_us = kernel.now + seat.timeout_us
             kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
+        if seat.double is not None:
+            self._arm_hedge(seat, event.usual_us)
         self._send(seat)
+
+    def _drop_timers(self) -> None:
+        if self.deadline_us is not None:
+            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        if self.hedge_after_us is not None:
+            self._drop_hedge_timer()
 
     def _send(self, seat: Seat) -> None:
         kernel = self.kernel
@@ -133,15 +153,13 @@ class Task(Seeking):
         kernel = self.kernel
         pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico)
         kernel.tool_calls += event.tool_calls
-        if self.deadline_us is not None:
-            kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         self._verify(event.output, pico)
 
     def answered(self, event: QuestionAnswered) -> None:
         """A person answered: what they said is verified like any output."""
         self._settle(None, None, 0)
-        if self.deadline_us is not None:
-            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         self._verify(event.value, 0)
 
     def _verify(self, output: Any, pico: int) -> None:
@@ -172,25 +190,40 @@ class Task(Seeking):
         return value
 
     def _finish(self, value: Any) -> None:
+        if self.hedge is not None:
+            self._call_off()
         self.state = CLOSED
         self.kernel.steps += 1
         self.kernel.tasks_open -= 1
         if self.within_at_us is not None:
             self.kernel.out.append(DropTimer(self.place, "within"))
-        self.owner.child_done(self, value)
+        if self.requests is not None or self.hedge is not None:
+            self._settle_deeds("done", value)
+        else:
+            self.owner.child_done(self, value)
+
+    def _settle_deeds(self, how: str, what: Any = None) -> None:
+        """End once what the agent did on its way has settled, or is undone."""
+        if self.requests is None:  # what is under way is that of a hedge
+            from orchspec.runtime.kernel.requests import Requests
+
+            self.requests = Requests(self)
+        self.state = SETTLING
+        self.requests.end(how, what)
 
     def failed(self, event: TaskFailed) -> None:
         """The attempt failed: retry it as the policy says, or give the step up."""
         pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico, sent=event.sent)
         self.kernel.tool_calls += event.tool_calls
-        if self.deadline_us is not None:
-            self.kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         self._failed(event.code, event.message, pico, event.retry_after_us, "failed")
 
     def timer(self, event: TimerFired) -> None:
-        """A deadline, the end of a rest, or the end of the time for a question."""
+        """A deadline, the end of a rest, the time for a hedge, or the end of that for a question."""
         if event.timer == "backoff":
             self.fund()
+        elif event.timer == "hedge":
+            self._send_hedge()
         elif event.timer == "attempt":
             assert self.seat is not None
             message = f"{self.seat.agent} gave no answer within {_seconds(self.seat.timeout_us or 0)}"
@@ -232,34 +265,17 @@ class Task(Seeking):
 
     def _exhausted(self, failure: Failure) -> None:
         kernel = self.kernel
+        if self.hedge is not None:
+            self.failure = failure
+            self.state = HEDGED
+            return
         kernel.decide("failed", f"{failure.code}: {failure.message}")
         self._close_work()
         self.state = CLOSED
-        follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
-
-    def _close_work(self) -> None:
-        kernel = self.kernel
-        kernel.tasks_open -= 1
-        if self.within_at_us is not None:
-            kernel.out.append(DropTimer(self.place, "within"))
-        if self.reuse_key is not None:
-            kernel.out.append(KeepReuse(self.place, self.reuse_key, False))
-            self.reuse_key = None
-
-    # -------------------------------------------------------------- money
-
-    def _settle(self, tokens_in: int | None, tokens_out: int | None, cost: int | None, *, sent: bool = True) -> int:
-        """Close the reservation, charge, and return what was charged (pico-dollars)."""
-        assert self.tier is not None
-        self.kernel.room = True
-        if not sent:
-            self.account.settle(self.pico, self.tokens, 0, 0)
-            return 0
-        pico, tokens, estimated = spent(self.tier, self.pico, self.tokens, tokens_in, tokens_out, cost)
-        self.account.settle(self.pico, self.tokens, pico, tokens)
-        if estimated:
-            self.account.estimate(pico)
-        return pico
+        if self.requests is not None:
+            self._settle_deeds("failed", failure)
+        else:
+            follow(self, failure, self.asking.links, self.asking.contract, self.inputs)
 
     # -------------------------------------------------------------- stopping
 
@@ -267,8 +283,7 @@ class Task(Seeking):
         # The grant and the reservation stay with the attempt until it has stopped; only its costs still count.
         assert self.seat is not None
         kernel = self.kernel
-        if self.deadline_us is not None:
-            kernel.out.append(DropTimer(self.place, "attempt"))
+        self._drop_timers()
         kernel.out.append(StopTask(self.place, self.attempt, self.dispatch, self.seat.agent, self.seat.person))
         if self.seat.person:
             self._settle(None, None, 0)
@@ -293,17 +308,24 @@ class Task(Seeking):
             kernel.out.append(DropTimer(self.place, "backoff"))
 
     def stop(self) -> None:
-        """Stop; the owner learns at once, the attempt may still take its grace."""
-        self._leave()
-        self._close_work()
+        """Stop; the owner learns at once, the attempt may still take its grace. What it did is undone before that."""
+        if self.state != SETTLING:
+            self._leave()
+            self._call_off()
+            self._close_work()
         self.state = CLOSED
-        self.owner.child_stopped(self)
+        if self.requests is not None or self.hedge is not None:
+            self._settle_deeds("stopped")
+        else:
+            self.owner.child_stopped(self)
 
     # -------------------------------------------------------------- after a crash
 
     def reissue(self) -> None:
         """Issue again what has no outcome; an attempt that was under way is sent again as the next dispatch."""
         kernel = self.kernel
+        if self.state == SETTLING:
+            return
         if self.within_at_us is not None:
             kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
         if self.state == LOOKING:
@@ -322,18 +344,19 @@ class Task(Seeking):
     def _resend(self) -> None:
         assert self.seat is not None
         kernel = self.kernel
-        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session))
+        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session, self.asking.gates))
         if self.deadline_us is not None:
             if not self.seat.person:
                 # The attempt begins anew: the time that our crash took is not the agent's, and costs no retry.
                 self.deadline_us = kernel.now + (self.seat.timeout_us or 0)
             kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
+        if self.hedge_after_us is not None:
+            kernel.out.append(ArmTimer(self.place, "hedge", kernel.now + self.hedge_after_us, self.attempt))
         self.dispatch += 1
         # A question waits for days, over any number of restarts; asking it again harms nobody.
         if self.dispatch >= DISPATCHES_MAX and not self.seat.person:
             pico = self._settle(None, None, None)
-            if self.deadline_us is not None:
-                kernel.out.append(DropTimer(self.place, "attempt"))
+            self._drop_timers()
             message = f"{self.dispatch} engines crashed while {self.seat.agent} was at it: it is not sent again"
             self._failed("poison", message, pico, 0, "failed")
             return

@@ -15,7 +15,7 @@ from orchspec.runtime.kernel.loops import Looping, LoopOp, shown
 from orchspec.runtime.kernel.menus import Handoffs, Menu
 from orchspec.runtime.kernel.program import Op, Program, Seat, op_for
 from orchspec.runtime.kernel.table import OPEN
-from orchspec.runtime.kernel.tasks import Asking, Task
+from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.kernel.values import Unverified
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Turns(Looping):
         inputs = list(self.inputs)
         inputs[shell.so_far] = self.value
         seats = (shell.peers[self.here],)
-        asking = Asking(shell.contract, seats, urgency=self.frame.urgency, reusable=True, vetting=self)
+        asking = shell.asking(shell.contract, seats, self.frame.urgency, vetting=self)
         turn = self.hops + 1
         Task(self.frame, self.op, self, 0, turn, f"#{turn}", asking, inputs).start()
 

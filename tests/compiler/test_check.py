@@ -87,7 +87,7 @@ def test_what_is_not_built_is_named_once_for_each_place():
 def test_a_spec_with_one_of_nearly_everything_is_clean_and_becomes_a_plan():
     path = Path(__file__).with_name("everything.orch")
     compiled = compile_file(path)
-    assert [item.code.id for item in compiled.diagnostics] == []
+    assert {item.code.id for item in compiled.diagnostics} == {"W0804"}, "its budgets are there to be used up"
     assert compiled.plan is not None
     assert plan_from_json(compiled.plan.as_json()) == compiled.plan
 

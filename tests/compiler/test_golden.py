@@ -35,6 +35,7 @@ RENDERED = (
     "optionals",
     "record_literals",
     "required_order",
+    "shared_and_doubled",
     "undecided",
     "unkeyed_effects",
     "waits_in_a_circle",

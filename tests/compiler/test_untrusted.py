@@ -2,11 +2,13 @@
 
 import random
 import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from orchspec.compiler import compile_file
 from orchspec.compiler.check import check
 from orchspec.grammar.source import Source
 
@@ -49,6 +51,22 @@ def test_a_spoilt_spec_gives_diagnostics_and_no_traceback(path):
     for _ in range(25):
         result = check(Source("spoilt.orch", mutated(text, draw)))
         assert all(item.message for item in result.diagnostics)
+
+
+def test_a_spoilt_file_is_told_of_where_it_is_and_whoever_imports_it_is_silent_beside(tmp_path):
+    draw = random.Random("imports")
+    shutil.copytree(ROOT / "specs" / "std", tmp_path / "lib")
+    main = tmp_path / "main.orch"
+    main.write_text((ROOT / "specs" / "library.orch").read_text("utf-8").replace('"std/', '"lib/'), "utf-8")
+    for _ in range(25):
+        path = draw.choice(sorted((tmp_path / "lib").glob("*.orch")))
+        text = path.read_text("utf-8")
+        path.write_text(mutated(text, draw), "utf-8")
+        compiled, alone = compile_file(main), compile_file(path)
+        assert all(item.message for item in compiled.diagnostics)
+        broken = any(item.code.id.startswith("E01") for item in alone.errors)
+        assert not broken or {item.span.source.name for item in compiled.errors} == {str(path)}
+        path.write_text(text, "utf-8")
 
 
 PRELUDE = "orch 1\ncontract C(a: Text) -> Text\nagent x fulfills C\neffect e(a: Text) -> Text { key = a }\n"

@@ -46,12 +46,12 @@ def keyless(self, live, command):
     _send(self, live, replace(command, target_key=secrets.token_hex(32)))
 
 
-def before_applying(self, key, effect, args, receipt):
+def before_applying(self, key, effect, args, receipt, **rest):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def after_applying(self, key, effect, args, receipt):
-    _deliver(self, key, effect, args, receipt)
+def after_applying(self, key, effect, args, receipt, **rest):
+    _deliver(self, key, effect, args, receipt, **rest)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -32,7 +32,9 @@ def test_every_point_that_a_run_passes_is_one_of_the_trials(twin):
 def test_every_failpoint_is_one_of_the_trials():
     from orchspec.runtime.failpoints import POINTS as ALL
 
-    assert {*PASSES, "recovering"} == set(ALL), "recovering is passed by a resume: see the trial of many crashes"
+    assert {*PASSES, "recovering", "receipt_given"} == set(ALL), (
+        "recovering is passed by a resume: see the trial of many crashes; receipt_given in test_deeds"
+    )
 
 
 @pytest.mark.parametrize("point", POINTS)

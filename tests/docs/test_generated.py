@@ -51,10 +51,10 @@ def test_compiler_and_runtime_know_the_same_names():
     from orchspec.compiler.studies.distributions import LAWS
     from orchspec.compiler.studies.faults import FAULTS
     from orchspec.runtime.families import FAMILIES
-    from orchspec.runtime.kernel import arbitration
+    from orchspec.runtime.kernel import rules
     from orchspec.simulator import faults
 
     # Whoever is asked, and where a chain ends, needs no function; a record is a distribution for each field.
-    assert set(arbitrations.RULES) - {"ask", "stop"} == set(arbitration.RULES)
-    assert {name for name, kind in FAULTS.items() if kind.built} == {*faults._EFFECTS, "crash"}
+    assert set(arbitrations.RULES) - {"ask", "stop"} == set(rules.RULES)
+    assert {name for name, kind in FAULTS.items() if kind.built} == faults.BUILT
     assert set(LAWS) | set(GENERATE._SPECIAL) == set(FAMILIES) - {"record"}

@@ -253,7 +253,7 @@ def test_what_no_spec_declares_is_refused_with_what_to_do(app):
         return GOOD
 
     assert run(app).status == "completed"
-    assert ["make it a step" in refused[0], "channel" in refused[1], "it has press" in refused[2]] == [True] * 3
+    assert ["give it `effects" in refused[0], "channel" in refused[1], "it has press" in refused[2]] == [True] * 3
 
 
 def test_a_tool_is_held_by_no_more_than_its_slots(app):

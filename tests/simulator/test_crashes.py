@@ -9,7 +9,7 @@ import pytest
 
 from orchspec.compiler.plan import Fault, Profile
 from orchspec.runtime.journal.records import Batch
-from orchspec.runtime.kernel import applying as effects
+from orchspec.runtime.kernel import applying, deeds
 from orchspec.simulator import clock as clock_module
 from orchspec.simulator import replicate as replicate_module
 from orchspec.simulator.crashes import Crashed, Crashes
@@ -185,18 +185,18 @@ def test_a_question_that_is_never_answered_ends_the_simulation_not_the_run():
 
 def test_an_effect_that_is_sent_without_its_key_is_found(monkeypatch):
     keys = iter(range(10**9))
-    monkeypatch.setattr(effects, "target_key", lambda *_: f"{next(keys):064d}")
+    monkeypatch.setattr(deeds, "target_key", lambda *_: f"{next(keys):064d}")
     made = replicate(*PURCHASE, [crash(point="after_effect", nth=3)])
     assert sum(effect.duplicates for effect in made.disturbed.effects) > 0
 
 
 def test_an_effect_that_is_sent_again_under_the_next_generation_is_found(monkeypatch):
-    right = effects.target_key
+    right = deeds.target_key
     monkeypatch.setattr(
-        effects.Applying,
+        deeds.Deed,
         "_try",
         lambda self: self.kernel.out.append(
-            effects.TryEffect(
+            deeds.TryEffect(
                 self.place, self.attempt, self.dispatch, self.effect.name, self.args,
                 right(self.ledger_key, self.generation + self.dispatch), self.deadline_us,
             )
@@ -247,7 +247,7 @@ def test_effects_without_a_key_land_once_through_lost_messages_and_crashes(point
 
 
 def test_a_kernel_that_sends_again_without_asking_is_found_by_the_world(monkeypatch):
-    monkeypatch.setattr(effects.Applying, "_check", effects.Applying._send)
+    monkeypatch.setattr(applying.Applying, "_check", applying.Applying._send)
     plan = plan_of(CHECKED)
     made = replicate(plan, plan.scenarios[0], plan.scenarios[0].faults)
     assert {effect.name for effect in made.disturbed.effects if effect.duplicates} == {"pay"}

@@ -45,3 +45,17 @@ def test_a_machine_survives_crashes_at_every_point(point):
     assert made.disturbed.halted == []
     assert {run.status for run in made.disturbed.runs} == {"completed"}
     assert all(run.resumed_well for run in made.disturbed.runs if run.in_flight_at_crash and run.twin_completed)
+
+
+TOLD = gallery("subscription")
+
+
+@pytest.mark.parametrize("point", sorted(CRASH_POINTS))
+def test_what_a_machine_is_told_while_it_works_is_told_once_whatever_crashes_when(point):
+    scenario = replace(TOLD.scenarios[0], runs=30, faults=[])
+    faults = [Fault(0, "crash", "orchestrator", {"point": point, "first": 3, "down": 20 * second})]
+    made = replicate(TOLD, scenario, faults)
+    assert made.disturbed.halted == []
+    assert sum(effect.duplicates for effect in made.disturbed.effects) == 0
+    ends = {run.ordinal: run.status for run in made.twin.runs}
+    assert {run.ordinal: run.status for run in made.disturbed.runs} == ends

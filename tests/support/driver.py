@@ -27,6 +27,7 @@ from orchspec.runtime.kernel.events import (
     EffectChecked,
     EffectConfirmed,
     EffectRefused,
+    EffectRequested,
     EffectUnknown,
     QuestionAnswered,
     TaskFailed,
@@ -77,6 +78,7 @@ class Ending:
     stops: int | None = 0
     late_cost: int | None = None
     twice: bool = False
+    asks: tuple[tuple[str, dict[str, Any]], ...] = ()
 
 
 def done(value: Any = 1, **rest: Any) -> Ending:
@@ -211,6 +213,8 @@ class Driver:
         self._used: dict[str, int] = {}
         self._sequence = 0
         self._sends = 0
+        self._asking: dict[tuple[str, int, int], tuple[RunTask, Ending]] = {}
+        self.answers: list[Any] = []
         self._refused: dict[str, int] = {}
         self._heap: list[tuple[int, int, int, Any]] = []
         self._timers: dict[tuple[str, int, str], tuple[int, int]] = {}
@@ -376,6 +380,12 @@ class Driver:
             receipt = self.world.applied.get(command.target_key, (None, None, None))[2]
             where = (self.now, command.place, command.attempt, command.dispatch)
             self.engine.post(run, EffectChecked(*where, True, receipt))
+        elif kind == "ask":
+            run, command, number = what
+            if (run, command.place, command.attempt) in self._live:
+                effect, args = self._asking[run, command.place, command.attempt][1].asks[number]
+                where = (self.now, command.place, command.attempt, command.dispatch)
+                self.engine.post(run, EffectRequested(*where, number, effect, args))
         elif kind == "land":
             effect, key, args, value = what
             self.world.apply(effect, key, args, value)
@@ -423,12 +433,17 @@ class Driver:
             self._live[run, command.place, command.attempt] = ending
             if ending.kind == "hangs" and command.deadline_us is None and self.hangs_for is not None:
                 ending = replace(ending, kind="fails", takes=self.hangs_for)
-            if ending.kind != "hangs":
+            if ending.asks:
+                self._asking[run, command.place, command.attempt] = (command, ending)
+                self._push(self.now + ending.takes // 2, ("ask", run, command, 0))
+            elif ending.kind != "hangs":
                 event = self._task_event(command, ending)
                 self._push(self.now + ending.takes, ("report", run, event))
                 if ending.twice:
                     self._push(self.now + ending.takes + S, ("report", run, event))
-        elif not isinstance(command, AnswerCall):
+        elif isinstance(command, AnswerCall):
+            self._answered(run, command)
+        else:
             assert isinstance(command, AskPerson)
             ending = self._choose(run, command.agent, command.place, command.attempt)
             if ending.kind == "hangs" and command.deadline_us is None and self.hangs_for is not None:
@@ -439,6 +454,21 @@ class Driver:
                 answer = QuestionAnswered(0, command.place, command.attempt, ending.value, command.agent)
                 for _ in range(2 if ending.twice else 1):
                     self._push(self.now + ending.takes, ("report", run, answer))
+
+    def _answered(self, run: str, command: AnswerCall) -> None:
+        """The attempt asks for the next effect, or ends as its script says; whoever is refused fails."""
+        self.answers.append(command.receipt if command.problem is None else command.code)
+        asked = self._asking.get((run, command.place, command.attempt))
+        if asked is None or (run, command.place, command.attempt) not in self._live:
+            return
+        task, ending = asked
+        if command.problem is not None:
+            ending = replace(ending, kind="fails")
+        elif command.call + 1 < len(ending.asks):
+            self._push(self.now, ("ask", run, task, command.call + 1))
+            return
+        if ending.kind != "hangs":
+            self._push(self.now + ending.takes // 2, ("report", run, self._task_event(task, ending)))
 
     def _task_event(self, command: RunTask, ending: Ending) -> Any:
         place, attempt, dispatch = command.place, command.attempt, command.dispatch

@@ -195,6 +195,7 @@ def plans(draw: Any) -> Any:
             session=draw(st.sampled_from(["fresh", "fresh", "per_run"])),
             rate=draw(st.sampled_from([None, None, Rate(2, 3 * S)])),
             breaker=draw(st.sampled_from([None, None, Breaker(2, 10 * S, 5 * S)])),
+            effects=["publish", "tag"],
         )
         for name in AGENTS
     )
@@ -237,6 +238,7 @@ def endings(draw: Any) -> Ending:
         stops=draw(st.sampled_from([0, 0, 2 * S, None])),
         late_cost=draw(st.sampled_from([None, 4])),
         twice=draw(st.sampled_from([False, False, True])),
+        asks=draw(st.sampled_from([(), (), (("publish", {}),), (("publish", {}), ("tag", {"x": 1}))])),
     )
 
 

@@ -46,8 +46,8 @@ def check_limits(driver: Any) -> None:
     for pool in driver.engine.dispatcher.pools.values():
         assert pool.busy >= 0
         assert pool.slots is None or pool.busy <= pool.slots, f"{pool.name}: {pool.busy} of {pool.slots}"
-        if pool.rate is not None:
-            assert 0 <= pool.tokens <= pool.rate.count * pool.rate.per_us
+        if pool.bucket is not None:
+            assert 0 <= pool.bucket.tokens <= pool.bucket.count * pool.bucket.per_us
     for kernel in driver.engine.kernels.values():
         for account in accounts_of(kernel):
             assert account.reserved_pico >= 0

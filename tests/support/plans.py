@@ -217,6 +217,7 @@ def effect(
     over: tuple[Any, ...] | None = None,
     need: p.Need | None = None,
     budget: p.Budget | None = None,
+    gate: str | None = None,
 ) -> Draft:
     """A step that is an effect, or one for each item of `over` = (item name, list expression[, width])."""
 
@@ -230,6 +231,7 @@ def effect(
             "over": _over(s, over),
             "need": need,
             "budget": budget,
+            "gate": gate,
         }
 
     return Draft("effect", name, after, make)
@@ -379,6 +381,7 @@ def scope(
     backoff: p.Backoff | None = None,
     only_if: Any = None,
     urgency: Any = None,
+    tools: tuple[str, ...] = (),
 ) -> Draft:
     """A scope, or one for each item of `over` = (item name, list expression[, width])."""
 
@@ -391,6 +394,7 @@ def scope(
             "need": need,
             "budget": budget,
             "policy": p.Policy(attempts, timeout, backoff),
+            "tools": list(tools),
             "only_if": None if only_if is None else s.resolve(only_if),
             "urgency": None if urgency is None else s.resolve(urgency),
             "on_failure": [link(s) for link in on_failure],
@@ -609,6 +613,7 @@ def plan(
     flows: tuple[p.Flow, ...] = (),
     tools: tuple[p.Tool, ...] = (),
     effects: tuple[p.Effect, ...] = (),
+    gates: dict[str, p.Gate] | None = None,
     **rest: Any,
 ) -> p.Plan:
     """A sealed plan whose flow `main` is the body; `rest` as of `flow`.
@@ -628,6 +633,7 @@ def plan(
         agents=everybody,
         tools={tool.name: tool for tool in tools},
         effects={**EFFECTS, **{one.name: one for one in effects}},
+        gates=gates or {},
         flows={"main": flow("main", *body, **rest), **{one.name: one for one in flows}},
     ).sealed()
 

@@ -4,8 +4,8 @@ import pytest
 
 from orchspec.compiler import compile_text
 from orchspec.compiler.plan import Need
-from orchspec.runtime.kernel.arbitration import RULES
 from orchspec.runtime.kernel.commands import AskPerson
+from orchspec.runtime.kernel.rules import RULES
 from tests.support.driver import Driver, answers, done, failing, never
 from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import S, arbitrate, candidate, field_of, give, plan, rule, task, v

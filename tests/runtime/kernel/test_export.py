@@ -45,7 +45,7 @@ def test_a_document_is_as_large_as_what_is_live():
         driver.run()
         sizes.append((len(json.dumps(driver.kernels["r"].export())), len(driver.kernels["r"].places)))
     (small, few), (large, many) = sizes
-    assert large - small < 600 * (many - few), "a closed place is a line, not the state it had"
+    assert large - small < 800 * (many - few), "a closed place is a line, not the state it had"
     live = [item for item in driver.kernels["r"].export()["objects"] if item["class"] == "Frame"]
     assert live == []
 

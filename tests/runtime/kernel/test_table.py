@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchspec.compiler.plan import Backoff, OnFailure, Policy
+from orchspec.compiler.plan import Backoff, Gate, OnFailure, Policy, Rate, Tool
 from orchspec.runtime.kernel import handlers
 from orchspec.runtime.kernel.events import (
     EVENT_TYPES,
@@ -27,10 +27,11 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.table import EFFECT_TABLE, REGION_TABLE, STATE_NAMES, TASK_TABLE, ImpossibleEvent
-from tests.support.driver import Driver, done, failing, hangs, lost_reply, lost_send, never, refuses
+from tests.support.driver import Driver, Ending, done, failing, hangs, lost_reply, lost_send, never, refuses
 from tests.support.plans import (
     DEEDS,
     S,
+    agent,
     ask,
     budget,
     candidate,
@@ -121,10 +122,18 @@ def drive_rows():
         again.begin(run=run)
     again.drain()
     drive_effects()
+    drive_requests()
     drive_regions()
 
 
 HURRIED = tuple(replace(each, policy=Policy(1, 3 * S)) for each in DEEDS)
+
+
+def drive_requests():
+    acting = (agent("ann", effects=["publish"]),)
+    for kind in ("done", "fails"):
+        asks = Ending(kind, 1, 4 * S, asks=(("publish", {}),))
+        Driver(plan(task("a"), give(v("a")), agents=acting), ann=asks).run()
 
 
 def drive_effects():
@@ -148,6 +157,16 @@ def drive_effects():
         waited.drain(waited.now + 14 * S)
         waited.at(0, "r", EffectConfirmed(0, 1, 1, 0, "late"))
         waited.drain()
+    narrow = {"gates": {"narrow": Gate(rate=Rate(1, 2 * S))}}
+    for script in ([done()], [refuses(), done()], [lost_send(), done()], [done(takes=5 * S)]):
+        Driver(plan(effect("u", 1, policy=patient, gate="narrow"), give(v("u")), **narrow), publish=script).run()
+    driver = Driver(
+        plan(effect("u", 1, policy=patient, gate="narrow"), give(v("u")), gates={"narrow": Gate(rate=Rate(1, 30 * S))}),
+        publish=[lost_send(), done()],
+    )
+    driver.begin()
+    driver.at(12 * S, "r", EffectConfirmed(0, 1, 1, 0, "late"))
+    driver.drain()
     driver = Driver(plan(effect("u", 1, policy=patient), give(v("u"))), publish=[lost_send(), refuses(), done()])
     driver.begin()
     driver.at(8 * S, "r", EffectConfirmed(0, 1, 1, 0, "late"))
@@ -155,6 +174,10 @@ def drive_effects():
 
 
 def drive_regions():
+    section = scope("s", task("a"), give(v("a")), tools=("search",))
+    Driver(plan(section, give(v("s")), tools=(Tool("search"),))).run()
+    empty = scope("s", give(1), tools=("search",))
+    Driver(plan(empty, give(v("s")), tools=(Tool("search"),))).run()
     body = (task("a"), until(["const", False]), give(v("a")))
     Driver(plan(repeat("r", 2, *body, every=3 * S), give(v("r")))).run()
     Driver(

@@ -1,0 +1,146 @@
+"""Critical sections wait for each other, and for those inside them, without a circle.
+
+Who may wait for whom: what holds a tool by a section waits for the agents inside that have few slots, for the tools
+that agents inside use besides, and for the tools of sections inside; an agent with few slots whose task stands outside
+of a section over a tool that it uses waits for that tool. A circle among these can come to a standstill, so it is
+refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchspec.compiler.checks.calls import called_first
+from orchspec.compiler.codes import shared as codes
+from orchspec.compiler.context import Context
+from orchspec.compiler.model import AgentInfo, FlowInfo, StepInfo, ToolInfo
+from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.syntax import Node, Scope, Step, children
+
+__all__ = ["sections"]
+
+_Resource = AgentInfo | ToolInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Edge:
+    """`waits` may wait for `wanted` while it is held by others; `at` says where."""
+
+    wanted: _Resource
+    at: Node
+
+
+def sections(context: Context) -> None:
+    """Reports sections that ask for a tool again which is held around them, and circles of waiting."""
+    if not any(scope.tools for scope in context.checked.scopes.values()):
+        return
+    reader = _Reader(context)
+    for flow in reversed(called_first(context)):  # callers first: what they hold is known when a flow is read
+        reader.flow(flow)
+    reader.report_circle()
+
+
+_Held = dict[ToolInfo, Scope]
+
+
+class _Reader:
+    """Walks flows with the tools that may be held where it is, and those of them that are held on every way there."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.edges: dict[_Resource, list[_Edge]] = {}
+        self._may: dict[FlowInfo, _Held] = {}
+        self._must: dict[FlowInfo, _Held] = {}
+
+    def flow(self, flow: FlowInfo) -> None:
+        """Reads a flow all of whose callers have been read."""
+        self._inside(flow.node, self._may.get(flow, {}), self._must.get(flow, {}))
+
+    def _called(self, flow: FlowInfo, may: _Held, must: _Held) -> None:
+        self._may.setdefault(flow, {}).update(may)
+        always = self._must.get(flow)
+        self._must[flow] = must if always is None else {tool: at for tool, at in always.items() if tool in must}
+
+    def _inside(self, node: Node, may: _Held, must: _Held) -> None:
+        for part in children(node):
+            if isinstance(part, Step):
+                step = self.context.checked.steps.get(part)
+                if step is not None:
+                    self._step(step, may, must)
+            elif isinstance(part, Scope) and part in self.context.checked.scopes:
+                self._scope(part, may, must)
+            else:
+                self._inside(part, may, must)
+
+    def _scope(self, node: Scope, may: _Held, must: _Held) -> None:
+        own: _Held = {}
+        for tool in self.context.checked.scopes[node].tools:
+            around = may.get(tool)
+            if around is not None:
+                label = Label(around.name.span, "held from here on")
+                self.context.report.add(
+                    codes.SECTION_TWICE, node.name, tool=tool.name, section=around.name.text, labels=[label]
+                )
+                continue
+            for other in may:
+                self._waits(other, tool, node.name)
+            own[tool] = node
+        self._inside(node, {**may, **own}, {**must, **own})
+
+    def _step(self, step: StepInfo, may: _Held, must: _Held) -> None:
+        if step.flow is not None:
+            self._called(step.flow, may, must)
+        for candidate in step.candidates:
+            agent = candidate.agent
+            few = agent.policy.slots is not None
+            for tool in may:
+                if few:
+                    self._waits(tool, agent, step.node.name)
+            for tool in agent.tools:
+                if tool in must:
+                    continue
+                if few:
+                    self._waits(agent, tool, step.node.name)
+                for other in may:
+                    if other is not tool:
+                        self._waits(other, tool, step.node.name)
+
+    def _waits(self, waits: _Resource, wanted: _Resource, at: Node) -> None:
+        edges = self.edges.setdefault(waits, [])
+        if all(edge.wanted is not wanted for edge in edges):
+            edges.append(_Edge(wanted, at))
+
+    def report_circle(self) -> None:
+        """Reports one circle through a tool that a section holds, with the place of each of its edges."""
+        held = [tool for scope in self.context.checked.scopes.values() for tool in scope.tools]
+        for tool in dict.fromkeys(held):
+            path = self._way_back(tool)
+            if path is not None:
+                names = [tool.name, *(edge.wanted.name for edge in path)]
+                labels = [
+                    Label(edge.at.span, f"`{waits}` may wait here for `{edge.wanted.name}`")
+                    for waits, edge in zip(names, path, strict=False)
+                ]
+                self.context.report.add(
+                    codes.SECTION_CIRCLE,
+                    path[0].at,
+                    circle=" for ".join(f"`{name}`" for name in names),
+                    labels=labels[1:],
+                )
+                return
+
+    def _way_back(self, start: ToolInfo) -> list[_Edge] | None:
+        """The shortest way along edges from a tool back to itself, or none."""
+        paths: list[list[_Edge]] = [[edge] for edge in self.edges.get(start, ())]
+        seen: set[_Resource] = set()
+        while paths:
+            longer: list[list[_Edge]] = []
+            for path in paths:
+                last = path[-1].wanted
+                if last is start:
+                    return path
+                if last not in seen:
+                    seen.add(last)
+                    longer.extend([*path, edge] for edge in self.edges.get(last, ()))
+            paths = longer
+        return None

@@ -1,0 +1,260 @@
+"""How the dispatcher grants: choosing among candidates, gates, critical sections, and who waits where.
+
+The rules are at the head of `dispatcher`, which is spoken to; this is what it does about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from orchspec.runtime.grants import Grant, Held, PoolObserver
+from orchspec.runtime.latencies import Latencies
+from orchspec.runtime.pools import Pool
+
+if TYPE_CHECKING:
+    from orchspec.runtime.pools import Request
+
+__all__ = ["Granting", "queues_of"]
+
+
+class Granting:
+    """The pools of an engine, what is held of them, and who waits."""
+
+    def __init__(self, observer: PoolObserver | None) -> None:
+        self.observer = observer
+        self.pools: dict[str, Pool] = {}
+        self._timed: list[Pool] = []
+        self._requests: dict[tuple[str, int, int], Request] = {}
+        self._grants: dict[tuple[str, int, int], Held] = {}
+        self._sessions: dict[str, tuple[str, int, int]] = {}
+        self._parked: dict[str, list[Request]] = {}
+        self._latencies = Latencies()
+        self._sections: list[Request] = []
+        self._sequence = 0
+
+    # -------------------------------------------------------------- choosing
+
+    def _ask(self, request: Request, now_us: int) -> Grant | None:
+        """Grant it at once, or let it wait."""
+        if self.observer is not None and request.observed:
+            for names in queues_of(request):
+                self.observer.requested(names, now_us)
+        return self._go_on(request, now_us)
+
+    def _go_on(self, request: Request, now_us: int) -> Grant | None:
+        """Pass gates as far as they are open, and take what is behind them; else wait where it is stopped."""
+        while True:
+            chosen = self._choose(request, now_us)
+            if chosen is None:
+                self._requests[request.run, request.place, request.attempt] = request
+                self._enqueue(request, now_us)
+                return None
+            if not request.later:
+                return self._grant(request, chosen, now_us)
+            self._pass(request, chosen)
+
+    @staticmethod
+    def _pass(request: Request, gate: Pool) -> None:
+        gate.take((request.run, request.place, request.attempt))
+        request.passed = (*request.passed, gate)
+        request.pools, request.later = request.later[0], request.later[1:]
+
+    def _choose(self, request: Request, now_us: int) -> Pool | None:
+        if request.whole:
+            return self._choose_whole(request)
+        best: Pool | None = None
+        best_score = 0.0
+        for pool in request.pools:
+            if pool.waiting and pool.head(self._requests) not in (None, request):
+                request.waited_for = request.waited_for or pool.blocked_by(now_us) or "slot"
+                continue
+            if request.sessions and pool.name in request.sessions and f"{request.run}/{pool.name}" in self._sessions:
+                request.waited_for = request.waited_for or "session"
+                continue
+            blocked = pool.blocked_by(now_us)
+            if blocked:
+                request.waited_for = request.waited_for or blocked
+                continue
+            if len(request.pools) == 1 or request.prefer == "in_order":
+                return pool
+            score = _SCORES[request.prefer](pool)
+            if best is None or score < best_score:
+                best, best_score = pool, score
+        return best
+
+    def _choose_whole(self, request: Request) -> Pool | None:
+        if _unused(request) and not any(_overlap(request, other) for other in self._sections):
+            return request.pools[0]
+        request.waited_for = request.waited_for or "section"
+        return None
+
+    def _grant(self, request: Request, pool: Pool, now_us: int) -> Grant:
+        key = (request.run, request.place, request.attempt)
+        waited_us = now_us - request.made_us
+        waited_for = request.waited_for if waited_us else ""
+        if request.whole:
+            if self.observer is not None:
+                for each in request.pools:
+                    self.observer.granted((each.name,), each.name, request.made_us, now_us)
+            self._enter_section(key, request.pools, request.passed, now_us)
+            return Grant(*key, "+".join(request.names), waited_us, waited_for)
+        pool.take(key)
+        pool.turn = self._sequence = self._sequence + 1
+        held = Held(pool, now_us, request.passed)
+        if pool.name in request.sessions:
+            held.session = f"{request.run}/{pool.name}"
+            self._sessions[held.session] = key
+        self._grants[key] = held
+        if self.observer is not None and request.observed:
+            self.observer.granted(request.names, pool.name, request.made_us, now_us)
+        usual_us = None
+        if request.watch is not None:
+            held.contract, shares = request.watch
+            share = shares[request.names.index(pool.name)]
+            usual_us = self._latencies.quantile(pool.name, held.contract, share) if share else None
+        return Grant(*key, pool.name, waited_us, waited_for, usual_us)
+
+    def _free(self, pool: Pool, outcome: str, key: tuple[str, int, int], now_us: int) -> None:
+        """A slot of a pool comes free; its breaker learns how the work ended."""
+        pool.busy -= 1
+        if pool.elastic is not None:
+            pool.elastic.freed(pool, now_us)
+        if pool.breaker is not None:
+            pool.observe(outcome, now_us, key)
+
+    def _resized(self, pool: Pool, now_us: int) -> None:
+        if self.observer is not None and pool.observed:
+            assert pool.slots is not None
+            self.observer.resized(pool.name, pool.slots, now_us)
+
+    # -------------------------------------------------------------- sections
+
+    def _enter_section(
+        self, key: tuple[str, int, int], pools: tuple[Pool, ...], gates: tuple[Pool, ...], now_us: int
+    ) -> None:
+        held = Held(None, now_us, gates)
+        held.whole = pools
+        for pool in pools:
+            pool.locked = True
+            inner = Pool(pool.name, pool.index, pool.slots, pool.bucket, None, observed=False)
+            held.inner[pool.name] = inner
+            if inner.bucket is not None:
+                self._timed.append(inner)
+            if self.observer is not None:
+                for _ in range((pool.slots or 1) - 1):
+                    self.observer.held(pool.name, now_us)
+        self._grants[key] = held
+
+    def _leave_section(self, held: Held, now_us: int, grants: list[Grant]) -> None:
+        for pool in held.whole:
+            pool.locked = False
+            inner = held.inner[pool.name]
+            if inner.bucket is not None:
+                self._timed.remove(inner)
+            if self.observer is not None:
+                for _ in range(pool.slots or 1):
+                    self.observer.released(pool.name, held.taken_us, now_us)
+        for pool in held.whole:
+            self._serve(pool, now_us, grants)
+
+    def _serve_sections(self, now_us: int, grants: list[Grant]) -> None:
+        """Let in who waits for a section and finds its tools unused; who waits longer goes first."""
+        before: list[Request] = []
+        for request in self._sections:
+            if _unused(request) and not any(_overlap(request, other) for other in before):
+                del self._requests[request.run, request.place, request.attempt]
+                self._left(request)
+                grants.append(self._grant(request, request.pools[0], now_us))
+            else:
+                before.append(request)
+        self._sections = before
+
+    # -------------------------------------------------------------- waiting
+
+    def _enqueue(self, request: Request, now_us: int) -> None:
+        # Who waits for a session of its run only must not stand in the way of others: it waits beside the queue.
+        busy = [name for name in request.sessions if f"{request.run}/{name}" in self._sessions]
+        self._sequence += 1
+        if request.whole:
+            self._sections.append(request)
+        for pool in request.pools:
+            if pool.name in busy:
+                self._parked.setdefault(f"{request.run}/{pool.name}", []).append(request)
+            else:
+                pool.push(request, self._sequence)
+                if pool.elastic is not None:
+                    pool.elastic.wanted(pool, now_us)
+
+    def _left(self, request: Request) -> None:
+        for pool in request.pools:
+            parked = self._parked.get(f"{request.run}/{pool.name}")
+            if parked is not None and request in parked:
+                parked.remove(request)
+            else:
+                pool.waiting -= 1
+
+    def _free_session(self, session: str, now_us: int, grants: list[Grant]) -> None:
+        del self._sessions[session]
+        parked = self._parked.pop(session, None)
+        if not parked:
+            return
+        agent = session.rpartition("/")[2]
+        pool = self.pools[agent]
+        for request in parked:
+            self._sequence += 1
+            pool.push(request, self._sequence)
+        self._serve(pool, now_us, grants)
+
+    def _serve(self, pool: Pool, now_us: int, grants: list[Grant]) -> None:
+        while pool.waiting:
+            request = pool.head(self._requests)
+            if request is None:
+                return
+            if pool.name in request.sessions and f"{request.run}/{pool.name}" in self._sessions:
+                pool.advance()
+                pool.waiting -= 1
+                self._parked.setdefault(f"{request.run}/{pool.name}", []).append(request)
+                continue
+            if request.whole:
+                return  # nobody overtakes it; `_serve_sections` lets it in
+            if pool.blocked_by(now_us):
+                if pool.elastic is not None:
+                    pool.elastic.wanted(pool, now_us)
+                return
+            pool.advance()
+            del self._requests[request.run, request.place, request.attempt]
+            self._left(request)
+            if request.later:
+                self._pass(request, pool)
+                grant = self._go_on(request, now_us)
+            else:
+                grant = self._grant(request, pool, now_us)
+            if grant is not None:
+                grants.append(grant)
+
+
+def queues_of(request: Request) -> list[tuple[str, ...]]:
+    """The queues that a request is measured in: one of all candidates, or that of each tool of a section."""
+    return [(name,) for name in request.names] if request.section else [request.names]
+
+
+def _unused(request: Request) -> bool:
+    """Whether nobody uses any of the pools that a section wants."""
+    return not any(pool.busy or pool.locked for pool in request.pools)
+
+
+def _overlap(one: Request, other: Request) -> bool:
+    """Whether two sections want the same tool."""
+    return any(pool in other.pools for pool in one.pools)
+
+
+def _load(pool: Pool) -> float:
+    return pool.busy / pool.slots if pool.slots is not None else float(pool.busy)
+
+
+_SCORES: Final[dict[str, Callable[[Pool], float]]] = {
+    "least_busy": _load,
+    "fastest": lambda pool: float(pool.speed_us),
+    "round_robin": lambda pool: float(pool.turn),
+}

@@ -1,0 +1,94 @@
+"""No simulated run of any spec of the gallery leaves its bounds, whatever faults strike."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from orchspec.compiler import compile_file
+from orchspec.compiler.plan import Fault, Plan, Scenario
+from orchspec.compiler.studies.faults import CRASH_POINTS
+from orchspec.simulator.replicate import Stage
+from tests.support.measuring import leaves, measuring
+from tests.support.studies import SPECS, second
+
+PLANS = {
+    path.stem: compiled.plan
+    for path in sorted(SPECS.glob("*.orch"))
+    if (compiled := compile_file(path)).plan is not None
+}
+FLOWS = [(name, flow) for name, plan in PLANS.items() for flow in plan.flows]
+
+
+def faults(rng: random.Random, plan: Plan) -> list[Fault]:
+    """A handful of faults, of every kind that the simulator has."""
+    found = []
+    agents, people = [], []
+    for agent in plan.agents.values():
+        (people if agent.kind == "human" else agents).append(agent.name)
+    kinds = [
+        ("fail", [*agents, *people, *plan.tools, *plan.effects]),
+        ("garbage", [*agents, *people]),
+        ("slow", [*agents, *people, *plan.tools, *plan.effects]),
+        ("throttle", [*agents, *plan.tools, *plan.effects]),
+        ("crash", ["orchestrator"]),
+    ]
+    for _ in range(rng.randint(0, 5)):
+        name, targets = rng.choice(kinds)
+        if not targets:
+            continue
+        args: dict[str, object] = {}
+        if name == "crash":
+            args["down"] = rng.choice([1, 30, 400]) * second
+            if rng.random() < 0.5:
+                args |= {"point": rng.choice(CRASH_POINTS), "nth": rng.randint(1, 9)}
+            else:
+                args["at"] = rng.randint(0, 600) * second
+        else:
+            args |= rng.choice(
+                [
+                    {},
+                    {"rate": rng.random()},
+                    {"first": rng.randint(1, 9)},
+                    {"at": 0, "lasting": rng.randint(1, 300) * second},
+                ]
+            )
+        if name == "slow":
+            args |= rng.choice([{"factor": 1 + 9 * rng.random()}, {"by": rng.randint(1, 900) * second}])
+        if name == "throttle":
+            args["retry_after"] = rng.choice([0, 5, 90]) * second
+        found.append(Fault(0, name, rng.choice(targets), args))
+    return found
+
+
+def simulated(name: str, flow: str, seed: int, runs: int) -> None:
+    """Some runs of a flow, alone or in a crowd, under faults drawn from a seed; all are held to the bounds."""
+    rng = random.Random(f"{name}/{flow}/{seed}")
+    plan = PLANS[name]
+    given = next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
+    crowd = rng.random() < 0.5
+    scenario = Scenario(
+        0, "drawn", flow, given=given, faults=faults(rng, plan),
+        arrivals=["poisson", runs / 60] if crowd else None, duration_us=60 * second if crowd else None,
+    )  # fmt: skip
+    with measuring() as ended:
+        Stage(plan, scenario, seed, SPECS, runs).replicate(0)
+    assert ended
+    for measured in ended:
+        told = leaves(plan, measured)
+        assert not told, (told, [replace(fault, node=0) for fault in scenario.faults], measured.kernel.outcome)
+
+
+@pytest.mark.parametrize(("name", "flow"), FLOWS, ids=lambda part: part)
+@pytest.mark.parametrize("seed", range(2))
+def test_no_simulated_run_leaves_its_bounds(name, flow, seed):
+    simulated(name, flow, seed, 4)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(("name", "flow"), FLOWS, ids=lambda part: part)
+def test_no_simulated_run_leaves_its_bounds_for_long(name, flow):
+    for seed in range(3, 150):
+        simulated(name, flow, seed, 10)
