@@ -18,6 +18,7 @@ from orchspec.compiler.model import AgentInfo, ArbitrateInfo, ContractInfo, Fram
 from orchspec.compiler.names import find, find_all
 from orchspec.compiler.operators import ORDERED
 from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.suggestions import insertion
 from orchspec.compiler.types import (
     INT,
     UNKNOWN,
@@ -137,6 +138,7 @@ def _rules(deciding: _Deciding, decide: Expr) -> None:
             name=deciding.info.node.name.text,
             why=open_end,
             notes=["end the chain in `first`, in a `priority` over everybody who was asked, or in `stop`"],
+            fix=insertion(links[-1], " or first", f"decide what is left open: `{links[-1].span.text} or first`"),
         )
 
 

@@ -19,8 +19,9 @@ from orchspec.compiler.model import Frame
 from orchspec.compiler.places import Place
 from orchspec.compiler.plan import Budget, Need, Rate
 from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.suggestions import of_kind
 from orchspec.compiler.types import DURATION, FLOAT, INT, MONEY, PERCENT, RATE, Type, is_unknown, show
-from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.diagnostics import Fix, Label
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import (
     Attribute,
@@ -134,10 +135,10 @@ class Settings:
         found = self.attributes.get(name)
         return None if found is None or isinstance(found.value, Hole) else found.value
 
-    def wrong(self, name: str, at: Node, expected: str, found: str | None = None) -> None:
+    def wrong(self, name: str, at: Node, expected: str, found: str | None = None, fix: Fix | None = None) -> None:
         """Reports a value of another kind than the attribute takes."""
         shown = found if found is not None else f"`{_short(at.span.text)}`"
-        self.context.report.add(codes.ATTRIBUTE_VALUE, at, name=name, expected=expected, found=shown)
+        self.context.report.add(codes.ATTRIBUTE_VALUE, at, name=name, expected=expected, found=shown, fix=fix)
 
     def out_of_range(self, name: str, at: Node, found: str, expected: str) -> None:
         """Reports a value of the right kind that makes no sense."""
@@ -149,7 +150,8 @@ class Settings:
         if is_unknown(found):
             return None
         if found not in kinds:
-            self.wrong(name, expr, expected, None if isinstance(expr, Name | Call) else show(found))
+            shown = None if isinstance(expr, Name | Call) else show(found)
+            self.wrong(name, expr, expected, shown, of_kind(expr, kinds))
             return None
         try:
             value = evaluate(expr, self.context.checked)

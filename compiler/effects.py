@@ -109,14 +109,17 @@ def _in_doubt(typer: Typer, info: EffectInfo, settings: Settings) -> None:
     info.doubt_who, info.doubt_within_us = who.agent, within_us
 
 
+_HOW_SINGLE = "`key = EXPR` lets the target drop a repeat; else `idempotent = true`, `check = …` or `in_doubt = ask(…)`"
+
+
 def _ways(typer: Typer, info: EffectInfo, settings: Settings) -> None:
     """Reports an effect that says in no way, or in several ways, how it stays single."""
     said = [name for name in _WAYS if settings.has(name) and (name != "idempotent" or info.idempotent)]
     if not said:
         if not settings.has("idempotent") or isinstance(settings.attributes["idempotent"].value, Hole):
-            typer.report.absent(codes.NO_KEY, info.node.name, name=info.name)
+            typer.report.absent(codes.NO_KEY, info.node.name, name=info.name, notes=[_HOW_SINGLE])
         else:
-            typer.report.add(codes.NO_KEY, info.node.name, name=info.name)
+            typer.report.add(codes.NO_KEY, info.node.name, name=info.name, notes=[_HOW_SINGLE])
         return
     others = [name for name in said[1:] if (said[0], name) != ("key", "in_doubt")]
     if others:

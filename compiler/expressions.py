@@ -20,7 +20,8 @@ from orchspec.compiler.context import Context, Env, Fact
 from orchspec.compiler.model import AgentInfo, Frame, GiverRef, Reference, Slot, StepInfo
 from orchspec.compiler.names import describe, find, is_opaque
 from orchspec.compiler.narrowing import fact_of, facts, lookup
-from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.report import did_you_mean, listed, replace
+from orchspec.compiler.suggestions import SYNONYMS, insertion, of_kind, why_a_list
 from orchspec.compiler.types import (
     BOOL,
     DURATION,
@@ -32,6 +33,7 @@ from orchspec.compiler.types import (
     PERCENT,
     TEXT,
     UNKNOWN,
+    EnumOf,
     ListOf,
     MapOf,
     Nothing,
@@ -46,7 +48,7 @@ from orchspec.compiler.types import (
     required,
     show,
 )
-from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.diagnostics import Fix, Label
 from orchspec.grammar.syntax import (
     Binary,
     Bool,
@@ -159,10 +161,18 @@ class Typer:
                 found=show(found),
                 notes=[f"expected {show(expected)}"],
                 labels=labels,
+                fix=_otherwise(expr),
             )
         else:
             self.report.add(
-                codes.TYPE_MISMATCH, expr, what=what, found=show(found), expected=show(expected), labels=labels
+                codes.TYPE_MISMATCH,
+                expr,
+                what=what,
+                found=show(found),
+                expected=show(expected),
+                labels=labels,
+                notes=why_a_list(found, expected),
+                fix=of_kind(expr, (required(expected),)),
             )
         return False
 
@@ -177,13 +187,25 @@ class Typer:
         """The type of an operand, which may not be optional: reports if it is, and goes on with what is inside."""
         found = self.infer(expr, env, hint)
         if isinstance(found, Optional) and not is_unknown(found):
-            self.report.add(codes.OPTIONAL_OPERAND, expr, what=what, found=show(found))
+            self.report.add(codes.OPTIONAL_OPERAND, expr, what=what, found=show(found), fix=_otherwise(expr))
             return UNKNOWN
         return found
 
     # -------------------------------------------------------------- names
 
-    def _name(self, node: Name, env: Env, _hint: Type | None) -> Type:
+    def _belonging(self, node: Name, env: Env, hint: Type | None) -> Fix | None:
+        """The fix of a name that is a member of the enum wanted here, or a field of what a contract gives."""
+        owner: str | None = None
+        if isinstance(hint, EnumOf) and node.text in self.checked.enums[hint.name].members:
+            owner = hint.name
+        else:
+            found = lookup(env.frame, "result")
+            kind = None if found is None else required(found[0].type)
+            if isinstance(kind, RecordOf) and node.text in (self._fields(kind) or {}):
+                owner = "result"
+        return None if owner is None else replace(node, f"{owner}.{node.text}", f"did you mean `{owner}.{node.text}`?")
+
+    def _name(self, node: Name, env: Env, hint: Type | None) -> Type:
         if not node.text:
             return UNKNOWN
         found = lookup(env.frame, node.text)
@@ -199,7 +221,11 @@ class Typer:
             self.context.used.add(info)
             self.report.add(codes.NOT_A_VALUE, node, name=node.text, found=describe(info))
             return UNKNOWN
-        names = chain(self._visible(env.frame), self.context.known(node, "params"))
+        meant = self._belonging(node, env, hint)
+        if meant is not None:
+            self.report.absent(name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=meant)
+            return UNKNOWN
+        names = chain(self._visible(env.frame), self.context.known(node, "params"), ("none", "true", "false"))
         self.report.absent(
             name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=did_you_mean(node.text, node, names)
         )
@@ -251,7 +277,9 @@ class Typer:
             return ListOf(self._field_of(node, base.item)) if not isinstance(base.item, Unknown) else UNKNOWN
         fields = self._fields(base)
         if fields is None:
-            self.report.add(codes.NO_FIELDS, node.name, found=show(base))
+            meant = next((word for word in SYNONYMS.get(name.lower(), (name,)) if word in functions.FUNCTIONS), None)
+            fix = None if meant is None else replace(node, f"{meant}({node.base.span.text})")
+            self.report.add(codes.NO_FIELDS, node.name, found=show(base), fix=fix)
             return UNKNOWN
         if name not in fields:
             self.report.add(
@@ -346,3 +374,13 @@ class Typer:
             self.report.add(codes.INT_TOO_LARGE, node, found=str(node.value))
             return UNKNOWN
         return INT
+
+
+def _otherwise(expr: Expr) -> Fix | None:
+    """The form in which something takes the place of what may be none."""
+    short = isinstance(expr, Name | Field)
+    return (
+        insertion(expr, " ?? …", f"say what to take instead: `{expr.span.text} ?? …`", placeholders=True)
+        if short
+        else None
+    )

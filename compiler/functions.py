@@ -13,7 +13,8 @@ from orchspec.compiler.context import Env
 from orchspec.compiler.model import BuiltinRef, MissingRef, Reference
 from orchspec.compiler.names import describe, is_opaque
 from orchspec.compiler.operators import ORDERED
-from orchspec.compiler.report import did_you_mean, word
+from orchspec.compiler.report import did_you_mean, replace, word
+from orchspec.compiler.suggestions import SYNONYMS
 from orchspec.compiler.types import (
     BOOL,
     DURATION,
@@ -35,7 +36,7 @@ from orchspec.compiler.types import (
     optional,
     show,
 )
-from orchspec.grammar.syntax import Call, Expr, Name, Scope, Step, dotted
+from orchspec.grammar.syntax import Call, Expr, Field, Name, Scope, Step, dotted
 
 if TYPE_CHECKING:
     from orchspec.compiler.expressions import Typer
@@ -214,8 +215,16 @@ def _unknown(typer: Typer, node: Call, env: Env) -> Type:
     if text is not None and is_opaque(context, callee, text):
         return UNKNOWN
     if not isinstance(callee, Name):
-        typer.infer(callee, env)
-        typer.report.add(codes.UNKNOWN_FUNCTION, callee, name=callee.span.text)
+        fix = None
+        if isinstance(callee, Field):
+            typer.infer(callee.base, env)
+            said = callee.name.text
+            meant = next((each for each in SYNONYMS.get(said.lower(), (said,)) if each in FUNCTIONS), None)
+            if meant is not None:
+                fix = replace(node, f"{meant}({callee.base.span.text})")
+        else:
+            typer.infer(callee, env)
+        typer.report.add(codes.UNKNOWN_FUNCTION, callee, name=callee.span.text, fix=fix)
         return UNKNOWN
     typer.report.add(
         codes.UNKNOWN_FUNCTION,

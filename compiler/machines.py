@@ -11,7 +11,7 @@ greatest fixed point is found by taking facts away until nothing changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from orchspec.compiler.attributes import Settings
@@ -53,12 +53,12 @@ def check_machine(blocks: Blocks, info: FlowInfo, node: MachineDecl) -> None:
     settings = Settings(typer, MACHINE, items)
     info.budget = settings.budget or Caps()
     info.economy = settings.share("economy")
-    known: dict[State, frozenset[Fact]] = {}
+    known = _Left()
     heard = _signals(blocks, node, frame)
     checks = [_open(blocks, info, machine, state, known) for state in node.states]
     for state in machine.states.values():
         _ways(blocks, machine, state, heard)
-    known.update(_known(machine))
+    known.settle(machine)
     for check in checks:
         check()
     for state in machine.states.values():
@@ -160,28 +160,52 @@ def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo, heard: Mapping
             report.absent(name_codes.UNKNOWN_NAME, on.target, kind="state", name=on.target.text, fix=fix)
 
 
-def _known(machine: MachineInfo) -> dict[State, frozenset[Fact]]:
-    slots = [state.slot for state in machine.states.values()]
-    slots += [each.slot for state in machine.states.values() for each in state.heard.values() if each.slot is not None]
-    everything: frozenset[Fact] = frozenset((slot,) for slot in slots)
-    known = dict.fromkeys((state.node for state in machine.states.values()), everything)
-    if machine.initial is not None:
-        known[machine.initial.node] = frozenset()
-    changed = True
-    while changed:
-        changed = False
-        for state in machine.states.values():
-            here: frozenset[Fact] = frozenset({(state.slot,)})
+class _Left(Mapping[State, frozenset[Fact]]):
+    """For each state what is there on every way to it: the states left through `done`, the signals that were heard.
+
+    It is held as bits, since a set for each state would take the square of their number.
+    """
+
+    def __init__(self) -> None:
+        self._bits: dict[State, int] = {}
+        self._facts: list[Fact] = []
+
+    def settle(self, machine: MachineInfo) -> None:
+        """Follows the ways from the initial state until nothing more is lost."""
+        states = machine.states.values()
+        slots = [state.slot for state in states]
+        slots += [each.slot for state in states for each in state.heard.values() if each.slot is not None]
+        self._facts = [(slot,) for slot in slots]
+        bits = {slot: 1 << place for place, slot in enumerate(slots)}
+        self._bits = dict.fromkeys((state.node for state in states), (1 << len(slots)) - 1)
+        if machine.initial is not None:
+            self._bits[machine.initial.node] = 0
+        pending = dict.fromkeys(states)
+        while pending:
+            state = next(iter(pending))
+            del pending[state]
+            here = bits[state.slot]
             for on, target in state.ways:
-                after = known[state.node]
+                after = self._bits[state.node]
                 if on.event.text != "exhausted":
-                    after = after | here if on.event.text == "done" else after - here
-                after = after | _bound(state, on)
-                both = known[target.node] & after
-                if both != known[target.node]:
-                    known[target.node] = both
-                    changed = True
-    return known
+                    after = after | here if on.event.text == "done" else after & ~here
+                heard = state.heard.get(on)
+                if heard is not None and heard.slot is not None:
+                    after |= bits[heard.slot]
+                both = self._bits[target.node] & after
+                if both != self._bits[target.node]:
+                    self._bits[target.node] = both
+                    pending[target] = None
+
+    def __getitem__(self, state: State) -> frozenset[Fact]:
+        digits = reversed(f"{self._bits[state]:b}")
+        return frozenset(fact for fact, digit in zip(self._facts, digits, strict=False) if digit == "1")
+
+    def __iter__(self) -> Iterator[State]:
+        return iter(self._bits)
+
+    def __len__(self) -> int:
+        return len(self._bits)
 
 
 def _bound(state: StateInfo, on: On) -> frozenset[Fact]:

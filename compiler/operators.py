@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Env
 from orchspec.compiler.narrowing import facts
+from orchspec.compiler.suggestions import NOTHING
 from orchspec.compiler.types import (
     BOOL,
     DURATION,
@@ -28,7 +29,7 @@ from orchspec.compiler.types import (
     show,
     unify,
 )
-from orchspec.grammar.syntax import Binary, Expr, Int, ListLit, NoneLit, Not, Range, RecordLit, Text, Unary
+from orchspec.grammar.syntax import Binary, Expr, Int, ListLit, Name, NoneLit, Not, Range, RecordLit, Text, Unary
 
 if TYPE_CHECKING:
     from orchspec.compiler.expressions import Typer
@@ -129,8 +130,13 @@ def _both(typer: Typer, node: Binary, env: Env) -> tuple[Type, Type]:
     return left, typer.some(node.right, env, f"the right side of `{op}`", left)
 
 
+def _is_nothing(expr: Expr) -> bool:
+    """Whether `none` is meant; what is called so elsewhere is reported as an unknown name, and that is enough."""
+    return isinstance(expr, NoneLit) or (isinstance(expr, Name) and expr.text.lower() in NOTHING)
+
+
 def _equality(typer: Typer, node: Binary, env: Env) -> Type:
-    if isinstance(node.left, NoneLit) or isinstance(node.right, NoneLit):
+    if _is_nothing(node.left) or _is_nothing(node.right):
         typer.infer(node.left, env)
         typer.infer(node.right, env)
         return BOOL

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import Any
 
+from orchspec.compiler.suggestions import SYNONYMS
 from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix, Label
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.spelling import nearest
@@ -130,11 +131,12 @@ def replace(at: Node | Span, replacement: str, title: str | None = None) -> Fix:
 
 
 def did_you_mean(text: str, at: Node | Span, candidates: Iterable[str]) -> Fix | None:
-    """The fix that replaces a misspelt word by the nearest candidate, if one is near."""
+    """The fix that replaces a misspelt or a foreign word by the candidate that is meant, if one can be told."""
     left = _comparisons_left.get()
     compared = list(islice(candidates, left))
     _comparisons_left.set(left - len(compared))
-    found = nearest(text, compared)
+    meant = (word for word in SYNONYMS.get(text.lower(), ()) if word in compared)
+    found = next(meant, None) or nearest(text, compared)
     return None if found is None else replace(at, found, f"did you mean `{found}`?")
 
 

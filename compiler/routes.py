@@ -173,7 +173,9 @@ class _Cover:
             missing = ", ".join(f"`{self._shown(value)}`" for value in left)
         guarded = [arm for arm in self.node.arms if arm.patterns and arm.when is not None]
         labels = [Label(arm.when.span, "a guard may fail") for arm in guarded[:1] if arm.when is not None]
-        self.typer.report.absent(codes.NOT_EXHAUSTIVE, at, name=self.node.name.text, missing=missing, labels=labels)
+        notes = ["add the arms that are missing, or `else -> …`"]
+        name = self.node.name.text
+        self.typer.report.absent(codes.NOT_EXHAUSTIVE, at, name=name, missing=missing, labels=labels, notes=notes)
 
     def _shown(self, value: Hashable) -> str:
         assert isinstance(value, tuple)

@@ -28,6 +28,7 @@ from orchspec.compiler.places import EFFECT_STEP, FAN_OUT, FLOW_STEP, SIGNAL_STE
 from orchspec.compiler.plan import Budget
 from orchspec.compiler.policies import read_policy
 from orchspec.compiler.reservations import tiers_of
+from orchspec.compiler.suggestions import insertion
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Type, optional
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
@@ -112,6 +113,9 @@ def _target(typer: Typer, node: Step) -> ContractInfo | EffectInfo | FlowInfo | 
         if other is not None:
             context.used.add(other)
         notes = [] if other is not None else [f"a value is named by `let {node.name.text} = {text}(...)`"]
+        if isinstance(other, AgentInfo):
+            done = next((path.text for path in other.node.fulfills), "Contract")
+            notes = [f"a step names the work and then who does it: `{done}(…) by {text}`"]
         typer.report.add(codes.NOTHING_TO_DO, work.callee, what=what, notes=notes)
         return None
     unknown(context, work.callee, "contract, effect, flow or signal", text, context.known(work.callee, *_TARGETS))
@@ -192,7 +196,8 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
     if by is None:
         if contract is not None and isinstance(node.work, Call):
             where = Label(contract.node.name.span, "the contract")
-            typer.report.absent(codes.BY_MISSING, node.work.callee, name=contract.name, labels=[where])
+            fix = insertion(node.work, " by any", f"let whoever is free do it: `{contract.name}(…) by any`")
+            typer.report.absent(codes.BY_MISSING, node.work.callee, name=contract.name, labels=[where], fix=fix)
         return
     agents = agents_of(typer, by, contract)
     info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]

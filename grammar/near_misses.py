@@ -46,7 +46,7 @@ AFTER = [
     ("SEMICOLON", r";"),
     ("HASH_COMMENT", r"#[^\r\n]*"),
     ("BYTE_ORDER_MARK", r"\A\ufeff"),
-    ("HIDDEN", r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"),
+    ("HIDDEN", r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"),
     ("UNKNOWN", r"[\s\S]"),
 ]
 _HIDDEN = re.compile(AFTER[-2][1])

@@ -18,7 +18,7 @@ __all__ = [
 
 _GOOD = """
 orch 1
-import "std/policies.orch" as std
+import "std/common.orch" as std
 contract Draft(topic: Text) -> Text
 agent ann fulfills Draft { policies = [std.patient] }
 flow work(topic: Text) -> Text {
@@ -41,7 +41,7 @@ IMPORT_MISSING = define(
     '"{path}" cannot be imported: {problem}',
     explanation="A path is relative to the file in which it stands; one that starts with `std/` lies in the library "
     "that comes with Orch. A text from standard input lies in no folder and imports from the library alone.",
-    bad=_GOOD.replace("policies.orch", "polices.orch"),
+    bad=_GOOD.replace("common.orch", "comon.orch"),
     good=_GOOD,
 )
 IMPORT_OUTSIDE = define(
@@ -51,7 +51,7 @@ IMPORT_OUTSIDE = define(
     explanation="Nothing is read but the folder of the spec that is checked, what lies below it, and the library: a "
     "spec may come from a stranger. Paths are written with `/`, are never absolute, and lead out neither by `..` nor "
     "by a link. Check a spec from the folder above, or move the file.",
-    bad=_GOOD.replace("std/policies.orch", "/etc/policies.orch"),
+    bad=_GOOD.replace("std/common.orch", "/etc/common.orch"),
     good=_GOOD,
 )
 IMPORT_UNREADABLE = define(
@@ -59,7 +59,7 @@ IMPORT_UNREADABLE = define(
     "import-unreadable",
     '"{path}" cannot be imported: {problem}',
     explanation="What is imported is a spec: a file `*.orch`, as UTF-8 text.",
-    bad=_GOOD.replace("std/policies.orch", "std"),
+    bad=_GOOD.replace("std/common.orch", "std"),
     good=_GOOD,
 )
 IMPORT_CYCLE = define(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from orchspec.compiler.plan.evals import Evaluation
-from orchspec.compiler.plan.forms import Expr, TypeExpr
+from orchspec.compiler.plan.forms import ByKind, Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
 from orchspec.compiler.plan.loops import Peers, Supervise
@@ -275,7 +275,7 @@ class Machine:
     transitions: int | None = None
 
 
-Statement: TypeAlias = (
+Statement: TypeAlias = Annotated[
     TaskStep
     | EffectStep
     | FlowStep
@@ -295,8 +295,9 @@ Statement: TypeAlias = (
     | Route
     | Machine
     | Supervise
-    | Peers
-)
+    | Peers,
+    ByKind(),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
 from orchspec.cli.files import shown_name
-from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
+from orchspec.cli.plans import compile_spec, concerned, refuse, set_option, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,8 @@ def command(terminal: Terminal, file: str, flow: str | None, settings: tuple[str
             hint = did_you_mean(flow, found) or f"; it has {', '.join(found) or 'none'}"
             raise Misuse(f"{shown_name(file)} has no flow {flow}{hint}", "no_flow")
         found = {flow: found[flow]}
+    else:
+        found = {name: found[name] for name in concerned(compiled.plan)}
     if terminal.json:
         terminal.document(as_document(compiled.plan, found))
         return WELL

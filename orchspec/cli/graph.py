@@ -9,7 +9,7 @@ import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
 from orchspec.cli.files import shown_name, write_text
-from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
+from orchspec.cli.plans import compile_spec, concerned, refuse, set_option, settings_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -53,20 +53,11 @@ def command(
     return WELL
 
 
-def _concerned(plan: Plan) -> list[str]:
-    """The flows that the spec declares itself, and those of imported files that they call; else all."""
-    from orchspec.runtime.needs import flows_of
-
-    own = [each for each in plan.flows if "." not in each]
-    called = {flow for each in own for flow in flows_of(plan, each)}
-    return [each for each in plan.flows if not own or each in called]
-
-
 def _graphs(plan: Plan, name: str, flow: str | None) -> list[FlowGraph]:
     from orchspec.graph.build import graph_of
 
     if flow is None:
-        return [graph_of(plan, each) for each in _concerned(plan)]
+        return [graph_of(plan, each) for each in concerned(plan)]
     if flow not in plan.flows:
         hint = did_you_mean(flow, plan.flows) or f"; it has {', '.join(plan.flows) or 'none'}"
         raise Misuse(f"{name} has no flow {flow}{hint}", "no_flow")

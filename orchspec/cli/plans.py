@@ -13,8 +13,9 @@ from orchspec.cli.files import STDIN, read_text, shown_name
 
 if TYPE_CHECKING:
     from orchspec.compiler.load import Compiled
+    from orchspec.compiler.plan import Plan
 
-__all__ = ["compile_spec", "counted", "refuse", "set_option", "settings_of"]
+__all__ = ["compile_spec", "concerned", "counted", "refuse", "set_option", "settings_of"]
 
 set_option = click.option(
     "--set",
@@ -54,6 +55,15 @@ def compile_spec(path: str, settings: Mapping[str, str] | None = None) -> Compil
     text = read_text(path)
     folder = None if path == STDIN else Path(path).parent
     return compile_text(text, shown_name(path), settings=settings, folder=folder)
+
+
+def concerned(plan: Plan) -> list[str]:
+    """The flows that a spec declares itself, and those of imported files that they call; all where it declares none."""
+    from orchspec.runtime.needs import flows_of
+
+    own = [each for each in plan.flows if "." not in each]
+    called = {flow for each in own for flow in flows_of(plan, each)}
+    return [each for each in plan.flows if not own or each in called]
 
 
 def refuse(terminal: Terminal, path: str, compiled: Compiled) -> None:

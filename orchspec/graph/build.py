@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import (
     Arbitrate,
+    Effect,
     EffectStep,
     FlowStep,
     Machine,
@@ -81,7 +82,8 @@ class _Builder:
             # What is handed in whole is named by the node it comes from.
             made = [replace(edge, label="") if edge.label == start.title else edge for edge in made]
         if start is not None:
-            first = [each for each in ids if not any(edge.target == each for edge in made)]
+            led_to = {edge.target for edge in made}
+            first = [each for each in ids if each not in led_to]
             made += [Edge(start.id, each, "order") for each in first]
         group.edges.extend(without_implied(made))
         if loop is not None:
@@ -209,10 +211,19 @@ class _Builder:
 
     def _effect(self, name: str, step: EffectStep, frames: Frames) -> Node:
         effect = self.plan.effects[step.effect]
-        key = self.reader.text(effect.key, [[param.name for param in effect.params]])
-        lines = [f"effect {step.effect}", *self._over(step.over, step.need, frames), f"once for each {key}"]
+        lines = [f"effect {step.effect}", *self._over(step.over, step.need, frames), self._single(effect)]
         lines += [*budget_words(step.budget), *self._guards(step, frames)]
         return Node(name, "effect", step.name or step.effect, tuple(lines), step.over is not None)
+
+    def _single(self, effect: Effect) -> str:
+        """How an effect stays single."""
+        if effect.key is not None:
+            return f"once for each {self.reader.text(effect.key, [[param.name for param in effect.params]])}"
+        if effect.idempotent:
+            return "twice is as once"
+        if effect.check is not None:
+            return f"in doubt {effect.check.effect} tells"
+        return "in doubt a person tells"
 
     def _undo(self, group: Group, name: str, of: str) -> None:
         effect = self.plan.effects[of]

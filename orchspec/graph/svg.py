@@ -66,6 +66,13 @@ class _Laid:
     sizes: dict[str, Size] = field(default_factory=dict)
     links: list[Edge] = field(default_factory=list)
     again: list[Edge] = field(default_factory=list)
+    leaving: dict[str, list[int]] = field(default_factory=dict)
+    arriving: dict[str, list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for place, edge in enumerate(self.links):
+            self.leaving.setdefault(edge.source, []).append(place)
+            self.arriving.setdefault(edge.target, []).append(place)
 
 
 def as_svg(graphs: Sequence[FlowGraph]) -> str:
@@ -189,18 +196,17 @@ def _draw_link(
 def _port(laid: _Laid, edge: Edge, at: dict[str, tuple[float, float]], *, outgoing: bool) -> float:
     """Where along the border an edge leaves or arrives: side by side, in the order of their other ends."""
     here = edge.source if outgoing else edge.target
-    mine = [each for each in laid.links if (each.source if outgoing else each.target) == here]
-    firsts = {id(each): route for each, route in zip(laid.links, laid.layout.routes, strict=True)}
+    mine = (laid.leaving if outgoing else laid.arriving)[here]
 
-    def other(each: Edge) -> float:
-        route = firsts[id(each)]
+    def other(place: int) -> float:
+        each, route = laid.links[place], laid.layout.routes[place]
         if route:
             return route[0][0] if outgoing else route[-1][0]
         return at[each.target if outgoing else each.source][0]
 
-    mine.sort(key=other)
-    step = min(22.0, 0.6 * laid.sizes[here][0] / max(1, len(mine)))
-    return (mine.index(edge) - (len(mine) - 1) / 2) * step
+    ordered = [laid.links[place] for place in sorted(mine, key=other)]
+    step = min(22.0, 0.6 * laid.sizes[here][0] / max(1, len(ordered)))
+    return (ordered.index(edge) - (len(ordered) - 1) / 2) * step
 
 
 def _curve(points: Sequence[tuple[float, float]]) -> str:

@@ -18,29 +18,7 @@ from orchspec.grammar.source import Source
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 SPECS = [*sorted(GOLDEN.glob("*.orch")), *sorted(GOLDEN.glob("*/main.orch"))]
 MARK = re.compile(r"//~(?P<up>\^?) (?P<code>[EWA]\d{4})(?: @(?P<column>\d+))?")
-RENDERED = (
-    "attributes",
-    "bindings",
-    "budgets",
-    "deeds_of_agents",
-    "delegation",
-    "effects_in_loops",
-    "handoffs",
-    "imports",
-    "imports_in_a_circle",
-    "messages",
-    "misspelt_names",
-    "not_built_yet",
-    "one_owner",
-    "optionals",
-    "record_literals",
-    "required_order",
-    "shared_and_doubled",
-    "undecided",
-    "unkeyed_effects",
-    "waits_in_a_circle",
-    "ways_to_stay_single",
-)
+NEWCOMERS = sorted((GOLDEN / "newcomers").glob("*.orch"))
 
 
 def title(path):
@@ -87,14 +65,25 @@ def test_there_are_many_broken_specs_and_several_with_several_mistakes():
     assert sum(count > 3 for count in counts) >= 8
 
 
-@pytest.mark.parametrize("name", RENDERED)
-def test_the_report_reads_as_before(name):
-    path = next(path for path in SPECS if title(path) == name)
+@pytest.mark.parametrize("path", [*SPECS, *NEWCOMERS], ids=title)
+def test_the_report_reads_as_before(path):
     text = render_all(found_in(path))
-    snapshot = GOLDEN / f"{name}.txt"
+    folder = path.parent if path in NEWCOMERS else GOLDEN
+    snapshot = folder / f"{title(path)}.txt"
     if os.environ.get("ORCH_GOLDEN") == "write":
         snapshot.write_text(text, "utf-8")
-    assert text == snapshot.read_text("utf-8")
+    renew = "ORCH_GOLDEN=write pytest tests/compiler/test_golden.py writes it anew; read it before you commit it"
+    assert snapshot.exists(), renew
+    assert text == snapshot.read_text("utf-8"), renew
+
+
+def test_each_kind_of_mistake_of_a_newcomer_is_told_in_few_words():
+    """As Python, YAML or Terraform would write it: mostly one diagnostic for each thing that is wrong."""
+    counts = {path.stem: len(found_in(path)) for path in NEWCOMERS}
+    assert len(counts) >= 80
+    assert all(counts.values())
+    assert sum(counts.values()) <= 2 * len(counts)
+    assert sum(count == 1 for count in counts.values()) >= 0.6 * len(counts)
 
 
 @pytest.mark.parametrize("path", SPECS, ids=title)

@@ -272,7 +272,7 @@ def test_a_file_below_may_import_from_above_within_the_folder_of_the_spec_alone(
 
 
 def test_a_text_without_a_folder_imports_from_the_library_alone():
-    text = 'orch 1\nimport "std/policies.orch" as std\nimport "team.orch" as team\n'
+    text = 'orch 1\nimport "std/common.orch" as std\nimport "team.orch" as team\n'
     assert [item.code.id for item in compile_text(text, "-").diagnostics] == ["E1401"]
 
 
