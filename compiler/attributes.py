@@ -53,9 +53,8 @@ _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
 class Settings:
     """The attributes and budgets of one place.
 
-    `place` names it in messages (`a tool`), or is one of `places`; `known` are its (other) attributes; `unbuilt` maps
-    attributes to the construct not built yet that they stand for; `env` is where values are evaluated, by default one
-    without any names.
+    `place` names it in messages (`a tool`), or is one of `places`; `known` are its (other) attributes; `env` is where
+    values are evaluated, by default one without any names.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Settings:
         items: Iterable[Node],
         known: Sequence[str] = (),
         *,
-        unbuilt: Mapping[str, str] | None = None,
         env: Env | None = None,
     ) -> None:
         at = place if isinstance(place, Place) else Place(place)
@@ -75,7 +73,6 @@ class Settings:
         self._at = at
         self.attributes: dict[str, Attribute] = {}
         self._budget_node: BudgetNode | None = None
-        self._unbuilt = unbuilt or {}
         self.refused: set[str] = set()
         for item in items:
             if isinstance(item, Attribute):
@@ -89,16 +86,12 @@ class Settings:
         name = item.name.text
         if not name:
             return
-        if name in self._unbuilt:
-            self.refused.add(name)
-            self.context.unbuilt(self._unbuilt[name], item.name, name=name, place=self.place)
-            return
         if name in self._at.without:
             self.refused.add(name)
             self.no_meaning(item.name, name, self._at.without[name])
             return
         if name not in known:
-            fix = did_you_mean(name, item.name, [*known, *self._unbuilt])
+            fix = did_you_mean(name, item.name, known)
             # Where recovery put an `=`, the word before it may be no attribute at all.
             report = self.context.report.add if fix is not None else self.context.report.absent
             note = f"it has {listed(known)}" if known else "it has none"

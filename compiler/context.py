@@ -7,11 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from orchspec.compiler.codes.unbuilt import UNBUILT
 from orchspec.compiler.model import BlockInfo, Checked, Frame, Module, Slot
 from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
-from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import Field, Node, Statement
 
 __all__ = ["DEMAND_DEPTH_MAX", "Context", "Env", "Fact", "Read"]
@@ -93,11 +91,6 @@ class Context:
     def known(self, at: Node, *tables: str) -> Iterator[str]:
         """The names of these tables as they are written where `at` stands, for suggestions."""
         return self.module(at).names(*tables)
-
-    def unbuilt(self, key: str, at: Node | Span, **args: str) -> None:
-        """Refuses a construct that this release does not build."""
-        row = UNBUILT[key]
-        self.report.add(row.code, at, notes=[f"for now: {row.instead}"], labels=(), fix=None, **args)
 
     def type_of(self, slot: Slot) -> Type:
         """The type of a slot; that of a name further down is found on demand."""

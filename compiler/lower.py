@@ -49,7 +49,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         enums=lower_enums(checked),
         models=lower_models(checked),
         contracts=lower_contracts(checked) | lower_questions(checked),
-        agents=lower_agents(checked),
+        agents=lower_agents(checked, studies.profiles),
         tools=lower_tools(checked),
         effects=lower_effects(checked, studies.profiles),
         signals=lower_signals(checked),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import declarations as codes
@@ -13,9 +12,10 @@ from orchspec.compiler.names import find_all
 from orchspec.compiler.places import AGENT
 from orchspec.compiler.plan import Budget
 from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy, read_slots
+from orchspec.compiler.sessions import read_context, read_session
 from orchspec.compiler.types import MONEY
 from orchspec.grammar.syntax import Budget as BudgetNode
-from orchspec.grammar.syntax import Call, Name, Setting
+from orchspec.grammar.syntax import Setting
 
 __all__ = ["check_who"]
 
@@ -55,8 +55,7 @@ def _model(typer: Typer, info: ModelInfo) -> None:
     info.context_tokens = settings.count("context")
 
 
-_AGENT = ("models", "session", "tools", "effects", "policies", "skill", *POLICY_ATTRIBUTES)
-_AGENT_UNBUILT = {"context": "context", "fold": "fold"}
+_AGENT = ("models", "session", "context", "fold", "tools", "effects", "policies", "skill", *POLICY_ATTRIBUTES)
 _HUMAN = ("policies", "skill", "timeout", "attempts", "backoff", "breaker", "rate", "slots")
 _NOT_HUMAN = {
     "models": "a person runs on no model",
@@ -79,7 +78,7 @@ def _agent(typer: Typer, info: AgentInfo) -> None:
         settings = Settings(typer, place, items, _HUMAN)
     else:
         before = len(typer.report.diagnostics)
-        settings = Settings(typer, replace(AGENT, name=place), items, _AGENT, unbuilt=_AGENT_UNBUILT)
+        settings = Settings(typer, replace(AGENT, name=place), items, _AGENT)
         if len(typer.report.diagnostics) > before:
             context.vague.add(info)
     info.policy = read_policy(settings)
@@ -91,19 +90,12 @@ def _agent(typer: Typer, info: AgentInfo) -> None:
         context.vague.add(info)
     info.tools, _ = find_all(context, settings.names("tools", "[search]"), ToolInfo)
     info.effects, _ = find_all(context, settings.names("effects", "[refund]"), EffectInfo)
-    info.session = _session(settings)
+    if info.kind != "human":
+        read_context(settings, info)
+        read_session(settings, info)
     skill = settings.share("skill")
     info.skill = 1.0 if skill is None else skill
     info.budget = settings.budget or Budget()
-
-
-def _session(settings: Settings) -> Literal["fresh", "per_run"]:
-    expr = settings.expr("session")
-    callee = expr.callee if isinstance(expr, Call) else expr
-    if isinstance(callee, Name) and callee.text == "persistent":
-        settings.context.unbuilt("persistent", expr or callee)
-        return "fresh"
-    return "per_run" if settings.one_of("session", ("fresh", "per_run", "persistent")) == "per_run" else "fresh"
 
 
 def _allowed(typer: Typer, info: AgentInfo) -> list[Setting]:

@@ -380,6 +380,13 @@ def python() -> Iterator[tuple[str, str]]:
     parts = [_PYTHON]
     for name in sorted(set(orchspec.__all__) - {"__version__"}, key=str.lower):
         thing = getattr(orchspec, name)
+        if inspect.ismodule(thing):
+            parts.append(f"## {name}\n\n{_fenced(inspect.getdoc(thing) or '')}")
+            own = [(each, getattr(thing, each)) for each in thing.__all__]
+            parts += [
+                f"### {name}.{each}\n\n{_signed(each, value)}" for each, value in own if inspect.isfunction(value)
+            ]
+            continue
         parts.append(f"## {name}\n\n{_signed(name, thing)}")
         if inspect.isclass(thing) and not issubclass(thing, BaseException):
             methods = {key: value for key, value in vars(thing).items() if not key.startswith("_")}

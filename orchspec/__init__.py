@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchspec import testing
     from orchspec.api import Spec, SpecError, bounds, load, simulate
     from orchspec.runtime.app import App
     from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError
@@ -30,6 +31,7 @@ __all__ = [
     "bounds",
     "load",
     "simulate",
+    "testing",
 ]
 
 __version__ = "0.1.0"
@@ -41,13 +43,16 @@ _HOMES = {
     "RunResult": "orchspec.runtime.result",
     **dict.fromkeys(("EffectCall", "Message", "Output", "Task"), "orchspec.runtime.task"),
 }
+_MODULES = {"testing": "orchspec.testing"}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, *_MODULES])

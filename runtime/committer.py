@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.journal.records import Batch
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import LedgerRow, QuestionRow, Record, ReuseRow, RunRow
+    from orchspec.runtime.journal.records import LedgerRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
 
 __all__ = ["GroupCommitter"]
 
@@ -65,6 +65,11 @@ class GroupCommitter:
     def put_reuse(self, row: ReuseRow) -> None:
         """Write a reusable value with the next batch."""
         self._pending.reuse.append(row)
+        self._dirty = True
+
+    def put_turn(self, row: TurnRow) -> None:
+        """Write a turn of a session with the next batch, that of the record which verified it."""
+        self._pending.turns.append(row)
         self._dirty = True
 
     def take_mail(self, number: int) -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AGE_US", "Dispatcher", "Grant", "PoolObserver"]
 
+_NO_SESSIONS: Final[dict[str, str]] = {}
 AGE_US: Final = 60_000_000
 """How much earlier a request counts to have been made for each step of urgency."""
 
@@ -95,18 +96,20 @@ class Dispatcher(Granting):
         *,
         prefer: str = "in_order",
         urgency: int = 0,
-        sessions: tuple[str, ...] = (),
+        sessions: tuple[tuple[str, str], ...] = (),
         gates: tuple[str, ...] = (),
         watch: tuple[str, tuple[float, ...]] | None = None,
     ) -> Grant | None:
         """Ask for one of `candidates`; returns the grant if it is there at once, else the request waits.
 
-        `gates` are passed first. `watch` is what the work is, and for each candidate which quantile of its times the
-        grant is to tell (0: none).
+        `sessions` are pairs of a candidate and the session that is taken with them, by one grant at a time across all
+        runs. `gates` are passed first. `watch` is what the work is, and for each candidate which quantile of its times
+        the grant is to tell (0: none).
         """
         pools = tuple([self.pools[name] for name in candidates])
         rank = now_us - urgency * AGE_US
-        request = Request(run, place, attempt, candidates, pools, prefer, rank, sessions, now_us, watch)
+        taken = dict(sessions) if sessions else _NO_SESSIONS
+        request = Request(run, place, attempt, candidates, pools, prefer, rank, taken, now_us, watch)
         self._before(request, gates)
         return self._ask(request, now_us)
 
@@ -122,7 +125,7 @@ class Dispatcher(Granting):
     ) -> Grant | None:
         """Ask for a critical section: all of `tools` at once, and for nobody else until it is released."""
         pools = tuple([self.pools[name] for name in tools])
-        request = Request(run, place, attempt, tools, pools, "in_order", now_us, (), now_us)
+        request = Request(run, place, attempt, tools, pools, "in_order", now_us, _NO_SESSIONS, now_us)
         request.section = True
         self._before(request, gates)
         return self._ask(request, now_us)
@@ -140,7 +143,8 @@ class Dispatcher(Granting):
         """Ask for one call of a tool; within the critical section that holds it (place and attempt), from its hands."""
         held = self._grants.get((run, *section)) if section is not None else None
         pool = held.inner[tool] if held is not None else self.pools[tool]
-        return self._ask(Request(run, place, attempt, (tool,), (pool,), "in_order", now_us, (), now_us), now_us)
+        request = Request(run, place, attempt, (tool,), (pool,), "in_order", now_us, _NO_SESSIONS, now_us)
+        return self._ask(request, now_us)
 
     def release(self, run: str, place: int, attempt: int, outcome: str, now_us: int) -> list[Grant]:
         """Close a grant (`ok`, `failed`, `stopped`) or withdraw a request; returns what that made possible."""
@@ -203,14 +207,14 @@ class Dispatcher(Granting):
                 self._serve(pool, now_us, grants)
 
     def hold(
-        self, run: str, place: int, attempt: int, agent: str, now_us: int, *, session: bool, gates: tuple[str, ...] = ()
+        self, run: str, place: int, attempt: int, agent: str, now_us: int, *, session: str, gates: tuple[str, ...] = ()
     ) -> None:
         """After a crash: a grant that the journal says is open counts as taken again."""
         pool = self.pools[agent]
         held = Held(pool, now_us, tuple([self.pools[name] for name in gates]))
         if session:
-            held.session = f"{run}/{agent}"
-            self._sessions[held.session] = (run, place, attempt)
+            held.session = session
+            self._sessions[session] = (run, place, attempt)
         self._grants[run, place, attempt] = held
         for each in (pool, *held.gates):
             self._hold_slot(each, now_us)

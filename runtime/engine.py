@@ -15,13 +15,12 @@ present, carries out outward commands and keeps timers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from orchspec.runtime.committer import GroupCommitter
 from orchspec.runtime.dispatcher import Dispatcher
 from orchspec.runtime.grants import Grant, PoolObserver
-from orchspec.runtime.journal.records import LedgerRow, QuestionRow, ReuseRow, RunRow
+from orchspec.runtime.journal.records import LedgerRow, ReuseRow, RunRow
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
     AskPerson,
@@ -32,9 +31,11 @@ from orchspec.runtime.kernel.commands import (
     EndRun,
     HoldGrant,
     KeepReuse,
+    KeepTurn,
     LookupReuse,
     ReleaseGrant,
     RequestGrant,
+    RunTask,
     SettleEffect,
     StopTask,
     WithdrawSignal,
@@ -49,8 +50,11 @@ from orchspec.runtime.kernel.events import (
     TaskEnrolled,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
+from orchspec.runtime.kernel.sessions import newest
 from orchspec.runtime.ledger import Answer, Ledger, ReuseTable
+from orchspec.runtime.outcomes import ended_row, question_row
 from orchspec.runtime.recording import EventRecord, Folded
+from orchspec.runtime.sessions import Load, SessionTable
 from orchspec.runtime.signals import Arrival, SignalTable
 from orchspec.runtime.timers import Timers
 
@@ -58,7 +62,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.journal.records import RunStatus
 
 __all__ = ["TOOL_CALLS", "Engine", "Timers"]
 
@@ -82,12 +85,14 @@ class Engine:
         *,
         ledger: Iterable[LedgerRow] = (),
         reuse: Iterable[ReuseRow] = (),
+        sessions: Load | None = None,
         observer: PoolObserver | None = None,
     ) -> None:
         self.timers = timers
         self.dispatcher = Dispatcher(plan, observer)
         self.ledger = Ledger(ledger)
         self.reuse = ReuseTable(reuse)
+        self.sessions = SessionTable(sessions)
         self.committer = GroupCommitter()
         self.signals = SignalTable(self.committer.take_mail, self.post)
         self.kernels: dict[str, Kernel] = {}
@@ -152,6 +157,8 @@ class Engine:
     def committed(self) -> list[tuple[str, Command]]:
         """The batch in flight is durable: what the outside may now see, in handle order."""
         gated: list[tuple[str, Command]] = self.committer.done()
+        if self.committer.idle:
+            self.sessions.rest()
         return gated
 
     # -------------------------------------------------------------- tools
@@ -224,6 +231,7 @@ class Engine:
         self.ledger.abandon(run)
         self.signals.forget(run)
         self.reuse.forget(run, self.now)
+        self.sessions.forget(run)
 
     def _granted(self, grants: Iterable[Grant]) -> None:
         now = self.now
@@ -234,6 +242,8 @@ class Engine:
                 event = TaskEnrolled(
                     now, grant.place, grant.attempt, grant.pool, grant.waited_us, grant.waited_for, grant.usual_us
                 )
+                if self.sessions.asked:
+                    self.sessions.granted(grant.run, event)
                 self.inbox.append((grant.run, event, None))
 
     # -------------------------------------------------------------- inner commands
@@ -252,6 +262,8 @@ class Engine:
             self._granted((grant,))
 
     def _ask(self, run: str, command: RequestGrant) -> Grant | None:
+        if command.keys:
+            self.sessions.ask(run, command)
         return self.dispatcher.request(
             run,
             command.place,
@@ -273,6 +285,8 @@ class Engine:
             self.dispatcher.hold(*where, command.agent, self.now, session=command.session, gates=command.gates)
 
     def _release(self, run: str, _kernel: Kernel, _seq: int, command: ReleaseGrant) -> None:
+        if self.sessions.asked:
+            self.sessions.asked.pop((run, command.place, command.attempt), None)
         grants = self.dispatcher.release(run, command.place, command.attempt, command.outcome, self.now)
         if grants:
             self._granted(grants)
@@ -344,6 +358,13 @@ class Engine:
         for answer in answers:
             self._looked_up(answer)
 
+    def _keep_turn(self, run: str, kernel: Kernel, _seq: int, command: KeepTurn) -> None:
+        self.committer.put_turn(self.sessions.keep(command, run, kernel.path(command.place), self.now))
+
+    def _recall(self, _run: str, _kernel: Kernel, command: RunTask) -> None:
+        if command.session:
+            command.history = newest(self.sessions.history(command.session, command.version), command.room)
+
     # -------------------------------------------------------------- signals
 
     def _await(self, run: str, _kernel: Kernel, command: AwaitSignal) -> None:
@@ -357,34 +378,14 @@ class Engine:
     # -------------------------------------------------------------- rows that go with outward commands
 
     def _question(self, run: str, kernel: Kernel, command: AskPerson) -> None:
-        contract = kernel.program.plan.contracts[command.contract]
-        row = QuestionRow(
-            run,
-            kernel.path(command.place),
-            command.contract,
-            command.agent,
-            kernel.program.contracts[command.contract].encode_inputs(command.inputs),
-            contract.expects,
-            self.now,
-            command.deadline_us,
-            contract.result,
-            command.inbox,
-        )
-        self.committer.open_question(row)
+        self.committer.open_question(question_row(run, kernel, command, self.now))
 
     def _withdraw(self, run: str, kernel: Kernel, command: StopTask) -> None:
         if command.person:
             self.committer.close_question(run, kernel.path(command.place))
 
     def _end(self, run: str, _kernel: Kernel, command: EndRun) -> None:
-        row = replace(
-            self.rows.pop(run),
-            status=cast("RunStatus", command.status),
-            result=command.result,
-            error=command.error,
-            ended_us=self.now,
-        )
-        self.committer.put_run(row)
+        self.committer.put_run(ended_row(self.rows.pop(run), command, self.now))
         self._let_go(run)
 
     _INNER: ClassVar[dict[type, Callable[[Engine, str, Kernel, int, Any], None]]] = {
@@ -397,9 +398,11 @@ class Engine:
         DropTimer: _drop,
         LookupReuse: _lookup,
         KeepReuse: _keep,
+        KeepTurn: _keep_turn,
     }
 
     _BESIDE: ClassVar[dict[type, Callable[[Engine, str, Kernel, Any], None]]] = {
+        RunTask: _recall,
         AskPerson: _question,
         AwaitSignal: _await,
         WithdrawSignal: _withdraw_signal,

@@ -28,7 +28,7 @@ class Granting:
         self._requests: dict[tuple[str, int, int], Request] = {}
         self._grants: dict[tuple[str, int, int], Held] = {}
         self._sessions: dict[str, tuple[str, int, int]] = {}
-        self._parked: dict[str, list[Request]] = {}
+        self._parked: dict[str, list[tuple[Pool, Request]]] = {}
         self._latencies = Latencies()
         self._sections: list[Request] = []
         self._sequence = 0
@@ -69,7 +69,7 @@ class Granting:
             if pool.waiting and pool.head(self._requests) not in (None, request):
                 request.waited_for = request.waited_for or pool.blocked_by(now_us) or "slot"
                 continue
-            if request.sessions and pool.name in request.sessions and f"{request.run}/{pool.name}" in self._sessions:
+            if request.sessions and request.sessions.get(pool.name) in self._sessions:
                 request.waited_for = request.waited_for or "session"
                 continue
             blocked = pool.blocked_by(now_us)
@@ -102,9 +102,10 @@ class Granting:
         pool.take(key)
         pool.turn = self._sequence = self._sequence + 1
         held = Held(pool, now_us, request.passed)
-        if pool.name in request.sessions:
-            held.session = f"{request.run}/{pool.name}"
-            self._sessions[held.session] = key
+        if request.sessions:
+            held.session = request.sessions.get(pool.name)
+            if held.session is not None:
+                self._sessions[held.session] = key
         self._grants[key] = held
         if self.observer is not None and request.observed:
             self.observer.granted(request.names, pool.name, request.made_us, now_us)
@@ -173,14 +174,14 @@ class Granting:
     # -------------------------------------------------------------- waiting
 
     def _enqueue(self, request: Request, now_us: int) -> None:
-        # Who waits for a session of its run only must not stand in the way of others: it waits beside the queue.
-        busy = [name for name in request.sessions if f"{request.run}/{name}" in self._sessions]
+        # Who waits for a session must not stand in the way of others: it waits beside the queue.
+        sessions = request.sessions
         self._sequence += 1
         if request.whole:
             self._sections.append(request)
         for pool in request.pools:
-            if pool.name in busy:
-                self._parked.setdefault(f"{request.run}/{pool.name}", []).append(request)
+            if sessions and sessions.get(pool.name) in self._sessions:
+                self._parked.setdefault(sessions[pool.name], []).append((pool, request))
             else:
                 pool.push(request, self._sequence)
                 if pool.elastic is not None:
@@ -188,9 +189,9 @@ class Granting:
 
     def _left(self, request: Request) -> None:
         for pool in request.pools:
-            parked = self._parked.get(f"{request.run}/{pool.name}")
-            if parked is not None and request in parked:
-                parked.remove(request)
+            parked = self._parked.get(request.sessions.get(pool.name, "")) if request.sessions else None
+            if parked is not None and (pool, request) in parked:
+                parked.remove((pool, request))
             else:
                 pool.waiting -= 1
 
@@ -199,22 +200,21 @@ class Granting:
         parked = self._parked.pop(session, None)
         if not parked:
             return
-        agent = session.rpartition("/")[2]
-        pool = self.pools[agent]
-        for request in parked:
+        for pool, request in parked:
             self._sequence += 1
             pool.push(request, self._sequence)
-        self._serve(pool, now_us, grants)
+        for pool in dict.fromkeys(pool for pool, _ in parked):
+            self._serve(pool, now_us, grants)
 
     def _serve(self, pool: Pool, now_us: int, grants: list[Grant]) -> None:
         while pool.waiting:
             request = pool.head(self._requests)
             if request is None:
                 return
-            if pool.name in request.sessions and f"{request.run}/{pool.name}" in self._sessions:
+            if request.sessions and request.sessions.get(pool.name) in self._sessions:
                 pool.advance()
                 pool.waiting -= 1
-                self._parked.setdefault(f"{request.run}/{pool.name}", []).append(request)
+                self._parked.setdefault(request.sessions[pool.name], []).append((pool, request))
                 continue
             if request.whole:
                 return  # nobody overtakes it; `_serve_sections` lets it in

@@ -102,5 +102,8 @@ def _arbitrate(plan: Plan, needs: Needs, statement: Arbitrate) -> None:
 def _ask(plan: Plan, needs: Needs, candidate: Candidate, contract: str) -> None:
     found = needs.humans if plan.agents[candidate.agent].kind == "human" else needs.agents
     found[candidate.agent, contract] = None
+    fold = plan.agents[candidate.agent].fold
+    for folder in fold.candidates if fold is not None else ():
+        needs.agents[folder.agent, fold.contract] = None  # type: ignore[union-attr]
     for effect in plan.agents[candidate.agent].effects:
         _do(plan, needs, effect)

@@ -23,6 +23,8 @@ _FINISH_LEAST: Final = 64
 class Request:
     """Something that waits for one of `pools`; for a gate first, and then for the pools of its `later` stages.
 
+    `sessions`: the session that it needs besides, by the pool whose it is.
+
     `passed` are the gates behind it, which it holds. `section`: what it wants behind them is all of `pools` at once,
     `whole`, with nobody else in them. `watch`: what is asked, and for each candidate which quantile of its times is
     wanted.
@@ -55,7 +57,7 @@ class Request:
         pools: tuple[Pool, ...],
         prefer: str,
         rank: int,
-        sessions: tuple[str, ...],
+        sessions: dict[str, str],
         made_us: int,
         watch: tuple[str, tuple[float, ...]] | None = None,
     ) -> None:

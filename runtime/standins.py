@@ -124,7 +124,8 @@ class StandIns:
             if sampled.failed:
                 raise StandInFailure(f"the stand-in for {name} failed, as its profile says it sometimes does")
             cost = None if sampled.cost_pico is None else f"{sampled.cost_pico / 10**12:.12f}"
-            return Output(sampled.output, sampled.tokens_in, sampled.tokens_out, cost)
+            tokens_in = None if sampled.tokens_in is None else sampled.tokens_in + task.history_tokens
+            return Output(sampled.output, tokens_in, sampled.tokens_out, cost)
 
         return play
 

@@ -50,10 +50,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An earlier exchange of a session: what was asked (parameters by name) and the verified answer."""
+    """An earlier exchange of a session: what was asked (parameters by name) and the verified answer.
+
+    `folded`: it is the summary of so many turns (0: it is none), and has no inputs.
+    """
 
     inputs: dict[str, Any]
     output: Any
+    folded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,7 @@ class Task:
         effects: the effects that the agent may do.
         inner: the inputs in the form of the plan, in order (for stand-ins).
         draw_key: the place as a number for draws (for stand-ins).
+        history_tokens: what the history takes of the context (for stand-ins).
         asked_us: when a person was asked first, microseconds since the epoch (for stand-ins).
         doubt: the key of the effect that a person is asked about, or empty (for stand-ins).
         menu: the same as `may_ask` and `may_hand_to`, in the form of the kernel (for stand-ins).
@@ -228,6 +233,7 @@ class Task:
     inner: list[Any] = field(default_factory=list, repr=False)
     draw_key: int = field(default=0, repr=False)
     asked_us: int = field(default=0, repr=False)
+    history_tokens: int = field(default=0, repr=False)
     doubt: str = field(default="", repr=False)
     menu: Menu | None = field(default=None, repr=False)
 

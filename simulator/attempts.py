@@ -96,6 +96,8 @@ class Attempts:
         now = int(self._env.now)
         strike = clock.faults.strike(command.agent, key, number, now)
         sampled = clock.cast.players[command.agent].attempt(command.contract, command.inputs, key, number, command.menu)
+        if command.history_tokens and sampled.tokens_in is not None:
+            sampled.tokens_in += command.history_tokens  # a profile says what is read beside the history
         attempt = _Attempt(run, command, key, sampled, strike, now)
         if strike is not None:
             self._strike(attempt, strike)

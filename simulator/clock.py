@@ -109,7 +109,7 @@ class Clock:
         self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
         self.timing = Timing(self, self._set_clock)
         self.arm, self.drop = self.timing.arm, self.timing.drop
-        self.engine: Engine | None = Engine(plan, self, observer=meter)
+        self.engine: Engine | None = Engine(plan, self, sessions=self.journal.turns, observer=meter)
         self.epoch = 1
         self.visits: dict[str, Visit] = {}
         self.halted: dict[str, Exception] = {}
@@ -373,7 +373,12 @@ class Clock:
             folded.append((self.plan, row, state))
         self.reached("recovery")
         engine = Engine(
-            self.plan, self, ledger=journal.ledger.values(), reuse=journal.reuse.values(), observer=self.meter
+            self.plan,
+            self,
+            ledger=journal.ledger.values(),
+            reuse=journal.reuse.values(),
+            sessions=journal.turns,
+            observer=self.meter,
         )
         self.engine = engine
         engine.recover(folded, self.epoch, self.told)

@@ -1,8 +1,9 @@
 """The durable store of a simulated engine: what survives its crashes, and no more than is live.
 
 It keeps the runtime's own records as they are (nothing is encoded) and drops those of ended runs, so that memory does
-not grow with runs. Two things outlive runs as they do in a store, and grow: the ledger (by a row for each effect) and
-values for reuse (by a row for each, until they expire). Where nothing crashes neither is kept here.
+not grow with runs. Three things outlive runs as they do in a store, and grow: the ledger (by a row for each effect),
+values for reuse (by a row for each, until they expire), and persistent sessions. Where nothing crashes only the last
+are kept here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.journal.records import LIVE_STATUSES
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import Batch, LedgerRow, ReuseRow, RunRow
+    from orchspec.runtime.journal.records import Batch, LedgerRow, ReuseRow, RunRow, TurnRow
     from orchspec.runtime.recording import EventRecord
     from orchspec.runtime.signals import Arrival
 
@@ -44,6 +45,7 @@ class SimulatedJournal:
         self.records: dict[str, list[EventRecord]] = {}
         self.ledger: dict[tuple[str, str, int], LedgerRow] = {}
         self.reuse: dict[str, ReuseRow] = {}
+        self._turns: dict[str, list[TurnRow]] = {}
         self.mail: dict[int, tuple[str, int, int, Any, str]] = {}
         self.signals: dict[int, Arrival] = {}
         self.signalled: set[tuple[str, int]] = set()
@@ -66,6 +68,9 @@ class SimulatedJournal:
         for number in batch.mail_taken:
             self.mail.pop(number, None)
             self.signals.pop(number, None)
+        for turn in batch.turns:
+            kept = [row for row in self._turns.get(turn.session, ()) if turn.since <= row.number != turn.number]
+            self._turns[turn.session] = [*kept, turn]
         if not self.survives:
             return
         for row in batch.runs:
@@ -80,6 +85,10 @@ class SimulatedJournal:
             self.reuse[reuse_row.key] = reuse_row
         if len(self.reuse) > self._prune_at and batch.records:
             self._prune(batch.records[-1].time_us)
+
+    def turns(self, session: str) -> list[TurnRow]:
+        """The turns of a persistent session: they outlive runs, whether or not something crashes."""
+        return self._turns.get(session, [])
 
     def _prune(self, now_us: int) -> None:
         """Drop what has expired; the next time when twice as much has gathered, so that the cost stays spread."""

@@ -20,6 +20,7 @@ from orchspec.compiler.checks.times import times_that_do_not_fit
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
 from orchspec.compiler.evals import read_evals
+from orchspec.compiler.sessions import folds, raced_minds
 
 __all__ = ["CHECKS", "LINTS"]
 
@@ -31,6 +32,8 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     keys_in_loops,
     nothing_to_revert,
     read_evals,
+    folds,
+    raced_minds,
     hedged_work,
     early_ends,
     sections,

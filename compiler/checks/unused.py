@@ -63,6 +63,10 @@ def _at_work(context: Context) -> tuple[set[ContractInfo], set[AgentInfo]]:
             contracts.update(contract for worker in step.workers for contract in worker.agent.fulfills)
         agents.update(candidate.agent for candidate in step.candidates)
         agents.update(link.who.agent for link in step.on_failure if link.who is not None)
+    for agent in context.checked.agents.values():
+        if agent.fold is not None:
+            contracts.add(agent.fold)
+            agents.update(folder.agent for folder in agent.folders)
     for look in context.checked.evals.values():
         if look.contract is not None:
             contracts.add(look.contract)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchspec.compiler.lowering.expressions import lower_arguments, lower_default, lower_expression, lower_optional
-from orchspec.compiler.lowering.who import lower_candidate, lower_gate, lower_policy
+from orchspec.compiler.lowering.who import lower_candidate, lower_candidates, lower_gate, lower_policy
 from orchspec.compiler.lowering.wording import written
 from orchspec.compiler.model import (
     AgentInfo,
@@ -29,6 +29,7 @@ from orchspec.compiler.plan import (
     Effect,
     EnumType,
     Field,
+    Fold,
     Gate,
     Model,
     Profile,
@@ -105,12 +106,15 @@ def _contract(checked: Checked, info: ContractInfo) -> Contract:
     )
 
 
-def lower_agents(checked: Checked) -> dict[str, Agent]:
+def lower_agents(checked: Checked, profiles: Mapping[str, Profile]) -> dict[str, Agent]:
     """Agents, humans and dispatchers."""
-    return {name: _agent(info) for name, info in checked.agents.items()}
+    return {name: _agent(info, profiles) for name, info in checked.agents.items()}
 
 
-def _agent(info: AgentInfo) -> Agent:
+def _agent(info: AgentInfo, profiles: Mapping[str, Profile]) -> Agent:
+    fold = None
+    if info.fold is not None:
+        fold = Fold(info.fold.name, lower_candidates(info.folders, "least_busy", profiles))
     return Agent(
         name=info.name,
         kind=info.kind,
@@ -121,6 +125,9 @@ def _agent(info: AgentInfo) -> Agent:
         rate=info.policy.rate,
         breaker=info.policy.breaker,
         session=info.session,
+        session_by=dict(info.session_by),
+        context_tokens=info.context_tokens,
+        fold=fold,
         tools=[tool.name for tool in info.tools],
         effects=[effect.name for effect in info.effects],
         budget=info.budget,

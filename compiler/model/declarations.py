@@ -30,7 +30,8 @@ from orchspec.grammar.syntax import (
 )
 
 if TYPE_CHECKING:
-    from orchspec.compiler.model.blocks import BlockInfo, MachineInfo
+    from orchspec.compiler.model.blocks import BlockInfo, CandidateInfo, MachineInfo
+    from orchspec.compiler.plan import Expr as PlanExpr
 
 __all__ = [
     "AgentInfo",
@@ -214,7 +215,13 @@ class AgentInfo:
     tools: list[ToolInfo] = field(default_factory=list)
     effects: list[EffectInfo] = field(default_factory=list)
     policy: PolicyValues = field(default_factory=PolicyValues)
-    session: Literal["fresh", "per_run"] = "fresh"
+    session: Literal["fresh", "per_run", "persistent"] = "fresh"
+    session_by: dict[str, PlanExpr] = field(default_factory=dict)
+    """What tells the minds of a persistent session apart, for each contract, over its parameters; lowered at once."""
+    context_tokens: int | None = None
+    fold: ContractInfo | None = None
+    folders: tuple[CandidateInfo, ...] = ()
+    """Who may summarize what it outgrows."""
     budget: Budget = field(default_factory=Budget)
     skill: float = 1.0
     open: bool = False

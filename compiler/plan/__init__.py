@@ -46,7 +46,7 @@ from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, Re
 from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
 from orchspec.compiler.plan.loops import ASKS_MAX, DEPTH_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
 from orchspec.compiler.plan.messages import Channel, Send
-from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Signal, Tool
+from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Fold, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Arm,
@@ -101,6 +101,7 @@ __all__ = [
     "Field",
     "Flow",
     "FlowStep",
+    "Fold",
     "Gate",
     "Give",
     "Handoff",

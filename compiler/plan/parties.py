@@ -14,9 +14,18 @@ __all__ = [
     "Call",
     "Doubt",
     "Effect",
+    "Fold",
     "Signal",
     "Tool",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What summarizes a session that outgrew its context: `contract`, whose only needed parameter takes the turns."""
+
+    contract: str
+    candidates: list[Candidate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,10 @@ class Agent:
     slots_max: int | None = None
     rate: Rate | None = None
     breaker: Breaker | None = None
-    session: Literal["fresh", "per_run"] = "fresh"
+    session: Literal["fresh", "per_run", "persistent"] = "fresh"
+    session_by: dict[str, Expr] = field(default_factory=dict)
+    context_tokens: int | None = None
+    fold: Fold | None = None
     tools: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
     budget: Budget = field(default_factory=Budget)

@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "graph": "Draws the flows of a spec.",
     "bounds": "Shows what each flow takes at least and at most, and why.",
     "simulate": "Simulates a scenario of a spec, and judges what it expects.",
+    "chaos": "Injects faults into the flows of a spec and holds what happens against S1 to S14 and L1.",
+    "replay": "Replays a .schedule file, and says what breaks and whether it is byte for byte what was recorded.",
     "test": "Runs the tests written in spec files.",
     "run": "Runs a flow durably and prints its result.",
     "resume": "Carries on with runs that have not ended: all of the store, unless some are named.",

@@ -239,8 +239,9 @@ class Attempts:
         )
         task.model = command.model
         task.tools = tuple(live.plan.agents[command.agent].tools)
+        task.history = [Turn(turn[0] or {}, turn[1], turn[3]) for turn in command.history]
+        task.history_tokens = command.history_tokens
         task.effects = tuple(live.plan.agents[command.agent].effects)
-        task.history = [Turn(inputs, output) for inputs, output in command.history]
         self._start(attempt, player, task)
 
     def ask(self, live: LiveRun, command: AskPerson, player: Player, asked_us: int) -> None:

@@ -63,6 +63,15 @@ class LiveRun:
         """Its name."""
         return self.row.run
 
+    def show(self, record: Any, tell: Tell) -> None:
+        """Show a record to whoever watches."""
+        assert self.watch is not None
+        try:
+            self.watch(record)
+        except Exception as error:  # noqa: BLE001 - who only looks on must not stop the run
+            self.watch = None
+            tell(f"whoever watches run {self.run} failed and watches no more: {type(error).__name__}: {error}")
+
 
 class House(Protocol):
     """Who keeps the loop: told of what concerns whole runs."""

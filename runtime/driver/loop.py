@@ -82,7 +82,7 @@ class EngineLoop:
         self._store = store
         self._writer = writer
         self._timers = TimerQueue(self._tool_granted)
-        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse)
+        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns)
         self._attempts = Attempts(self)
         self._sending = Sending(self)
         self.people = People(self, store, self._attempts, asked)
@@ -169,7 +169,11 @@ class EngineLoop:
             engine.wake(now)
         for _, event, _ in engine.inbox:
             event.time = now
-        engine.step(now)
+        try:
+            engine.step(now)
+        except StoreError as problem:  # sessions are read when they are first wanted
+            self._lose(problem)
+            return
         while engine.halted:
             run, error = engine.halted.popitem()
             self._halt(run, error)
@@ -257,7 +261,7 @@ class EngineLoop:
         for record in batch.records:
             live = self.lives.get(record.run)
             if live is not None and live.watch is not None:
-                self._show(live, record)
+                live.show(record, self.tell)
         for index, (run, command) in enumerate(gated):
             if self.closed:
                 return
@@ -270,14 +274,6 @@ class EngineLoop:
                 except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
                     self._halt(run, error)
         self._flush()
-
-    def _show(self, live: LiveRun, record: Any) -> None:
-        assert live.watch is not None
-        try:
-            live.watch(record)
-        except Exception as error:  # noqa: BLE001 - who only looks on must not stop the run
-            live.watch = None
-            self.tell(f"whoever watches run {live.run} failed and watches no more: {type(error).__name__}: {error}")
 
     # -------------------------------------------------------------- act
 

@@ -35,6 +35,7 @@ from orchspec.runtime.errors import (
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import Batch, Owner, ReuseRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, full_batch, refused, sample
+from orchspec.runtime.journal.session_contract import SessionContract
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["StoreContract"]
 
 
-class StoreContract:
+class StoreContract(SessionContract):
     """What holds for every store. ``make_store`` is the one thing to supply."""
 
     def make_store(self, folder: Path) -> Store:
@@ -157,6 +158,7 @@ class StoreContract:
         assert store.ledger() == batch.ledger
         assert store.reuse(NOW_US) == batch.reuse
         assert store.questions() == batch.questions_opened
+        assert store.turns("ann/T-7") == batch.turns
         store.close()
 
     def test_records_can_be_read_from_a_number_on(self, tmp_path: Path) -> None:

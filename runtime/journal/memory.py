@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ReuseRow,
         RunRow,
         RunStatus,
+        TurnRow,
     )
 
 __all__ = ["MemoryStore"]
@@ -45,6 +46,7 @@ class MemoryStore:
         self._payloads: dict[str, dict[str, str]] = {}
         self._ledger: dict[tuple[str, str, int], LedgerRow] = {}
         self._reuse: dict[str, ReuseRow] = {}
+        self._turns: dict[str, dict[int, TurnRow]] = {}
         self._questions: dict[tuple[str, str], QuestionRow] = {}
         self._mail: dict[int, Mail] = {}
         self._mail_last = 0
@@ -89,7 +91,7 @@ class MemoryStore:
                 self._append_with_runs(batch)
             else:
                 self._append(batch.records)
-            if batch.ledger or batch.reuse or batch.mail_taken or batch.questions_opened or batch.questions_closed:
+            if batch.others:
                 self._apply_rows(batch)
 
     def put_plan(self, plan_hash: str, json_text: str) -> None:
@@ -127,6 +129,12 @@ class MemoryStore:
         with self._lock:
             live = (row for row in self._reuse.values() if row.expires_us is None or row.expires_us > now_us)
             return sorted(live, key=lambda row: row.key)
+
+    def turns(self, session: str) -> list[TurnRow]:
+        """See ``Store.turns``."""
+        with self._lock:
+            kept = self._turns.get(session, {})
+            return [kept[number] for number in sorted(kept)]
 
     def questions(self) -> list[QuestionRow]:
         """See ``Store.questions``."""
@@ -252,6 +260,11 @@ class MemoryStore:
             self._ledger[row.effect, row.key, row.generation] = row
         for value in batch.reuse:
             self._reuse[value.key] = value
+        for turn in batch.turns:
+            kept = self._turns.setdefault(turn.session, {})
+            kept[turn.number] = turn
+            for number in [number for number in kept if number < turn.since]:
+                del kept[number]
         for number in batch.mail_taken:
             del self._mail[number]
         for place in batch.questions_closed:

@@ -25,6 +25,7 @@ __all__ = [
     "ReuseRow",
     "RunRow",
     "RunStatus",
+    "TurnRow",
     "format_time",
     "public_record",
 ]
@@ -85,6 +86,26 @@ class ReuseRow:
     expires_us: int | None
     run: str
     place: str
+
+
+@dataclass(slots=True, frozen=True)
+class TurnRow:
+    """A turn of a persistent session, numbered from 1 within it; it outlives the run that it was taken in.
+
+    ``inputs`` None: ``output`` is a summary, which stands for ``folded`` turns. Turns below ``since`` are dropped with
+    this one. ``tokens`` are what it takes of a context, as far as that is known.
+    """
+
+    session: str
+    number: int
+    inputs: Any
+    output: Any
+    tokens: int
+    since: int
+    run: str
+    place: str
+    time_us: int
+    folded: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -159,16 +180,23 @@ class Batch:
     """All that one transaction writes: everything or nothing.
 
     Applied in this order: run rows (so that a run's first record may share the batch of its row), records, ledger,
-    reuse, mail taken, questions closed, questions opened. Of several rows with one identity the last stands.
+    reuse, turns, mail taken, questions closed, questions opened. Of several rows with one identity the last stands.
     """
 
     records: list[Record] = field(default_factory=list)
     ledger: list[LedgerRow] = field(default_factory=list)
     reuse: list[ReuseRow] = field(default_factory=list)
+    turns: list[TurnRow] = field(default_factory=list)
     runs: list[RunRow] = field(default_factory=list)
     mail_taken: list[int] = field(default_factory=list)
     questions_opened: list[QuestionRow] = field(default_factory=list)
     questions_closed: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def others(self) -> bool:
+        """Whether there is anything beside runs and records."""
+        rows = self.ledger or self.reuse or self.turns or self.mail_taken
+        return bool(rows or self.questions_opened or self.questions_closed)
 
 
 def format_time(time_us: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore
 from orchspec.runtime.journal.codec import decode_value, encode_value
-from orchspec.runtime.journal.records import LedgerRow, Mail, QuestionRow, ReuseRow, RunRow
+from orchspec.runtime.journal.records import LedgerRow, Mail, QuestionRow, ReuseRow, RunRow, TurnRow
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch
@@ -15,16 +15,19 @@ if TYPE_CHECKING:
 __all__ = [
     "FIND_ANSWER",
     "FORGET_ANSWER",
+    "FORGET_TURNS",
     "GET_LEDGER",
     "GET_MAIL",
     "GET_QUESTIONS",
     "GET_REUSE",
     "GET_RUNS",
+    "GET_TURNS",
     "POST_MAIL",
     "PUT_LEDGER",
     "PUT_QUESTION",
     "PUT_REUSE",
     "PUT_RUN",
+    "PUT_TURN",
     "REMOVE_PAYLOADS",
     "TAKE_MAIL",
     "USE_PAYLOAD",
@@ -36,11 +39,13 @@ __all__ = [
     "question_row",
     "reuse_row",
     "run_row",
+    "turn_row",
 ]
 
 _RUN = "run, flow, plan_hash, input, status, result, error, created_us, ended_us, seed, options"
 _LEDGER = "effect, key, generation, state, args_hash, owner_run, owner_place, intent_seq, receipt, time_us, joined"
 _QUESTION = "run, place, contract, who, inputs, expects, asked_us, deadline_us, choices, messages"
+_TURN = "session, number, inputs, output, tokens, since, run, place, time_us, folded"
 
 # Upserts keep the row's place, so that runs and ledger rows are listed in order of first appearance.
 PUT_RUN = f"""INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET
@@ -53,6 +58,8 @@ PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 
     receipt = excluded.receipt, time_us = excluded.time_us, joined = excluded.joined"""  # noqa: S608 - our own columns
 PUT_REUSE = "INSERT OR REPLACE INTO reuse (key, value, expires_us, run, place) VALUES (?, ?, ?, ?, ?)"
 PUT_QUESTION = f"INSERT OR REPLACE INTO questions ({_QUESTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+PUT_TURN = f"INSERT OR REPLACE INTO turns ({_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+FORGET_TURNS = "DELETE FROM turns WHERE session = ? AND number < ?"
 POST_MAIL = "INSERT INTO mail (kind, run, place, name, key, value, by_whom, posted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 TAKE_MAIL = "UPDATE mail SET taken = 1 WHERE id = ? AND NOT taken"
 FIND_ANSWER = "SELECT 1 FROM mail WHERE kind = 'answer' AND run IS ? AND place IS ?"
@@ -66,6 +73,7 @@ GET_RUNS = f"SELECT {_RUN} FROM runs"  # noqa: S608 - our own columns
 GET_LEDGER = f"SELECT {_LEDGER} FROM ledger ORDER BY no"  # noqa: S608 - our own columns
 GET_REUSE = """SELECT key, value, expires_us, run, place FROM reuse WHERE expires_us IS NULL OR expires_us > ?
     ORDER BY key"""
+GET_TURNS = f"SELECT {_TURN} FROM turns WHERE session = ? ORDER BY number"  # noqa: S608 - our own columns
 GET_QUESTIONS = f"SELECT {_QUESTION} FROM questions ORDER BY asked_us, run, place"  # noqa: S608 - our own columns
 GET_MAIL = """SELECT id, kind, run, place, name, key, value, by_whom, posted_us FROM mail
     WHERE NOT taken AND id > ? ORDER BY id"""
@@ -82,6 +90,7 @@ class Encoded:
     runs: list[tuple[Any, ...]] = field(default_factory=list)
     ledger: list[tuple[Any, ...]] = field(default_factory=list)
     reuse: list[tuple[Any, ...]] = field(default_factory=list)
+    turns: list[tuple[Any, ...]] = field(default_factory=list)
     questions: list[tuple[Any, ...]] = field(default_factory=list)
     others: bool = False
 
@@ -91,7 +100,7 @@ _NOTHING = Encoded()
 
 def encode(batch: Batch) -> Encoded:
     """The columns of all rows of ``batch``. Raises ``StoreError`` for values that JSON cannot hold."""
-    others = bool(batch.ledger or batch.reuse or batch.mail_taken or batch.questions_opened or batch.questions_closed)
+    others = batch.others
     if not others and not batch.runs:
         return _NOTHING
     return Encoded(
@@ -101,6 +110,7 @@ def encode(batch: Batch) -> Encoded:
             (row.key, encode_value(row.value, f"reusable value {row.key}"), row.expires_us, row.run, row.place)
             for row in batch.reuse
         ],
+        turns=[_turn_columns(row) for row in batch.turns],
         questions=[_question_columns(row) for row in batch.questions_opened],
         others=others,
     )
@@ -154,6 +164,14 @@ def reuse_row(row: tuple[Any, ...]) -> ReuseRow:
     return ReuseRow(key, decode_value(value, f"reusable value {key}"), expires_us, run, place)
 
 
+def turn_row(row: tuple[Any, ...]) -> TurnRow:
+    """A turn of a session from its columns. Raises ``CorruptStore``."""
+    session, number, inputs, output, tokens, since, run, place, time_us, folded = row
+    what = f"turn {number} of session {session}"
+    read = [decode_value(text, what) for text in (inputs, output)]
+    return TurnRow(session, number, read[0], read[1], tokens, since, run, place, time_us, folded)
+
+
 def question_row(row: tuple[Any, ...]) -> QuestionRow:
     """A question from its columns. Raises ``CorruptStore``."""
     run, place, contract, who, inputs, expects, asked_us, deadline_us, choices, messages = row
@@ -202,6 +220,13 @@ def _ledger_columns(row: LedgerRow) -> tuple[Any, ...]:
         row.time_us,
         encode_value(row.joined, f"those who joined effect {row.effect}, key {row.key}"),
     )
+
+
+def _turn_columns(row: TurnRow) -> tuple[Any, ...]:
+    what = f"turn {row.number} of session {row.session}"
+    inputs, output = encode_value(row.inputs, what), encode_value(row.output, what)
+    rest = (row.tokens, row.since, row.run, row.place, row.time_us, row.folded)
+    return (row.session, row.number, inputs, output, *rest)
 
 
 def _question_columns(row: QuestionRow) -> tuple[Any, ...]:

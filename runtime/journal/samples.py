@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import StoreError
-from orchspec.runtime.journal.records import Batch, LedgerRow, QuestionRow, Record, ReuseRow, RunRow
+from orchspec.runtime.journal.records import Batch, LedgerRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,12 @@ class sample:  # noqa: N801 - a namespace of functions, not a type
         return dataclasses.replace(row, **changes)
 
     @staticmethod
+    def turn(number: int = 1, **changes: Any) -> TurnRow:
+        """A turn of a session, with all before it kept."""
+        row = TurnRow("ann/T-7", number, {"topic": "x"}, ["said", number], 12, 1, "r1", "draft", NOW_US + number)
+        return dataclasses.replace(row, **changes)
+
+    @staticmethod
     def question(place: str = "approve", **changes: Any) -> QuestionRow:
         """A question without a deadline."""
         row = QuestionRow("r1", place, "Approve", "editor", {"draft": "d"}, "bool", NOW_US, None, [True, False])
@@ -70,6 +76,7 @@ def contents(store: Store, now_us: int = NOW_US) -> dict[str, Any]:
         "records": {row.run: store.records(row.run) for row in store.runs()},
         "ledger": store.ledger(),
         "reuse": store.reuse(now_us),
+        "turns": store.turns("ann/T-7"),
         "questions": store.questions(),
         "mail": store.pending_mail(),
     }
@@ -81,6 +88,7 @@ def full_batch() -> Batch:
         records=[sample.record("r1", 1), sample.record("r1", 2), sample.record("r2", 1)],
         ledger=[sample.ledger(), sample.ledger("k2", receipt={"id": 7}, state="confirmed")],
         reuse=[ReuseRow("input", [1, 2.5, None], NOW_US + 100, "r1", "draft")],
+        turns=[sample.turn(1), sample.turn(2)],
         runs=[sample.run("r1"), sample.run("r2", options={})],
         questions_opened=[
             sample.question(),

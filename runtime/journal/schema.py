@@ -46,6 +46,9 @@ CREATE TABLE ledger (no INTEGER PRIMARY KEY, effect TEXT NOT NULL, key TEXT NOT 
     UNIQUE (effect, key, generation));
 CREATE TABLE reuse (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_us INTEGER, run TEXT NOT NULL,
     place TEXT NOT NULL);
+CREATE TABLE turns (session TEXT NOT NULL, number INTEGER NOT NULL, inputs TEXT NOT NULL, output TEXT NOT NULL,
+    tokens INTEGER NOT NULL, since INTEGER NOT NULL, run TEXT NOT NULL, place TEXT NOT NULL, time_us INTEGER NOT NULL,
+    folded INTEGER NOT NULL, UNIQUE (session, number));
 CREATE TABLE questions (run TEXT NOT NULL, place TEXT NOT NULL, contract TEXT NOT NULL, who TEXT NOT NULL,
     inputs TEXT NOT NULL, expects TEXT NOT NULL, asked_us INTEGER NOT NULL, deadline_us INTEGER,
     choices TEXT NOT NULL, messages TEXT NOT NULL, UNIQUE (run, place));

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ReuseRow,
         RunRow,
         RunStatus,
+        TurnRow,
     )
 
 __all__ = ["SQLiteStore"]
@@ -225,6 +226,10 @@ class SQLiteStore:
         """See ``Store.reuse``."""
         return [rows.reuse_row(row) for row in self._read(rows.GET_REUSE, (now_us,))]
 
+    def turns(self, session: str) -> list[TurnRow]:
+        """See ``Store.turns``."""
+        return [rows.turn_row(row) for row in self._read(rows.GET_TURNS, (session,))]
+
     def questions(self) -> list[QuestionRow]:
         """See ``Store.questions``."""
         return [rows.question_row(row) for row in self._read(rows.GET_QUESTIONS)]
@@ -282,6 +287,9 @@ class SQLiteStore:
     def _put_rows(self, connection: sqlite3.Connection, batch: Batch, rest: rows.Encoded) -> None:
         connection.executemany(rows.PUT_LEDGER, rest.ledger)
         connection.executemany(rows.PUT_REUSE, rest.reuse)
+        if batch.turns:
+            connection.executemany(rows.PUT_TURN, rest.turns)
+            connection.executemany(rows.FORGET_TURNS, [(row.session, row.since) for row in batch.turns])
         for number in batch.mail_taken:
             if connection.execute(rows.TAKE_MAIL, (number,)).rowcount != 1:
                 raise StoreError(f"mail {number} is not pending; expected mail that no record has consumed")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ReuseRow,
         RunRow,
         RunStatus,
+        TurnRow,
     )
 
 __all__ = ["Store"]
@@ -86,6 +87,10 @@ class Store(Protocol):
         """Values that may still be used again at ``now_us``, in order of their keys."""
         ...
 
+    def turns(self, session: str) -> list[TurnRow]:
+        """The turns of a persistent session that are kept, oldest first; none for one that nobody has had."""
+        ...
+
     def questions(self) -> list[QuestionRow]:
         """Open questions, oldest first (by time asked, run, place)."""
         ...
@@ -116,8 +121,8 @@ class Store(Protocol):
     def remove_run(self, epoch: int, run: str) -> None:
         """Remove an ended run whole, with its records, mail and payloads that no other run uses, in one transaction.
 
-        The effect ledger and reusable values stay. Raises ``Fenced``, ``UnknownRun``, and ``StoreError`` for a run
-        that has not ended.
+        The effect ledger, reusable values and sessions stay. Raises ``Fenced``, ``UnknownRun``, and ``StoreError`` for
+        a run that has not ended.
         """
         ...
 

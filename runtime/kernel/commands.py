@@ -27,6 +27,7 @@ __all__ = [
     "EndRun",
     "HoldGrant",
     "KeepReuse",
+    "KeepTurn",
     "LookupReuse",
     "ReleaseGrant",
     "RequestGrant",
@@ -43,7 +44,8 @@ __all__ = [
 class RequestGrant:
     """Ask the dispatcher for one of `candidates` (in order of preference).
 
-    Together with its session where it is among `sessions`. `gates` are passed first. `watch`: which quantile of the
+    Together with the session that stands beside it in `sessions`; `keys` are those of persistent ones, whose version
+    (and, for `history`, whose turns) the grant is to tell. `gates` are passed first. `watch`: which quantile of the
     times of such work the grant is to tell, as (contract, a share for each candidate, 0 for none). `prefer = whole`
     asks for all candidates at once, each whole: a critical section over tools.
     """
@@ -53,9 +55,11 @@ class RequestGrant:
     candidates: tuple[str, ...]
     prefer: str = "in_order"
     urgency: int = 0
-    sessions: tuple[str, ...] = ()
+    sessions: tuple[tuple[str, str], ...] = ()
     gates: tuple[str, ...] = ()
     watch: tuple[str, tuple[float, ...]] | None = None
+    keys: tuple[tuple[str, str], ...] = ()
+    history: bool = False
     outward: ClassVar[bool] = False
 
 
@@ -69,7 +73,7 @@ class HoldGrant:
     place: int
     attempt: int
     agent: str
-    session: bool = False
+    session: str = ""
     gates: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     outward: ClassVar[bool] = False
@@ -93,6 +97,9 @@ class RunTask:
     pairs of inputs and output, JSON of the edge, oldest first. `reserved_pico`, `reserved_tokens`: what the attempt
     may spend, 0 where nothing bounds it. `inbox` are the messages to the agent: channel, sender, values by name.
     `menu`: what the lead of a `supervise`, or a peer, may choose from.
+
+    Of a persistent `session` the engine fills in the history, up to `version`, the newest turns that fit into `room`
+    tokens (negative: all). `history_tokens` are what the history that is handed over takes, as far as that is known.
     """
 
     place: int
@@ -109,6 +116,10 @@ class RunTask:
     reserved_tokens: int = 0
     inbox: list[Any] = field(default_factory=list)
     menu: Menu | None = None
+    session: str = ""
+    version: int = 0
+    room: int = -1
+    history_tokens: int = 0
     outward: ClassVar[bool] = True
 
 
@@ -304,6 +315,22 @@ class KeepReuse:
 
 
 @dataclass(slots=True)
+class KeepTurn:
+    """Append a verified turn to a persistent session, of which the task has seen `version`; JSON of the edge.
+
+    `inputs` None: `output` is a summary that takes the place of all turns.
+    """
+
+    place: int
+    session: str
+    version: int
+    inputs: Any
+    output: Any
+    tokens: int
+    outward: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
 class EndRun:
     """The run has ended; nothing of it is open. `result` is JSON of the edge.
 
@@ -336,6 +363,7 @@ Command: TypeAlias = (
     | DropTimer
     | LookupReuse
     | KeepReuse
+    | KeepTurn
     | EndRun
 )
 
@@ -370,6 +398,8 @@ def command_text(command: Command, place: str) -> str:
             return f"{kind} {place} {command.timer} {command.at_us}"
         case DropTimer():
             return f"{kind} {place} {command.timer}"
+        case KeepTurn():
+            return f"{kind} {place} {command.session} {command.version}"
         case LookupReuse() | KeepReuse():
             return f"{kind} {place} {command.key[:16]}"
         case EndRun():

@@ -295,6 +295,9 @@ class TaskEnrolled:
 
     `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, section, or nothing). `usual_us`: how
     long such work takes at the quantile that was asked for, where that is known.
+
+    `version` and `tokens` of the persistent session that was granted with the agent: its newest turn, and what its
+    turns take of a context; its `history` itself only for who summarizes it.
     """
 
     time: int
@@ -304,6 +307,9 @@ class TaskEnrolled:
     waited_us: int = 0
     waited_for: str = ""
     usual_us: int | None = None
+    version: int = 0
+    tokens: int = 0
+    history: Any = None
     rank: ClassVar[int] = 7
     dispatch: int = 0
 

@@ -21,6 +21,7 @@ from orchspec.runtime.kernel.calls import Calling
 from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
 from orchspec.runtime.kernel.evals import Aside, EvalTask
+from orchspec.runtime.kernel.folding import FoldTask
 from orchspec.runtime.kernel.frames import STOPPED, Activity, Failure, Frame
 from orchspec.runtime.kernel.machines import Traversing
 from orchspec.runtime.kernel.program import CompiledBlock, CompiledEffect, CompiledFlow, Link, Op, Program, Seat
@@ -31,6 +32,7 @@ from orchspec.runtime.kernel.routes import CompiledArm, Routing
 from orchspec.runtime.kernel.rules import Ballot, CompiledRule
 from orchspec.runtime.kernel.scopes import Enclosure
 from orchspec.runtime.kernel.seeking import Asking
+from orchspec.runtime.kernel.sessions import Folder, Mind, Recall
 from orchspec.runtime.kernel.signals import Awaiting, Listening
 from orchspec.runtime.kernel.steps import Failed, Fan, FanOutStep
 from orchspec.runtime.kernel.stopping import Guess, Stopping
@@ -85,10 +87,13 @@ _CLASSES: Final[dict[str, type]] = {
         Failure,
         Fan,
         FanOutStep,
+        FoldTask,
+        Folder,
         Frame,
         Guess,
         Listening,
         Repeating,
+        Recall,
         Requested,
         Requests,
         Reverting,
@@ -114,6 +119,7 @@ _COMPILED: Final = (
     CompiledFlow,
     CompiledRule,
     Link,
+    Mind,
     Op,
     Policy,
     Seat,

@@ -43,6 +43,7 @@ from orchspec.runtime.kernel.commands import Command, DropTimer, EndRun
 from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.events import Event
 from orchspec.runtime.kernel.export import export_kernel, restore_kernel
+from orchspec.runtime.kernel.folding import fold_task
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.handlers import HANDLERS
 from orchspec.runtime.kernel.program import Program, program_of
@@ -53,6 +54,8 @@ from orchspec.runtime.kernel.undoing import Unwinding
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
+    from orchspec.runtime.kernel.sessions import Folder, Mind
+    from orchspec.runtime.kernel.tasks import Task
 
 __all__ = ["KERNEL_VERSION", "Kernel"]
 
@@ -239,6 +242,10 @@ class Kernel:
         unwinding = Unwinding(frame, frame, frame.effects)
         frame.unwinding = unwinding
         self.resume(unwinding)
+
+    def fold(self, task: Task, owner: Folder, mind: Mind, key: str, ordinal: int) -> None:
+        """Begin the fold that a task waits for."""
+        fold_task(task, owner, mind, key, ordinal).start()
 
     # -------------------------------------------------------------- the run as a host
 

@@ -17,8 +17,9 @@ from orchspec.runtime.kernel.expressions import compile_expr
 from orchspec.runtime.kernel.values import Codecs
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Block, Candidate, Effect, Flow, OnFailure, Plan, Tier
+    from orchspec.compiler.plan import Agent, Block, Candidate, Effect, Flow, OnFailure, Plan, Tier
     from orchspec.runtime.kernel.frames import Frame
+    from orchspec.runtime.kernel.sessions import Mind
 
 __all__ = [
     "RESEND",
@@ -144,6 +145,7 @@ class Seat:
         "backoff",
         "double",
         "hedge_us",
+        "mind",
         "person",
         "session",
         "share",
@@ -159,7 +161,8 @@ class Seat:
             raise PlanError(f"the candidate {candidate.agent!r} has no tier")
         self.agent = agent.name
         self.person = agent.kind == "human"
-        self.session = agent.session == "per_run"
+        self.session = agent.session != "fresh"
+        self.mind = program.mind(agent)
         self.attempts = candidate.policy.attempts
         self.timeout_us = candidate.policy.timeout_us
         self.backoff = candidate.policy.backoff
@@ -271,6 +274,7 @@ class Program:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.uncapped = Budget()
+        self._minds: dict[str, Mind | None] = {}
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}
         self._bound: dict[tuple[str, str], list[tuple[str, int, int]] | None] = {}
@@ -290,6 +294,17 @@ class Program:
                     )
             if effect.ask is not None and effect.question not in self.contracts:
                 raise PlanError(f"the plan has no question for the effect {effect.name!r} in doubt")
+
+    def mind(self, agent: Agent) -> Mind | None:
+        """How an agent remembers; None for one that does not, and that nothing bounds."""
+        if agent.session == "fresh" and agent.context_tokens is None:
+            return None
+        if agent.name not in self._minds:
+            self._minds[agent.name] = None  # while those who fold it are made
+            from orchspec.runtime.kernel.sessions import mind_of
+
+            self._minds[agent.name] = mind_of(self, agent)
+        return self._minds[agent.name]
 
     def bound(self, effect: str, contract: str) -> list[tuple[str, int, int]] | None:
         """The parameters of an effect that come from the contract where an agent does it: name, and index in both.

@@ -9,7 +9,15 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import canonical_json
-from orchspec.runtime.kernel.commands import ArmTimer, DropTimer, KeepReuse, LookupReuse, RequestGrant
+from orchspec.runtime.kernel.commands import (
+    ArmTimer,
+    DropTimer,
+    KeepReuse,
+    LookupReuse,
+    ReleaseGrant,
+    RequestGrant,
+)
+from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
 from orchspec.runtime.kernel.pricing import clip, spent
 from orchspec.runtime.kernel.program import Link, Op, Seat
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.events import ReuseAnswered
     from orchspec.runtime.kernel.loops import Vetting
     from orchspec.runtime.kernel.requests import Requests
+    from orchspec.runtime.kernel.sessions import Recall
 
 __all__ = ["Asking", "Seeking"]
 
@@ -29,6 +38,7 @@ __all__ = ["Asking", "Seeking"]
 class Asking:
     """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
 
+    `recalls`: it summarizes the session of another task. `minded`: a session may be needed.
     `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
     in what is given, beyond the contract.
     """
@@ -38,7 +48,9 @@ class Asking:
         "doubt",
         "gates",
         "links",
+        "minded",
         "prefer",
+        "recalls",
         "reusable",
         "seats",
         "urgency",
@@ -61,11 +73,13 @@ class Asking:
         watched: bool = False,
         doubt: str = "",
         vetting: Vetting | None = None,
+        recalls: bool = False,
     ) -> None:
         self.contract = contract
         self.gates = gates
         self.watched = watched
         self.doubt = doubt
+        self.recalls = recalls
         self.seats = seats
         self.links = links
         self.prefer = prefer
@@ -73,6 +87,9 @@ class Asking:
         self.reusable = reusable
         self.within_us = within_us
         self.vetting = vetting
+        self.minded = recalls or any(seat.session for seat in seats)
+        if self.minded and any(seat.mind is not None and seat.mind.persistent for seat in seats):
+            self.reusable = False  # what a mind says depends on what it remembers
 
 
 class Seeking(Activity):
@@ -84,6 +101,8 @@ class Seeking(Activity):
         "deadline_us",
         "dispatch",
         "failure",
+        "fold",
+        "folds",
         "hedge",
         "hedge_after_us",
         "inbox",
@@ -92,10 +111,13 @@ class Seeking(Activity):
         "pico",
         "posted",
         "previous_error",
+        "reads",
+        "recall",
         "rest_at_us",
         "requests",
         "reuse_key",
         "seat",
+        "sessions",
         "tier",
         "tokens",
         "within_at_us",
@@ -132,6 +154,11 @@ class Seeking(Activity):
         self.hedge_after_us: int | None = None
         self.failure: Failure | None = None
         self.inbox: list[Any] | None = None
+        self.sessions: tuple[tuple[str, str, str], ...] = ()
+        self.recall: Recall | None = None
+        self.reads = 0
+        self.fold: Activity | None = None
+        self.folds = 0
         self.posted: list[Any] | None = None
 
     def _accept(self, output: Any) -> Any:
@@ -245,9 +272,37 @@ class Seeking(Activity):
         kernel.decide("budget exhausted", self.path())
         blocking.frame.fail(failure)
 
+    def unasked(self) -> None:
+        """An agent was granted and is not asked: nothing was spent, and no attempt is used up."""
+        self.account.give_back(self.pico, self.tokens)
+        self.kernel.room = True
+        self.kernel.out.append(ReleaseGrant(self.place, self.attempt, "stopped"))
+
+    def _sessions(self, seats: list[Seat]) -> tuple[tuple[str, str, str], ...]:
+        """The sessions that these agents need for this work: agent, lock, and key (empty: of the run)."""
+        found: list[tuple[str, str, str]] = []
+        for seat in seats:
+            mind = seat.mind
+            if seat.session and mind is not None and mind.minds(self.asking.contract):
+                key = mind.key(self.asking.contract, self.inputs) if mind.persistent else ""
+                found.append((seat.agent, mind.lock(self.kernel.run, key), key))
+        return tuple(found)
+
     def _request(self) -> None:
         self.state = QUEUED
         seats = [offer[0] for offer in self.offers]
+        keyed: tuple[tuple[str, str], ...] = ()
+        taken: tuple[tuple[str, str], ...] = ()
+        if self.asking.minded:
+            try:
+                self.sessions = self._sessions(seats)
+            except ExpressionError as error:
+                self.account.give_back(self.pico, self.tokens)
+                self.kernel.room = True
+                self._exhausted(Failure("expression", f"the session of {self.path()}: {error}", self.path()))
+                return
+            taken = tuple([(agent, lock) for agent, lock, _ in self.sessions])
+            keyed = tuple([(agent, key) for agent, _, key in self.sessions if key])
         self.kernel.out.append(
             RequestGrant(
                 self.place,
@@ -255,9 +310,11 @@ class Seeking(Activity):
                 tuple([seat.agent for seat in seats]),
                 self.asking.prefer,
                 self.asking.urgency,
-                tuple([seat.agent for seat in seats if seat.session]),
+                taken,
                 self.asking.gates,
                 (self.asking.contract, tuple([seat.share for seat in seats])) if self.asking.watched else None,
+                keyed,
+                self.asking.recalls,
             )
         )
 

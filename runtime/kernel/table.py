@@ -36,6 +36,7 @@ __all__ = [
     "CLOSED",
     "DOUBT",
     "EFFECT_TABLE",
+    "FOLDING",
     "HEDGED",
     "LOOKING",
     "OPEN",
@@ -86,6 +87,8 @@ ASKING: Final = 12
 SETTLING: Final = 14
 """A task, or a fan-out, that has ended but for effects which are still under way or being undone."""
 
+FOLDING: Final = 15
+"""A task that waits until its session has been summarized."""
 HEDGED: Final = 13
 """A task whose attempts have failed, while its hedge is still at it."""
 
@@ -102,6 +105,7 @@ STATE_NAMES: Final = {
     OPEN: "open",
     WAITING: "waiting",
     HEDGED: "hedged",
+    FOLDING: "folding",
     CHECKING: "checking",
     ASKING: "asking",
     SETTLING: "settling",
@@ -111,7 +115,7 @@ _AFTER_FAILURE: Final = frozenset({UNFUNDED, QUEUED, RESTING, HEDGED, SETTLING, 
 
 TASK_TABLE: Final[Table] = {
     (LOOKING, ReuseAnswered): frozenset({CLOSED, UNFUNDED, QUEUED}),
-    (QUEUED, TaskEnrolled): frozenset({RUNNING}),
+    (QUEUED, TaskEnrolled): frozenset({RUNNING, FOLDING, CLOSED}),
     (RUNNING, TaskFulfilled): _AFTER_FAILURE,
     (RUNNING, TaskFailed): _AFTER_FAILURE,
     (RUNNING, QuestionAnswered): _AFTER_FAILURE,
@@ -121,8 +125,9 @@ TASK_TABLE: Final[Table] = {
     (RESTING, TimerFired): frozenset({UNFUNDED, QUEUED, HEDGED, SETTLING, CLOSED}),
     (UNFUNDED, TimerFired): frozenset({SETTLING, CLOSED}),
     (QUEUED, TimerFired): frozenset({SETTLING, CLOSED}),
+    (FOLDING, TimerFired): frozenset({SETTLING, CLOSED}),
 }
-"""A task: one asking of one agent. The last two rows are the `within` of a question that nobody took up in time."""
+"""A task: one asking of one agent. The last three rows are the `within` of a question that nobody took up in time."""
 
 EFFECT_TABLE: Final[Table] = {
     (CLAIMING, EffectClaimed): frozenset({SENT, QUEUED, ASKING, CLOSED}),

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.draws import JITTER, uniform
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
-    AskPerson,
     DropTimer,
     HoldGrant,
     KeepReuse,
     LookupReuse,
     ReleaseGrant,
-    RunTask,
     StopTask,
 )
 from orchspec.runtime.kernel.expressions import ExpressionError
@@ -30,6 +28,8 @@ from orchspec.runtime.kernel.hedging import Hedging
 from orchspec.runtime.kernel.messages import bind
 from orchspec.runtime.kernel.program import Link, Seat, rest_us
 from orchspec.runtime.kernel.seeking import Asking
+from orchspec.runtime.kernel.sends import send
+from orchspec.runtime.kernel.sessions import keep, outgrown
 from orchspec.runtime.kernel.stopping import Stopping
 from orchspec.runtime.kernel.table import (
     CLOSED,
@@ -83,6 +83,9 @@ class Task(Hedging):
             kernel.room = True
         seat, self.tier, self.pico, self.tokens = offer
         self.seat = seat
+        self.recall = None
+        if seat.mind is not None and outgrown(self, seat, event):
+            return
         self.state = RUNNING
         if self.is_hedge:
             self._read_along(seat.agent)
@@ -103,49 +106,7 @@ class Task(Hedging):
             self._drop_hedge_timer()
 
     def _send(self, seat: Seat) -> None:
-        kernel = self.kernel
-        asking = self.asking
-        menu = asking.vetting.menu(self) if asking.vetting is not None else None
-        inbox = self.inbox[1] if self.inbox is not None else []
-        if seat.person:
-            deadline_us = self.deadline_us
-            if self.within_at_us is not None:
-                deadline_us = self.within_at_us if deadline_us is None else min(deadline_us, self.within_at_us)
-            kernel.out.append(
-                AskPerson(
-                    self.place,
-                    self.attempt,
-                    self.dispatch,
-                    seat.agent,
-                    asking.contract,
-                    self.inputs,
-                    deadline_us,
-                    inbox,
-                    asking.doubt,
-                    menu,
-                )
-            )
-            return
-        assert self.tier is not None
-        history = kernel.histories.get(seat.agent, []) if seat.session else []
-        kernel.out.append(
-            RunTask(
-                self.place,
-                self.attempt,
-                self.dispatch,
-                seat.agent,
-                asking.contract,
-                self.inputs,
-                self.tier.model,
-                self.deadline_us,
-                self.previous_error,
-                history,
-                self.pico,
-                self.tokens,
-                inbox,
-                menu,
-            )
-        )
+        send(self, seat)
 
     def fulfilled(self, event: TaskFulfilled) -> None:
         """Charge, verify, and hand on what was verified."""
@@ -154,6 +115,8 @@ class Task(Hedging):
         pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico)
         kernel.tool_calls += event.tool_calls
         self._drop_timers()
+        if self.recall is not None and event.tokens_in is not None and event.tokens_out is not None:
+            self.recall.usage = event.tokens_in + event.tokens_out
         self._verify(event.output, pico)
 
     def answered(self, event: QuestionAnswered) -> None:
@@ -170,17 +133,19 @@ class Task(Hedging):
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
+        self._keep(output)  # before the session is anybody else's
         kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok"))
-        if self.seat.session:
-            inputs = kernel.program.contracts[self.asking.contract].encode_inputs(self.inputs)
-            # A list of its own: attempts that were sent hold the one before.
-            kernel.histories[self.seat.agent] = [*kernel.histories.get(self.seat.agent, ()), [inputs, output]]
         if self.reuse_key is not None:
             ttl = kernel.program.ttl[self.asking.contract]
             kept_us = ttl if isinstance(ttl, int) else None
             kernel.out.append(KeepReuse(self.place, self.reuse_key, True, output, kept_us))
             self.reuse_key = None
         self._finish(value)
+
+    def _keep(self, output: Any) -> None:
+        if self.recall is not None:
+            assert self.seat is not None
+            keep(self, self.seat, output)
 
     def _accept(self, output: Any) -> Any:
         asking = self.asking
@@ -306,6 +271,8 @@ class Task(Hedging):
             kernel.unfunded.remove(self)
         elif state == RESTING:
             kernel.out.append(DropTimer(self.place, "backoff"))
+        elif self.fold is not None:
+            self.fold.stop()
 
     def stop(self) -> None:
         """Stop; the owner learns at once, the attempt may still take its grace. What it did is undone before that."""
@@ -341,10 +308,14 @@ class Task(Hedging):
         elif self.state == RUNNING:
             self._resend()
 
+    def _lock(self) -> str:
+        assert self.seat is not None
+        return next((lock for agent, lock, _ in self.sessions if agent == self.seat.agent), "")
+
     def _resend(self) -> None:
         assert self.seat is not None
         kernel = self.kernel
-        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self.seat.session, self.asking.gates))
+        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self._lock(), self.asking.gates))
         if self.deadline_us is not None:
             if not self.seat.person:
                 # The attempt begins anew: the time that our crash took is not the agent's, and costs no retry.

@@ -284,25 +284,25 @@ def minds(slots=None):
 
 def test_a_session_is_taken_together_with_its_slot():
     pools = minds()
-    assert pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",)) is not None
-    assert pools.request("r", 2, 1, ("ann",), 0, sessions=("ann",)) is None
-    assert pools.request("s", 1, 1, ("ann",), 0, sessions=("ann",)) is not None
+    assert pools.request("r", 1, 1, ("ann",), 0, sessions=(("ann", "r/ann"),)) is not None
+    assert pools.request("r", 2, 1, ("ann",), 0, sessions=(("ann", "r/ann"),)) is None
+    assert pools.request("s", 1, 1, ("ann",), 0, sessions=(("ann", "s/ann"),)) is not None
     (grant,) = pools.release("r", 1, 1, "ok", 4)
     assert (grant.place, grant.waited_for) == (2, "session")
 
 
 def test_who_waits_for_a_session_does_not_stand_in_the_way_of_other_runs():
     pools = minds(slots=2)
-    pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",))
-    pools.request("r", 2, 1, ("ann",), 0, sessions=("ann",))
-    assert pools.request("s", 1, 1, ("ann",), 0, sessions=("ann",)) is not None
+    pools.request("r", 1, 1, ("ann",), 0, sessions=(("ann", "r/ann"),))
+    pools.request("r", 2, 1, ("ann",), 0, sessions=(("ann", "r/ann"),))
+    assert pools.request("s", 1, 1, ("ann",), 0, sessions=(("ann", "s/ann"),)) is not None
 
 
 def test_requests_that_queue_together_for_one_session_get_it_one_after_another():
     pools = minds(slots=1)
-    pools.request("x", 1, 1, ("ann",), 0, sessions=("ann",))
+    pools.request("x", 1, 1, ("ann",), 0, sessions=(("ann", "x/ann"),))
     for place in (1, 2, 3):
-        pools.request("r", place, 1, ("ann",), 0, sessions=("ann",))
+        pools.request("r", place, 1, ("ann",), 0, sessions=(("ann", "r/ann"),))
     order = drain_one_by_one(pools, [("x", 1)])
     assert order == [("r", 1), ("r", 2), ("r", 3)]
     assert not pools._sessions
@@ -310,9 +310,9 @@ def test_requests_that_queue_together_for_one_session_get_it_one_after_another()
 
 def test_a_request_with_another_candidate_does_not_wait_for_the_session():
     pools = dispatcher(agent("ann", session="per_run"), agent("bob", slots=1))
-    pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",))
+    pools.request("r", 1, 1, ("ann",), 0, sessions=(("ann", "r/ann"),))
     pools.request("r", 2, 1, ("bob",), 0)
-    assert pools.request("r", 3, 1, ("ann", "bob"), 0, sessions=("ann",)) is None
+    assert pools.request("r", 3, 1, ("ann", "bob"), 0, sessions=(("ann", "r/ann"),)) is None
     assert [grant.pool for grant in pools.release("r", 2, 1, "ok", 1)] == ["bob"]
     assert pools.release("r", 1, 1, "ok", 1) == []
     assert pools.pools["ann"].waiting == 0
@@ -320,8 +320,8 @@ def test_a_request_with_another_candidate_does_not_wait_for_the_session():
 
 def test_a_parked_request_can_be_withdrawn():
     pools = minds()
-    pools.request("r", 1, 1, ("ann",), 0, sessions=("ann",))
-    pools.request("r", 2, 1, ("ann",), 0, sessions=("ann",))
+    pools.request("r", 1, 1, ("ann",), 0, sessions=(("ann", "r/ann"),))
+    pools.request("r", 2, 1, ("ann",), 0, sessions=(("ann", "r/ann"),))
     pools.release("r", 2, 1, "stopped", 1)
     assert pools.release("r", 1, 1, "ok", 2) == []
 
@@ -332,7 +332,7 @@ def test_a_parked_request_can_be_withdrawn():
 def test_a_grant_that_the_journal_says_is_open_is_held_before_anybody_is_served():
     pools = dispatcher(agent("ann", slots=1, session="per_run"))
     pools.hold("r", 1, 1, "ann", 100, session=True)
-    assert pools.request("s", 1, 1, ("ann",), 100, sessions=("ann",)) is None
+    assert pools.request("s", 1, 1, ("ann",), 100, sessions=(("ann", "s/ann"),)) is None
     assert places(pools.release("r", 1, 1, "ok", 105)) == [("s", 1)]
 
 
@@ -388,7 +388,7 @@ def test_limits_hold_nothing_free_is_kept_and_everybody_is_served(steps):
         now += wait
         if kind == "ask":
             place += 1
-            sessions = tuple(name for name in candidates if name == "ann")
+            sessions = tuple((name, f"r{run}/ann") for name in candidates if name == "ann")
             key = (f"r{run}", place)
             grant = pools.request(*key, 1, candidates, now, prefer=prefer, urgency=wait % 2, sessions=sessions)
             (held if grant is not None else waiting).append(key)

@@ -201,7 +201,7 @@ class Driver:
         self.world = World()
         self.store = MemoryStore(encode=True)
         self.epoch = self.store.acquire(Owner(1, "here", "now"), 0, 1 << 60)
-        self.engine = Engine(plan, self, observer=observer)
+        self.engine = Engine(plan, self, sessions=self.store.turns, observer=observer)
         self.kernels: dict[str, Kernel] = {}
         self.ended: dict[str, EndRun] = {}
         self.ended_at: dict[str, int] = {}
@@ -324,7 +324,12 @@ class Driver:
             Owner(1, "here", f"then {self.recoveries}"), self.now + (1 << 60) * self.recoveries, 1 << 60
         )
         self.engine = engine = Engine(
-            self.plan, self, ledger=self.store.ledger(), reuse=self.store.reuse(self.now), observer=self.observer
+            self.plan,
+            self,
+            ledger=self.store.ledger(),
+            reuse=self.store.reuse(self.now),
+            sessions=self.store.turns,
+            observer=self.observer,
         )
         rows = [row for row in self.store.runs("running") if row.run not in self.ended]
         folded = [(self.plan, row, fold(self.plan, row.run, self.store.records(row.run))) for row in rows]

@@ -47,6 +47,7 @@ from tests.support.plans import (
     use,
     v,
 )
+from tests.support.studies import plan_of
 
 TABLES = {"task": TASK_TABLE, "effect": EFFECT_TABLE, "region": REGION_TABLE}
 CHAIN = Backoff(5 * S, 5 * S)
@@ -111,6 +112,7 @@ def drive_rows():
     poor = task("a", on_failure=(lambda _s: OnFailure("ask", who=candidate("bob", cost=5), within_us=5 * S), use(1)))
     holder = task("hold", of="cy", cost=5)
     tasks.append(Driver(plan(poor, holder, give(v("a")), budget=budget(cost=5)), ann=failing(), cy=done(takes=60 * S)))
+    drive_sessions()
     spoken = Driver(plan(task("a"), give(v("a"))))
     spoken.begin()
     spoken.at(S // 2, "r", MessagePosted(0, 1, 1, 0, 1, "none", {}))
@@ -127,6 +129,27 @@ def drive_rows():
 
 
 HURRIED = tuple(replace(each, policy=Policy(1, 3 * S)) for each in DEEDS)
+
+
+def drive_sessions():
+    text = """orch 1
+contract Work(n: Int) -> Int
+contract Sum(history: Json) -> Text
+agent ann fulfills Work
+agent bob fulfills Work { session = per_run  context = SIZE  fold = Sum }
+agent cy fulfills Sum
+flow main() -> Int {
+  repeat r 3 times {
+    step a = Work(1) by ann
+    eval c = Work(a) by bob
+    until false
+    give a
+  }
+  return r
+}
+"""
+    for size, cy in ((6, done("x", tokens_out=1)), (6, hangs()), (1, done("x"))):
+        Driver(plan_of(text.replace("SIZE", str(size))), bob=done(2, tokens_in=None), cy=cy).run()
 
 
 def drive_requests():

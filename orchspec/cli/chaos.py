@@ -1,0 +1,237 @@
+"""`orch chaos`: faults injected into a spec's flows until something breaks that must hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from orchspec.cli.common import LIVENESS_BROKEN, NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
+from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
+from orchspec.grammar.render import safe
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.simulator.chaos.explore import Explored, Found, Progress
+    from orchspec.simulator.chaos.schedule import Schedule
+
+__all__ = ["command"]
+
+_EXAMPLES: Final = 200
+_PAIRS: Final = 200
+
+
+@orch_command("chaos")
+@click.argument("file")
+@click.option("--flow", "flows", multiple=True, metavar="NAME", help="This flow alone; may be given several times.")
+@click.option("--examples", type=click.IntRange(0, 10_000_000), metavar="N", help=f"Schedules to draw. [{_EXAMPLES}]")
+@click.option("--exhaustive", is_flag=True, help="Every crash point and every single fault, then pairs of them.")
+@click.option("--pairs", type=click.IntRange(0, 10_000_000), metavar="N", help=f"Pairs at most. [{_PAIRS}]")
+@click.option("--runs", type=click.IntRange(1, 100), default=2, show_default=True, help="Runs that meet each other.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same schedules.")
+@set_option
+@click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write JUnit XML.")
+@click.option("--schedules", type=click.Path(file_okay=False), default=".", metavar="DIR", show_default=True)
+def command(
+    terminal: Terminal,
+    file: str,
+    *,
+    flows: tuple[str, ...],
+    examples: int | None,
+    exhaustive: bool,
+    pairs: int | None,
+    runs: int,
+    seed: int,
+    settings: tuple[str, ...],
+    junit: str | None,
+    schedules: str,
+) -> int:
+    """Injects faults into the flows of a spec and holds what happens against S1 to S14 and L1.
+
+    Without --exhaustive schedules are drawn, in the manner of swarm testing; with it every crash point and every
+    single fault is tried, then pairs. What breaks is shrunk to the fewest faults and written to a .schedule file that
+    orch replay reproduces. Ends with 0 when all held, 1 when safety broke, 3 when only liveness did.
+    """
+    compiled = compile_spec(file, settings_of(settings))
+    if compiled.plan is None:
+        refuse(terminal, file, compiled)
+        return NOT_WELL
+    plan, folder = compiled.plan, compiled.folder
+    chosen = _flows(plan, flows)
+    drawn = (0 if exhaustive else _EXAMPLES) if examples is None else examples
+    paired = (_PAIRS if exhaustive else 0) if pairs is None else pairs
+    explored: list[tuple[Explored, float]] = []
+    written: dict[int, str] = {}
+    for flow in chosen:
+        began = time.perf_counter()
+        made = _explore(
+            terminal, plan, flow, folder, examples=drawn, exhaustive=exhaustive, pairs=paired, runs=runs, seed=seed
+        )
+        explored.append((made, time.perf_counter() - began))
+        for found in made.found:
+            path = Path(schedules) / _file_name(plan.name, flow, found)
+            schedule = _schedule(file, plan, flow, folder, seed, found)
+            path.write_text(schedule.as_json(), "utf-8")
+            written[id(found)] = str(path)
+        if not terminal.json:
+            _show(terminal, plan, made, written)
+    if junit is not None:
+        from orchspec.cli.junit import chaos_xml
+
+        Path(junit).write_text(chaos_xml(plan.name, explored), "utf-8")
+    if terminal.json:
+        terminal.document(_document(plan, [each for each, _ in explored], written))
+    every = [found for made, _ in explored for found in made.found]
+    if any(not found.liveness for found in every):
+        return NOT_WELL
+    return LIVENESS_BROKEN if every else WELL
+
+
+def _flows(plan: Plan, wanted: tuple[str, ...]) -> list[str]:
+    """The flows that are explored: those named, else those that no other flow calls."""
+    for name in wanted:
+        if name not in plan.flows:
+            raise Misuse(f"{plan.name} has no flow {name}{did_you_mean(name, plan.flows)}", "unknown_flow")
+    if wanted:
+        return list(wanted)
+    called = {name for flow in plan.flows.values() for name in _called(flow)}
+    roots = [name for name in plan.flows if name not in called]
+    if not roots:
+        raise Misuse(f"{plan.name} has no flow to explore", "unknown_flow")
+    return roots
+
+
+def _called(value: Any) -> set[str]:
+    if isinstance(value, list | tuple):
+        return {name for each in value for name in _called(each)}
+    if dataclasses.is_dataclass(value):
+        own = {value.flow} if getattr(value, "kind", "") == "flow" else set()  # type: ignore[union-attr]
+        return own | {name for each in dataclasses.fields(value) for name in _called(getattr(value, each.name))}
+    return set()
+
+
+def _explore(terminal: Terminal, plan: Plan, flow: str, folder: Path | None, **how: Any) -> Explored:
+    from orchspec.simulator.chaos.explore import Explorer
+
+    runs, seed = how.pop("runs"), how.pop("seed")
+    given = next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
+    explorer = Explorer(plan, flow, folder=folder, seed=seed, runs=runs, given=given)
+    with _bar(terminal, flow) as advance:
+        return explorer.explore(progress=advance, **how)
+
+
+@contextmanager
+def _bar(terminal: Terminal, flow: str) -> Iterator[Progress | None]:
+    """A bar on standard error while something is explored; none where nobody would see it."""
+    if terminal.json or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(flow, total=None)
+
+        def advance(phase: str, done: int, total: int | None) -> None:
+            bars.update(task, description=f"{flow}: {phase}", completed=done, total=total)
+
+        yield advance
+
+
+def _file_name(spec: str, flow: str, found: Found) -> str:
+    where = re.sub(r"[^\w]+", "-", found.violation.step or "").strip("-")
+    return "-".join(part for part in (spec, flow, found.violation.number, where) if part) + ".schedule"
+
+
+def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, seed: int, found: Found) -> Schedule:
+    from orchspec.simulator.chaos.chronicle import Chronicler
+    from orchspec.simulator.chaos.schedule import Schedule, digest_of
+
+    given = next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
+    chronicle = Chronicler(plan, flow, folder=folder, seed=seed, runs=found.runs, given=given).chronicle(found.faults)
+    return Schedule(
+        spec=file,
+        plan_hash=plan.hash,
+        flow=flow,
+        seed=seed,
+        runs=found.runs,
+        faults=found.faults,
+        broken=found.violation.as_json(),
+        digest=digest_of(chronicle),
+        given=given,
+    )
+
+
+# ------------------------------------------------------------------ showing
+
+
+def _show(terminal: Terminal, plan: Plan, made: Explored, written: dict[int, str]) -> None:
+    ends = ", ".join(f"{count:,} {status}" for status, count in sorted(made.statuses.items()))
+    terminal.out(safe(f"{plan.name}: {made.flow} (seed {made.seed}; runs: {ends})"))
+    for phase in made.phases:
+        known = f" of {phase.known:,}" if phase.known is not None else ""
+        verdict = "all held" if phase.held else f"{len(phase.found)} broken"
+        cut = ", interrupted" if phase.cut else ""
+        terminal.out(f"  {phase.name:<14} {phase.tried:>7,}{known} explored: {verdict}{cut}")
+    for found in made.found:
+        terminal.out("")
+        for line in _told(plan, found):
+            terminal.out(safe(line))
+        if id(found) in written:
+            terminal.out(safe(f"  orch replay {written[id(found)]}"))
+
+
+def _told(plan: Plan, found: Found) -> list[str]:
+    from orchspec.simulator.chaos.schedule import fault_lines
+    from orchspec.simulator.checkers import CHECKERS
+
+    violation = found.violation
+    name = CHECKERS[violation.number][0]
+    lines = [f"{violation.number} {name}: {violation.message}"]
+    lines += [f"  {line}" for line in fault_lines(found.faults)] or ["  without any fault"]
+    if violation.node is not None and 0 <= violation.node < len(plan.source.spans):
+        line, _, _, _, file = plan.source.spans[violation.node]
+        lines.append(f"  at {plan.source.files[file]}:{line}")
+    were = f"shrunk from {found.were} faults, " if found.were > len(found.faults) else ""
+    lines.append(f"  {were}{found.runs} {'run' if found.runs == 1 else 'runs'}")
+    return lines
+
+
+def _document(plan: Plan, explored: list[Explored], written: dict[int, str]) -> dict[str, Any]:
+    from orchspec.simulator.chaos.schedule import fault_lines
+
+    return {
+        "spec": plan.name,
+        "plan_hash": plan.hash,
+        "held": not any(made.found for made in explored),
+        "flows": [
+            {
+                "flow": made.flow,
+                "seed": made.seed,
+                "runs": made.statuses,
+                "phases": [
+                    {"name": each.name, "tried": each.tried, "known": each.known, "held": each.held, "cut": each.cut}
+                    for each in made.phases
+                ],
+                "found": [
+                    {
+                        "violation": found.violation.as_json(),
+                        "faults": fault_lines(found.faults),
+                        "were": found.were,
+                        "schedule": written.get(id(found)),
+                    }
+                    for found in made.found
+                ],
+            }
+            for made in explored
+        ],
+    }

@@ -1,0 +1,110 @@
+"""`orch replay`: a schedule that broke something, once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchspec.cli.common import LIVENESS_BROKEN, NOT_WELL, WELL, Misuse, Terminal, orch_command
+from orchspec.cli.files import read_text
+from orchspec.cli.plans import compile_spec, refuse
+from orchspec.grammar.render import safe
+
+if TYPE_CHECKING:
+    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.schedule import Schedule
+    from orchspec.simulator.checkers import Violation
+
+__all__ = ["command"]
+
+
+@orch_command("replay")
+@click.argument("schedule")
+@click.option("--spec", metavar="FILE", help="The spec, where it has moved since.")
+@click.option("--journal", is_flag=True, help="Print every durable record, a JSON document a line.")
+def command(terminal: Terminal, schedule: str, spec: str | None, *, journal: bool) -> int:
+    """Replays a .schedule file, and says what breaks and whether it is byte for byte what was recorded.
+
+    The spec is compiled as it is now, so after a fix the same schedule says whether it holds. Ends with 0 when all
+    held, 1 when safety broke, 3 when only liveness did.
+    """
+    from orchspec.simulator.chaos.chronicle import Chronicler
+    from orchspec.simulator.chaos.schedule import digest_of, read_schedule
+    from orchspec.simulator.checkers import LIVENESS, check_all
+
+    wanted = read_schedule(read_text(schedule))
+    path = spec or _find(wanted.spec, Path(schedule).parent)
+    compiled = compile_spec(path)
+    if compiled.plan is None:
+        refuse(terminal, path, compiled)
+        return NOT_WELL
+    plan = compiled.plan
+    if wanted.flow not in plan.flows:
+        raise Misuse(f"{path} has no flow {wanted.flow} any more", "unknown_flow")
+    chronicler = Chronicler(
+        plan, wanted.flow, folder=compiled.folder, seed=wanted.seed, runs=wanted.runs, given=wanted.given
+    )
+    chronicle = chronicler.chronicle(wanted.faults)
+    broken = check_all(chronicle)
+    same = digest_of(chronicle) == wanted.digest
+    changed = plan.hash != wanted.plan_hash
+    if terminal.json:
+        terminal.document(_document(wanted, chronicle, broken, same=same, changed=changed))
+    else:
+        if journal:
+            _print(terminal, chronicle)
+        _show(terminal, wanted, broken, same=same, changed=changed)
+    if any(each.number != LIVENESS for each in broken):
+        return NOT_WELL
+    return LIVENESS_BROKEN if broken else WELL
+
+
+def _find(spec: str, beside: Path) -> str:
+    """The spec as it was named, or beside the schedule. Raises Misuse."""
+    for path in (Path(spec), beside / spec, beside / Path(spec).name):
+        if path.is_file():
+            return str(path)
+    raise Misuse(f"the schedule is of {spec}, which is not there; name it with --spec FILE", "missing_file")
+
+
+def _print(terminal: Terminal, chronicle: Chronicle) -> None:
+    import json
+
+    for commit, record in chronicle.order:
+        line = {"commit": commit, "run": record.run, "seq": record.seq, "time_us": record.time_us, "type": record.type}
+        terminal.out(json.dumps({**line, **record.body}))
+
+
+def _show(terminal: Terminal, wanted: Schedule, broken: list[Violation], *, same: bool, changed: bool) -> None:
+    from orchspec.simulator.chaos.schedule import fault_lines
+
+    for line in fault_lines(wanted.faults):
+        terminal.out(safe(f"  {line}"))
+    for each in broken:
+        terminal.out(safe(f"{each.number}: {each.message}"))
+    if not broken:
+        terminal.out("all held")
+    if changed:
+        terminal.say("the spec has changed since the schedule was written")
+    elif wanted.digest:
+        terminal.say("byte for byte what was recorded" if same else "not what was recorded: another version of orch?")
+
+
+def _document(
+    wanted: Schedule, chronicle: Chronicle, broken: list[Violation], *, same: bool, changed: bool
+) -> dict[str, Any]:
+    from orchspec.simulator.chaos.schedule import digest_of, fault_lines
+
+    return {
+        "flow": wanted.flow,
+        "faults": fault_lines(wanted.faults),
+        "held": not broken,
+        "violations": [each.as_json() for each in broken],
+        "records": len(chronicle.order),
+        "digest": digest_of(chronicle),
+        "same": same,
+        "spec_changed": changed,
+        "runs": {told.run: told.status for told in chronicle.runs.values()},
+    }

@@ -1,0 +1,124 @@
+"""For tests of specs: schedules of faults as a Hypothesis strategy, and a check of what must hold under one.
+
+    from hypothesis import given
+    import orchspec, orchspec.testing as testing
+
+    spec = orchspec.load("refund.orch")
+
+    @given(testing.schedules(spec))
+    def test_money_moves_once(schedule):
+        testing.check(spec, schedule)
+
+Needs `pip install orchspec[test]` for `schedules`; `check` needs nothing more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchspec.compiler.plan import Fault, Plan
+from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
+from orchspec.simulator.chaos.schedule import BadSchedule, Schedule, fault_lines, read_schedule
+from orchspec.simulator.checkers import Violation, check_all
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from orchspec.api import Spec
+
+__all__ = ["BadSchedule", "Broken", "Schedule", "Violation", "check", "read", "schedules"]
+
+
+class Broken(AssertionError):
+    """Something that must hold does not; `violations` say what, `faults` under which schedule."""
+
+    def __init__(self, violations: list[Violation], faults: list[str]) -> None:
+        self.violations = violations
+        self.faults = faults
+        told = [f"{each.number}: {each.message}" for each in violations]
+        super().__init__("\n".join([*told, *(f"  {line}" for line in faults)]))
+
+
+def read(path: str | Path) -> Schedule:
+    """The schedule in a file that `orch chaos` wrote. Raises BadSchedule."""
+    return read_schedule(Path(path).read_text("utf-8"))
+
+
+def check(spec: Spec | Plan, schedule: Schedule) -> Chronicle:
+    """Runs a flow under a schedule, and holds what happens against every checker.
+
+    Args:
+        spec: what `orchspec.load` gives, or a plan.
+        schedule: from `schedules`, or from a file.
+
+    Returns:
+        Everything that happened, for expectations of your own.
+
+    Raises:
+        Broken: something does not hold.
+    """
+    plan, folder = _parts(spec)
+    chronicler = Chronicler(
+        plan, schedule.flow, folder=folder, seed=schedule.seed, runs=schedule.runs, given=schedule.given
+    )
+    chronicle = chronicler.chronicle(schedule.faults)
+    broken = check_all(chronicle)
+    if broken:
+        raise Broken(broken, fault_lines(schedule.faults))
+    return chronicle
+
+
+def schedules(
+    spec: Spec | Plan, flow: str | None = None, *, seed: int = 1, runs: int = 2, most: int = 6
+) -> SearchStrategy[Schedule]:
+    """A strategy of schedules: which faults apply where, at which attempts and points; the simplest is none at all.
+
+    Args:
+        spec: what `orchspec.load` gives, or a plan.
+        flow: which flow; the only one unless given.
+        seed: of what agents take and give.
+        runs: how many runs meet each other.
+        most: faults in a schedule at most.
+
+    Raises:
+        ValueError: there is no such flow, or no way to choose one.
+    """
+    from hypothesis import strategies as st
+
+    from orchspec.simulator.chaos.kinds import DOWN_US, KINDS, places_of
+
+    plan, folder = _parts(spec)
+    name = flow if flow is not None else next(iter(plan.flows), None) if len(plan.flows) == 1 else None
+    if name not in plan.flows:
+        raise ValueError(f"name one of the flows of {plan.name}: {', '.join(plan.flows)}")
+    given = next((scenario.given for scenario in plan.scenarios if scenario.flow == name), {})
+    calm = Chronicler(plan, name, folder=folder, seed=seed, runs=runs, given=given).chronicle([])
+    places = places_of(calm)
+
+    def crash(point: str) -> SearchStrategy[Fault]:
+        passes = places.passes.get(point, 0)
+        number = st.integers(1, max(1, passes) + 2)
+        return number.map(lambda nth: Fault(0, "crash", "orchestrator", {"point": point, "nth": nth, "down": DOWN_US}))
+
+    one: list[SearchStrategy[Fault]] = [crash(point) for point in places.passes]
+    for kind in KINDS:
+        for target, count in places.struck_by(kind).items():
+            when: SearchStrategy[dict[str, Any]] = st.one_of(
+                st.integers(1, count + 2).map(lambda nth: {"nth": nth}),
+                st.integers(1, count + 1).map(lambda first: {"first": first}),
+            )
+            one.append(st.builds(_fault, st.just(kind.name), st.just(target), st.just(kind.args), when))
+    return st.lists(st.one_of(one), max_size=most).map(
+        lambda faults: Schedule(plan.name, plan.hash, str(name), seed, runs, tuple(faults), given=given)
+    )
+
+
+def _fault(name: str, target: str, args: dict[str, Any], when: dict[str, Any]) -> Fault:
+    return Fault(0, name, target, {**args, **when})
+
+
+def _parts(spec: Spec | Plan) -> tuple[Plan, Path | None]:
+    if isinstance(spec, Plan):
+        return spec, None
+    return spec.plan, spec.folder

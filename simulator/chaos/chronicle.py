@@ -1,0 +1,239 @@
+"""A simulated run with everything written down: records and when they were durable, what landed, who was told what.
+
+The clock, the engine and the world are those of any simulation; a chronicle only listens. What it writes is all that
+the checkers read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.runtime.draws import run_key, uniform
+from orchspec.runtime.kernel.program import program_of
+from orchspec.runtime.made import InputMaker
+from orchspec.runtime.why.story import Story, read_story
+from orchspec.simulator.cast import Cast, columns
+from orchspec.simulator.clock import Clock, Visit
+from orchspec.simulator.crashes import Crashes
+from orchspec.simulator.faults import Faults
+from orchspec.simulator.journal import SimulatedJournal
+from orchspec.simulator.observe import RunObservation
+from orchspec.simulator.stubs import without_chance_failures
+from orchspec.simulator.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from orchspec.compiler.plan import Fault, Json, Plan
+    from orchspec.runtime.journal.records import Batch, LedgerRow
+    from orchspec.runtime.recording import EventRecord
+    from orchspec.simulator.faults import Crash
+
+__all__ = ["HORIZON_US", "Applied", "Chronicle", "Chronicler", "RunTold"]
+
+SECOND: Final = 1_000_000
+HORIZON_US: Final = 52 * 7 * 24 * 3600 * SECOND
+"""Virtual time after which a run is taken not to end."""
+RECORDS_MAX: Final = 20_000
+"""Records of a chronicle after which it is taken to loop."""
+APART_US: Final = SECOND
+"""Runs of one chronicle arrive this far apart, so that they meet in the pools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A request that landed in the world: `again` if its target had seen its key, `twice` if it was done once more."""
+
+    time_us: int
+    run: str
+    effect: str
+    key: str
+    again: bool
+    twice: bool
+
+
+@dataclass(slots=True)
+class RunTold:
+    """One run: its durable records with the time of each commit, and what its client was told (None: nothing)."""
+
+    run: str
+    inputs: dict[str, Any]
+    records: list[EventRecord] = field(default_factory=list)
+    durable_us: list[int] = field(default_factory=list)
+    told: list[tuple[int, str, Any]] = field(default_factory=list)
+
+    @property
+    def status(self) -> str | None:
+        """How it ended, as its client was told."""
+        return self.told[-1][1] if self.told else None
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """Everything that happened under one schedule of faults.
+
+    Attributes:
+        plan, flow, faults: what was run, and what went wrong on purpose.
+        runs: by id, in the order of their arrival.
+        order: all durable records in the order of their commits, with the commit's number.
+        applied: what landed in the world.
+        ledger: the rows of the ledger as they were at the end.
+        halted: runs that met a mistake of ours.
+        crashes: when the orchestrator died.
+        passes: how often each point was passed at which a crash may strike.
+        endless: whether it was given up, since it wrote more records than any run may.
+        ended_us: when nothing more happened, or everybody was told.
+    """
+
+    plan: Plan
+    flow: str
+    faults: Sequence[Fault]
+    runs: dict[str, RunTold] = field(default_factory=dict)
+    order: list[tuple[int, EventRecord]] = field(default_factory=list)
+    applied: list[Applied] = field(default_factory=list)
+    ledger: list[LedgerRow] = field(default_factory=list)
+    halted: dict[str, Exception] = field(default_factory=dict)
+    crashes: list[int] = field(default_factory=list)
+    passes: dict[str, int] = field(default_factory=dict)
+    ended_us: int = 0
+    endless: bool = False
+    _stories: dict[str, Story] = field(default_factory=dict)
+
+    def story(self, run: str) -> Story:
+        """The run folded again, once for all checkers."""
+        story = self._stories.get(run)
+        if story is None:
+            story = self._stories[run] = read_story(self.plan, run, self.runs[run].records)
+        return story
+
+
+class _Endless(Exception):
+    """More records than any run may write."""
+
+
+class _Journal(SimulatedJournal):
+    def __init__(self, chronicle: Chronicle, now: Callable[[], int]) -> None:
+        super().__init__(survives=True, keep_records=True)
+        self._chronicle = chronicle
+        self._now = now
+        self._commits = 0
+
+    def commit(self, batch: Batch) -> None:
+        super().commit(batch)
+        self._commits += 1
+        chronicle, now = self._chronicle, self._now()
+        for record in batch.records:
+            told = chronicle.runs[record.run]
+            told.records.append(record)  # type: ignore[arg-type]
+            told.durable_us.append(now)
+            chronicle.order.append((self._commits, record))  # type: ignore[arg-type]
+        if len(chronicle.order) > RECORDS_MAX:
+            raise _Endless
+
+
+class _Counted(Crashes):
+    """Crashes that count how often each point is passed, so that each pass can be struck in turn."""
+
+    __slots__ = ("passes",)
+
+    def __init__(self, crashes: Sequence[Crash]) -> None:
+        super().__init__(crashes)
+        self.passes: dict[str, int] = {}
+
+    def reached(self, point: str, now_us: int) -> None:
+        self.passes[point] = self.passes.get(point, 0) + 1
+        super().reached(point, now_us)
+
+
+class _World(World):
+    def __init__(self, plan: Plan, chronicle: Chronicle) -> None:
+        super().__init__(program_of(plan))
+        self._chronicle = chronicle
+        self.now: Callable[[], int] = int
+
+    def apply(self, run: str, effect: str, args: list[Any], key: str, receipt: Any) -> Any:
+        again = self.find(key)[0]
+        before = self._seen[effect].duplicates
+        given = super().apply(run, effect, args, key, receipt)
+        twice = self._seen[effect].duplicates > before
+        self._chronicle.applied.append(Applied(self.now(), run, effect, key, again, twice))
+        return given
+
+
+class Chronicler:
+    """Makes chronicles of one flow: everything that they share is made ready once.
+
+    Args:
+        plan: sealed.
+        flow: one of its flows.
+        folder: where the spec stands, for files that its profiles read.
+        seed: of what agents take and give; the same seed, the same chronicle.
+        runs: how many runs of the flow meet each other.
+        given: distributions of parameters, as of a scenario; others are made from their types.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        flow: str,
+        *,
+        folder: Path | None = None,
+        seed: int = 1,
+        runs: int = 1,
+        given: dict[str, Json] | None = None,
+    ) -> None:
+        # By chance nothing fails here: what goes wrong is in the schedule, so that it can be told and taken away.
+        self.plan = without_chance_failures(plan)
+        self.flow = flow
+        self.seed = seed
+        self.count = runs
+        self._data = columns(self.plan, folder, list((given or {}).values()))
+        self._inputs = InputMaker(self.plan, flow, given or {}, data=self._data, codecs=program_of(plan).codecs)
+
+    def chronicle(self, faults: Sequence[Fault]) -> Chronicle:
+        """What happens under a schedule of faults."""
+        plan = self.plan
+        chronicle = Chronicle(plan, self.flow, list(faults))
+        striking = Faults(faults)
+        world = _World(plan, chronicle)
+        left: set[str] = set()
+
+        def ended(visit: Visit) -> None:
+            told = chronicle.runs[visit.run]
+            told.told.append((clock.now, visit.seen.status, visit.result))
+            left.discard(visit.run)
+
+        key = run_key(self.seed, 0, 1, 0)
+        clock = Clock(plan, self.flow, Cast(plan, self._data, striking.targets), world, None, striking, key, ended)
+        journal = clock.journal = _Journal(chronicle, lambda: clock.now)
+        counted = clock.crashes = _Counted(striking.crashes)
+        world.now = lambda: clock.now
+        clock.on_halt = lambda visit: left.discard(visit.run)
+        for number in range(self.count):
+            visit = self._visit(number)
+            chronicle.runs[visit.run] = RunTold(visit.run, visit.inputs)
+            left.add(visit.run)
+            if number == 0:
+                clock.arrive(visit)
+            else:
+                clock.at(visit.arrived_us, lambda event: clock.arrive(event.value), visit)
+        try:
+            clock.begin()
+            clock.run(lambda: not left, HORIZON_US)
+        except _Endless:
+            chronicle.endless = True
+        chronicle.halted = clock.halted
+        chronicle.crashes = [int(mark.at_s * SECOND) for mark in striking.marks if mark.name == "crash"]
+        chronicle.ended_us = clock.now
+        chronicle.ledger = list(journal.ledger.values())
+        chronicle.passes = counted.passes
+        return chronicle
+
+    def _visit(self, number: int) -> Visit:
+        seed = run_key(self.seed, 0, 0, number)
+        at_us = number * APART_US
+        inputs = self._inputs.make(partial(uniform, seed, 0))
+        return Visit(f"run{number}", seed, inputs, RunObservation(number, at_us / SECOND), at_us)

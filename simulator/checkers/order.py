@@ -1,0 +1,36 @@
+"""S9, order: a step begins after all that it needs has settled, and after what it is required after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from orchspec.runtime.why.because import needs_of, settled_at
+from orchspec.simulator.checkers.violation import Violation
+
+if TYPE_CHECKING:
+    from orchspec.simulator.chaos.chronicle import Chronicle
+
+__all__ = ["check"]
+
+
+def check(chronicle: Chronicle) -> Iterator[Violation]:
+    """Statements that began before one that they need had ended."""
+    for told in chronicle.runs.values():
+        story = chronicle.story(told.run)
+        for here in story.happenings.values():
+            activity = here.activity
+            known = story.blocks.get(here.node)
+            if known is None or activity.owner is not activity.frame:
+                continue
+            block, index = known
+            if index != activity.op.index:
+                continue
+            for need in needs_of(block, index):
+                settled, _ = settled_at(story, activity.frame, block, need)
+                if settled is not None and settled.seq <= here.begun.seq:
+                    continue
+                name = getattr(block.statements[need], "name", "") or block.statements[need].kind
+                when = "has not ended" if settled is None else f"ended with record {settled.seq}"
+                said = f"{here.path} began with record {here.begun.seq}, and {name}, which it needs, {when}"
+                yield Violation("S9", said, told.run, here.begun.seq, here.path, here.node)

@@ -1,0 +1,28 @@
+"""S7, replay: the journal has no gap, and folding it reproduces every decision and every command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from orchspec.runtime.errors import CorruptStore, ReplayMismatch
+from orchspec.runtime.recording import fold
+from orchspec.simulator.checkers.violation import Violation
+
+if TYPE_CHECKING:
+    from orchspec.simulator.chaos.chronicle import Chronicle
+
+__all__ = ["check"]
+
+
+def check(chronicle: Chronicle) -> Iterator[Violation]:
+    """Runs that were halted, and journals that fold to something else."""
+    for run, error in chronicle.halted.items():
+        yield Violation("S7", f"the run was halted: {type(error).__name__}: {error}", run)
+    for told in chronicle.runs.values():
+        if told.run in chronicle.halted:
+            continue
+        try:
+            fold(chronicle.plan, told.run, told.records)
+        except (CorruptStore, ReplayMismatch) as error:
+            yield Violation("S7", str(error), told.run)

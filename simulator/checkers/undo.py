@@ -1,0 +1,44 @@
+"""S10, undo: of what was discarded nothing stands but what is named as stuck, or what others own now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from orchspec.simulator.checkers.violation import Violation
+
+if TYPE_CHECKING:
+    from orchspec.runtime.why.story import Story
+    from orchspec.simulator.chaos.chronicle import Chronicle
+
+__all__ = ["check"]
+
+
+def check(chronicle: Chronicle) -> Iterator[Violation]:
+    """Effects that stand although their scope was discarded."""
+    rows = {(row.owner_run, row.owner_place): row for row in chronicle.ledger}
+    for told in chronicle.runs.values():
+        if told.status is None:
+            continue
+        story = chronicle.story(told.run)
+        stuck = {path for path, _ in story.kernel.stuck}
+        for here in story.happenings.values():
+            row = rows.get((told.run, here.path))
+            if row is None or row.state != "confirmed" or row.joined or not _discarded(story, here.place):
+                continue
+            effect = chronicle.plan.effects.get(row.effect)
+            if effect is None or effect.undo is None or any(path.startswith(here.path) for path in stuck):
+                continue
+            said = f"{here.path} was discarded, and {row.effect} still stands; it is undone by {effect.undo.effect}"
+            yield Violation("S10", said, told.run, step=here.path, node=here.node)
+
+
+def _discarded(story: Story, place: int) -> bool:
+    """Whether a scope around a place failed or was stopped."""
+    here = story.happenings.get(place)
+    while here is not None:
+        frame = here.activity.frame
+        if frame.failing is not None:
+            return True
+        here = story.hosts(frame)
+    return False
