@@ -88,14 +88,26 @@ def load_imports(
         shown: the spec's own file as reports name it.
 
     Returns:
-        All modules, the root first, then in the order in which they are first asked for; and the syntax errors of the
-        imported files.
+        All modules, the root first, then those that it imports, then those that they import; and the syntax errors of
+        the imported files.
     """
     files = Files(folder, shown.parent)
     loader = _Loader(report, root, files, None if folder is None else os.fspath((folder / shown.name).resolve()))
     loader.load(root)
-    share_declarations(loader.modules)
-    return loader.modules, loader.syntax_errors
+    modules = _named(root)
+    share_declarations(modules)
+    return modules, loader.syntax_errors
+
+
+def _named(root: Module) -> list[Module]:
+    """The modules, each named by the shortest way to it: what the spec imports itself has the name that it gives it."""
+    found = [root]
+    for module in found:  # it grows meanwhile
+        for alias, inner in module.aliases.items():
+            if inner is not None and inner not in found:
+                inner.prefix, inner.importer, inner.asked = f"{module.prefix}{alias}.", module, module.imports[alias]
+                found.append(inner)
+    return found
 
 
 class _Loader:
@@ -155,15 +167,8 @@ class _Loader:
         self.syntax_errors += parsed.diagnostics
         if parsed.file is None:
             return None
-        made = Module(
-            parsed.file,
-            found.place,
-            prefix=f"{module.prefix}{node.alias.text}.",
-            importer=module,
-            asked=node,
-            identity=found.identity,
-            spoilt=_spoilt(parsed.file, parsed.diagnostics),
-        )
+        spoilt = _spoilt(parsed.file, parsed.diagnostics)
+        made = Module(parsed.file, found.place, identity=found.identity, spoilt=spoilt)
         self._modules[key] = made
         self.modules.append(made)
         self._declared[made] = _declared_in(made)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from orchspec.compiler.bounds.journal import Writing
+from orchspec.compiler.bounds.journal import Writing, writing
 from orchspec.compiler.bounds.metrics import EMPTY, LATENCY, SIZE, SUMMED, Bound, all_of
-from orchspec.compiler.bounds.ranges import INF, Number, Range, scaled, summed
+from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, scaled, summed
 from orchspec.compiler.bounds.shapes import ANY, Shape
 from orchspec.compiler.bounds.statements import INDEX_DIGITS, own
 from orchspec.compiler.bounds.values import Known
 from orchspec.compiler.bounds.walk import Walk, bounded
-from orchspec.compiler.plan import Machine
+from orchspec.compiler.plan import Machine, State
 
 __all__ = ["circles", "visits_most"]
 
@@ -31,7 +31,7 @@ def _machine(walk: Walk, statement: Machine, known: Known, path: int) -> tuple[B
         inner = path + len(state.name) + INDEX_DIGITS
         bound, _ = walk.block(state.body, walk.frame(state.body, known, [ANY, ANY]), inner)
         entered = own(statement.node, f"`{state.name}`", inner, Writing(0, 1, commands=2, messages=2))
-        bounds.append(all_of([bound, entered]))
+        bounds.append(all_of([bound, entered, *_listening(statement, state, inner)]))
     visits = visits_most(statement)
     together = INF if statement.transitions is None else statement.transitions + 1
     found = list(all_of(bounds) if bounds else EMPTY)
@@ -43,6 +43,24 @@ def _machine(walk: Walk, statement: Machine, known: Known, path: int) -> tuple[B
         if index not in SUMMED and index != LATENCY:
             found[index] = Range(0, found[index].worst, found[index].term)
     return found, ANY
+
+
+def _listening(machine: Machine, state: State, path: int) -> list[Bound]:
+    """What a visit writes of the signals that it listens to, and how long it rests where it does nothing else.
+
+    As at a step with a signal: each of them comes once, and once more to be refused.
+    """
+    signals = [way for way in state.transitions if way.signal is not None]
+    if not signals:
+        return []
+    found = [NOTHING] * SIZE
+    what = f"`{state.name}`: signals"
+    if not state.body.statements and all(way.event != "done" for way in state.transitions):
+        found[LATENCY] = Range(0, INF, Term(machine.node, what, INF, f"`{state.name}` waits for a signal for ever"))
+    count = len(signals)
+    wrote = Writing(0, 3 * count, commands=6 * count, messages=2 * count, payloads=count)
+    writing(found, wrote, machine.node, what, path + max(len(way.signal or "") for way in signals) + INDEX_DIGITS)
+    return [found]
 
 
 def circles(machine: Machine) -> list[int]:

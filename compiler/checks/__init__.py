@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchspec.compiler.checks.advice import missing_timeouts
+from orchspec.compiler.checks.advice import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
@@ -45,5 +45,5 @@ CHECKS: Sequence[Callable[[Context], None]] = (
 )
 """The checks, in the order in which they run."""
 
-LINTS: Sequence[Callable[[Context], None]] = (unused_declarations, unused_names, missing_timeouts)
+LINTS: Sequence[Callable[[Context], None]] = (unused_declarations, unused_names, missing_timeouts, missing_deadlines)
 """What warns and advises; run only on specs without an error, where what is missing is really missing."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from orchspec.compiler.checks.machines import rests
 from orchspec.compiler.codes import declarations as codes
+from orchspec.compiler.codes import effects as effect_codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import BlockInfo, StepInfo
+from orchspec.compiler.model import BlockInfo, StateInfo, StepInfo
 from orchspec.grammar.syntax import Node, Peers, Scope, Step, Supervise
 
-__all__ = ["missing_timeouts"]
+__all__ = ["missing_deadlines", "missing_timeouts"]
 
 
 def missing_timeouts(context: Context) -> None:
@@ -15,6 +17,15 @@ def missing_timeouts(context: Context) -> None:
     for flow in context.checked.flows.values():
         if flow.block is not None and flow.budget.time_us is None:
             _block(context, flow.block)
+            for state in flow.machine.states.values() if flow.machine is not None else ():
+                _state(context, state)
+
+
+def missing_deadlines(context: Context) -> None:
+    """Advises a timeout for effects that are asked about in doubt: without one a lost request is never in doubt."""
+    for effect in context.checked.effects.values():
+        if effect.doubtful and effect.policy.timeout_us is None:
+            context.report.add(effect_codes.NO_DEADLINE, effect.node.name, name=effect.name)
 
 
 def _block(context: Context, block: BlockInfo) -> None:
@@ -28,6 +39,14 @@ def _block(context: Context, block: BlockInfo) -> None:
         else:
             for inner in context.checked.blocks_of(statement):
                 _block(context, inner)
+
+
+def _state(context: Context, state: StateInfo) -> None:
+    """A state that rests until a signal comes."""
+    if rests(state):
+        on, heard = next(iter(state.heard.items()))
+        who = f"the signal `{heard.signal.name}`"
+        context.report.add(codes.NO_TIMEOUT, on.event, name=state.node.name.text, who=who)
 
 
 def _step(context: Context, step: StepInfo) -> None:

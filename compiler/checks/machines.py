@@ -11,7 +11,7 @@ from orchspec.compiler.model import FlowInfo, MachineInfo, StateInfo
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import MachineDecl, On
 
-__all__ = ["machines"]
+__all__ = ["machines", "rests"]
 
 
 def machines(context: Context) -> None:
@@ -54,8 +54,7 @@ def _state(context: Context, state: StateInfo) -> None:
             report.add(codes.DEAD_TRANSITION, on, labels=[Label(first.span, "this one is always taken before it")])
         elif on.when is None:
             settled[event] = on
-    rests = state.heard and not state.body.statements and all(on.event.text != "done" for on in clauses)
-    if "done" not in settled and not rests:
+    if "done" not in settled and not rests(state):
         report.absent(codes.NO_WAY_ON, name, name=name.text)
     asked = any(on.event.text == "exhausted" for on in clauses)
     visits = any(getattr(getattr(item, "name", None), "text", "") == "visits" for item in state.node.body)
@@ -64,6 +63,12 @@ def _state(context: Context, state: StateInfo) -> None:
         report.absent(codes.NO_EXHAUSTED, name, name=name.text, problem=problem)
     elif asked and not visits:
         report.absent(codes.NO_EXHAUSTED, name, name=name.text, problem="is never exhausted: it has no `visits`")
+
+
+def rests(state: StateInfo) -> bool:
+    """Whether a state does nothing but listen to signals, and is never done."""
+    nothing = bool(state.heard) and not state.body.statements
+    return nothing and all(item.event.text != "done" for item in state.node.body if isinstance(item, On))
 
 
 def _event(on: On) -> str:

@@ -14,6 +14,7 @@ __all__ = [
     "KEY_OF_AGENT",
     "NOBODY_AFTER",
     "NOTHING_TO_REVERT",
+    "NO_DEADLINE",
     "NO_KEY",
     "RACE_OF_DEEDS",
     "REUSED_DEED",
@@ -199,4 +200,16 @@ EVAL_ACTS = define(
         "flow f(t: Text) -> Note {\n  step d = Draft(t) by ann\n  eval quality = Score(d) by cy { sample = 10% }\n"
         "  return d\n}"
     ),
+)
+NO_DEADLINE = define(
+    "A0717",
+    "no-deadline",
+    "`{name}` has no `timeout`: a request that gets no reply is waited for without end",
+    explanation="In doubt a check or a person is asked, and a doubt begins with the deadline of the send. Without a "
+    "`timeout` only a handler that raises `InDoubt`, or a crash, begins one.",
+    bad="orch 1\neffect pay(id: Text) -> Text { check = paid(id: id) }\n"
+    "effect paid(id: Text) -> Text? { idempotent = true }",
+    good="orch 1\neffect pay(id: Text) -> Text { check = paid(id: id)  timeout = 10s }\n"
+    "effect paid(id: Text) -> Text? { idempotent = true }",
+    severity="advice",
 )

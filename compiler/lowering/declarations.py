@@ -15,6 +15,7 @@ from orchspec.compiler.model import (
     ContractInfo,
     EffectInfo,
     FieldInfo,
+    PolicyValues,
     SignalInfo,
     ToolInfo,
     UndoInfo,
@@ -153,7 +154,8 @@ def lower_effects(checked: Checked, profiles: Mapping[str, Profile]) -> dict[str
 def _effect(checked: Checked, info: EffectInfo, profiles: Mapping[str, Profile]) -> Effect:
     doubt = None
     if info.doubt_who is not None:
-        who = CandidateInfo(info.doubt_who, info.doubt_who.policy, tiers_of(info.doubt_who, Budget()))
+        # Their own timeout is for their tasks: how long they may look is said here.
+        who = CandidateInfo(info.doubt_who, PolicyValues(), tiers_of(info.doubt_who, Budget()))
         doubt = Doubt(lower_candidate(who, profiles), question_of(info.name), info.doubt_within_us)
     return Effect(
         name=info.name,
@@ -213,8 +215,9 @@ def lower_questions(checked: Checked) -> dict[str, Contract]:
             name=name,
             params=lower_fields(checked, info.params),
             result=["Record", name],
-            expects=f"Nobody knows whether {info.name} was done. Look, and say whether it was; if it was, with its "
-            "result.",
+            expects=f"Nobody knows whether {info.name} was done. Look, and answer "
+            + ('{"done": true, "result": …}' if info.result != NOTHING else '{"done": true}')
+            + ' or {"done": false}.',
             ensures=[given] if needs_receipt else [],
             ensures_text=["not result.done or result.result != none"] if needs_receipt else [],
         )

@@ -82,4 +82,4 @@ def _type(form: Any) -> str:
         case "Option":
             return f"{_type(inner)}?"
         case _:
-            return str(inner)
+            return "{ done: Bool, result }" if str(inner).endswith(".in_doubt") else str(inner)

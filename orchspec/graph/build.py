@@ -28,7 +28,7 @@ from orchspec.graph.topology import Edge, FlowGraph, Group, Node, NodeKind, with
 from orchspec.graph.words import budget_words, dispatch, duration, failures, needed, rules
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Block, Expr, Over, Statement
+    from orchspec.compiler.plan import Block, Effect, Expr, Over, Statement
 
 __all__ = ["graph_of"]
 
@@ -204,26 +204,31 @@ class _Builder:
         return Node(name, kind, title, tuple(lines), many)
 
     def _says(self, step: TaskStep) -> list[str]:
-        """The channels that those who may take a step may send on."""
+        """The channels that those who may take a step may send on, and the effects that they may do."""
         agents = {each.agent for each in step.candidates}
         channels = [name for name, each in self.plan.channels.items() if agents.intersection(each.senders)]
-        return [f"may send on {', '.join(channels)}"] if channels else []
+        effects = dict.fromkeys(effect for name in sorted(agents) for effect in self.plan.agents[name].effects)
+        lines = [f"may send on {', '.join(channels)}"] if channels else []
+        return [*lines, f"may do {', '.join(effects)}"] if effects else lines
 
     def _effect(self, name: str, step: EffectStep, frames: Frames) -> Node:
         effect = self.plan.effects[step.effect]
-        lines = [f"effect {step.effect}", *self._over(step.over, step.need, frames), self._single(effect)]
+        lines = [f"effect {step.effect}", *self._over(step.over, step.need, frames), *self._single(effect)]
         lines += [*budget_words(step.budget), *self._guards(step, frames)]
         return Node(name, "effect", step.name or step.effect, tuple(lines), step.over is not None)
 
-    def _single(self, effect: Effect) -> str:
+    def _single(self, effect: Effect) -> list[str]:
         """How an effect stays single."""
-        if effect.key is not None:
-            return f"once for each {self.reader.text(effect.key, [[param.name for param in effect.params]])}"
+        params = [[param.name for param in effect.params]]
+        lines = [f"once for each {self.reader.text(effect.key, params)}"] if effect.key is not None else []
         if effect.idempotent:
-            return "twice is as once"
+            lines.append("may be repeated")
         if effect.check is not None:
-            return f"in doubt {effect.check.effect} tells"
-        return "in doubt a person tells"
+            args = ", ".join(self.reader.text(arg, params) for arg in effect.check.args)
+            lines.append(f"in doubt {effect.check.effect}({args}) says")
+        if effect.in_doubt is not None:
+            lines.append(f"in doubt {effect.in_doubt.who.agent} looks")
+        return lines
 
     def _undo(self, group: Group, name: str, of: str) -> None:
         effect = self.plan.effects[of]

@@ -271,6 +271,24 @@ machine m(text: Text) -> Text {
     assert without["cost_usd"].worst == 2 * 30 * CENT + 3 * 10 * CENT
 
 
+def test_a_state_that_rests_until_a_signal_comes_is_bounded_by_nothing_but_a_budget():
+    text = (
+        HEAD
+        + """
+signal go(text: Text)
+machine m(text: Text) -> Text {
+  initial state idle { on go(text) -> end }
+  final state end { return text }
+}"""
+    )
+    found = bounds_of(plan_of(text))["m"]
+    assert ends(found, "latency_s") == (0, INF)
+    capped = text.replace("  initial", "  budget { time <= 1d }\n  initial").replace(
+        "{ on go", "{ on failed -> end  on go"
+    )
+    assert bounds_of(plan_of(capped))["m"]["latency_s"].worst < INF
+
+
 # ------------------------------------------------------------------ budgets
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from orchspec.compiler.plan import Fault, Profile
 from orchspec.runtime.journal.records import Batch
-from orchspec.runtime.kernel import applying, deeds
+from orchspec.runtime.kernel import applying as effects
+from orchspec.runtime.kernel import deeds
 from orchspec.simulator import clock as clock_module
 from orchspec.simulator import replicate as replicate_module
 from orchspec.simulator.crashes import Crashed, Crashes
@@ -247,7 +248,7 @@ def test_effects_without_a_key_land_once_through_lost_messages_and_crashes(point
 
 
 def test_a_kernel_that_sends_again_without_asking_is_found_by_the_world(monkeypatch):
-    monkeypatch.setattr(applying.Applying, "_check", applying.Applying._send)
+    monkeypatch.setattr(effects.Applying, "_check", effects.Applying._send)
     plan = plan_of(CHECKED)
     made = replicate(plan, plan.scenarios[0], plan.scenarios[0].faults)
     assert {effect.name for effect in made.disturbed.effects if effect.duplicates} == {"pay"}

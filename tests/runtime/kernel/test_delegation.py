@@ -4,7 +4,7 @@ import pytest
 
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.kernel.kernel import Kernel
-from tests.support.driver import Driver, done, failing, hangs
+from tests.support.driver import Driver, Ending, done, failing, hangs
 from tests.support.invariants import assert_closed, assert_folds, check_limits
 from tests.support.plans import S
 from tests.support.studies import plan_of
@@ -238,6 +238,45 @@ def test_cancelling_stops_all_that_is_under_way():
     driver.cancel(10 * S)
     driver.drain()
     assert driver.ending().status == "cancelled"
+    assert_closed(driver)
+    assert_folds(driver)
+
+
+ACTING = plan_of(
+    HEAD.replace("agent ann fulfills Work, Weigh", "agent ann fulfills Work, Weigh { effects = [publish] }")
+    + "flow main(start: Int = 7) -> Int {\n  supervise x = Lead(start) by boss {\n    workers = [ann, bob, chief]  "
+    "rounds = 3  depth = 2  on_failure = skip\n  }\n  return x ?? -1\n}\n"
+)
+
+
+def acts(**rest):
+    return Ending("done", 4, 2 * S, asks=(("publish", {}),), **rest)
+
+
+def test_what_workers_did_stands_if_the_lead_answers_and_is_undone_if_the_loop_fails():
+    end, driver = run(ACTING, boss=[asks(ask(n=1, to="ann")), answer(1)], ann=[acts()], publish=[done(4)])
+    assert (end.result, driver.world.count("publish"), driver.world.count("retract")) == (1, 1, 0)
+    end, driver = run(ACTING, boss=[asks(ask(n=1, to="ann")), failing()], ann=[acts()], publish=[done(4)])
+    assert (end.result, driver.world.count("publish"), driver.world.count("retract")) == (-1, 1, 1)
+
+
+def test_what_was_done_below_a_lead_that_failed_is_undone_before_its_own_lead_is_told():
+    script = {"boss": [asks(ask("Sub", part=1)), answer(1)], "chief": [asks(ask(n=2, to="ann")), failing()]}
+    end, driver = run(ACTING, ann=[acts()], publish=[done(4)], **script)
+    assert (end.result, driver.world.count("publish"), driver.world.count("retract")) == (1, 1, 1)
+    for point in range(1, driver.points + 1):
+        again, crashed = run(ACTING, crashes={point}, ann=[acts()], publish=[done(4)], **script)
+        assert (again.result, crashed.world.count("publish"), crashed.world.count("retract")) == (1, 1, 1), point
+
+
+def test_cancelling_undoes_what_workers_did():
+    driver = Driver(
+        ACTING, boss=[asks(ask(n=1, to="ann"), ask(n=2, to="bob"))], ann=[acts()], publish=[done(4)], bob=hangs()
+    )
+    driver.begin()
+    driver.cancel(10 * S)
+    driver.drain()
+    assert (driver.ending().status, driver.world.count("retract")) == ("cancelled", 1)
     assert_closed(driver)
     assert_folds(driver)
 

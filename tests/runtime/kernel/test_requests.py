@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchspec.compiler.plan import Contract, Effect, Field, Need, Policy
+from orchspec.compiler.plan import Contract, Effect, Field, Hedge, Need, Policy
 from orchspec.runtime.kernel.commands import RunTask, TryEffect
 from orchspec.runtime.kernel.events import EffectRequested
 from tests.support.driver import Driver, Ending, done, failing, hangs, lost_reply, lost_send, never, refuses
@@ -24,6 +24,15 @@ def asking(*effects, **rest):
     """An attempt that asks for effects on its way, each with what it takes beside the key."""
     return Ending(
         "done", 1, 4 * S, asks=tuple(each if isinstance(each, tuple) else (each, {}) for each in effects), **rest
+    )
+
+
+def first(driver, kind, **fields):
+    """When a command of a kind was carried out first."""
+    return next(
+        at
+        for at, _, command in driver.told
+        if isinstance(command, kind) and all(getattr(command, name) == value for name, value in fields.items())
     )
 
 
@@ -210,6 +219,38 @@ def test_winner_and_loser_of_a_race_do_one_deed_and_it_stands():
     )
     assert run(driver).status == "completed"
     assert driver.world.standing() == [7]
+
+
+HEDGED = Policy(1, None, hedge=Hedge(5 * S))
+
+
+def hedging(**rest):
+    """Ann's attempt is hedged after five seconds, and both do the same deed."""
+    made = acting(task("t", 7), task("u", 8, of="cy", after=("t",)), give(v("t")), **rest)
+    step = made.flows["main"].body.statements[0]
+    seat = replace(step.candidates[0], policy=HEDGED)
+    flow = made.flows["main"]
+    body = replace(flow.body, statements=[replace(step, candidates=[seat]), *flow.body.statements[1:]])
+    return replace(made, flows={"main": replace(flow, body=body)}).sealed()
+
+
+@pytest.mark.parametrize("slow", [replace(asking("publish"), takes=9 * S), hangs()], ids=["first wins", "hedge wins"])
+def test_a_hedge_and_its_first_do_one_deed_and_it_stands(slow):
+    driver = Driver(hedging(), ann=[slow, replace(asking("publish"), takes=40 * S), done()])
+    if slow.kind == "hangs":
+        driver.scripts["ann"][1] = asking("publish")
+    assert run(driver).status == "completed"
+    assert driver.world.standing() == [7]
+
+
+def test_what_a_hedge_did_that_lost_is_undone_before_the_block_goes_on():
+    driver = Driver(
+        hedging(), ann=[done(5, takes=14 * S), replace(asking("publish"), takes=40 * S, stops=0)], publish=done(takes=S)
+    )
+    driver.scripts["ann"][1] = replace(asking("publish"), takes=10 * S, kind="hangs")
+    assert run(driver).result == 5
+    assert driver.world.standing() == []
+    assert first(driver, TryEffect, effect="retract") < first(driver, RunTask, agent="cy")
 
 
 def test_an_item_that_is_left_out_has_undone_what_it_did():
