@@ -24,7 +24,7 @@ from orchspec.compiler.context import Context
 from orchspec.compiler.declarations import check_bodies, resolve_signatures
 from orchspec.compiler.elsewhere import as_told, is_told
 from orchspec.compiler.expressions import Typer
-from orchspec.compiler.lower import lower
+from orchspec.compiler.lower import drafted
 from orchspec.compiler.model import Checked, Module, Place
 from orchspec.compiler.names import collect
 from orchspec.compiler.overrides import override
@@ -50,7 +50,8 @@ class CheckResult:
     """What came of a spec.
 
     `checked` and `studies` are there unless the text could not be read at all. `plan` is what a spec without errors
-    means; budgets that its bounds prove impossible are found last, and leave a plan beside an error. `diagnostics` are
+    means, not sealed with its hash; budgets that its bounds prove impossible are found last, and leave a plan beside an
+    error. `diagnostics` are
     sorted by their place.
     """
 
@@ -100,7 +101,7 @@ def _check(
     if complete:
         for lint in LINTS:
             lint(context)
-        plan = lower(checked, studies)
+        plan = drafted(checked, studies)
         budgets_and_bounds(context, plan)
     told = merged(report.diagnostics, (codes.names.UNKNOWN_NAME, codes.names.UNKNOWN_FIELD, codes.names.UNKNOWN_MEMBER))
     for module in checked.modules:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Env
 from orchspec.compiler.model import FieldInfo, MemberRef, RecordInfo
-from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.report import did_you_mean, listed, replace
 from orchspec.compiler.types import (
     FLOAT,
     INT,
@@ -28,7 +29,7 @@ from orchspec.compiler.types import (
     show,
     unify,
 )
-from orchspec.grammar.diagnostics import Label
+from orchspec.grammar.diagnostics import Fix, Label
 from orchspec.grammar.syntax import Expr, ListLit, RecordEntry, RecordLit, Text
 
 if TYPE_CHECKING:
@@ -54,9 +55,18 @@ def text(typer: Typer, node: Text, hint: Type | None) -> Type:
             type=enum.name,
             name=node.value,
             notes=[f"its members are {listed(enum.members)}"],
-            fix=None,
+            fix=_member_meant(node, list(enum.members)),
         )
     return wanted
+
+
+def _member_meant(node: Text, members: Sequence[str]) -> Fix | None:
+    """The fix of a text that is nearly the name of a member."""
+    found = did_you_mean(node.value, node, members)
+    if found is None:
+        return None
+    (edit,) = found.edits
+    return replace(node, f'"{edit.replacement}"', f"did you mean `{edit.replacement}`?")
 
 
 def list_literal(typer: Typer, node: ListLit, env: Env, hint: Type | None) -> Type:

@@ -85,7 +85,7 @@ def compile_text(
     if not result.ok:
         return Compiled(None, diagnostics, folder)
     assert result.plan is not None, "a spec without errors has a plan"
-    return Compiled(result.plan, diagnostics, folder)
+    return Compiled(result.plan.sealed(), diagnostics, folder)
 
 
 def check_file(name: str, text: str) -> tuple[Diagnostic, ...]:

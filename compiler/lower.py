@@ -30,11 +30,16 @@ from orchspec.compiler.plan import Flow, Plan
 from orchspec.compiler.studies.check import Studies
 from orchspec.compiler.types import as_plan
 
-__all__ = ["lower"]
+__all__ = ["drafted", "lower"]
 
 
 def lower(checked: Checked, studies: Studies) -> Plan:
-    """The plan of a spec without errors, with its hash.
+    """The plan of a spec without errors, with its hash; takes what `drafted` takes."""
+    return drafted(checked, studies).sealed()
+
+
+def drafted(checked: Checked, studies: Studies) -> Plan:
+    """The plan of a spec without errors, not sealed with a hash yet: bounds are told of it without one.
 
     Args:
         checked: what the checks made of the file; no error may have been reported about it.
@@ -62,7 +67,7 @@ def lower(checked: Checked, studies: Studies) -> Plan:
         tests=list(studies.tests),
         source=nodes.source,
         edition=checked.file.edition.number if checked.file.edition is not None else 1,
-    ).sealed()
+    )
 
 
 def _flow(blocks: Lowering, info: FlowInfo) -> Flow:

@@ -23,24 +23,6 @@ __all__ = ["PAGES", "main", "pages"]
 DOCS: Final = Path(__file__).resolve().parent
 WIDTH: Final = 100
 
-FAMILIES: Final = {
-    "00": ("syntax", "Characters and tokens"),
-    "01": ("syntax", "Structure"),
-    "02": ("names", "Names"),
-    "03": ("types", "Types and expressions"),
-    "04": ("declarations", "Declarations"),
-    "05": ("flows", "Structure and order of flows"),
-    "06": ("arbitration", "Arbitration and decisions"),
-    "07": ("effects", "Effects"),
-    "08": ("budgets", "Budgets"),
-    "09": ("studies", "Profiles, scenarios and tests"),
-    "10": ("unbuilt", "What this version does not run"),
-    "11": ("messages", "Channels, sessions and evals"),
-    "12": ("shared", "What is shared and what is doubled"),
-    "14": ("imports", "Imports"),
-}
-"""The file and the title of each hundred of codes."""
-
 
 def _page(title: str, source: str, *parts: str) -> str:
     head = f"<!-- Made by docs/generate.py from {source}. Change it there, then run the script. -->"
@@ -103,6 +85,7 @@ def diagnostics() -> Iterator[tuple[str, str]]:
     """A page for each family of codes, and the table of all."""
     import_module("orchspec.compiler.codes")
     import_module("orchspec.grammar.codes")
+    from orchspec.compiler.codes.families import FAMILIES
     from orchspec.grammar.diagnostics import Code, all_codes
 
     families: dict[str, list[Code]] = {}
@@ -208,6 +191,17 @@ _FAULTS = """
 drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. `down` is how long the
 orchestrator is away. `factor` multiplies a latency, `by` adds to it; `retry_after` is what a throttled caller is told
 to wait.
+
+| what | does |
+| --- | --- |
+| `outage` | nobody answers: what begins fails at once and costs nothing, what is under way as it begins breaks off |
+| `correlated_outage` | the same for several at once: names, a list of them, or a model, for all who run on it |
+| `capacity` | the agent gets on with at most `to` attempts at once; others wait at its door, their timeouts running |
+| `hang` | no answer, ever: a timeout ends it, or nothing does |
+| `zombie` | pauses for `by` (a minute unless said) and does not hear that it is to stop: it answers late, and is paid |
+| `server_error` | fails at once and costs nothing; an effect is in doubt then, and was done half of the time |
+| `throttle` | is not served, and is told to wait for `retry_after` |
+| `quota` | after `limit` attempts in each `every` the rest is told to wait for the next; without `limit` all of them |
 
 What breaks the orchestrator (`crash`, `crash_loop`, `stale_lease`, `store_error`, `disk_full`, `torn`, `unsynced`)
 leaves one valid copy of the journal: a commit is durable as a whole or not at all, and what was acknowledged stays.

@@ -3,7 +3,8 @@
 The tokens and comments of the text are laid out anew, none is lost or added, so the meaning stays. Rules:
 
 - Two spaces of indentation for each block. What stood on one line stays on one line while it fits `WIDTH` columns;
-  blocks that do not are opened, one entry a line; then calls and lists; then conditions break before `and` and `or`.
+  blocks that do not are opened, one entry a line; then calls and lists; then conditions break before `and` and `or`,
+  and what has no brackets (`fulfills A, B`) behind a `,`.
 - A block that spans lines in the text has its braces at the ends of lines; its attributes keep their grouping in
   lines, statements have a line each. Two entries on a line are two spaces apart.
 - One blank line at most, none at the edges of a block. Columns that were aligned with padding stay aligned.
@@ -50,6 +51,7 @@ class _Formatter:
         self._groups = layout.groups_of(self._pieces)
         self._gaps = [self._gap(index) for index in range(len(self._pieces))]
         self._breaks: set[int] = set()  # where a condition breaks before `and` or `or`
+        self._listed: set[int] = set()  # those behind a `,`: what follows belongs to the line that they continue
 
     def text(self) -> str:
         while True:
@@ -113,7 +115,7 @@ class _Formatter:
             line.add(index, piece, self._gaps[index])
             group = self._groups.opening.get(index)
             if group is not None:
-                bases[index] = line.indent
+                bases[index] = line.indent - (_CONTINUED if line.indices[0] in self._listed else 0)
         return lines
 
     def _indent(self, index: int, bases: dict[int, int]) -> int:
@@ -180,12 +182,21 @@ class _Formatter:
         return None
 
     def _conditions(self, line: Line) -> set[int]:
-        """The `and` and `or` of a line outside of the groups in it; where there are `or`, those alone."""
+        """Where a line breaks outside of its groups: before `or`, else `and`, else behind the last `,` that fits."""
         first = line.indices[0]
-        depths: dict[str, set[int]] = {"OR": set(), "AND": set()}
+        depths: dict[str, set[int]] = {"OR": set(), "AND": set(), "COMMA": set()}
+        starts = line.starts()
         for index in line.indices[1:]:
             kind = self._pieces[index].kind
             around = self._groups.around[index]
-            if kind in depths and (around is None or around.opened or around.start < first):
+            if kind not in depths or not (around is None or around.opened or around.start < first):
+                continue
+            if kind == "COMMA" and index < line.indices[-1] and starts[index - first] < WIDTH:
+                depths[kind] = {index + 1}
+            elif kind != "COMMA":
                 depths[kind].add(index)
-        return depths["OR"] - self._breaks or depths["AND"] - self._breaks
+        found = depths["OR"] - self._breaks or depths["AND"] - self._breaks
+        if not found:
+            found = depths["COMMA"] - self._breaks
+            self._listed |= found
+        return found

@@ -237,6 +237,8 @@ def step_without_its_word(view: View, index: int) -> Rewriting | None:
     """`draft = Draft(topic) by ann`."""
     if not _in_flow(view, index) or view.kind(index + 1) != "EQUAL" or view.kind(index + 2) != "NAME":
         return None
+    if view.kind(index - 1) in ("STEP", "EVAL", "SUPERVISE", "PEERS"):
+        return None
     call = index + 3
     while view.kind(call) == "MEMBER":
         call += 1

@@ -44,8 +44,10 @@ class _Attempt:
         "left_us",
         "run",
         "sampled",
+        "share",
         "since_us",
         "strike",
+        "waits",
     )
 
     def __init__(self, run: str, command: RunTask, key: int, sampled: Sampled, strike: Strike | None, now: int) -> None:
@@ -60,6 +62,9 @@ class _Attempt:
         self.calls: list[tuple[int, str, dict[str, Any] | None]] = []
         self.asking: Strike | bool = False
         self.done = False
+        self.waits = False
+        # How much of the attempt was done, by the time it failed.
+        self.share = 1.0
 
 
 class Attempts:
@@ -70,10 +75,16 @@ class Attempts:
         self._env = clock.env
         self._under_way: dict[tuple[str, int, int], _Attempt] = {}
         self._tools: dict[_ToolKey, tuple[_Attempt, str, Strike | None]] = {}
+        # Where capacity is short: how many each agent is at, and who waits at their door.
+        self._at_work: dict[str, int] = {}
+        self._waiting: dict[str, list[_Attempt]] = {}
 
     def moves(self, run: str) -> bool:
-        """Whether an attempt of the run is at work, and does not wait for an effect."""
-        return any(key[0] == run and not attempt.asking for key, attempt in self._under_way.items())
+        """Whether an attempt of the run is at work, does not wait for an effect, and will end by itself."""
+        return any(
+            key[0] == run and not attempt.asking and not (attempt.strike is not None and attempt.strike.hung)
+            for key, attempt in self._under_way.items()
+        )
 
     def crash(self) -> None:
         """The process that called the agents is gone, and what it held with it."""
@@ -81,6 +92,8 @@ class Attempts:
             attempt.done = True
         self._under_way.clear()
         self._tools.clear()
+        self._at_work.clear()
+        self._waiting.clear()
 
     # -------------------------------------------------------------- tasks
 
@@ -102,13 +115,52 @@ class Attempts:
         if strike is not None:
             self._strike(attempt, strike)
         self._under_way[run, place, number] = attempt
-        if (sampled.calls or sampled.effects) and not (strike is not None and strike.throttled):
-            attempt.calls = self._moments(attempt, number)
+        if clock.faults.limits_capacity:
+            self._knock(attempt)
+        else:
+            self._work(attempt)
+
+    def _work(self, attempt: _Attempt) -> None:
+        """It gets on with it."""
+        strike, sampled = attempt.strike, attempt.sampled
+        if strike is not None and strike.hung:
+            return  # until somebody stops it
+        if (sampled.calls or sampled.effects) and not (strike is not None and strike.rejects):
+            attempt.calls = self._moments(attempt, attempt.command.attempt)
             if attempt.calls:
                 self._go_on(attempt, 0)
                 return
         event = self._env.timeout(attempt.latency_us, attempt)
         event.callbacks.append(self._due)
+
+    # -------------------------------------------------------------- short capacity
+
+    def _knock(self, attempt: _Attempt) -> None:
+        """Work, or wait at the agent's door, with one's time running: the orchestrator does not know."""
+        agent, now = attempt.command.agent, self._clock.now
+        short = self._clock.faults.capacity(agent, now)
+        if short is not None and self._at_work.get(agent, 0) >= short[0]:
+            attempt.waits = True
+            self._waiting.setdefault(agent, []).append(attempt)
+            self._clock.at(short[1], self._open_door, agent)
+            return
+        attempt.since_us = now
+        self._at_work[agent] = self._at_work.get(agent, 0) + 1
+        self._work(attempt)
+
+    def _open_door(self, event: Any) -> None:
+        self._let_in(event.value)
+
+    def _let_in(self, agent: str) -> None:
+        waiting = self._waiting.get(agent)
+        while waiting:
+            short = self._clock.faults.capacity(agent, self._clock.now)
+            if short is not None and self._at_work.get(agent, 0) >= short[0]:
+                return
+            attempt = waiting.pop(0)
+            if not attempt.done:
+                attempt.waits = False
+                self._knock(attempt)
 
     def _moments(self, attempt: _Attempt, number: int) -> list[tuple[int, str, dict[str, Any] | None]]:
         """What the attempt asks of others on its way, the last first: calls of tools, and effects with arguments."""
@@ -121,9 +173,19 @@ class Attempts:
         scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
         return [(int(at * scale), name, args) for at, name, args in moments]
 
+    # -------------------------------------------------------------- faults of one attempt
+
     def _strike(self, attempt: _Attempt, strike: Strike) -> None:
         command, sampled = attempt.command, attempt.sampled
-        attempt.latency_us = THROTTLED_US if strike.throttled else strike.slowed(attempt.latency_us)
+        usual_us = attempt.latency_us
+        if strike.rejects:
+            attempt.latency_us = THROTTLED_US
+            return
+        attempt.latency_us = strike.slowed(usual_us) + strike.zombie_us
+        if strike.out_in_us is not None and strike.out_in_us < attempt.latency_us:
+            attempt.share = strike.out_in_us / attempt.latency_us
+            attempt.latency_us = strike.out_in_us
+            strike.fail = "an outage broke the connection"
         if strike.fail is not None:
             sampled.failed = True
         elif not sampled.failed:
@@ -132,22 +194,7 @@ class Attempts:
                 what = (command.agent, command.contract, command.inputs, attempt.key, command.attempt)
                 sampled.output = self._clock.cast.broken(*what, kind)
         if strike.price != 1.0 or strike.usage != 1.0:
-            self._spend(command, sampled, strike)
-
-    def _spend(self, command: RunTask, sampled: Sampled, strike: Strike) -> None:
-        """It takes more than it should, or costs more than its model's price says."""
-        model = self._clock.plan.models.get(command.model or "")
-        if sampled.tokens_in is not None:
-            sampled.tokens_in = round(sampled.tokens_in * strike.usage)
-        if sampled.tokens_out is not None:
-            sampled.tokens_out = round(sampled.tokens_out * strike.usage)
-        if sampled.cost_pico is not None:
-            sampled.cost_pico = round(sampled.cost_pico * strike.usage * strike.price)
-        elif strike.price != 1.0 and model is not None:
-            tokens = (sampled.tokens_in or 0) * (model.input_pico or 0) + (sampled.tokens_out or 0) * (
-                model.output_pico or 0
-            )
-            sampled.cost_pico = round(tokens * strike.price)
+            strike.spend(sampled, self._clock.plan.models.get(command.model or ""))
 
     def _due(self, event: Any) -> None:
         attempt: _Attempt = event.value
@@ -156,9 +203,13 @@ class Attempts:
         sampled, strike = attempt.sampled, attempt.strike
         if strike is not None and strike.throttled:
             self._fail(attempt, "throttled", "429: the provider is not serving now", strike, sent=False)
+        elif strike is not None and strike.out:
+            self._fail(attempt, "unavailable", "nobody answers: an outage", sent=False)
+        elif strike is not None and strike.server_error:
+            self._fail(attempt, "server_error", "503: the provider failed", share=0.0)
         elif sampled.failed:
             message = strike.fail if strike is not None and strike.fail else "the agent failed"
-            self._fail(attempt, "agent_error", message)
+            self._fail(attempt, "agent_error", message, share=attempt.share)
         else:
             self._fulfil(attempt)
 
@@ -217,7 +268,10 @@ class Attempts:
     def _end(self, attempt: _Attempt) -> None:
         attempt.done = True
         command = attempt.command
-        del self._under_way[attempt.run, command.place, command.attempt]
+        self._under_way.pop((attempt.run, command.place, command.attempt), None)
+        if self._at_work and not attempt.waits:
+            self._at_work[command.agent] -= 1
+            self._let_in(command.agent)
 
     def stop(self, run: str, command: StopTask) -> None:
         """The kernel has no more use for an attempt: it ends here, and costs what it has cost until now."""
@@ -225,11 +279,14 @@ class Attempts:
         assert engine is not None
         now = int(self._env.now)
         attempt = self._under_way.get((run, command.place, command.attempt))
+        if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
+            return  # it does not hear, and answers when nobody listens any more
         if attempt is not None:
+            waited = attempt.waits
             self._end(attempt)
             self._leave_tools(attempt)
             share = min(1.0, (now - attempt.since_us) / attempt.latency_us) if attempt.latency_us else 1.0
-            usage = _usage(attempt.sampled, share)
+            usage = _usage(attempt.sampled, share) if not waited else (0, 0, 0)
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
         engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch))
@@ -260,12 +317,15 @@ class Attempts:
         command = attempt.command
         call = len(attempt.calls)
         strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
-        if strike is not None and (strike.throttled or strike.fail is not None):
+        if strike is not None and strike.hung:
+            attempt.strike = strike  # the call never returns, so the attempt does not
+            return
+        if strike is not None and strike.failing is not None:
             share = at_us / attempt.latency_us if attempt.latency_us else 1.0
             if strike.throttled:
                 self._fail(attempt, "throttled", f"429: {tool} is not serving now", strike, share=share)
             else:
-                self._fail(attempt, "tool_error", f"{tool}: {strike.fail}", share=share)
+                self._fail(attempt, "tool_error", f"{tool}: {strike.failing}", share=share)
             return
         self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (attempt, tool, strike)
         grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.told)

@@ -1,25 +1,25 @@
 """Faults: what a scenario says goes wrong, and whether it strikes here and now.
 
-How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `_EFFECTS`
-below (crashes are `simulator.crashes`). What a fault does to an attempt is asked once for each sending of it, when it
-begins; whether it strikes is a function of the place, the attempt and the time, never of the order of events, but for
-`first` and `nth`, which count attempts in the order in which they begin, within the fault's own window. An attempt that
-is sent again after a crash keeps its number.
+How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `EFFECTS`
+of `strikes` (crashes are `simulator.crashes`; what counts attempts, see `COUNTED`, is a method of `Faults`). What a
+fault does to an attempt is asked once for each sending of it, when it begins; whether it strikes is a function of the
+place, the attempt and the time, never of the order of events, but for `first` and `nth`, which count attempts in the
+order in which they begin, within the fault's own window. An attempt that is sent again after a crash keeps its number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from orchspec.runtime.draws import FAULT, uniform
 from orchspec.simulator.breakdowns import BREAKDOWNS, Breakdown
 from orchspec.simulator.observe import FaultMark
+from orchspec.simulator.strikes import EFFECTS, Strike
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
-    from orchspec.runtime.made import Breakage
 
 __all__ = ["BUILT", "CRASH_POINTS", "Crash", "Faults", "Strike"]
 
@@ -27,41 +27,7 @@ SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
 """Where a crash may strike; `simulator.crashes` says what each means."""
 MARKS_MAX: Final = 1_000
-HURRIED_US: Final = 100_000
-"""How long an attempt takes that fails at once."""
-
-
-@dataclass(slots=True)
-class Strike:
-    """What the faults do to one attempt or call: times in microseconds."""
-
-    fail: str | None = None
-    broken: Breakage | None = None
-    inconsistent: bool = False
-    factor: float = 1.0
-    by_us: int = 0
-    throttled: bool = False
-    retry_after_us: int = 0
-    lost: bool = False
-    ack_lost: bool = False
-    duplicated: bool = False
-    delay_us: int = 0
-    shuffle_us: int = 0
-    price: float = 1.0
-    usage: float = 1.0
-    hurried: bool = False
-    never: bool = False
-    again: Breakage | Literal["same"] | None = None
-    timer_us: int = 0
-    timer_twice: bool = False
-    dies_before: bool = False
-    dies_after: bool = False
-
-    def slowed(self, latency_us: int) -> int:
-        """How long it takes instead."""
-        if self.hurried:
-            return min(latency_us, HURRIED_US)
-        return int(latency_us * self.factor) + self.by_us
+FOR_EVER_US: Final = 1 << 62
 
 
 @dataclass(slots=True, frozen=True)
@@ -104,6 +70,8 @@ class Faults:
 
     def __init__(self, faults: Sequence[Fault], without: Collection[str] = ()) -> None:
         self._of: dict[str, list[tuple[int, Fault]]] = {}
+        self._limited: dict[str, list[dict[str, Any]]] = {}
+        self._served: dict[int, tuple[int, dict[tuple[int, int], None]]] = {}
         self._of_deeds: dict[str, list[tuple[int, Fault]]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
@@ -116,9 +84,12 @@ class Faults:
                 self.crashes.append(_crash(index, fault))
             if fault.name in BREAKDOWNS:
                 self.breakdowns.append(Breakdown(index, fault.name, fault.args))
+            elif fault.name == "capacity":
+                self._limited.setdefault(fault.target, []).append(fault.args)
             elif fault.name != "crash":
                 of = self._of_deeds if fault.name in _AT_DEEDS else self._of
-                of.setdefault(fault.target, []).append((index, fault))
+                for target in (fault.target, *fault.others):
+                    of.setdefault(target, []).append((index, fault))
 
     @property
     def strikes_timers(self) -> bool:
@@ -165,8 +136,19 @@ class Faults:
             return None
         strike: Strike | None = None
         for index, fault in aimed:
-            effect = _EFFECTS.get(fault.name)
-            if effect is None or not self._strikes(index, fault.args, key, attempt, now_us):
+            args = fault.args
+            if fault.name == "quota":
+                rest_us = self._over_quota(index, args, (key, attempt), now_us)
+                if rest_us is not None:
+                    strike = strike or Strike()
+                    strike.throttled = True
+                    strike.retry_after_us = max(strike.retry_after_us, rest_us)
+                continue
+            if fault.name in _OUTAGES and not _in_window(args, now_us):
+                strike = _out_soon(strike, args, now_us)
+                continue
+            effect = EFFECTS.get(fault.name)
+            if effect is None or not self._strikes(index, args, key, attempt, now_us):
                 continue
             if strike is None:
                 strike = Strike()
@@ -181,6 +163,37 @@ class Faults:
         if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
             return False
         return "rate" not in args or uniform(key, attempt, FAULT + index) < args["rate"]
+
+    @property
+    def limits_capacity(self) -> bool:
+        """Whether somebody's capacity is ever short."""
+        return bool(self._limited)
+
+    def capacity(self, target: str, now_us: int) -> tuple[int, int] | None:
+        """How many attempts a target gets on with at once, and until when; None: with all of them."""
+        short = [args for args in self._limited.get(target, ()) if _in_window(args, now_us)]
+        if not short:
+            return None
+        return min(args["to"] for args in short), min(_ends_us(args, now_us) for args in short)
+
+    def _over_quota(self, index: int, args: dict[str, Any], attempt: tuple[int, int], now_us: int) -> int | None:
+        """Whether a quota is used up: how long until there is a new one (0: that is not known)."""
+        since_us = now_us - args.get("at", 0)
+        every_us, lasting_us = args.get("every"), args.get("lasting")
+        if since_us < 0:
+            return None
+        period, inside_us = divmod(since_us, every_us) if every_us else (0, since_us)
+        if lasting_us is not None and inside_us >= lasting_us:
+            return None
+        counted, served = self._served.get(index, (-1, {}))
+        if counted != period:
+            served = {}
+            self._served[index] = (period, served)
+        if attempt in served or len(served) < args.get("limit", 0):
+            served[attempt] = None
+            return None
+        length_us = lasting_us if lasting_us is not None else every_us
+        return 0 if length_us is None else length_us - inside_us
 
     def _is_meant(self, index: int, args: dict[str, Any], attempt: tuple[int, int]) -> bool:
         # Only numbers up to the last that matters are kept, so this does not grow with runs.
@@ -197,9 +210,12 @@ class Faults:
     def windows(self, end_us: int) -> list[FaultMark]:
         """When the dated faults hold, up to `end_us`, for charts; crashes mark themselves when they strike."""
         marks = list(self.marks)
-        for aimed in (*self._of.values(), *self._of_deeds.values()):
+        for target, aimed in (*self._of.items(), *self._of_deeds.items()):
             for _, fault in aimed:
-                marks.extend(_windows(fault, end_us))
+                marks.extend(_windows(fault.name, target, fault.args, end_us))
+        for target, short in self._limited.items():
+            for args in short:
+                marks.extend(_windows("capacity", target, args, end_us))
         return sorted(marks, key=lambda mark: (mark.at_s, mark.name, mark.target))
 
 
@@ -226,8 +242,32 @@ def _in_window(args: dict[str, Any], now_us: int) -> bool:
     return bool(since_us < lasting_us)
 
 
-def _windows(fault: Fault, end_us: int) -> list[FaultMark]:
-    args = fault.args
+def _ends_us(args: dict[str, Any], now_us: int) -> int:
+    """When the window that holds now is over."""
+    at_us, lasting_us, every_us = args.get("at", args.get("every", 0)), args.get("lasting"), args.get("every")
+    if lasting_us is None:
+        return FOR_EVER_US
+    since_us: int = (now_us - at_us) % every_us if every_us else now_us - at_us
+    return int(now_us - since_us + lasting_us)
+
+
+def _out_soon(strike: Strike | None, args: dict[str, Any], now_us: int) -> Strike | None:
+    """An attempt that begins before an outage is caught by it; one that strikes some attempts only catches none."""
+    if {"rate", "first", "nth"} & args.keys():
+        return strike
+    at_us, every_us = args.get("at", args.get("every", 0)), args.get("every")
+    if now_us < at_us:
+        in_us = at_us - now_us
+    elif every_us:
+        in_us = every_us - (now_us - at_us) % every_us
+    else:
+        return strike
+    strike = strike or Strike()
+    strike.out_in_us = in_us if strike.out_in_us is None else min(strike.out_in_us, in_us)
+    return strike
+
+
+def _windows(name: str, target: str, args: dict[str, Any], end_us: int) -> list[FaultMark]:
     if not {"at", "every", "lasting"} & args.keys():
         return []
     at_us: int = args["at"] if "at" in args else args.get("every", 0)
@@ -236,139 +276,20 @@ def _windows(fault: Fault, end_us: int) -> list[FaultMark]:
     marks: list[FaultMark] = []
     while at_us < end_us and len(marks) < MARKS_MAX:
         until_us = min(at_us + lasting_us, end_us)
-        marks.append(FaultMark(fault.name, fault.target, at_us / SECOND, until_us / SECOND))
+        marks.append(FaultMark(name, target, at_us / SECOND, until_us / SECOND))
         if not every_us:
             break
         at_us += every_us
     return marks
 
 
-def _fail(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.fail = "injected failure"
-
-
-def _broken(kind: Breakage) -> Callable[[Strike, dict[str, Any]], None]:
-    def strikes(strike: Strike, _args: dict[str, Any]) -> None:
-        strike.broken = kind
-
-    return strikes
-
-
-def _inconsistent(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.inconsistent = True
-
-
-def _slow(strike: Strike, args: dict[str, Any]) -> None:
-    strike.factor *= args.get("factor", 1.0)
-    strike.by_us += args.get("by", 0)
-
-
-def _throttle(strike: Strike, args: dict[str, Any]) -> None:
-    strike.throttled = True
-    strike.retry_after_us = max(strike.retry_after_us, args.get("retry_after", 0))
-
-
-def _lose(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.lost = True
-
-
-def _lose_ack(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.ack_lost = True
-
-
-def _duplicate(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.duplicated = True
-
-
-def _reorder(strike: Strike, args: dict[str, Any]) -> None:
-    strike.shuffle_us += args["by"]
-
-
-def _never(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.never = True
-
-
-def _late(strike: Strike, args: dict[str, Any]) -> None:
-    strike.by_us += args["by"]
-
-
-def _twice(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.again = strike.again or "same"
-
-
-def _contradictory(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.again = "conflicting"
-
-
-def _price(strike: Strike, args: dict[str, Any]) -> None:
-    strike.price *= args["factor"]
-
-
-def _overrun(strike: Strike, args: dict[str, Any]) -> None:
-    strike.usage *= args["factor"]
-
-
-def _retry_storm(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.fail = "it failed at once"
-    strike.hurried = True
-
-
-def _timer_early(strike: Strike, args: dict[str, Any]) -> None:
-    strike.timer_us -= args["by"]
-
-
-def _timer_late(strike: Strike, args: dict[str, Any]) -> None:
-    strike.timer_us += args["by"]
-
-
-def _timer_twice(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.timer_twice = True
-
-
-def _delay(strike: Strike, args: dict[str, Any]) -> None:
-    strike.delay_us += args["by"]
-
-
-def _crash_before_effect(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.dies_before = True
-
-
-def _crash_after_effect(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.dies_after = True
+COUNTED: Final = frozenset({"capacity", "quota"})
+"""Faults that rest on what else is under way, or came before: `Faults` keeps count of that itself."""
+_OUTAGES: Final = frozenset({"outage", "correlated_outage"})
 
 
 _AT_DEEDS: Final = frozenset({"crash_before_effect", "crash_after_effect"})
 """Faults that strike when an agent does an effect, not when its attempt begins."""
 
-_EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
-    "fail": _fail,
-    "garbage": _broken("garbage"),
-    "truncated": _broken("truncated"),
-    "empty": _broken("empty"),
-    "oversize": _broken("oversize"),
-    "wrong": _broken("wrong"),
-    "conflicting": _broken("conflicting"),
-    "inconsistent": _inconsistent,
-    "never": _never,
-    "late": _late,
-    "twice": _twice,
-    "contradictory": _contradictory,
-    "price": _price,
-    "overrun": _overrun,
-    "retry_storm": _retry_storm,
-    "timer_early": _timer_early,
-    "timer_late": _timer_late,
-    "timer_twice": _timer_twice,
-    "reorder": _reorder,
-    "partition": _lose,
-    "slow": _slow,
-    "throttle": _throttle,
-    "lose": _lose,
-    "lose_ack": _lose_ack,
-    "duplicate": _duplicate,
-    "delay": _delay,
-    "crash_before_effect": _crash_before_effect,
-    "crash_after_effect": _crash_after_effect,
-}
-BUILT: Final = frozenset({*_EFFECTS, *BREAKDOWNS, "crash", "jump", "skew", "store_busy"})
+BUILT: Final = frozenset({*EFFECTS, *BREAKDOWNS, *COUNTED, "crash", "jump", "skew", "store_busy"})
 """Every fault that is carried out here, or by `crashes`, `breakdowns`, `timing` and `writing`."""

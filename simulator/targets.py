@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import mix
+from orchspec.runtime.draws import FAULT, mix, uniform
 from orchspec.runtime.kernel.events import EffectChecked, EffectConfirmed, EffectRefused, EffectUnknown
 from orchspec.simulator.attempts import THROTTLED_US
 
@@ -22,6 +22,8 @@ __all__ = ["Targets"]
 
 CHECK: Final = 0x8_0000
 """Draws of checks are those of a place beside the effect."""
+_LANDED: Final = FAULT + 0x8000
+"""Draws of whether an effect was done that its target failed at."""
 
 
 class Targets:
@@ -51,8 +53,18 @@ class Targets:
         player = clock.cast.players[command.effect]
         sampled = player.send(key, command.attempt)
         strike = clock.faults.strike(command.effect, key, command.attempt, clock.now)
+        if strike is not None and strike.hung:
+            return  # no reply, and no broken connection either
         latency_us, refused = _outcome(sampled, strike)
         now = clock.now
+        if strike is not None and strike.server_error:
+            # Who fails in the middle may have done it: half of the time they have.
+            if uniform(key, command.attempt, _LANDED) < 0.5:
+                receipt = player.receipt(command.args, key)
+                clock.at(now + latency_us // 2, self._lands, (clock.epoch, run, command, receipt, None))
+            self._await(run)
+            clock.at(now + latency_us, self._broken, (clock.epoch, run, command))
+            return
         if refused is not None and not (strike is not None and strike.lost):
             self._await(run)
             retry_after_us = strike.retry_after_us if strike is not None else 0
@@ -95,7 +107,9 @@ class Targets:
         player = clock.cast.players[command.check]
         strike = clock.faults.strike(command.check, key, command.attempt, clock.now)
         latency_us, refused = _outcome(player.send(key, command.attempt), strike)
-        if strike is not None and (strike.lost or strike.ack_lost):
+        if strike is not None and strike.hung:
+            return
+        if strike is not None and (strike.lost or strike.ack_lost or strike.server_error):
             refused = "no answer came"
         self._await(run)
         there_us = latency_us // 2 + (strike.delay_us if strike is not None else 0)
@@ -179,6 +193,8 @@ def _outcome(sampled: Sampled, strike: Strike | None) -> tuple[int, str | None]:
         latency_us = strike.slowed(latency_us)
         if strike.throttled:
             return THROTTLED_US, "429: the target is not serving now"
+        if strike.out:
+            return THROTTLED_US, "nobody answers: an outage"
         if strike.fail is not None:
             refused = strike.fail
     return latency_us, refused

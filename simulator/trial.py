@@ -122,7 +122,7 @@ class _Trial:
         plan, test = self.plan, self.test
         data = columns(plan, folder)
         program = program_of(plan)
-        cast = StubbedCast(plan, test.stubs, data, frozenset(fault.target for fault in test.faults))
+        cast = StubbedCast(plan, test.stubs, data, Faults(test.faults).targets)
         seed = run_key(_SEED, 0, 0, 0)
         made = InputMaker(plan, test.flow, data=data, codecs=program.codecs).make(partial(uniform, seed, 0))
         visit = Visit(_RUN, seed, made | test.given, RunObservation(0, 0.0), 0)

@@ -46,13 +46,14 @@ class Fault:
     """`fault name(target, …)`.
 
     Times in microseconds in `at every lasting down`, shares in `rate`, counts in `first nth`, other arguments by
-    name.
+    name. `others` are struck together with `target`.
     """
 
     node: int
     name: str
     target: str
     args: dict[str, Json] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ _WHEN: Mapping[str, ArgumentKind] = {
     "nth": "count",
 }
 _EFFECT: frozenset[TargetKind] = frozenset({"effect"})
+_DATED: Mapping[str, ArgumentKind] = {"at": "time", "lasting": "duration", "every": "duration"}
+_PROVIDED: frozenset[TargetKind] = frozenset({"agent", "dispatcher", "tool", "effect"})
 _WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
 
 
@@ -54,7 +56,8 @@ class FaultKind:
     """What may be said of one fault.
 
     `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
-    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects.
+    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects; `several`
+    that it strikes all that it names at once, and may name a model, for all who run on it.
     """
 
     name: str
@@ -63,6 +66,7 @@ class FaultKind:
     targets: frozenset[TargetKind] = frozenset()
     arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
+    several: bool = False
     deeds: bool = False
 
 
@@ -73,8 +77,9 @@ def _built(
     arguments: Mapping[str, ArgumentKind] = _WHEN,
     *needs: tuple[str, ...],
     deeds: bool = False,
+    several: bool = False,
 ) -> FaultKind:
-    return FaultKind(name, group, built=True, targets=targets, arguments=arguments, needs=needs, deeds=deeds)
+    return FaultKind(name, group, True, targets, arguments, needs, several, deeds)
 
 
 _BUILT = (
@@ -102,7 +107,14 @@ _BUILT = (
         {**_WHEN, "factor": "number", "by": "duration"},
         ("factor", "by"),
     ),
-    _built("throttle", "provider", _MODELS | {"tool", "effect"}, {**_WHEN, "retry_after": "duration"}),
+    _built("hang", "agent", _PROVIDED),
+    _built("zombie", "agent", _MODELS, _BY),
+    _built("capacity", "agent", _MODELS, {**_LASTING, "to": "count"}, ("to",)),
+    _built("outage", "agent", _PROVIDED),
+    _built("server_error", "provider", _PROVIDED),
+    _built("quota", "provider", _PROVIDED, {**_LASTING, "limit": "count"}, ("limit", "lasting")),
+    _built("correlated_outage", "provider", _PROVIDED, _LASTING, several=True),
+    _built("throttle", "provider", _PROVIDED, {**_WHEN, "retry_after": "duration"}),
     _built("crash_before_effect", "agent", frozenset({"agent"}), deeds=True),
     _built("crash_after_effect", "agent", frozenset({"agent"}), deeds=True),
     _built("lose", "messages", _EFFECT),
@@ -127,13 +139,11 @@ _BUILT = (
     _built("contradictory", "person", _OUTSIDE),
     _built("price", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",)),
     _built("overrun", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",)),
-    _built("retry_storm", "economics", _MODELS | {"tool", "effect"}),
+    _built("retry_storm", "economics", _PROVIDED),
 )
 
 _PLANNED = {
     "orchestrator": ("upgrade",),
-    "agent": ("hang", "zombie", "capacity", "outage"),
-    "provider": ("server_error", "quota", "correlated_outage"),
 }
 
 FAULTS: Mapping[str, FaultKind] = MappingProxyType(

@@ -45,20 +45,42 @@ def check_fault(study: Study, node: syntax.Fault) -> Fault | None:
 
 
 def _fault(study: Study, node: syntax.Fault, call: syntax.Call, kind: FaultKind) -> Fault | None:
-    parameters = [Parameter("target"), *(Parameter(each, optional=True, named=True) for each in kind.arguments)]
-    bound = bind(study, call, kind.name, parameters)
+    unnamed = sum(1 for arg in call.args if arg.label is None) if kind.several else 1
+    more = [Parameter(f"target {number}") for number in range(2, unnamed + 1)]
+    named = (Parameter(each, optional=True, named=True) for each in kind.arguments)
+    bound = bind(study, call, kind.name, [Parameter("target"), *more, *named])
     if bound is None:
         return None
-    target = _target(study, bound.pop("target"), kind)
+    exprs = [bound.pop(each.name) for each in (Parameter("target"), *more)]
+    targets = _targets(study, exprs, kind) if kind.several else [_target(study, exprs[0], kind)]
     args: dict[str, Any] = {}
     for name, expr in bound.items():
         value = _argument(study, expr, name, kind.arguments[name])
         if isinstance(value, Failed):
             return None
         args[name] = value
-    if target is None or not _sensible(study, call, kind, args):
+    struck = [target for target in targets if target is not None]
+    if not struck or len(struck) < len(targets) or not _sensible(study, call, kind, args):
         return None
-    return Fault(study.nodes[node], kind.name, target, args)
+    return Fault(study.nodes[node], kind.name, struck[0], args, struck[1:])
+
+
+def _targets(study: Study, exprs: list[syntax.Expr], kind: FaultKind) -> list[str | None]:
+    """All that a fault strikes at once: names, lists of names, and models, for those who run on them."""
+    found: dict[str | None, None] = {}
+    for expr in exprs:
+        for item in expr.items if isinstance(expr, syntax.ListLit) else (expr,):
+            name = syntax.dotted(item)
+            model = study.base.find("models", item, name) if name is not None else None
+            if model is None:
+                found[_target(study, item, kind)] = None
+                continue
+            agents = [agent for agent in study.base.checked.agents.values() if model in agent.models]
+            found.update((study.name_of(agent), None) for agent in agents)
+            if not agents:
+                study.report.add(FAULT_TARGET, item, fault=kind.name, target=f"`{name}`, a model that nobody runs on")
+                found[None] = None
+    return list(found)
 
 
 def _target(study: Study, expr: syntax.Expr, kind: FaultKind) -> str | None:

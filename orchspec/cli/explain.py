@@ -20,18 +20,20 @@ __all__ = ["command"]
 def command(terminal: Terminal, code: str | None) -> int:
     """Says what a diagnostic code means, with a bad and a good example.
 
-    CODE is what a report shows in brackets (E0101), or its name. Without it, all codes are listed.
+    CODE is what a report shows in brackets (E0101), or its name; that of a family (E01, syntax) lists the family.
+    Without it, all codes are listed.
     """
     codes = _all_codes()
     if code is None:
-        if terminal.json:
-            terminal.document([_as_json(each) for each in codes])
-        else:
-            terminal.out("\n".join(f"{each.id}  {each.severity:<7}  {each.slug}" for each in codes))
+        _list(terminal, codes)
+        return WELL
+    family = [each for each in codes if code.lower() == _family(each)[0] or code.upper() == each.id[:3]]
+    if family:
+        _list(terminal, family)
         return WELL
     found = next((each for each in codes if code.upper() == each.id or code.lower() == each.slug), None)
     if found is None:
-        names = [name for each in codes for name in (each.id, each.slug)]
+        names = [name for each in codes for name in (each.id, each.slug, _family(each)[0])]
         hint = did_you_mean(code, names) or "; orch explain lists them all"
         raise Misuse(f"there is no diagnostic code {code}{hint}", "unknown_code")
     if terminal.json:
@@ -39,6 +41,28 @@ def command(terminal: Terminal, code: str | None) -> int:
     else:
         terminal.out(_as_text(found))
     return WELL
+
+
+def _family(code: Code) -> tuple[str, str]:
+    from orchspec.compiler.codes.families import FAMILIES
+
+    return FAMILIES[code.id[1:3]]
+
+
+def _list(terminal: Terminal, codes: list[Code]) -> None:
+    """The codes below the titles of their families."""
+    if terminal.json:
+        terminal.document([_as_json(each) for each in codes])
+        return
+    lines: list[str] = []
+    title = ""
+    for each in codes:
+        name, about = _family(each)
+        if about != title:
+            title = about
+            lines += ["", click.style(f"{about} ({name})", bold=True)]
+        lines.append(f"{each.id}  {each.severity:<7}  {each.slug}")
+    terminal.out("\n".join(lines[1:]))
 
 
 def _all_codes() -> list[Code]:

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import SAMPLE, mix, uniform
 from orchspec.runtime.kernel.budget import Account
-from orchspec.runtime.kernel.commands import DropTimer
 from orchspec.runtime.kernel.expressions import Compiled, ExpressionError, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
 from orchspec.runtime.kernel.program import Op, Program, Seat, op_for
 from orchspec.runtime.kernel.seeking import Asking
-from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.kernel.tasks import Task
 
 if TYPE_CHECKING:
@@ -91,11 +89,8 @@ class EvalTask(Task):
 
     def _finish(self, value: Any) -> None:
         # No step of the run: how many there are must not depend on what was sampled.
-        self.state = CLOSED
-        self.kernel.tasks_open -= 1
-        if self.within_at_us is not None:
-            self.kernel.out.append(DropTimer(self.place, "within"))
-        self.owner.child_done(self, value)
+        self.kernel.steps -= 1
+        Task._finish(self, value)  # noqa: SLF001 - that of its own class
 
 
 class Aside:

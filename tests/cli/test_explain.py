@@ -36,10 +36,17 @@ def test_json_holds_the_code_as_data():
 
 
 def test_without_a_code_all_are_listed_once():
-    listed = [line.split()[0] for line in explain().stdout.splitlines()]
+    listed = [line.split()[0] for line in explain().stdout.splitlines() if re.match(r"[EWA]\d{4}  ", line)]
     assert "E0001" in listed
     assert len(listed) == len(set(listed))
     assert listed == [each["code"] for each in json.loads(explain("--json").stdout)]
+
+
+@pytest.mark.parametrize("name", ["names", "E02", "e02"])
+def test_a_family_lists_its_codes_below_its_title(name):
+    lines = explain(name).stdout.splitlines()
+    assert lines[0] == "Names (names)"
+    assert all(line[1:3] == "02" for line in lines[1:])
 
 
 def test_every_code_explains_itself():

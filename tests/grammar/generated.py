@@ -34,6 +34,22 @@ _FIXED = {
     "every": ["checkpoint c"],
     "on_event": ["wait 3s"],
 }
+# What stands only where the derivation does not put it; now and then it is taken in the place of a derivation.
+_WHOLE = {
+    "repeat": [
+        "repeat r 3 times { every 30s  step s = D(a) by a  until s > 1 and prev.s != none  give s } else { give a }",
+        "repeat r n + 1 times { let a = past  until a }",
+    ],
+    "peers": [
+        "peers p = D(t: a) among [a, b.c] { start = a  budget { cost <= $1 }  handoff a -> b.c  handoff b.c -> a }"
+    ],
+    "state_decl": [
+        "state s { visits = 3  step d = D(a) by a  on done when d > 1 -> t  on done -> u  on exhausted -> u }",
+        "initial state s { timeout = 1h  on done -> t  on timeout -> u  on paid(o.id) as p when p.ok -> t }",
+        "final state s { return a.b ?? none }",
+    ],
+    "test_item": ["stub a.B = 1 then none then { x: [] }", "expect p95(latency) <= 8min", "fault fail(a, first: 1)"],
+}
 _LOOSE = ["\n", "\n\n", "\n\n\n", "  ", "   ", "\t", " // note\n", "\n// alone\n", "\n/// doc\n", "\n      "]
 
 
@@ -64,7 +80,9 @@ def _grammar() -> tuple[dict[str, list[list[str]]], dict[str, int]]:
 
 def _derive(symbol: str, depth: int, random: Random, words: list[str]) -> None:
     rules, depths = _grammar()
-    if symbol in _FIXED:
+    if symbol in _WHOLE and random.random() < 0.4:
+        words.extend(random.choice(_WHOLE[symbol]).split(" "))
+    elif symbol in _FIXED:
         words.extend(random.choice(_FIXED[symbol]).split(" "))
     elif symbol in rules:
         fitting = [names for names in rules[symbol] if max((depths[name] for name in names), default=0) < depth]

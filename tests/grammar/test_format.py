@@ -1,5 +1,6 @@
 """The formatter: it keeps what a spec says and every comment, and does nothing the second time."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,25 @@ def test_what_a_spec_says_is_kept_with_its_comments(path):
     assert sorted(comments(once)) == sorted(comments(text))
     assert formatted(once) == once
     assert all(line == line.rstrip() for line in once.splitlines())
+
+
+FENCE = re.compile(r"^```+orch\b[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")})
+
+
+def test_the_samples_of_the_documents_keep_what_they_say():
+    seen = 0
+    for page in PAGES:
+        for text in FENCE.findall(page.read_text(encoding="utf-8")):
+            for whole in (text, f"orch 1\n{text}"):
+                if not parse(Source("spec.orch", whole)).ok:
+                    continue
+                once = formatted(whole)
+                assert shape(parse(Source("spec.orch", once)).file) == shape(parse(Source("spec.orch", whole)).file)
+                assert sorted(comments(once)) == sorted(comments(whole))
+                assert formatted(once) == once
+                seen += 1
+    assert seen >= 20
 
 
 NAMES = st.sampled_from(["a", "topic", "found_all", "x1"])

@@ -252,7 +252,7 @@ def test_each_fault_can_be_written_and_is_the_same_every_time(study, name):
         pytest.skip("strikes nothing of this spec")
     values = {
         "at": "40s", "lasting": "20s", "rate": "60%", "first": "3", "by": "4s", "factor": "1.5", "down": "2s",
-        "retry_after": "3s",
+        "retry_after": "3s", "to": "1", "limit": "2",
     }  # fmt: skip
     given = {argument: values[argument] for argument in kind.arguments if argument in values}
     if name in ("crash", "crash_loop"):
