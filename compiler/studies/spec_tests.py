@@ -72,6 +72,7 @@ def _given(study: Study, value: syntax.Expr, flow: FlowInfo) -> dict[str, Any] |
 
 def _stubs(study: Study, node: syntax.TestDecl) -> list[Stub]:
     stubs: list[Stub] = []
+    named: list[Stub] = []
     seen: dict[str, syntax.Path] = {}
     for item in node.body:
         if not isinstance(item, syntax.Stub):
@@ -82,13 +83,15 @@ def _stubs(study: Study, node: syntax.TestDecl) -> list[Stub]:
             problem = f"`{item.target.text}` is stubbed twice; give several values in turn with `then`"
             study.report.add(WRONG_STUB, item.target, problem=problem, labels=labels)
             continue
-        stub = _stub(study, item)
-        if stub is not None:
-            stubs.append(stub)
-    return stubs
+        made = _stub(study, item)
+        # What is said of one contract holds over what is said of all that a value fits.
+        (named if len(item.target.parts) > 1 and len(made) == 1 else stubs).extend(made)
+    apart = {(stub.target, stub.contract) for stub in named}
+    return [*(stub for stub in stubs if (stub.target, stub.contract) not in apart), *named]
 
 
-def _stub(study: Study, node: syntax.Stub) -> Stub | None:
+def _stub(study: Study, node: syntax.Stub) -> list[Stub]:
+    """The stub; where its target fulfills contracts with different results, one for each that its values fit."""
     parts = node.target.parts
     # `panel.critic.Vote`: as many parts as name somebody, and what is left names a contract.
     size = next((n for n in range(len(parts), 0, -1) if study.named(node.target, _joined(parts[:n]))), 0)
@@ -98,32 +101,49 @@ def _stub(study: Study, node: syntax.Stub) -> Stub | None:
     at = parts[0] if size == 1 else node.target
     target = study.target(at, _joined(parts[:size]), ("agent", "human", "dispatcher", "effect", "signal"))
     if target is None:
-        return None
+        return []
     name = study.name_of(target)
     contract: ContractInfo | None = None
     if len(parts) > size:
         contract = _contract(study, node.target, target, _joined(parts[size:]))
         if contract is None:
-            return None
+            return []
     results = _results(target, contract)
     if any(isinstance(result, Unknown) for result in results) or (getattr(target, "open", False) and contract is None):
-        return None
+        return []
     signal = isinstance(target, SignalInfo)
     comes = [value for value in node.values if not (signal and isinstance(value, syntax.NoneLit))]
     if comes and any(isinstance(result, Nothing) for result in results):
         study.report.add(WRONG_STUB, node.target, problem=f"`{name}` gives nothing, so there is nothing to stub")
-        return None
+        return []
     if len(results) > 1:
         assert isinstance(target, AgentInfo)
-        names = listed(f"`{name}.{each.name}`" for each in target.fulfills)
-        problem = f"`{name}` fulfills contracts with different results; stub one of {names}"
-        study.report.add(WRONG_STUB, node.target, problem=problem)
-        return None
+        return _fitting(study, node, target, results)
     # A signal that is none does not come.
     values = [_value(study, value, results[0], name) if value in comes else None for value in node.values]
     if any(isinstance(value, Failed) for value in values):
-        return None
-    return Stub(name, None if contract is None else contract.name, values)
+        return []
+    return [Stub(name, None if contract is None else contract.name, values)]
+
+
+def _fitting(study: Study, node: syntax.Stub, target: AgentInfo, results: list[Type]) -> list[Stub]:
+    """Stubs of those contracts whose results the values are."""
+    name = study.name_of(target)
+    made: dict[int, list[Any]] = {}
+    for number, result in enumerate(results):
+        with study.report.held_back():
+            values = [_value(study, value, result, name) for value in node.values]
+        if not any(isinstance(value, Failed) for value in values):
+            made[number] = values
+    if not made:
+        names = listed(f"`{name}.{each.name}`" for each in target.fulfills)
+        problem = f"`{name}` fulfills contracts with different results, and this is none of them; stub one of {names}"
+        study.report.add(WRONG_STUB, node.target, problem=problem)
+    return [
+        Stub(name, each.name, made[results.index(each.result)])
+        for each in target.fulfills
+        if results.index(each.result) in made
+    ]
 
 
 def _joined(parts: Sequence[syntax.Ident]) -> str:

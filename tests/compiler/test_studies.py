@@ -563,7 +563,7 @@ def test_stubs_and_inputs_are_json_of_the_edge():
         ("search = 3", "E0203", "search"),
         ("ann.Count = 3", "E0408", "Count"),
         ("ann.Darft = 3", "E0201", "Darft"),
-        ("bob = 3", "E0920", "bob"),
+        ('bob = "neither"', "E0920", "bob"),
         ("log = 3", "E0920", "log"),
         ("publish.Draft = 3", "E0920", "Draft"),
         ("bob.Count = 3s", "E0301", "3s"),
@@ -611,3 +611,10 @@ def test_mistakes_of_several_studies_are_told_in_one_go():
         + spec_test("stub bob.Count = 3s  expect status == complete")
     )
     assert sorted(code for code, _ in found(text)) == ["E0301", "E0301", "E0901", "E0911", "E0916", "E0918"]
+
+
+def test_a_stub_speaks_for_the_contracts_that_its_values_fit_and_one_that_is_named_over_it():
+    plan = plan_of(spec_test("stub bob = 3  stub bob.Draft = " + NOTE + "  expect status == completed"))
+    assert [(stub.target, stub.contract) for stub in plan.tests[0].stubs] == [("bob", "Count"), ("bob", "Draft")]
+    twice = plan_of(spec_test("stub bob.Count = 4  stub bob = 3  expect status == completed"))
+    assert [(stub.contract, stub.values) for stub in twice.tests[0].stubs] == [("Count", [4])]
