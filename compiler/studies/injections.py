@@ -126,9 +126,8 @@ def _sensible(study: Study, call: syntax.Call, kind: FaultKind, args: Mapping[st
     problem = None
     for group in kind.needs:
         if not any(name in args for name in group):
-            if "lasting" in kind.unless_said:
-                group = ("at", "every", *group)
-            problem = f"`{kind.name}` needs one of {listed(f'`{name}:`' for name in group)}"
+            when = ("at", "every") if "lasting" in kind.unless_said else ()
+            problem = f"`{kind.name}` needs one of {listed(f'`{name}:`' for name in (*when, *group))}"
     if "first" in args and "nth" in args:
         problem = "`first` and `nth` are two ways to say which; give one"
     elif "lasting" in args and "at" not in args and "every" not in args:
