@@ -1,64 +1,32 @@
-"""Keys differ where they must, what is reverted has an undo, and agents do only what stays single at them."""
+"""What is reverted has an undo, and agents do only what stays single at them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterator
-from typing import NamedTuple, TypeAlias
 
 from orchspec.compiler.checks.calls import called_first, doers, steps_in
 from orchspec.compiler.codes import effects as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import (
     AgentInfo,
-    BlockInfo,
     ContractInfo,
     EffectInfo,
     FlowInfo,
-    Frame,
-    GiverRef,
-    MissingRef,
     Reference,
     Slot,
-    StepInfo,
 )
 from orchspec.compiler.types import is_unknown, show
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
     Expr,
     Node,
-    Repeat,
     Revert,
-    Scope,
-    State,
-    Step,
     attribute,
     statements_in,
     walk,
 )
 
-__all__ = ["deeds_of_agents", "keys_in_loops", "nothing_to_revert", "raced_deeds"]
-
-
-def keys_in_loops(context: Context) -> None:
-    """Reports effects in a `repeat`, a `for` or a state on a circle whose key reads nothing bound there.
-
-    Those of called flows too: what their key reads of the parameters of the flow is what the call hands over.
-    """
-    deeds: dict[FlowInfo, list[_Deed]] = {}
-    for flow in called_first(context):
-        if flow.block is not None:
-            cycling = flow.machine.cycling if flow.machine is not None else set()
-            _Keys(context, deeds, flow).block(flow.block, (), cycling)
-
-
-class _Deed(NamedTuple):
-    """An effect somewhere in a flow whose key reads nothing but these parameters of the flow, and constants."""
-
-    effect: EffectInfo
-    params: frozenset[str]
-
-
-_Loop: TypeAlias = Repeat | Scope | State | Step
+__all__ = ["deeds_of_agents", "nothing_to_revert", "raced_deeds"]
 
 
 def nothing_to_revert(context: Context) -> None:
@@ -89,99 +57,11 @@ def _undoable(context: Context, node: Node, flows: Container[FlowInfo], agents: 
     )
 
 
-class _Keys:
-    """Walks the block of a flow, all of whose called flows have been walked, with the loops around."""
-
-    def __init__(self, context: Context, deeds: dict[FlowInfo, list[_Deed]], flow: FlowInfo) -> None:
-        self.context = context
-        self.deeds = deeds
-        self.flow = flow
-        self.own: dict[_Deed, None] = {}
-
-    def block(self, block: BlockInfo, loops: tuple[tuple[_Loop, Frame], ...], cycling: Collection[State] = ()) -> None:
-        """Reads the statements of a block, then keeps what a caller has to know."""
-        checked = self.context.checked
-        for statement in block.statements:
-            if isinstance(statement, Step):
-                step = checked.steps[statement]
-                own = ((statement, step.loop.slot.frame),) if step.loop is not None else ()
-                self._step(step, (*loops, *own))
-            elif isinstance(statement, Scope | Repeat | State):
-                inner = checked.blocks.get(statement)
-                if inner is None:
-                    continue
-                if isinstance(statement, State):
-                    turns = statement in cycling
-                else:
-                    turns = isinstance(statement, Repeat) or statement.loop is not None
-                self.block(inner, (*loops, (statement, inner.frame)) if turns else loops)
-                for other in checked.blocks_of(statement)[1:]:
-                    self.block(other, loops)
-            else:
-                for arm in checked.blocks_of(statement):
-                    self.block(arm, loops)
-        self.deeds[self.flow] = list(self.own)
-
-    def _step(self, step: StepInfo, loops: tuple[tuple[_Loop, Frame], ...]) -> None:
-        if step.effect is not None and step.effect.key is not None:
-            in_key = frozenset(slot.name for slot in _slots(self.context, step.effect.key))
-            self._deed(step, _Deed(step.effect, in_key), loops, None)
-        elif step.flow is not None:
-            for deed in self.deeds.get(step.flow, ()):
-                self._deed(step, deed, loops, step.flow)
-
-    def _deed(
-        self, step: StepInfo, deed: _Deed, loops: tuple[tuple[_Loop, Frame], ...], called: FlowInfo | None
-    ) -> None:
-        read = list(_slots_read(self.context, step, deed.params))
-        for loop, frame in reversed(loops):
-            if any(_inside(slot.frame, frame) for slot in read):
-                continue
-            turn = {Repeat: "round", State: "visit"}.get(type(loop), "item")
-            labels = [Label(loop.name.span, "the loop")]
-            if deed.effect.key is not None:
-                labels.append(Label(deed.effect.key.span, "the key"))
-            if called is not None:
-                labels.append(Label(called.node.name.span, f"`{deed.effect.name}` is applied in here"))
-            self.context.report.add(
-                codes.SAME_KEY_IN_LOOP,
-                step.node.work,
-                effect=deed.effect.name,
-                turn=turn,
-                loop=loop.name.text,
-                labels=labels,
-            )
-            return
-        handed = {param.name for param in self.flow.params}
-        home = self.flow.block.frame if self.flow.block is not None else None
-        if all(slot.frame is home and slot.name in handed for slot in read):
-            self.own[_Deed(deed.effect, frozenset(slot.name for slot in read))] = None
-
-
-def _slots_read(context: Context, step: StepInfo, params: Container[str]) -> Iterator[Slot]:
-    """What the arguments for these parameters read."""
-    for argument in step.arguments:
-        if argument.param.name in params and argument.value is not None:
-            for node in walk(argument.value):
-                found = context.checked.resolved.get(node)
-                if isinstance(found, Reference | GiverRef | MissingRef):
-                    yield found.slot
-
-
 def _slots(context: Context, expr: Expr) -> Iterator[Slot]:
     for node in walk(expr):
         found = context.checked.resolved.get(node)
         if isinstance(found, Reference):
             yield found.slot
-
-
-def _inside(frame: Frame, loop: Frame) -> bool:
-    current: Frame | None = frame
-    while current is not None:
-        if current is loop:
-            return True
-        current = current.parent
-    return False
 
 
 # ------------------------------------------------------------------ agents
