@@ -64,9 +64,9 @@ LAST_SLOT = define(
     "E1205",
     "last-slot",
     "`{lead}` leads `{name}` and is the only worker for `{contract}`, with a single slot",
-    explanation="A lead that hands work to itself needs a slot for it beside the one that it leads with; with a single "
-    "one it would wait for itself, and nothing that it delegates runs beside its other work. Name another worker, or "
-    "give it a second slot.",
+    explanation="Delegation is to somebody else, or to another slot. A lead with a single slot that is the only worker "
+    "for what it hands out does all of it itself, one task after another, and an engine in which it kept its slot "
+    "while it waits would never end. Name another worker, or give it a second slot.",
     bad=spec(
         _LEAD + "agent cy fulfills Lead, Draft { slots = 1 }\nflow f(t: Text) -> Note {\n"
         "  supervise note = Lead(t) by cy { workers = [cy]  rounds = 3 }\n  return note\n}"
