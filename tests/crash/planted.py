@@ -55,12 +55,16 @@ def after_applying(self, key, effect, args, receipt, **rest):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    plant = sys.argv.pop(1)
-    if plant == "keyless":
+def plant(name):
+    """Bring it about in this process."""
+    if name == "keyless":
         Sending.send = keyless
-    elif plant.endswith("_applying"):
-        World.deliver = {"before_applying": before_applying, "after_applying": after_applying}[plant]
+    elif name.endswith("_applying"):
+        World.deliver = {"before_applying": before_applying, "after_applying": after_applying}[name]
     else:
-        killing_at(*plant.split("_"))
+        killing_at(*name.split("_"))
+
+
+if __name__ == "__main__":
+    plant(sys.argv.pop(1))
     main()
