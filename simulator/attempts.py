@@ -188,9 +188,13 @@ class Attempts:
             strike.fail = "an outage broke the connection"
         if strike.fail is not None:
             sampled.failed = True
-        elif strike.garbage and not sampled.failed:
-            broken = self._clock.cast.broken
-            sampled.output = broken(command.agent, command.contract, command.inputs, attempt.key, command.attempt)
+        elif not sampled.failed:
+            kind = strike.broken or ("wrong" if strike.inconsistent and command.dispatch else None)
+            if kind is not None:
+                what = (command.agent, command.contract, command.inputs, attempt.key, command.attempt)
+                sampled.output = self._clock.cast.broken(*what, kind)
+        if strike.price != 1.0 or strike.usage != 1.0:
+            strike.spend(sampled, self._clock.plan.models.get(command.model or ""))
 
     def _due(self, event: Any) -> None:
         attempt: _Attempt = event.value
@@ -324,7 +328,7 @@ class Attempts:
                 self._fail(attempt, "tool_error", f"{tool}: {strike.failing}", share=share)
             return
         self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (attempt, tool, strike)
-        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.now)
+        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
             self.tool_granted(grant)
 
@@ -384,7 +388,7 @@ class Attempts:
         assert engine is not None
         run, place, number = key
         number -= TOOL_CALLS
-        engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.now)
+        engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.told)
 
     def _leave_tools(self, attempt: _Attempt) -> None:
         if not self._tools:
