@@ -50,14 +50,18 @@ def command(terminal: Terminal, runs: tuple[str, ...], store: str, **settings: A
         else:
             terminal.say(f"nothing to resume: every run in {store} has ended")
         return WELL
-    try:
-        results = under_signals(lambda: _resume(terminal, rows, store, settings))
-    except Interrupted:
+
+    def left() -> int:
         return interrupted(terminal, rows[0].run if len(rows) == 1 else None, store)
+
+    try:
+        results = under_signals(lambda: _resume(terminal, rows, store, settings), terminal.say, left)
+    except Interrupted:
+        return left()
     except MissingHandlers as error:
         raise Misuse(error.message, error.code) from None
     if any(isinstance(result, Interrupted) for result in results):
-        return interrupted(terminal, rows[0].run if len(rows) == 1 else None, store)
+        return left()
     if len(runs) == 1 and isinstance(results[0], OrchError):
         raise results[0]
     if terminal.json:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import LedgerRow, Record, RunRow
 
-__all__ = ["recorded"]
+__all__ = ["chronicle_of"]
 
 
-def recorded(
+def chronicle_of(
     plan: Plan,
     rows: Sequence[RunRow],
     records: Mapping[str, Sequence[Record]],
