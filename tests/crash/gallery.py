@@ -11,7 +11,10 @@ QUICK = "latency = fixed(40s)"
 
 @dataclass(frozen=True)
 class Play:
-    """A spec to run: its inputs, the speed of its clock, and whose latency is shortened so that a run takes no time."""
+    """A spec to run: its inputs, the speed of its clock, and whose latency is shortened so that a run takes no time.
+
+    `steady`: whether a second run mostly does the same; not where signals race with timers.
+    """
 
     spec: str
     given: dict
@@ -20,6 +23,7 @@ class Play:
     quick: tuple = ()
     seed: int = 3
     also: dict = field(default_factory=dict)
+    steady: bool = True
 
     def write(self, folder):
         """A copy of the spec with patient people made quick; the rest of it is as it stands."""
@@ -80,6 +84,20 @@ PLAYS = {
         also={"refund: 30%, note: 80%": "refund: 100%, note: 100%", "chance(85%)": "chance(0%)"},
     ),
     "payment": Play("payment", {"order": {"id": "A-1", "total": "20.00"}}, "sell", quick=("paid", "clerk")),
+    "support": Play(
+        "support",
+        {"ticket": {"id": "k-1", "customer": "ann", "text": "It broke."}},
+        "support",
+        also={"uniform(0.3, 1.0)": "uniform(0.3, 0.5)"},
+    ),
+    "newsroom": Play("newsroom", {"topic": "rain"}, "newsroom"),
+    "subscription": Play(
+        "subscription",
+        {"customer": "ann", "plan": {"name": "small", "price": "5.00"}},
+        "subscription",
+        also={"visits = 12": "visits = 2", "wait 30d": "wait 60s", "exponential(mean: 90d)  never = 70%": "fixed(80s)"},
+        steady=False,
+    ),
     "approval": Play("approval", {"invoice": INVOICE}, "payables", quick=("manager",)),
 }
 SMALLEST = "transfer"

@@ -1,4 +1,4 @@
-"""Every spec of the gallery that acts is killed wherever a run of it passes; resumed, everything that must hold holds.
+"""Specs of the gallery that act, remember or wait are killed at every pass of a run; resumed, everything still holds.
 
 Real processes, real stores, real kills; what must hold is held by the checkers of chaos, which read the journal, the
 ledger and the file that the world is. Which points a run passes is read from an undisturbed twin, so none is left out.
@@ -61,7 +61,8 @@ def test_killed_at_every_pass_everything_holds(zygote, twins, tmp_path, name):
     twin, points = twins(name)
     reached, compared = explore(zygote, tmp_path, name, twin, [[point] for point in points])
     assert reached >= 0.9 * len(points)
-    assert compared >= 0.2 * len(points)
+    if PLAYS[name].steady:
+        assert compared >= 0.2 * len(points)
 
 
 @pytest.mark.chaos

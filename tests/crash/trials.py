@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -19,8 +20,6 @@ KILLED = -signal.SIGKILL
 ENDED = (0, 1)
 MISUSE = 2
 PARKED = 5
-TIMES = {"EffectUnknown", "EffectChecked", "TaskFailed", "TimerFired", "EffectRefused"}
-"""Events that are choices of the world or of the clock; a crash may bring them about, and then the run is another."""
 
 
 class Zygote:
@@ -59,7 +58,9 @@ class Trial:
     def finish(self, argv, point=None, trace=None, plant=None):
         env = {"ORCH_WORLD": str(self.world_file)} | ({"ORCH_FAILPOINT_TRACE": str(trace)} if trace else {})
         out, err = self.folder / "out", self.folder / "err"
-        code = self.zygote.ask(argv=argv, env=env, point=point, plant=plant, out=str(out), err=str(err))
+        code = self.zygote.ask(
+            argv=argv, env=env, cwd=str(self.folder), point=point, plant=plant, out=str(out), err=str(err)
+        )
         self.said = out.read_text("utf-8"), err.read_text("utf-8")
         return code
 
@@ -94,29 +95,37 @@ class Trial:
 
 
 def choices(chronicle):
-    """What the world and the clock chose: which attempts there were and which of them failed, by place."""
-    chosen = Counter()
-    for told in chronicle.runs.values():
-        for record in told.records:
-            if record.type in TIMES:
-                chosen[record.type, record.kernel.path(record.event.place), record.event.attempt] += 1
-    return chosen
+    """What happened, by place, recoveries apart: two runs in which the same did made the same choices."""
+    return Counter(
+        (record.type, record.kernel.path(record.event.place), record.event.attempt)
+        for told in chronicle.runs.values()
+        for record in told.records
+        if record.type != "EngineRecovered"
+    )
 
 
 def hold(trial, result, twin):
     """Everything that must hold; returns whether the run could be compared with its twin's."""
     chronicle = trial.chronicle()
     broken = check_all(chronicle)
+    kept = turns(trial)
+    assert len({(session, place) for session, _, place in kept}) == len(kept), "a turn was kept twice"
     assert not broken, [each.message for each in broken]
     (told,) = chronicle.runs.values()
     assert told.told[-1][1:] == (result["status"], result["result"]), "what was told is what is durable"
     if choices(chronicle) != choices(twin):
         return False
     (other,) = twin.runs.values()
-    assert told.told[-1][1:] == other.told[-1][1:]
+    assert told.told[-1][1:] == other.told[-1][1:], "the same happened, and it ended otherwise"
     landed, should = [{(each.effect, each.key) for each in c.applied} for c in (chronicle, twin)]
-    assert landed == should
+    assert landed == should, "the same happened, and something else landed"
     return True
+
+
+def turns(trial):
+    """The turns of all sessions: without a gap, none twice."""
+    with closing(sqlite3.connect(trial.store)) as connection:
+        return connection.execute("SELECT session, number, place FROM turns ORDER BY session, number").fetchall()
 
 
 def numbered(passes):

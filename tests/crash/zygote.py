@@ -2,9 +2,9 @@
 
     python zygote.py
 
-Reads a request a line, `{"argv", "env", "point", "plant", "out", "err"}`, forks a process for it that does what `orch`
-does with those arguments, and answers a line: its exit code, negative for a signal. A child has its own signals,
-standard streams and failpoints; it is as killable as any other process.
+Reads a request a line, `{"argv", "env", "cwd", "point", "plant", "out", "err"}`, forks a process for it that does what
+`orch` does with those arguments, and answers a line: its exit code, negative for a signal. A child has its own streams
+and failpoints; it is as killable as any other process.
 """
 
 import json
@@ -27,6 +27,8 @@ BUG = 70
 
 def become(request):
     os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.path.insert(0, request["cwd"])
     for number, name in ((1, "out"), (2, "err")):
         file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(file, number)
