@@ -87,12 +87,11 @@ class Hub:
         self._loop: EngineLoop | None = None
         self._runs: dict[str, LiveRun] = {}
         self._asked: dict[tuple[str, str], int] = {}
+        self._pinned: set[str] = set()  # plans that the store has: to put one is a commit of its own
         self._poll: asyncio.TimerHandle | None = None
         self._beside: set[asyncio.Task[Any]] = set()
-        self._losses = 0
-        self._lost_at_s = 0.0
-        self._parking = False
-        self.closed = False
+        self._losses, self._lost_at_s = 0, 0.0
+        self._parking = self.closed = False
 
     # -------------------------------------------------------------- asking for runs
 
@@ -154,7 +153,9 @@ class Hub:
         check_inputs(plan, request.flow, request.inputs)
         crew = request.crew(plan, self._clock)
         loop = self._open(plan)
-        self._store.put_plan(plan.hash, plan.as_json())
+        if plan.hash not in self._pinned:
+            self._store.put_plan(plan.hash, plan.as_json())
+            self._pinned.add(plan.hash)
         row = RunRow(
             run=request.run,
             flow=request.flow,
