@@ -266,15 +266,15 @@ def loses_the_ledger(patch):
     """Rows of what was settled are not written."""
     settle = ledger.Ledger.settle
 
-    def lost(self, *args):
-        answers, _ = settle(self, *args)
+    def lost(self, *args, **named):
+        answers, _ = settle(self, *args, **named)
         return answers, []
 
     patch.setattr(ledger.Ledger, "settle", lost)
     claim = ledger.Ledger.claim
 
-    def unwritten(self, *args):
-        answer, _ = claim(self, *args)
+    def unwritten(self, *args, **named):
+        answer, _ = claim(self, *args, **named)
         return answer, []
 
     patch.setattr(ledger.Ledger, "claim", unwritten)
