@@ -20,7 +20,7 @@ flow main(topic: Text) -> Text {
   step more = Write(draft) by ann
   return more
 }
-profile ann { latency = fixed(1s)  output = { Write: "d" } }
+profile ann { latency = fixed(1s) }
 profile post { latency = fixed(1s) }
 profile retract { latency = fixed(1s) }
 """
