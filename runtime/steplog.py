@@ -32,7 +32,7 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.seeking import Seeking
-from orchspec.runtime.recording import EventRecord, event_of
+from orchspec.runtime.recording import EventRecord, Folding
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -248,19 +248,20 @@ def steps_of(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> I
     """The step records of a journal.
 
     Args:
-        plan: the one that the run was started with.
+        plan: the one that rules the run.
         run: its id.
         records: its journal.
 
     Raises:
-        CorruptStore: a record is none of ours.
+        CorruptStore: a record is none of ours. ReplayMismatch: the plan is another one.
     """
-    kernel = Kernel(plan, run)
+    kept = list(records)
+    folding = Folding(plan, run, kept)
     gathered = _Gathered()
     log = StepLog(gathered)
-    for record in records:
-        event = event_of(record)
-        commands = kernel.handle(event)
-        log.watch(EventRecord(run, record.seq, event, kernel, commands))
+    for record in kept:
+        event = folding.event(record)
+        commands = folding.step(record, event)
+        log.watch(EventRecord(run, record.seq, event, folding.kernel, commands))
         yield from gathered.records
         gathered.records.clear()
