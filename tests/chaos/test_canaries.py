@@ -109,7 +109,7 @@ def acts_before_the_commit(patch):
         for run, command in ends:
             acts[EndRun](run, command)
 
-    patch.setattr(clock.Clock, "_commit", commit)
+    patch.setattr(clock.Clock, "commit", commit)
 
 
 def undoes_nothing(patch):
@@ -207,13 +207,13 @@ def reissues_nothing(patch):
 
 
 def forgets_timers_in_a_crash(patch):
-    arm = clock.Clock.arm
+    recovered = handlers.HANDLERS[handlers.EngineRecovered]
 
-    def armed(self, run, place, timer, at_us, attempt):
-        if self.epoch == 1 or timer not in {"backoff", "settle"}:
-            arm(self, run, place, timer, at_us, attempt)
+    def forgetful(self, event):
+        recovered(self, event)
+        self.out[:] = [each for each in self.out if getattr(each, "timer", "") not in {"backoff", "settle"}]
 
-    patch.setattr(clock.Clock, "arm", armed)
+    patch.setitem(handlers.HANDLERS, handlers.EngineRecovered, forgetful)
 
 
 def decides_by_chance(patch):
