@@ -7,6 +7,7 @@ durable store, so that a test notices a body that would not survive it.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, Fenced, RunEnded, StoreError, UnknownRun
@@ -43,6 +44,8 @@ class MemoryStore:
         self._plans: dict[str, str] = {}
         self._runs: dict[str, RunRow] = {}
         self._records: dict[str, list[Record]] = {}
+        self._weave: list[tuple[int, Record]] = []
+        self._position = 0
         self._payloads: dict[str, dict[str, str]] = {}
         self._ledger: dict[tuple[str, str, int], LedgerRow] = {}
         self._reuse: dict[str, ReuseRow] = {}
@@ -119,6 +122,13 @@ class MemoryStore:
             found = self._records[run][max(after, 0) :]
             return [self._decoded(record) for record in found] if self._encode else found
 
+    def weave(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Record]]:
+        """See ``Store.weave``."""
+        with self._lock:
+            start = bisect_right(self._weave, after, key=lambda each: each[0])
+            found = self._weave[start : start + limit]
+            return [(at, self._decoded(record) if self._encode else record) for at, record in found]
+
     def ledger(self) -> list[LedgerRow]:
         """See ``Store.ledger``."""
         with self._lock:
@@ -184,6 +194,7 @@ class MemoryStore:
             if row.status in LIVE_STATUSES:
                 raise StoreError(f"run {run} is {row.status}; only an ended run can be removed: cancel it first")
             del self._runs[run], self._records[run]
+            self._weave = [each for each in self._weave if each[1].run != run]
             self._payloads.pop(run, None)
             self._questions = {place: row for place, row in self._questions.items() if row.run != run}
             self._mail = {number: mail for number, mail in self._mail.items() if mail.run != run}
@@ -237,6 +248,8 @@ class MemoryStore:
             for record in stored[:done]:
                 every[record.run].pop()
             raise refusal
+        self._weave.extend(enumerate(stored, self._position + 1))
+        self._position += len(stored)
         for run, texts in (payloads or {}).items():
             self._payloads.setdefault(run, {}).update(texts)
 

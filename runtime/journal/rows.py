@@ -22,6 +22,7 @@ __all__ = [
     "GET_REUSE",
     "GET_RUNS",
     "GET_TURNS",
+    "GET_WEAVE",
     "POST_MAIL",
     "PUT_LEDGER",
     "PUT_QUESTION",
@@ -75,6 +76,9 @@ GET_REUSE = """SELECT key, value, expires_us, run, place FROM reuse WHERE expire
     ORDER BY key"""
 GET_TURNS = f"SELECT {_TURN} FROM turns WHERE session = ? ORDER BY number"  # noqa: S608 - our own columns
 GET_QUESTIONS = f"SELECT {_QUESTION} FROM questions ORDER BY asked_us, run, place"  # noqa: S608 - our own columns
+# Rows are appended, so their numbers are in the order of the commits.
+GET_WEAVE = """SELECT records.rowid, runs.run, seq, time_us, type, body FROM records JOIN runs ON runs.no = run_no
+    WHERE records.rowid > ? ORDER BY records.rowid LIMIT ?"""
 GET_MAIL = """SELECT id, kind, run, place, name, key, value, by_whom, posted_us FROM mail
     WHERE NOT taken AND id > ? ORDER BY id"""
 

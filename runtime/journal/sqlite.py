@@ -22,7 +22,7 @@ from orchspec.runtime.journal.records import LIVE_STATUSES, Owner, Record
 from orchspec.runtime.journal.schema import Durability, connect, ensure_store, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orchspec.runtime.journal.records import (
         Batch,
@@ -204,11 +204,7 @@ class SQLiteStore:
                 "SELECT seq, time_us, type, body FROM records WHERE run_no = ? AND seq > ? ORDER BY seq",
                 (row[0], after),
             ).fetchall()
-
-            def fetch(digest: str) -> str | None:
-                payload = connection.execute("SELECT json FROM payloads WHERE hash = ?", (digest,)).fetchone()
-                return payload[0] if payload else None
-
+            fetch = _payloads(connection)
             records: list[Record] = []
             for expected, (seq, time_us, type_, text) in enumerate(found, start=max(after, 0) + 1):
                 if seq != expected or type(time_us) is not int or type(type_) is not str:
@@ -217,6 +213,18 @@ class SQLiteStore:
                     )
                 records.append(Record(run, seq, time_us, type_, decode_body(text, fetch, run, seq)))
             return records
+
+    def weave(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Record]]:
+        """See ``Store.weave``."""
+        with self._reading() as connection:
+            found = connection.execute(rows.GET_WEAVE, (after, limit)).fetchall()
+            fetch = _payloads(connection)
+            woven: list[tuple[int, Record]] = []
+            for position, run, seq, time_us, type_, text in found:
+                if type(seq) is not int or type(time_us) is not int or type(type_) is not str:
+                    raise CorruptStore(f"run {run}: a record is damaged; restore the store from a copy")
+                woven.append((position, Record(run, seq, time_us, type_, decode_body(text, fetch, run, seq))))
+            return woven
 
     def ledger(self) -> list[LedgerRow]:
         """See ``Store.ledger``."""
@@ -364,6 +372,16 @@ class SQLiteStore:
                 f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
             )
             raise Fenced(message)
+
+
+def _payloads(connection: sqlite3.Connection) -> Callable[[str], str | None]:
+    """What finds values that are stored apart, by their hash."""
+
+    def fetch(digest: str) -> str | None:
+        payload = connection.execute("SELECT json FROM payloads WHERE hash = ?", (digest,)).fetchone()
+        return payload[0] if payload else None
+
+    return fetch
 
 
 def _unknown_run(run: str | None) -> UnknownRun:

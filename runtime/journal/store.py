@@ -79,6 +79,14 @@ class Store(Protocol):
         """The run's records with a number above ``after``, in order. Raises ``UnknownRun``, ``CorruptStore``."""
         ...
 
+    def weave(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Record]]:
+        """Records of all runs in one, in the order in which they were committed, each with its position.
+
+        Positions only grow; they are not without gaps. Returns at most ``limit`` of those above ``after``, so that a
+        store that is larger than memory is read in parts. Raises ``CorruptStore``.
+        """
+        ...
+
     def ledger(self) -> list[LedgerRow]:
         """The effect ledger of the whole store, in order of first appearance."""
         ...
