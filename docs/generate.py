@@ -202,6 +202,14 @@ to wait.
 | `server_error` | fails at once and costs nothing; an effect is in doubt then, and was done half of the time |
 | `throttle` | is not served, and is told to wait for `retry_after` |
 | `quota` | after `limit` attempts in each `every` the rest is told to wait for the next; without `limit` all of them |
+
+What breaks the orchestrator (`crash`, `crash_loop`, `stale_lease`, `store_error`, `disk_full`, `torn`, `unsynced`)
+leaves one valid copy of the journal: a commit is durable as a whole or not at all, and what was acknowledged stays.
+`partition` lets nothing through to the target and back; `reorder` delays each message by up to `by`. `skew` sets the
+clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
+multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output
+(`wrong`, `conflicting`) passes its contract; `inconsistent` is one that comes out otherwise when it is sent again after
+a crash.
 """
 
 

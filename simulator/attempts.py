@@ -153,9 +153,13 @@ class Attempts:
             strike.fail = "an outage broke the connection"
         if strike.fail is not None:
             sampled.failed = True
-        elif strike.garbage and not sampled.failed:
-            broken = self._clock.cast.broken
-            sampled.output = broken(command.agent, command.contract, command.inputs, attempt.key, command.attempt)
+        elif not sampled.failed:
+            kind = strike.broken or ("wrong" if strike.inconsistent and command.dispatch else None)
+            if kind is not None:
+                what = (command.agent, command.contract, command.inputs, attempt.key, command.attempt)
+                sampled.output = self._clock.cast.broken(*what, kind)
+        if strike.price != 1.0 or strike.usage != 1.0:
+            strike.spend(sampled, self._clock.plan.models.get(command.model or ""))
 
     def _due(self, event: Any) -> None:
         attempt: Attempt = event.value
@@ -296,7 +300,7 @@ class Attempts:
             strike,
             clock.now,
         )
-        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.now)
+        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
             self.tool_granted(grant)
 
@@ -359,7 +363,7 @@ class Attempts:
         assert engine is not None
         run, place, number = key
         number -= TOOL_CALLS
-        engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.now)
+        engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.told)
 
     def _leave_tools(self, attempt: Attempt) -> None:
         if not self._tools:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchspec.compiler.plan import Plan
+    from orchspec.runtime.made import Breakage
 
 __all__ = ["Cast", "columns"]
 
@@ -42,9 +43,11 @@ class Cast:
         write = orchestrator.journal_write if orchestrator is not None else None
         self.journal_write: Callable[[float], int] | None = compile_time(write, data) if write is not None else None
 
-    def broken(self, agent: str, contract: str, inputs: list[Any], key: int, attempt: int) -> Any:
-        """An output that breaks its contract."""
-        return self.players[agent].maker(contract).broken("garbage", inputs, partial(uniform, key, attempt))
+    def broken(
+        self, agent: str, contract: str, inputs: list[Any], key: int, attempt: int, kind: Breakage = "garbage"
+    ) -> Any:
+        """An output with a fault in it: one that breaks its contract, or a mistaken one."""
+        return self.players[agent].maker(contract).broken(kind, inputs, partial(uniform, key, attempt))
 
 
 def columns(plan: Plan, folder: Path | None, given: Any = ()) -> dict[tuple[str, str], Any]:

@@ -32,7 +32,6 @@ from orchspec.runtime.kernel.events import (
     QuestionAnswered,
     TaskFailed,
     TaskFulfilled,
-    TimerFired,
 )
 from orchspec.runtime.ledger import Ledger
 from orchspec.runtime.recording import fold
@@ -43,13 +42,16 @@ from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
 from orchspec.simulator.signals import Signals
 from orchspec.simulator.targets import Targets
+from orchspec.simulator.timing import Timing
 from orchspec.simulator.visits import Visit
+from orchspec.simulator.writing import Writing
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.journal.records import Batch
     from orchspec.runtime.recording import EventRecord
+    from orchspec.simulator.breakdowns import Breakdown
     from orchspec.simulator.cast import Cast
     from orchspec.simulator.faults import Crash, Faults
     from orchspec.simulator.meter import Meter
@@ -102,16 +104,18 @@ class Clock:
         self.on_end = on_end
         self.on_halt: Callable[[Visit], None] | None = None
         self.env = simpy.Environment(initial_time=0)
-        self.crashes = Crashes(faults.crashes) if faults.crashes else None
-        self.journal = SimulatedJournal(survives=bool(faults.crashes), keep_records=bool(faults.crashes) or watch > 0)
+        falls = bool(faults.crashes or faults.breakdowns)
+        self.crashes = Crashes(faults.crashes, faults.breakdowns, key) if falls else None
+        self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
+        self.timing = Timing(self, self._set_clock)
+        self.arm, self.drop = self.timing.arm, self.timing.drop
         self.engine: Engine | None = Engine(plan, self, sessions=self.journal.turns, observer=meter)
         self.epoch = 1
         self.visits: dict[str, Visit] = {}
         self.halted: dict[str, Exception] = {}
         self.watched: dict[str, list[EventRecord]] = {}
         self.watch = watch
-        self._timers: dict[tuple[str, int, str], simpy.Event] = {}
-        self._flying: Batch | None = None
+        self.writing = Writing(self)
         self._wake_at: int | None = None
         self.attempts = Attempts(self)
         self.people = People(self)
@@ -138,6 +142,11 @@ class Clock:
     def now(self) -> int:
         """The present, µs since the start."""
         return int(self.env.now)
+
+    @property
+    def told(self) -> int:
+        """The present as the engine's clock says it, µs: another one only while a fault of time holds."""
+        return self.timing.told_us()
 
     def at(self, at_us: int, callback: Callable[[Any], None], value: Any) -> simpy.Event:
         """Call back at a time (µs since the start; at once if it has passed), with an event that has the value."""
@@ -181,7 +190,7 @@ class Clock:
             or self.people.moves(run)
             or self.signals.moves(run)
             or self.targets.moves(run)
-            or any(key[0] == run for key in self._timers)
+            or self.timing.moves(run)
         )
 
     # -------------------------------------------------------------- handle, commit, act
@@ -191,53 +200,33 @@ class Clock:
         if engine is None:
             return
         committer = engine.committer
+        told = now
+        if self.timing.shifted:
+            told = self.told
+            for _, event, _ in engine.inbox:
+                event.time = told
         while True:
-            engine.step(now)
+            engine.step(told)
             batch = committer.take()
             if batch is None:
                 break
             if self.crashes is not None:
                 self.crashes.reached("before_commit", now)
-            if self.cast.journal_write is not None:
-                write_us = self._write_time(batch)
-                if write_us:
-                    self._flying = batch
-                    self.at(now + write_us, self._committed, self.epoch)
-                    break
-            self._commit(batch)
+            if self.writing.takes_time(batch):
+                break
+            self.commit(batch)
         if engine.halted:
             for run, error in engine.halted.items():
                 self._halt(run, error)
-        wake_at = engine.dispatcher.next_wake_us(now)
+        wake_at = engine.dispatcher.next_wake_us(told)
+        if wake_at is not None and self.timing.shifted:
+            wake_at = self.timing.world_us(wake_at)
         if wake_at is not None and (self._wake_at is None or wake_at < self._wake_at or self._wake_at <= now):
             self._wake_at = wake_at
             self.at(wake_at, self._woken, self.epoch)
 
-    def _write_time(self, batch: Batch) -> int:
-        """How long the commit takes: drawn where its first record stands, so that no other commit shifts it."""
-        sample = self.cast.journal_write
-        assert sample is not None
-        if not batch.records:
-            return sample(uniform(self.key, self.epoch, VALUE))
-        first = batch.records[0]
-        visit = self.visits.get(first.run)
-        return sample(uniform(visit.seed if visit is not None else self.key, first.seq, VALUE))
-
-    def _committed(self, event: Any) -> None:
-        if event.value != self.epoch:
-            return
-        batch, self._flying = self._flying, None
-        assert batch is not None
-        now = self.now
-        for record in batch.records:
-            visit = self.visits.get(record.run)
-            if visit is not None:
-                # From the event until its record is durable, but for what an earlier commit of the run accounts for.
-                visit.seen.overhead_s += (now - max(record.time_us, visit.committed_us)) / SECOND
-                visit.committed_us = now
-        self._commit(batch)
-
-    def _commit(self, batch: Batch) -> None:
+    def commit(self, batch: Batch) -> None:
+        """A batch is durable: what it decided may be seen outside."""
         engine = self.engine
         assert engine is not None
         self.journal.commit(batch)
@@ -266,31 +255,18 @@ class Clock:
     def _woken(self, event: Any) -> None:
         if event.value == self.epoch and self.engine is not None:
             self._wake_at = None
-            self.engine.wake(self.now)
+            self.engine.wake(self.told)
+
+    def _set_clock(self) -> None:
+        """The engine's clock was set: what waits for a time looks at it again."""
+        if self.engine is not None:
+            self._wake_at = None
+            self.engine.wake(self.told)
 
     def reached(self, point: str) -> None:
         """A point is passed at which a crash may strike. Raises Crashed where one does."""
         if self.crashes is not None:
             self.crashes.reached(point, self.now)
-
-    # -------------------------------------------------------------- timers of the engine
-
-    def arm(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
-        """See `Timers`."""
-        key = (run, place, timer)
-        self._timers[key] = self.at(at_us, self._timer_due, (key, attempt))
-
-    def drop(self, run: str, place: int, timer: str) -> None:
-        """See `Timers`."""
-        self._timers.pop((run, place, timer), None)
-
-    def _timer_due(self, event: Any) -> None:
-        key, attempt = event.value
-        if self._timers.get(key) is event:
-            del self._timers[key]
-            run, place, timer = key
-            assert self.engine is not None
-            self.engine.post(run, TimerFired(self.now, place, timer, attempt))
 
     # -------------------------------------------------------------- runs
 
@@ -302,9 +278,9 @@ class Clock:
 
     def _start(self, engine: Engine, visit: Visit) -> None:
         row = RunRow(
-            visit.run, self.flow, self.plan.hash, visit.inputs, "running", None, None, self.now, None, visit.seed, {}
+            visit.run, self.flow, self.plan.hash, visit.inputs, "running", None, None, self.told, None, visit.seed, {}
         )
-        engine.start(self.plan, row, self.now)
+        engine.start(self.plan, row, self.told)
         visit.kernel = engine.kernels[visit.run]
 
     def _stop(self, run: str, command: StopTask) -> None:
@@ -358,10 +334,11 @@ class Clock:
             assert self.crashes is not None
             self.crashes.due(crash)
 
-    def _die(self, crash: Crash) -> None:
+    def _die(self, crash: Crash | Breakdown) -> None:
         now = self.now
-        self.faults.marks.append(FaultMark("crash", "orchestrator", now / SECOND, (now + crash.down_us) / SECOND))
-        flying, self._flying = self._flying, None
+        back_us = now + crash.down_at(now)
+        self.faults.marks.append(FaultMark(crash.name, "orchestrator", now / SECOND, back_us / SECOND))
+        flying = self.writing.lost()
         if flying is not None and uniform(self.key, self.epoch, VALUE) < 0.5:
             self.journal.commit(flying)
             self._witness(flying)
@@ -369,17 +346,16 @@ class Clock:
         self.epoch += 1
         self.attempts.crash()
         self.targets.crash()
-        self._timers.clear()
+        self.timing.forget()
         self._wake_at = None
         if self.meter is not None:
             self.meter.crash(now)
         for visit in self.visits.values():
             visit.seen.in_flight_at_crash = True
-        self.at(now + crash.down_us, self._recover, None)
+        self.at(back_us, self._recover, None)
 
     def _recover(self, _event: Any) -> None:
         """Another engine opens the store."""
-        now = self.now
         journal = self.journal
         for run, row in list(journal.ended.items()):
             self._tell(run, row.status, row.result)
@@ -405,7 +381,7 @@ class Clock:
             observer=self.meter,
         )
         self.engine = engine
-        engine.recover(folded, self.epoch, now)
+        engine.recover(folded, self.epoch, self.told)
         self.people.deliver(engine)
         self.signals.deliver(engine)
         for run, visit in self.visits.items():

@@ -30,6 +30,7 @@ from orchspec.simulator.faults import CRASH_POINTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchspec.simulator.breakdowns import Breakdown
     from orchspec.simulator.faults import Crash
 
 __all__ = ["Crashed", "Crashes"]
@@ -38,18 +39,20 @@ __all__ = ["Crashed", "Crashes"]
 class Crashed(Exception):
     """The orchestrator dies here and now: the way out of whatever was going on."""
 
-    def __init__(self, crash: Crash) -> None:
+    def __init__(self, crash: Crash | Breakdown) -> None:
         super().__init__()
         self.crash = crash
 
 
 class Crashes:
-    """The crashes of one replication, with what has been counted of them."""
+    """The crashes and breakdowns of one replication, with what has been counted of them."""
 
-    __slots__ = ("_armed", "_counted", "_passed", "crashes")
+    __slots__ = ("_armed", "_breakdowns", "_counted", "_key", "_passed", "crashes")
 
-    def __init__(self, crashes: Sequence[Crash]) -> None:
+    def __init__(self, crashes: Sequence[Crash], breakdowns: Sequence[Breakdown] = (), key: int = 0) -> None:
         self.crashes = crashes
+        self._breakdowns = breakdowns
+        self._key = key
         self._armed: dict[int, Crash] = {}
         self._counted = [crash for crash in crashes if not crash.dated]
         self._passed: dict[int, int] = {}
@@ -67,6 +70,9 @@ class Crashes:
             count = self._passed[crash.index] = self._passed.get(crash.index, 0) + 1
             if crash.counts(count):
                 raise Crashed(crash)
+        for breakdown in self._breakdowns:
+            if breakdown.point == point and breakdown.strikes(now_us, self._key):
+                raise Crashed(breakdown)
 
     def due(self, crash: Crash) -> None:
         """The date of a crash has come while the orchestrator is up. Raises Crashed where it strikes at once."""

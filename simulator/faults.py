@@ -1,77 +1,33 @@
 """Faults: what a scenario says goes wrong, and whether it strikes here and now.
 
-How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `_EFFECTS`
-below (crashes are `simulator.crashes`; what counts attempts, see `COUNTED`, is a method of `Faults`). What a fault does
-to an attempt is asked once for each sending of it, when it begins; whether it strikes is a function of the place, the
-attempt and the time, never of the order of events, but for `first` and `nth`, which count attempts in the order in
-which they begin, within the fault's own window. An attempt that is sent again after a crash keeps its number.
+How to add a fault: its entry in the compiler's table (targets and arguments), and a function of its name in `EFFECTS`
+of `strikes` (crashes are `simulator.crashes`; what counts attempts, see `COUNTED`, is a method of `Faults`). What a
+fault does to an attempt is asked once for each sending of it, when it begins; whether it strikes is a function of the
+place, the attempt and the time, never of the order of events, but for `first` and `nth`, which count attempts in the
+order in which they begin, within the fault's own window. An attempt that is sent again after a crash keeps its number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from orchspec.runtime.draws import FAULT, uniform
+from orchspec.simulator.breakdowns import BREAKDOWNS, Breakdown
 from orchspec.simulator.observe import FaultMark
+from orchspec.simulator.strikes import EFFECTS, Strike
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
 
-__all__ = ["COUNTED", "CRASH_POINTS", "Crash", "Faults", "Strike"]
+__all__ = ["BUILT", "CRASH_POINTS", "Crash", "Faults", "Strike"]
 
 SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
 """Where a crash may strike; `simulator.crashes` says what each means."""
 MARKS_MAX: Final = 1_000
-PAUSE_US: Final = 60 * SECOND
-"""How long a zombie pauses unless its fault says."""
 FOR_EVER_US: Final = 1 << 62
-
-
-@dataclass(slots=True)
-class Strike:
-    """What the faults do to one attempt or call: times in microseconds.
-
-    `out`: nobody answers at the other end; `out_in_us`: so long after the beginning that will be so.
-    """
-
-    fail: str | None = None
-    garbage: bool = False
-    factor: float = 1.0
-    by_us: int = 0
-    throttled: bool = False
-    retry_after_us: int = 0
-    lost: bool = False
-    ack_lost: bool = False
-    duplicated: bool = False
-    delay_us: int = 0
-    dies_before: bool = False
-    dies_after: bool = False
-    hung: bool = False
-    zombie_us: int = 0
-    out: bool = False
-    out_in_us: int | None = None
-    server_error: bool = False
-
-    @property
-    def rejects(self) -> bool:
-        """Whether nothing is done at all."""
-        return self.throttled or self.out or self.server_error
-
-    @property
-    def failing(self) -> str | None:
-        """Why a call that it strikes fails at once, if it does."""
-        if self.throttled:
-            return "429: it is not serving now"
-        if self.out:
-            return "nobody answers: an outage"
-        return "503: it failed" if self.server_error else self.fail
-
-    def slowed(self, latency_us: int) -> int:
-        """How long it takes instead."""
-        return int(latency_us * self.factor) + self.by_us
 
 
 @dataclass(slots=True, frozen=True)
@@ -90,6 +46,12 @@ class Crash:
     def dated(self) -> bool:
         """Whether times decide when it strikes, not passes of a point."""
         return self.every_us is not None or (self.at_us is not None and self.first is None and self.nth is None)
+
+    name: ClassVar[str] = "crash"
+
+    def down_at(self, _now_us: int) -> int:
+        """How long the orchestrator is away, µs."""
+        return self.down_us
 
     def counts(self, number: int) -> bool:
         """Whether the occasion of that number (from 1) is meant."""
@@ -113,18 +75,48 @@ class Faults:
         self._of_deeds: dict[str, list[tuple[int, Fault]]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
+        self.breakdowns: list[Breakdown] = []
         self.marks: list[FaultMark] = []
         for index, fault in enumerate(faults):
             if fault.name in without:
                 continue
-            if fault.name == "crash":
+            if fault.name in ("crash", "crash_loop"):
                 self.crashes.append(_crash(index, fault))
+            if fault.name in BREAKDOWNS:
+                self.breakdowns.append(Breakdown(index, fault.name, fault.args))
             elif fault.name == "capacity":
                 self._limited.setdefault(fault.target, []).append(fault.args)
-            else:
+            elif fault.name != "crash":
                 of = self._of_deeds if fault.name in _AT_DEEDS else self._of
                 for target in (fault.target, *fault.others):
                     of.setdefault(target, []).append((index, fault))
+
+    @property
+    def strikes_timers(self) -> bool:
+        """Whether a fault is aimed at timers."""
+        return any(fault.name.startswith("timer_") for _, fault in self._of.get("orchestrator", ()))
+
+    def clock_windows(self) -> list[tuple[int, int | None, int]]:
+        """When the orchestrator's clock goes ahead: from, until (None: for ever), and by how much, µs."""
+        found: list[tuple[int, int | None, int]] = []
+        for _, fault in self._of.get("orchestrator", ()):
+            if fault.name in ("jump", "skew"):
+                at_us, lasting_us = fault.args.get("at", 0), fault.args.get("lasting")
+                found.append((at_us, None if lasting_us is None else at_us + lasting_us, fault.args["by"]))
+        return found
+
+    def store_is_busy(self, key: int, tries: int, now_us: int) -> bool:
+        """Whether the store is too busy now for a commit (`key`) that was tried so many times."""
+        for index, fault in self._of.get("orchestrator", ()):
+            if fault.name == "store_busy" and self._strikes(index, fault.args, key, tries, now_us):
+                return True
+        return False
+
+    def parted(self, target: str, now_us: int) -> bool:
+        """Whether nothing goes through between the orchestrator and a target."""
+        return any(
+            fault.name == "partition" and _in_window(fault.args, now_us) for _, fault in self._of.get(target, ())
+        )
 
     @property
     def targets(self) -> frozenset[str]:
@@ -152,18 +144,25 @@ class Faults:
                     strike.throttled = True
                     strike.retry_after_us = max(strike.retry_after_us, rest_us)
                 continue
-            if not _in_window(args, now_us):
-                if fault.name in _OUTAGES:
-                    strike = _out_soon(strike, args, now_us)
+            if fault.name in _OUTAGES and not _in_window(args, now_us):
+                strike = _out_soon(strike, args, now_us)
                 continue
-            if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
-                continue
-            if "rate" in args and uniform(key, attempt, FAULT + index) >= args["rate"]:
+            effect = EFFECTS.get(fault.name)
+            if effect is None or not self._strikes(index, args, key, attempt, now_us):
                 continue
             if strike is None:
                 strike = Strike()
-            _EFFECTS[fault.name](strike, args)
+            effect(strike, fault.args)
+        if strike is not None and strike.shuffle_us:
+            strike.delay_us += int(strike.shuffle_us * uniform(key, attempt, FAULT + 0x3FF))
         return strike
+
+    def _strikes(self, index: int, args: dict[str, Any], key: int, attempt: int, now_us: int) -> bool:
+        if not _in_window(args, now_us):
+            return False
+        if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
+            return False
+        return "rate" not in args or uniform(key, attempt, FAULT + index) < args["rate"]
 
     @property
     def limits_capacity(self) -> bool:
@@ -284,86 +283,13 @@ def _windows(name: str, target: str, args: dict[str, Any], end_us: int) -> list[
     return marks
 
 
-def _fail(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.fail = "injected failure"
-
-
-def _garbage(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.garbage = True
-
-
-def _slow(strike: Strike, args: dict[str, Any]) -> None:
-    strike.factor *= args.get("factor", 1.0)
-    strike.by_us += args.get("by", 0)
-
-
-def _throttle(strike: Strike, args: dict[str, Any]) -> None:
-    strike.throttled = True
-    strike.retry_after_us = max(strike.retry_after_us, args.get("retry_after", 0))
-
-
-def _lose(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.lost = True
-
-
-def _lose_ack(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.ack_lost = True
-
-
-def _duplicate(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.duplicated = True
-
-
-def _delay(strike: Strike, args: dict[str, Any]) -> None:
-    strike.delay_us += args["by"]
-
-
-def _hang(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.hung = True
-
-
-def _zombie(strike: Strike, args: dict[str, Any]) -> None:
-    strike.zombie_us = max(strike.zombie_us, args.get("by", PAUSE_US))
-
-
-def _outage(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.out = True
-
-
-def _server_error(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.server_error = True
-
-
 COUNTED: Final = frozenset({"capacity", "quota"})
 """Faults that rest on what else is under way, or came before: `Faults` keeps count of that itself."""
 _OUTAGES: Final = frozenset({"outage", "correlated_outage"})
 
 
-def _crash_before_effect(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.dies_before = True
-
-
-def _crash_after_effect(strike: Strike, _args: dict[str, Any]) -> None:
-    strike.dies_after = True
-
-
 _AT_DEEDS: Final = frozenset({"crash_before_effect", "crash_after_effect"})
 """Faults that strike when an agent does an effect, not when its attempt begins."""
 
-_EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
-    "fail": _fail,
-    "garbage": _garbage,
-    "slow": _slow,
-    "throttle": _throttle,
-    "lose": _lose,
-    "lose_ack": _lose_ack,
-    "duplicate": _duplicate,
-    "delay": _delay,
-    "hang": _hang,
-    "zombie": _zombie,
-    "outage": _outage,
-    "correlated_outage": _outage,
-    "server_error": _server_error,
-    "crash_before_effect": _crash_before_effect,
-    "crash_after_effect": _crash_after_effect,
-}
+BUILT: Final = frozenset({*EFFECTS, *BREAKDOWNS, *COUNTED, "crash", "jump", "skew", "store_busy"})
+"""Every fault that is carried out here, or by `crashes`, `breakdowns`, `timing` and `writing`."""

@@ -33,6 +33,7 @@ class SimulatedJournal:
         ended: Rows of runs whose client was not told yet.
         mail: Answers that no record has consumed, by number: (run, place, attempt, value, who).
         signals: Signals that no record has consumed, by number.
+        commits: How many batches have become durable.
         signalled: Places of live runs whose signal has been put in.
     """
 
@@ -48,6 +49,7 @@ class SimulatedJournal:
         self.mail: dict[int, tuple[str, int, int, Any, str]] = {}
         self.signals: dict[int, Arrival] = {}
         self.signalled: set[tuple[str, int]] = set()
+        self.commits = 0
         self._numbers = 0
         self._prune_at = _REUSE_LEAST
 
@@ -58,6 +60,7 @@ class SimulatedJournal:
 
     def commit(self, batch: Batch) -> None:
         """All of the batch becomes durable."""
+        self.commits += 1
         if self.keep_records:
             records = self.records
             for record in batch.records:

@@ -48,17 +48,19 @@ class People:
         strike = clock.faults.strike(command.agent, key, command.attempt, clock.now)
         player = clock.cast.players[command.agent]
         sampled = player.attempt(command.contract, command.inputs, key, command.attempt, command.menu)
-        if sampled.never:
+        if sampled.never or (strike is not None and strike.never):
             self._asked[question] = None
             return
-        latency_us, output = sampled.latency_us, sampled.output
+        latency_us, output, again, doubt = sampled.latency_us, sampled.output, None, command.doubt
         if strike is not None:
             latency_us = strike.slowed(latency_us)
-            if strike.garbage or strike.fail is not None:
-                output = clock.cast.broken(command.agent, command.contract, command.inputs, key, command.attempt)
-        broken = strike is not None and (strike.garbage or strike.fail is not None)
-        doubt = "" if broken else command.doubt
-        due = (question, output, command.agent, doubt)
+            what = (command.agent, command.contract, command.inputs, key, command.attempt)
+            kind = strike.broken or ("garbage" if strike.fail is not None else None)
+            if kind is not None:
+                output, doubt = clock.cast.broken(*what, kind), ""
+            if strike.again is not None and not doubt:
+                again = (output if strike.again == "same" else clock.cast.broken(*what, strike.again),)
+        due = (question, output, command.agent, doubt, again)
         self._asked[question] = clock.at(clock.now + latency_us, self._answered, due)
 
     def withdraw(self, run: str, command: StopTask) -> None:
@@ -66,7 +68,7 @@ class People:
         self._asked.pop((run, command.place, command.attempt), None)
 
     def _answered(self, event: Any) -> None:
-        question, value, who, doubt = event.value
+        question, value, who, doubt, again = event.value
         if self._asked.get(question) is not event:
             return
         del self._asked[question]
@@ -78,10 +80,12 @@ class People:
         if doubt:  # whether an effect was done is not made up: they look
             known, receipt = self._clock.world.find(doubt)
             value = {"done": known, "result": receipt}
-        number = self._clock.journal.next_mail()
-        self._clock.journal.mail[number] = (run, place, attempt, value, who)
-        if self._clock.engine is not None:
-            self._hand_over(self._clock.engine, number)
+        # Who answers again, or otherwise, does so at once: the mailbox holds both, and the first one counts.
+        for said in (value, *(again or ())):
+            number = self._clock.journal.next_mail()
+            self._clock.journal.mail[number] = (run, place, attempt, said, who)
+            if self._clock.engine is not None:
+                self._hand_over(self._clock.engine, number)
 
     def deliver(self, engine: Engine) -> None:
         """After a crash: hand over whatever lies in the mailbox."""

@@ -21,6 +21,7 @@ from orchspec.runtime.made import InputMaker
 from orchspec.runtime.tables import TableError, locate, read_times
 from orchspec.simulator.arrivals import ClosedUsers, arrivals
 from orchspec.simulator.bars import bars_of
+from orchspec.simulator.breakdowns import BREAKDOWNS
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.faults import Faults
@@ -43,7 +44,13 @@ OVERTIME: Final = 30
 """A replication is given up this many windows and a week after its window: what has not ended then is infinite."""
 HOUR_US: Final = 3600 * SECOND
 WEEK_US: Final = 7 * 24 * HOUR_US
-_ORCHESTRATOR: Final = frozenset({"crash"})
+_FALLS: Final = frozenset({"crash", *BREAKDOWNS})
+"""Faults after which the orchestrator goes on from its journals."""
+_DISTURBING: Final = _FALLS | {
+    *("jump", "skew", "timer_early", "timer_late", "timer_twice", "store_busy"),
+    *("lose", "lose_ack", "duplicate", "reorder", "delay", "partition"),
+}
+"""Faults that an undisturbed twin does without: of the orchestrator, of its store, of messages and of time."""
 _COMES_AND_GOES: Final = frozenset({"at", "lasting", "every", "first", "nth"})
 _CLOCK, _USERS = 1, 2
 """Sources of draws: 0 is the load, 1 what belongs to no run, from 2 on the users of a closed load."""
@@ -101,13 +108,13 @@ class Stage:
         make = self._isolated if self.isolated else self._loaded
         disturbed = make(index, frozenset(), watch=WATCHED if index == 0 else 0)
         twin = disturbed
-        if any(fault.name in _ORCHESTRATOR for fault in faults):
-            twin = make(index, _ORCHESTRATOR, watch=0)
+        if any(fault.name in _FALLS for fault in faults):
+            twin = make(index, _DISTURBING, watch=0)
             _compare(disturbed, twin)
         calm = twin
         if self.scenario.warmup == "auto" and not self.isolated:
             names = frozenset(fault.name for fault in faults)
-            if any(_COMES_AND_GOES & fault.args.keys() for fault in faults if fault.name not in _ORCHESTRATOR):
+            if any(_COMES_AND_GOES & fault.args.keys() for fault in faults if fault.name not in _FALLS):
                 calm = make(index, names, watch=0)
         return Twinned(disturbed, twin, calm)
 

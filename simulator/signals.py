@@ -46,11 +46,26 @@ class Signals:
         assert visit.kernel is not None
         key = visit.kernel.draw_key(command.place)
         sent = clock.cast.players[command.signal].signal(command.inputs, key)
-        if sent is None:
+        strike = clock.faults.strike(command.signal, key, 1, clock.now)
+        if sent is None or (strike is not None and strike.never):
             self._coming[wait] = None
             return
         latency_us, value = sent
+        if strike is not None:
+            latency_us = strike.slowed(latency_us)
+            what = (command.signal, command.signal, command.inputs, key, 1)
+            if strike.broken is not None:
+                value = clock.cast.broken(*what, strike.broken)
+            if strike.again is not None:
+                other = value if strike.again == "same" else clock.cast.broken(*what, strike.again)
+                clock.at(clock.now + latency_us, self._again, (wait, command.signal, command.key, other))
         self._coming[wait] = clock.at(clock.now + latency_us, self._came, (wait, command.signal, command.key, value))
+
+    def _again(self, event: Any) -> None:
+        """It is sent once more: kept for whoever waits for its like."""
+        wait, signal, key, value = event.value
+        if wait[0] in self._clock.visits:
+            self._put_in(signal, key, value)
 
     def withdraw(self, run: str, command: WithdrawSignal) -> None:
         """Nobody waits for it any more."""
@@ -64,13 +79,17 @@ class Signals:
         clock = self._clock
         if wait[0] not in clock.visits:
             return
-        arrival = Arrival(clock.journal.next_mail(), signal, key, value, clock.now)
-        clock.journal.signals[arrival.number] = arrival
         clock.journal.signalled.add(wait)
+        self._put_in(signal, key, value)
+
+    def _put_in(self, signal: str, key: str, value: Any) -> None:
+        clock = self._clock
+        arrival = Arrival(clock.journal.next_mail(), signal, key, value, clock.told)
+        clock.journal.signals[arrival.number] = arrival
         if clock.engine is not None:
-            clock.engine.signal(arrival, clock.now)
+            clock.engine.signal(arrival, clock.told)
 
     def deliver(self, engine: Engine) -> None:
         """After a crash: hand over whatever lies in the mailbox."""
         for arrival in self._clock.journal.signals.values():
-            engine.signal(arrival, self._clock.now)
+            engine.signal(arrival, self._clock.told)

@@ -154,7 +154,17 @@ class Targets:
             clock.reached("after_effect")
             if back_us is None:
                 return
+            if clock.faults.parted(command.effect, clock.now + back_us):
+                self._loses_reply(run, command, back_us)
+                return
             clock.at(clock.now + back_us, self._confirmed, (epoch, run, command, receipt))
+
+    def _loses_reply(self, run: str, command: TryEffect, back_us: int) -> None:
+        """It was awaited, and will not come."""
+        if command.deadline_us is None:
+            self._clock.at(self._clock.now + back_us, self._broken, (self._clock.epoch, run, command))
+        else:
+            self._left(run)
 
     def _confirmed(self, event: Any) -> None:
         epoch, run, command, receipt = event.value
@@ -162,12 +172,15 @@ class Targets:
             now = self._clock.now
             self._reply(run, EffectConfirmed(now, command.place, command.attempt, command.dispatch, receipt))
 
-    def _reply(self, run: str, event: Any) -> None:
+    def _left(self, run: str) -> None:
         left = self.open[run] - 1
         if left:
             self.open[run] = left
         else:
             del self.open[run]
+
+    def _reply(self, run: str, event: Any) -> None:
+        self._left(run)
         engine = self._clock.engine
         assert engine is not None
         engine.post(run, event)

@@ -11,6 +11,7 @@ from orchspec.compiler.bounds.metrics import (
     COST,
     DEAREST_COST,
     DEAREST_TOKENS,
+    HEDGES,
     LATENCY,
     RETRIES,
     SIZE,
@@ -147,19 +148,22 @@ def task_bound(plan: Plan, place: Place, candidate: Candidate, budget: Budget | 
     """
     policy = candidate.policy
     attempts = max(1, policy.attempts)
+    doubled = 2 if policy.hedge is not None and within_us is None else 1
+    sent = doubled * attempts  # each attempt may have a hedge
     who = f"{place.name} by {candidate.agent}"
     cost, unpriced = _cost(plan, candidate, budget)
     tokens, uncapped = _tokens(plan, candidate, budget)
     least_cost, least_tokens = _cheapest(plan, candidate)
     found = [NOTHING] * SIZE
-    found[COST] = _range(least_cost, product(cost, attempts), place, who, unpriced)
-    found[TOKENS] = _range(least_tokens, product(tokens, attempts), place, who, uncapped)
-    found[TASKS] = Range(1, 1)
+    found[COST] = _range(least_cost, product(cost, sent), place, who, unpriced)
+    found[TOKENS] = _range(least_tokens, product(tokens, sent), place, who, uncapped)
+    found[TASKS] = Range(1, 1 if doubled == 1 else 1 + attempts)
     found[RETRIES] = Range(0, attempts - 1, Term(place.node, who, attempts - 1))
-    found[ATTEMPTS] = Range(1, attempts, Term(place.node, who, attempts))
+    found[ATTEMPTS] = Range(1, sent, Term(place.node, who, sent))
     found[LATENCY] = _latency(plan, place, candidate, within_us, who)
-    found[WIDTH] = Range(1, 1, Term(place.node, who, 1))
-    found[AMPLIFICATION] = Range(1, attempts, Term(place.node, who, attempts))
+    found[WIDTH] = Range(1, doubled, Term(place.node, who, doubled))
+    found[AMPLIFICATION] = Range(1, sent, Term(place.node, who, sent))
+    found[HEDGES] = Range(0, doubled - 1)
     found[DEAREST_COST] = Range(0, cost)
     found[DEAREST_TOKENS] = Range(0, tokens)
     return found
@@ -177,6 +181,8 @@ def _latency(plan: Plan, place: Place, candidate: Candidate, within_us: int | No
     profile = plan.profiles.get(candidate.agent)
     best = lowest(profile.latency) if profile is not None else 0
     worst = sends_us(policy, attempts)
+    if policy.hedge is not None:
+        worst += policy.timeout_us or 0  # a hedge begins before the last attempt is over, and is waited for
     why = f"`{candidate.agent}` has no timeout here" if worst == INF else ""
     if within_us is not None and within_us < worst:
         worst, why = within_us, ""

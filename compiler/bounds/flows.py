@@ -20,7 +20,7 @@ from orchspec.compiler.bounds.metrics import (
 )
 from orchspec.compiler.bounds.ranges import Number, Range, product, summed
 from orchspec.compiler.bounds.shapes import declared
-from orchspec.compiler.bounds.walk import Limit, Walk
+from orchspec.compiler.bounds.walk import Limit, Stack, Walk
 from orchspec.compiler.plan import Flow, Plan
 
 __all__ = ["FlowBounds", "bounds_of"]
@@ -39,6 +39,7 @@ class FlowBounds:
         payloads: how many values from outside a journal may hold, each of up to 16 MiB, which `journal_bytes` counts.
         structure: bytes of the journal apart from these.
         limits: its budgets and those in it, each with what its place takes without it.
+        stacks: retries around retries in it that no budget of retries limits.
     """
 
     flow: str
@@ -46,6 +47,7 @@ class FlowBounds:
     payloads: Range
     structure: Range
     limits: Sequence[Limit]
+    stacks: Sequence[Stack]
 
     def __getitem__(self, name: str) -> Range:
         return self.ranges[name]
@@ -62,7 +64,8 @@ def bounds_of(plan: Plan) -> dict[str, FlowBounds]:
     limits: dict[str, list[Limit]] = {name: [] for name in plan.flows}
     for limit in walk.limits:
         limits[limit.flow].append(limit)
-    return {name: _shown(name, walk.flows[name], limits[name]) for name in plan.flows}
+    stacks = {name: [stack for stack in walk.stacks if stack.flow == name] for name in plan.flows}
+    return {name: _shown(name, walk.flows[name], limits[name], stacks[name]) for name in plan.flows}
 
 
 def _flow(walk: Walk, flow: Flow) -> None:
@@ -75,7 +78,7 @@ def _flow(walk: Walk, flow: Flow) -> None:
     walk.flows[flow.name] = found
 
 
-def _shown(name: str, bound: Bound, limits: Sequence[Limit]) -> FlowBounds:
+def _shown(name: str, bound: Bound, limits: Sequence[Limit], stacks: Sequence[Stack]) -> FlowBounds:
     started = statements.own(-1, f"`{name}`", len(name), START)
     whole = list(all_of([bound, started]))
     # What fails is undone before anybody goes on, whatever the time budgets say; each effect once at most. And a run
@@ -85,7 +88,7 @@ def _shown(name: str, bound: Bound, limits: Sequence[Limit]) -> FlowBounds:
     whole[LATENCY] = Range(bound[LATENCY].best, latency.worst + grace, latency.term)
     size, payloads = whole[BYTES], whole[PAYLOADS]
     whole[BYTES] = Range(size.best, size.worst + product(payloads.worst, PAYLOAD_BYTES_MAX), payloads.term)
-    return FlowBounds(name, {metric.name: whole[metric.index] for metric in METRICS}, payloads, size, limits)
+    return FlowBounds(name, {metric.name: whole[metric.index] for metric in METRICS}, payloads, size, limits, stacks)
 
 
 def _called_first(plan: Plan) -> list[str]:

@@ -22,6 +22,7 @@ __all__ = [
     "DEPTH",
     "EMPTY",
     "GREATEST",
+    "HEDGES",
     "LATENCY",
     "LOOKING",
     "MENTIONS",
@@ -78,11 +79,13 @@ MENTIONS: Final = 16
 """How often the path of a place is spelled in the records."""
 LOOKING: Final = 17
 """Pico-dollars of evals, which are on nobody's budget."""
-SIZE: Final = 18
+HEDGES: Final = 18
+"""Whether attempts are doubled: 0 or 1."""
+SIZE: Final = 19
 
 SUMMED: Final = (COST, TOKENS, TASKS, RETRIES, ATTEMPTS, UNDOING, RECORDS, BYTES, PAYLOADS, MENTIONS, LOOKING)
 """Metrics that add up, whatever the order."""
-GREATEST: Final = (DEPTH, AMPLIFICATION, SETTLING, DEAREST_COST, DEAREST_TOKENS)
+GREATEST: Final = (DEPTH, AMPLIFICATION, SETTLING, DEAREST_COST, DEAREST_TOKENS, HEDGES)
 """Metrics of which the greatest counts."""
 
 Bound: TypeAlias = Sequence[Range]

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.compiler.bounds.attempts import Place, task_bound
 from orchspec.compiler.bounds.journal import Writing, writing
 from orchspec.compiler.bounds.metrics import (
+    BYTES,
     EMPTY,
     LATENCY,
+    MENTIONS,
+    PAYLOADS,
+    RECORDS,
+    SETTLING,
     SIZE,
+    UNDOING,
     Bound,
     all_of,
     one_of,
     optional,
     turns,
 )
-from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range
+from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, summed
 from orchspec.compiler.bounds.shapes import ANY, Shape, item_of, of_type, satisfying
 from orchspec.compiler.bounds.values import Known, shape_of
 from orchspec.compiler.bounds.walk import Walk, bounded
@@ -101,19 +107,31 @@ def task_of(
     for candidate in candidates:
         found = list(task_bound(walk.plan, place, candidate, budget, within_us))
         attempts = max(1, candidate.policy.attempts)
-        # Of an attempt: enrolled, ended, its timer, a rest; once stopped: its grace, costs, stop and a late outcome.
-        wrote = Writing(
-            2,
-            8 * attempts + 2,
-            commands=12 * attempts + 8,
-            messages=3 * attempts + 1,
-            payloads=2 * attempts + 1,
-            given=1,
-        )
-        writing(found, wrote, place.node, place.name, path + names)
-        each.append(found)
+        if candidate.policy.hedge is not None and within_us is None:
+            attempts *= 3  # a hedge writes as much, and its timer and its end something more
+        writing(found, wrote_of(walk.plan, candidate.agent, attempts), place.node, place.name, path + names)
+        each.append(_acting(walk.plan, found, candidate.agent, place))
     bound = one_of(each)
     return optional(bound) if again else bound
+
+
+def _acting(plan: Plan, found: list[Range], name: str, place: Place) -> list[Range]:
+    """With the effects that an agent applies on its way: which ones is declared, how often is not."""
+    agent = plan.agents.get(name)
+    effects = [plan.effects[effect] for effect in agent.effects if effect in plan.effects] if agent is not None else []
+    if not effects:
+        return found
+    why = f"nothing bounds how often `{name}` applies its effects"
+    what = f"the effects of {place.name} by {name}"
+    for index in (RECORDS, BYTES, PAYLOADS, MENTIONS):
+        found[index] = Range(found[index].best, INF, Term(place.node, what, INF, why))
+    if any(effect.undo is not None for effect in effects):
+        found[UNDOING] = Range(0, INF, Term(place.node, f"undoing {what}", INF, why))
+    once: Number = max(INF if effect.policy.timeout_us is None else effect.policy.timeout_us for effect in effects)
+    lacking = f"an effect of `{name}` has no timeout" if once == INF else ""
+    found[SETTLING] = Range(0, once, Term(place.node, what, once, lacking))
+    found[LATENCY] = summed([found[LATENCY], Range(0, once, Term(place.node, what, once, lacking))])
+    return found
 
 
 def wrote_of(plan: Plan, agent: str, attempts: int) -> Writing:
@@ -224,10 +242,14 @@ def _task(walk: Walk, statement: TaskStep, known: Known, path: int) -> tuple[Bou
         bound = task_of(walk, place, candidates, budget, path, again=again)
         bound = spread(chained(walk, bound, links, place, path), items, statement.need, links, place)
         gives = listed(items.most, gives)
+        if statement.slot in known.early:
+            bound = optional(bound)
     elif statement.pattern in ("one", "any"):
         bound = chained(walk, task_of(walk, place, candidates, budget, path, again=again), links, place, path)
     else:
         bound, gives = _fan_out(walk, statement, place, gives, path)
+        if statement.slot in known.early:
+            bound = optional(bound)
     bound = walk.capped(bound, budget, statement.node, place.name)
     return needed(bound, statement.only_if), gives
 

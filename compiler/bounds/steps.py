@@ -23,7 +23,7 @@ from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, s
 from orchspec.compiler.bounds.shapes import ANY, Shape, of_type
 from orchspec.compiler.bounds.statements import INDEX_DIGITS, gives_up, items_of, listed, needed, own, spread
 from orchspec.compiler.bounds.values import Known
-from orchspec.compiler.bounds.walk import Walk, bounded, inside
+from orchspec.compiler.bounds.walk import Stack, Walk, bounded, inside
 from orchspec.compiler.plan import (
     EffectStep,
     FlowStep,
@@ -129,9 +129,18 @@ def retried(walk: Walk, bound: Bound, policy: Policy, place: Place, path: int) -
     """A region that is tried again as a whole: each attempt undoes what the one before it did, and begins anew."""
     attempts = max(1, policy.attempts)
     once = walk.timed(bound, policy.timeout_us)
+    inner = once[AMPLIFICATION].worst
+    if attempts > 1 and inner > 1:
+        walk.stacks.append(Stack(walk.flow, place.node, place.name, attempts, inner))
     rests = rests_us(policy.backoff, attempts)
     latency = Range(0, rests, Term(place.node, f"the rests of {place.name}", rests)) if rests else NOTHING
-    timers = own(place.node, place.name, path, Writing(0, 2 * attempts + 1, commands=4 * attempts + 2), latency)
+    timers = own(
+        place.node,
+        place.name,
+        path,
+        Writing(0, 3 * attempts + 2, commands=6 * attempts + 2, messages=attempts),
+        latency,
+    )
     if attempts == 1:
         return all_of([once, timers])
     found = list(turns(once, 1, attempts, label=f"{attempts} attempts of {place.name}"))

@@ -21,12 +21,16 @@ _DEPTH_MAX: Final = 60
 
 @dataclass(slots=True)
 class Known:
-    """What is known of the slots of a frame, and of the frame around it; `items` of how many a fan-out was asked."""
+    """What is known of the slots of a frame, and of the frame around it.
+
+    `items` are those of fan-outs, `early` the slots of fan-outs that are stopped once it is certain who wins.
+    """
 
     plan: Plan
     slots: list[Shape]
     around: Known | None = None
     items: dict[int, Shape] = field(default_factory=dict)
+    early: set[int] = field(default_factory=set)
 
     def up(self, levels: int) -> Known | None:
         """The frame so many levels further out."""

@@ -20,6 +20,7 @@ from orchspec.compiler.bounds.metrics import (
     DEPTH,
     EMPTY,
     GREATEST,
+    HEDGES,
     LATENCY,
     MENTIONS,
     RETRIES,
@@ -37,7 +38,7 @@ from orchspec.compiler.bounds.shapes import ANY, Shape
 from orchspec.compiler.bounds.values import Known, shape_of
 from orchspec.compiler.plan import Block, Budget, Plan, PlanError
 
-__all__ = ["BOUNDED", "Limit", "Walk", "bounded"]
+__all__ = ["BOUNDED", "Limit", "Stack", "Walk", "bounded"]
 
 Handler: TypeAlias = "Callable[[Walk, Any, Known, int], tuple[Bound, Shape]]"
 
@@ -77,6 +78,17 @@ class Limit:
     needed: Range
 
 
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Retries around retries: a place that is tried `outer` times, with attempts in it of `inner` times each."""
+
+    flow: str
+    node: int
+    place: str
+    outer: int
+    inner: Number
+
+
 @dataclass(slots=True)
 class Walk:
     """One pass over a plan; `flows` are the bounds found so far, `results` what is known of what they return."""
@@ -84,6 +96,7 @@ class Walk:
     plan: Plan
     flows: dict[str, Bound] = field(default_factory=dict)
     limits: list[Limit] = field(default_factory=list)
+    stacks: list[Stack] = field(default_factory=list)
     flow: str = ""
 
     def block(self, block: Block, known: Known, path: int) -> tuple[Bound, Shape]:
@@ -92,6 +105,11 @@ class Walk:
         given: Shape = ANY
         count = len(statements)
         bounds: list[Bound] = [EMPTY] * count
+        known.early = {
+            statement.source_slot
+            for statement in statements
+            if statement.kind == "arbitrate" and statement.early and statement.source_slot is not None
+        }
         for index in _order(statements):
             statement = statements[index]
             handler = BOUNDED.get(statement.kind)
@@ -135,7 +153,9 @@ class Walk:
         if budget.attempts is not None:
             bound = limited(bound, [(TASKS, budget.attempts)])
         if budget.retries is not None:
-            caps = [(ATTEMPTS, bound[TASKS].worst + budget.retries), (AMPLIFICATION, 1 + budget.retries)]
+            self.stacks = [each for each in self.stacks if each.flow != self.flow or node not in (None, each.node)]
+            again = product(1 + budget.retries, 1 + bound[HEDGES].worst)  # a hedge is no retry
+            caps = [(ATTEMPTS, bound[TASKS].worst + budget.retries), (AMPLIFICATION, again)]
             bound = limited(bound, caps)
         attempts = bound[ATTEMPTS].worst
         caps = [

@@ -13,6 +13,7 @@ from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
 from orchspec.compiler.checks.effects import deeds_of_agents, keys_in_loops, nothing_to_revert, raced_deeds
+from orchspec.compiler.checks.habits import one_answer_of_many, twin_agents, unpriced_models
 from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
 from orchspec.compiler.checks.sections import sections
@@ -45,5 +46,13 @@ CHECKS: Sequence[Callable[[Context], None]] = (
 )
 """The checks, in the order in which they run."""
 
-LINTS: Sequence[Callable[[Context], None]] = (unused_declarations, unused_names, missing_timeouts, missing_deadlines)
+LINTS: Sequence[Callable[[Context], None]] = (
+    unused_declarations,
+    unused_names,
+    missing_timeouts,
+    missing_deadlines,
+    one_answer_of_many,
+    twin_agents,
+    unpriced_models,
+)
 """What warns and advises; run only on specs without an error, where what is missing is really missing."""

@@ -8,6 +8,7 @@ from orchspec.compiler.bounds import INF, Limit, bounds_of
 from orchspec.compiler.bounds.document import limit_in_words, term_in_words
 from orchspec.compiler.checks.bounds import limit_span
 from orchspec.compiler.codes import budgets as codes
+from orchspec.compiler.codes import habits
 from orchspec.compiler.context import Context
 from orchspec.compiler.lowering.nodes import number_nodes
 from orchspec.compiler.plan import Plan
@@ -21,7 +22,17 @@ _UNITS = {"cost": "usd", "time": "s"}
 
 def budgets_and_bounds(context: Context, plan: Plan) -> None:
     """Reports the budgets of a plan that no run can keep, and warns of those that a bad run breaks."""
-    told = [limit for flow in bounds_of(plan).values() for limit in flow.limits]
+    found = bounds_of(plan).values()
+    told = [limit for flow in found for limit in flow.limits]
+    stacks = [stack for flow in found for stack in flow.stacks]
+    outer = {(limit.flow, limit.name): limit for limit in told if limit.node is None}
+    idle = [
+        (limit, around)
+        for limit in told
+        if limit.node is not None
+        and (around := outer.get((limit.flow, limit.name))) is not None
+        and limit.value >= around.value
+    ]
     short = [limit for limit in told if limit.needed.best > limit.value]
     tight: dict[tuple[str, int | None], list[Limit]] = {}
     longer = {item.args["place"] for item in context.report.diagnostics if item.code is codes.TIMEOUT_TOO_LONG}
@@ -29,7 +40,7 @@ def budgets_and_bounds(context: Context, plan: Plan) -> None:
         # A timeout that is longer than the time around it was told of already.
         if _may_be_reached(limit) and not (limit.name == "time" and limit.place in longer):
             tight.setdefault((limit.flow, limit.node), []).append(limit)
-    if not short and not tight:
+    if not (short or tight or stacks or idle):
         return
     nodes = {number: node for node, number in number_nodes(context.checked).ids.items()}
     for limit in short:
@@ -42,6 +53,27 @@ def budgets_and_bounds(context: Context, plan: Plan) -> None:
         )
     for limits in tight.values():
         _warn(context, limits, nodes)
+    for stack in stacks:
+        node = nodes[stack.node]
+        at = getattr(node, "name", None) or node
+        context.report.add(habits.STACKED_RETRIES, at, place=stack.place, outer=stack.outer, inner=int(stack.inner))
+    for limit, around in idle:
+        _idle(context, limit, around, nodes)
+
+
+def _idle(context: Context, limit: Limit, around: Limit, nodes: Mapping[int, Node]) -> None:
+    """A limit within one of its flow that is no larger."""
+    span = limit_span(_holder(context, limit, nodes), limit.name)
+    outer = limit_span(_holder(context, around, nodes), limit.name)
+    context.report.add(
+        habits.NEVER_REACHED,
+        span,
+        limit=span.text,
+        place=limit.place,
+        flow=around.place,
+        outer=limit_in_words(around, around.value),
+        labels=[Label(outer, "the budget around it")],
+    )
 
 
 def _may_be_reached(limit: Limit) -> bool:

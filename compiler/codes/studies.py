@@ -245,7 +245,7 @@ FAULT_NOT_BUILT = define(
     "the fault `{name}` is not built yet",
     explanation="The language has this fault, but this version of Orch cannot carry it out. It is refused rather "
     "than left out in silence.",
-    bad=_test("fault skew(ann)\n  expect status == completed"),
+    bad=_test("fault upgrade(ann)\n  expect status == completed"),
     good=_test("fault fail(ann, first: 1)\n  expect status == failed"),
 )
 GUESSED_RESERVATION = define(

@@ -12,7 +12,7 @@ from typing import Literal
 
 __all__ = ["CRASH_POINTS", "FAULTS", "ArgumentKind", "FaultKind", "TargetKind"]
 
-TargetKind = Literal["agent", "human", "dispatcher", "tool", "effect", "orchestrator"]
+TargetKind = Literal["agent", "human", "dispatcher", "tool", "effect", "signal", "orchestrator"]
 
 ArgumentKind = Literal["duration", "time", "share", "count", "number", "point"]
 """What an argument takes: `duration` is longer than 0, `time` since the start may be 0, `share` lies in 0..1, `count`
@@ -43,6 +43,14 @@ _PROVIDED: frozenset[TargetKind] = frozenset({"agent", "dispatcher", "tool", "ef
 _WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
 
 
+_MODELS: frozenset[TargetKind] = frozenset({"agent", "dispatcher"})
+_OUTSIDE: frozenset[TargetKind] = frozenset({"human", "signal"})
+_ORCHESTRATOR: frozenset[TargetKind] = frozenset({"orchestrator"})
+_BY: Mapping[str, ArgumentKind] = {**_WHEN, "by": "duration"}
+_LASTING: Mapping[str, ArgumentKind] = {"at": "time", "every": "duration", "lasting": "duration"}
+_ONCE = ("at", "every", "rate", "first", "nth")
+
+
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """What may be said of one fault.
@@ -62,84 +70,80 @@ class FaultKind:
     deeds: bool = False
 
 
+def _built(
+    name: str,
+    group: str,
+    targets: frozenset[TargetKind],
+    arguments: Mapping[str, ArgumentKind] = _WHEN,
+    *needs: tuple[str, ...],
+    deeds: bool = False,
+    several: bool = False,
+) -> FaultKind:
+    return FaultKind(name, group, True, targets, arguments, needs, several, deeds)
+
+
 _BUILT = (
-    FaultKind(
+    _built(
         "crash",
         "orchestrator",
-        built=True,
-        targets=frozenset({"orchestrator"}),
-        arguments={
-            "at": "time",
-            "every": "duration",
-            "first": "count",
-            "nth": "count",
-            "down": "duration",
-            "point": "point",
-        },
-        needs=(("at", "every", "first", "nth"),),
+        _ORCHESTRATOR,
+        {"at": "time", "every": "duration", "first": "count", "nth": "count", "down": "duration", "point": "point"},
+        ("at", "every", "first", "nth"),
     ),
-    FaultKind("fail", "agent", built=True, targets=_WORKERS | {"tool", "effect"}, arguments=_WHEN),
-    FaultKind("garbage", "output", built=True, targets=_WORKERS, arguments=_WHEN),
-    FaultKind(
+    _built("crash_loop", "orchestrator", _ORCHESTRATOR, {**_LASTING, "down": "duration"}, ("lasting",)),
+    _built("stale_lease", "orchestrator", _ORCHESTRATOR, _WHEN, _ONCE),
+    _built("fail", "agent", _WORKERS | {"tool", "effect"}),
+    _built("garbage", "output", _WORKERS),
+    _built("truncated", "output", _WORKERS),
+    _built("empty", "output", _WORKERS),
+    _built("oversize", "output", _WORKERS),
+    _built("wrong", "output", _WORKERS),
+    _built("conflicting", "output", _WORKERS),
+    _built("inconsistent", "output", _MODELS),
+    _built(
         "slow",
         "agent",
-        built=True,
-        targets=_WORKERS | {"tool", "effect"},
-        arguments={**_WHEN, "factor": "number", "by": "duration"},
-        needs=(("factor", "by"),),
+        _WORKERS | {"tool", "effect"},
+        {**_WHEN, "factor": "number", "by": "duration"},
+        ("factor", "by"),
     ),
-    FaultKind("hang", "agent", built=True, targets=_PROVIDED, arguments=_WHEN),
-    FaultKind(
-        "zombie",
-        "agent",
-        built=True,
-        targets=frozenset({"agent", "dispatcher"}),
-        arguments={**_WHEN, "by": "duration"},
-    ),
-    FaultKind(
-        "capacity",
-        "agent",
-        built=True,
-        targets=frozenset({"agent", "dispatcher"}),
-        arguments={**_DATED, "to": "count"},
-        needs=(("to",),),
-    ),
-    FaultKind("outage", "agent", built=True, targets=_PROVIDED, arguments=_WHEN),
-    FaultKind("server_error", "provider", built=True, targets=_PROVIDED, arguments=_WHEN),
-    FaultKind(
-        "quota",
-        "provider",
-        built=True,
-        targets=_PROVIDED,
-        arguments={**_DATED, "limit": "count"},
-        needs=(("limit", "lasting"),),
-    ),
-    FaultKind("correlated_outage", "provider", built=True, targets=_PROVIDED, arguments=_DATED, several=True),
-    FaultKind(
-        "throttle",
-        "provider",
-        built=True,
-        targets=_PROVIDED,
-        arguments={**_WHEN, "retry_after": "duration"},
-    ),
-    FaultKind("crash_before_effect", "agent", built=True, targets=frozenset({"agent"}), arguments=_WHEN, deeds=True),
-    FaultKind("crash_after_effect", "agent", built=True, targets=frozenset({"agent"}), arguments=_WHEN, deeds=True),
-    FaultKind("lose", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
-    FaultKind("lose_ack", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
-    FaultKind("duplicate", "messages", built=True, targets=_EFFECT, arguments=_WHEN),
-    FaultKind(
-        "delay", "messages", built=True, targets=_EFFECT, arguments={**_WHEN, "by": "duration"}, needs=(("by",),)
-    ),
+    _built("hang", "agent", _PROVIDED),
+    _built("zombie", "agent", _MODELS, _BY),
+    _built("capacity", "agent", _MODELS, {**_LASTING, "to": "count"}, ("to",)),
+    _built("outage", "agent", _PROVIDED),
+    _built("server_error", "provider", _PROVIDED),
+    _built("quota", "provider", _PROVIDED, {**_LASTING, "limit": "count"}, ("limit", "lasting")),
+    _built("correlated_outage", "provider", _PROVIDED, _LASTING, several=True),
+    _built("throttle", "provider", _PROVIDED, {**_WHEN, "retry_after": "duration"}),
+    _built("crash_before_effect", "agent", frozenset({"agent"}), deeds=True),
+    _built("crash_after_effect", "agent", frozenset({"agent"}), deeds=True),
+    _built("lose", "messages", _EFFECT),
+    _built("lose_ack", "messages", _EFFECT),
+    _built("duplicate", "messages", _EFFECT),
+    _built("delay", "messages", _EFFECT, _BY, ("by",)),
+    _built("reorder", "messages", _EFFECT, _BY, ("by",)),
+    _built("partition", "messages", _EFFECT, _LASTING, ("lasting",)),
+    _built("skew", "time", _ORCHESTRATOR, {"at": "time", "lasting": "duration", "by": "duration"}, ("by",)),
+    _built("jump", "time", _ORCHESTRATOR, {"at": "time", "by": "duration"}, ("by",)),
+    _built("timer_early", "time", _ORCHESTRATOR, _BY, ("by",)),
+    _built("timer_late", "time", _ORCHESTRATOR, _BY, ("by",)),
+    _built("timer_twice", "time", _ORCHESTRATOR),
+    _built("store_error", "store", _ORCHESTRATOR, _WHEN, _ONCE),
+    _built("store_busy", "store", _ORCHESTRATOR, _WHEN, ("lasting", "rate", "first", "nth")),
+    _built("disk_full", "store", _ORCHESTRATOR, _LASTING, ("lasting",)),
+    _built("torn", "store", _ORCHESTRATOR, {**_WHEN, "down": "duration"}, _ONCE),
+    _built("unsynced", "store", _ORCHESTRATOR, {**_WHEN, "down": "duration"}, _ONCE),
+    _built("never", "person", _OUTSIDE),
+    _built("late", "person", _OUTSIDE, _BY, ("by",)),
+    _built("twice", "person", _OUTSIDE),
+    _built("contradictory", "person", _OUTSIDE),
+    _built("price", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",)),
+    _built("overrun", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",)),
+    _built("retry_storm", "economics", _PROVIDED),
 )
 
 _PLANNED = {
-    "orchestrator": ("crash_loop", "stale_lease", "upgrade"),
-    "messages": ("reorder", "partition"),
-    "time": ("skew", "jump", "timer_early", "timer_late", "timer_twice"),
-    "store": ("store_error", "store_busy", "disk_full", "torn", "unsynced"),
-    "output": ("truncated", "empty", "oversize", "wrong", "conflicting", "inconsistent"),
-    "person": ("never", "late", "twice", "contradictory"),
-    "economics": ("price", "overrun", "retry_storm"),
+    "orchestrator": ("upgrade",),
 }
 
 FAULTS: Mapping[str, FaultKind] = MappingProxyType(

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "journal": "Prints the records of a run, one JSON document a line.",
     "why": "Says why STEP ran when it did: what it needed, what it waited for, and the causes back to the start.",
     "doctor": "Looks for what is wrong with a store, and says what to do about it.",
+    "prune": "Removes runs that ended long ago, whole; what they did stays in the effect ledger.",
     "inbox": "Shows the questions that wait for people, oldest first.",
     "answer": "Answers a question of the inbox, once.",
     "signal": "Sends a signal to whichever run waits for it, now or within seven days.",

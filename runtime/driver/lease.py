@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Owner
     from orchspec.runtime.journal.store import Store
 
-__all__ = ["LEASE_US", "Lease"]
+__all__ = ["BEAT_US", "LEASE_US", "Lease"]
 
 LEASE_US: Final = 15_000_000
 """How long a store stays ours without a word: three heartbeats may fail. It is time of the system's clock."""
-_BEAT_S: Final = 4.0
+BEAT_US: Final = 4_000_000
+"""How often a lease is renewed, likewise."""
 
 
 class Lease:
@@ -43,7 +44,7 @@ class Lease:
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_BEAT_S)
+            await asyncio.sleep(BEAT_US / 1_000_000)
             try:
                 await loop.run_in_executor(self._writer, self._store.renew, self.epoch, wall_us(), LEASE_US)
             except StoreBusy:

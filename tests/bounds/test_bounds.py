@@ -116,6 +116,15 @@ def test_the_best_case_does_without_what_may_be_skipped_or_found_done():
     assert ends(bounds("step a = Again(text) by cy return a", head=head), "attempts") == (0, 1)
 
 
+def test_hedges_double_attempts_and_the_last_is_waited_for():
+    found = bounds("step a = Work(text) by ann { attempts = 2  hedge = after(4s) } return a")
+    assert ends(found, "attempts") == (1, 4)
+    assert ends(found, "cost_usd") == (0, 40 * CENT)
+    assert ends(found, "width") == (1, 2)
+    assert ends(found, "retry_amplification") == (1, 4)
+    assert found["latency_s"].worst == (2 * 10 + 10) * S + journal.GRACE_US
+
+
 # ------------------------------------------------------------------ patterns
 
 
@@ -188,6 +197,37 @@ return one"""
     assert ends(found, "attempts") == (2, 4)
     assert ends(found, "cost_usd") == (0, 70 * CENT)
     assert found["latency_s"].worst == (20 + 20 + 300) * S + journal.GRACE_US
+
+
+def test_what_ends_early_may_take_less():
+    body = """step votes = Work(text) by all of [ann, bob]
+arbitrate one = votes { decide = first  early = true }
+return one"""
+    assert ends(bounds(body), "attempts") == (0, 2)
+
+
+# ------------------------------------------------------------------ what models drive
+
+
+def test_a_lead_may_ask_for_as_much_as_it_may_in_every_round_but_the_last():
+    head = """contract Lead(q: Text, so_far: List<Done>) -> Delegation<Text>
+agent boss fulfills Lead { timeout = 30s  budget { cost <= $1.00  tokens <= 100 } }"""
+    found = bounds("supervise s = Lead(text) by boss { workers = [ann]  rounds = 3  width = 10 }\nreturn s", head=head)
+    assert ends(found, "attempts") == (1, 3 + 2 * 100)
+    assert found["cost_usd"].worst == 300 * CENT + 200 * 10 * CENT
+    assert found["latency_s"].worst == (3 * 30 + 2 * 10 * 10) * S + journal.GRACE_US
+    assert ends(found, "width") == (1, 10)
+
+
+def test_peers_take_one_turn_more_than_there_are_hops():
+    head = """contract Talk(t: Text, so_far: Text?) -> Turn<Text>
+agent ned fulfills Talk { timeout = 10s  budget { cost <= $0.10 } }
+agent pat fulfills Talk { timeout = 20s  budget { cost <= $0.20 } }"""
+    body = """peers p = Talk(text) among [ned, pat] { start = ned  hops = 3  handoff ned -> pat  handoff pat -> ned }
+return p"""
+    found = bounds(body, head=head)
+    assert ends(found, "attempts") == (1, 4)
+    assert found["cost_usd"].worst == 4 * 20 * CENT
 
 
 # ------------------------------------------------------------------ blocks
@@ -271,6 +311,14 @@ machine m(text: Text) -> Text {
     assert without["cost_usd"].worst == 2 * 30 * CENT + 3 * 10 * CENT
 
 
+def test_a_flow_that_is_tried_again_multiplies_what_is_tried_in_it():
+    rest = "flow inner(text: Text) -> Text { step a = Work(text) by ann { attempts = 4 } return a }"
+    found = bounds("step x = inner(text) { attempts = 3  backoff = fixed(5s) }\nreturn x", rest=rest)
+    assert ends(found, "attempts") == (1, 12)
+    assert ends(found, "retry_amplification") == (1, 12)
+    assert found["latency_s"].worst == (3 * 4 * 10 + 2 * 5) * S + journal.GRACE_US
+
+
 def test_a_state_that_rests_until_a_signal_comes_is_bounded_by_nothing_but_a_budget():
     text = (
         HEAD
@@ -323,8 +371,9 @@ def test_a_time_budget_bounds_what_has_no_timeout():
 
 
 def test_every_kind_of_statement_has_its_bounds():
-    kinds = {get_args(get_type_hints(part)["kind"])[0] for part in get_args(plan.Statement)}
-    assert len(kinds) == len(get_args(plan.Statement))
+    parts = get_args(get_args(plan.Statement)[0])
+    kinds = {get_args(get_type_hints(part)["kind"])[0] for part in parts}
+    assert len(kinds) == len(parts) > 15
     assert set(BOUNDED) == kinds
     inside = {"rounds", "turns"}  # what stands in the regions of `supervise` and `peers`
     assert set(program._OPS) == kinds | inside
@@ -398,3 +447,23 @@ def test_a_spec_of_ten_thousand_lines_is_bounded_in_a_fraction_of_a_second():
 )
 def test_amounts_are_said_in_words(amount, unit, words):
     assert amount_in_words(amount, unit) == words
+
+
+def test_a_hedged_attempt_may_be_paid_twice_and_is_waited_for():
+    from orchspec.compiler import compile_text
+    from orchspec.compiler.bounds.attempts import Place, task_bound
+    from orchspec.compiler.bounds.metrics import ATTEMPTS, COST, LATENCY, WIDTH
+
+    text = """orch 1
+contract Draft(topic: Text) -> Text
+agent ann fulfills Draft { timeout = 10s  attempts = 3  budget { cost <= $1  tokens <= 1k } }
+flow main() -> Text { step got = Draft("a") by ann { HEDGE }  return got }
+"""
+    bounds = []
+    for hedge in ("", "hedge = after(5s)"):
+        plan = compile_text(text.replace("HEDGE", hedge), "s.orch").plan
+        step = plan.flows["main"].body.statements[0]
+        bounds.append(task_bound(plan, Place(step.node, "got"), step.candidates[0], None, None))
+    plain, hedged = bounds
+    assert [hedged[each].worst / plain[each].worst for each in (COST, ATTEMPTS, WIDTH)] == [2, 2, 2]
+    assert hedged[LATENCY].worst == plain[LATENCY].worst + 10_000_000

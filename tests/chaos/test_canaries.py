@@ -130,8 +130,8 @@ def reserves_nothing(patch):
 def one_slot_too_many(patch):
     init = pools.Pool.__init__
 
-    def made(self, name, index, slots, *rest):
-        init(self, name, index, None if slots is None else slots + 1, *rest)
+    def made(self, name, index, slots, *rest, **named):
+        init(self, name, index, None if slots is None else slots + 1, *rest, **named)
 
     patch.setattr(pools.Pool, "__init__", made)
 

@@ -24,7 +24,7 @@ def store(tmp_path):
     # Nobody plays it, and no deadline passes: the run waits for `orch signal`.
     text = SPEC.read_text("utf-8").replace("never = 20%", "never = 100%").replace("{ timeout = 3d }", "")
     spec.write_text(text, "utf-8")
-    options = ("--stand-ins", "--speed", 600, "--store", path, "--run-id", "r")
+    options = ("--stand-ins", "--speed", 600, "--seed", 3, "--store", path, "--run-id", "r")
     parked = orch("run", spec, "--input", json.dumps(INPUT), *options)
     assert parked.exit_code == PARKED, parked.stderr
     return path

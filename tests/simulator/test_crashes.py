@@ -122,7 +122,7 @@ def test_a_batch_whose_write_is_under_way_survives_or_not_and_both_are_right():
         die = clock_module.Clock._die
 
         def watch(self, crash):
-            before, flying = len(self.journal.records), self._flying
+            before, flying = len(self.journal.records), self.writing.flying
             die(self, crash)
             if flying is not None:
                 first = flying.records[0]

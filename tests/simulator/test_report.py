@@ -73,8 +73,8 @@ def document_of(sample: list[Replication], name: str = "a day") -> JsonDict:
 
 def test_the_document_has_the_shape_that_others_rely_on(queue_sample: QueueSample) -> None:
     document = document_of(queue_sample(1))
-    assert list(document)[:9] == [
-        "scenario", "flow", "runs", "seed", "plan_hash", "kpis", "resources", "expectations", "checks",
+    assert list(document)[:10] == [
+        "scenario", "flow", "runs", "seed", "plan_hash", "kpis", "resources", "evals", "expectations", "checks",
     ]  # fmt: skip
     for name in ("latency", "cost", "tokens", "retries", "escalations"):
         assert list(document["kpis"][name]) == list(STATISTICS)

@@ -51,7 +51,7 @@ __all__ = ["Measured", "leaves", "measuring"]
 
 _DOUBTS = frozenset({DOUBT, CHECKING, ASKING})
 _WAITING = frozenset({QUEUED, UNFUNDED, LOOKING, CLAIMING, *_DOUBTS})
-_AGAIN = re.compile(r"!\d+")
+_AGAIN = re.compile(r"[!~]\d+")
 
 
 @dataclass(slots=True)
@@ -132,9 +132,10 @@ class Measured:
                 self.depth = max(self.depth, _depth(activity))  # one that is over already was there all the same
             if state == CLOSED:
                 continue
+            self.waits = self.waits or state in _WAITING
             if isinstance(activity, Task | Applying):
                 patient = state == RESTING and activity.place in self.patient
-                self.waits = self.waits or state in _WAITING or patient
+                self.waits = self.waits or patient
                 if state in _DOUBTS:
                     self.doubts += 1
                     self.patient.add(activity.place)  # doubts lengthen the rests after them

@@ -1,0 +1,90 @@
+"""The writing of the journal in virtual time: a commit takes as long as the orchestrator's profile says.
+
+A store that is too busy (`store_busy`) makes it wait, and it is tried again, each time after twice as long, up to a
+second. Until it is made, the engine goes on handling; what it decides shares the next commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.runtime.draws import VALUE, uniform
+
+if TYPE_CHECKING:
+    from orchspec.runtime.journal.records import Batch
+    from orchspec.simulator.clock import Clock
+
+__all__ = ["Writing"]
+
+SECOND: Final = 1_000_000
+_BUSY_US: Final = 50_000
+
+
+class Writing:
+    """The commit that is under way, if there is one."""
+
+    __slots__ = ("_clock", "flying")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.flying: Batch | None = None
+
+    def takes_time(self, batch: Batch) -> bool:
+        """Begin a commit; False if it is made at once, which is left to the clock."""
+        if self._is_busy(batch, 0):
+            return True
+        clock = self._clock
+        if clock.cast.journal_write is None:
+            return False
+        write_us = self._write_time(batch)
+        if write_us:
+            self.flying = batch
+            clock.at(clock.now + write_us, self._written, clock.epoch)
+        return bool(write_us)
+
+    def _is_busy(self, batch: Batch, tries: int) -> bool:
+        clock = self._clock
+        if not clock.faults.store_is_busy(clock.key + clock.journal.commits, tries, clock.now):
+            return False
+        self.flying = batch
+        clock.at(clock.now + min(_BUSY_US << min(tries, 5), SECOND), self._try_again, (clock.epoch, tries + 1))
+        return True
+
+    def _try_again(self, event: Any) -> None:
+        epoch, tries = event.value
+        batch = self.flying
+        if epoch == self._clock.epoch and batch is not None and not self._is_busy(batch, tries):
+            self._made()
+
+    def _write_time(self, batch: Batch) -> int:
+        """How long the commit takes: drawn where its first record stands, so that no other commit shifts it."""
+        clock = self._clock
+        sample = clock.cast.journal_write
+        assert sample is not None
+        if not batch.records:
+            return sample(uniform(clock.key, clock.epoch, VALUE))
+        first = batch.records[0]
+        visit = clock.visits.get(first.run)
+        return sample(uniform(visit.seed if visit is not None else clock.key, first.seq, VALUE))
+
+    def _written(self, event: Any) -> None:
+        if event.value == self._clock.epoch:
+            self._made()
+
+    def _made(self) -> None:
+        batch, self.flying = self.flying, None
+        assert batch is not None
+        clock = self._clock
+        now = clock.told
+        for record in batch.records:
+            visit = clock.visits.get(record.run)
+            if visit is not None:
+                # From the event until its record is durable, but for what an earlier commit of the run accounts for.
+                visit.seen.overhead_s += (now - max(record.time_us, visit.committed_us)) / SECOND
+                visit.committed_us = now
+        clock.commit(batch)
+
+    def lost(self) -> Batch | None:
+        """The engine is gone: the commit that was under way, which is durable or not."""
+        batch, self.flying = self.flying, None
+        return batch
