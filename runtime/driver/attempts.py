@@ -193,7 +193,7 @@ class Attempt:
 
     def progress(self, share: float, note: str) -> None:
         """See `task.Powers`."""
-        self.loop.call_soon_threadsafe(self._loop.note_progress, self.run, self.place, share, note)
+        self.loop.call_soon_threadsafe(self._loop.beats.heard, self.run, self.place, self.attempt, share, note)
 
     def _hold_on(self) -> None:
         if self.stopped:
@@ -294,6 +294,7 @@ class Attempts:
             if self._open.get(key) is attempt:
                 del self._open[key]
             attempt.leave_all()
+            self._loop.beats.over(attempt.run, attempt.place)
         if attempt.abandoned or self._loop.closed:
             return
         if attempt.stopped:

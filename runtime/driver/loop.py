@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.driver.attempts import Attempts
+from orchspec.runtime.driver.beats import Beats
 from orchspec.runtime.driver.coming import Coming
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
@@ -84,6 +85,7 @@ class EngineLoop:
         self._timers = TimerQueue(self._tool_granted)
         self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns)
         self._attempts = Attempts(self)
+        self.beats = Beats(self, store, writer, house.note_progress)
         self._sending = Sending(self)
         self.people = People(self, store, self._attempts, asked)
         self._coming = Coming(self, store)
@@ -328,12 +330,6 @@ class EngineLoop:
         """See `live.Loop`."""
         self._house.tell(message)
 
-    def note_progress(self, run: str, place: int, share: float, note: str) -> None:
-        """See `live.Loop`."""
-        live = self.lives.get(run)
-        if live is not None and live.kernel is not None and not self.closed:
-            self._house.note_progress(run, live.kernel.path(place), share, note)
-
     def owns(self) -> bool:
         """See `live.Loop`."""
         try:
@@ -394,6 +390,7 @@ class EngineLoop:
         if self._alarm is not None:
             self._alarm.cancel()
         self._attempts.abandon()
+        self.beats.close()
         self._coming.close()
         for task in list(self._beside):
             task.cancel()

@@ -18,6 +18,7 @@ from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import (
         Batch,
+        BeatRow,
         LedgerRow,
         MailKind,
         Owner,
@@ -51,6 +52,7 @@ class MemoryStore:
         self._reuse: dict[str, ReuseRow] = {}
         self._turns: dict[str, dict[int, TurnRow]] = {}
         self._questions: dict[tuple[str, str], QuestionRow] = {}
+        self._beats: dict[tuple[str, str], BeatRow] = {}
         self._mail: dict[int, Mail] = {}
         self._mail_last = 0
         # Questions with an answer, pending or taken, since they were last asked.
@@ -66,6 +68,7 @@ class MemoryStore:
             self._owner = owner
             self._expires_us = now_us + lease_us
             self._reuse = {row.key: row for row in self.reuse(now_us)}
+            self._beats.clear()
             return self._epoch
 
     def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
@@ -151,6 +154,22 @@ class MemoryStore:
         with self._lock:
             return sorted(self._questions.values(), key=lambda row: (row.asked_us, row.run, row.place))
 
+    def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
+        """See ``Store.put_beats``."""
+        with self._lock:
+            self._check_epoch(epoch)
+            for place in over:
+                self._beats.pop(place, None)
+            for beat in beats:
+                row = self._runs.get(beat.run)
+                if row is not None and row.status in LIVE_STATUSES:
+                    self._beats[beat.run, beat.place] = beat
+
+    def beats(self) -> list[BeatRow]:
+        """See ``Store.beats``."""
+        with self._lock:
+            return [self._beats[place] for place in sorted(self._beats)]
+
     def post_mail(
         self,
         kind: MailKind,
@@ -224,6 +243,8 @@ class MemoryStore:
             raise
         for row in batch.runs:
             self._runs[row.run] = row
+            if self._beats and row.status not in LIVE_STATUSES:
+                self._beats = {place: beat for place, beat in self._beats.items() if beat.run != row.run}
 
     def _append(self, records: list[Record]) -> None:
         if self._encode:

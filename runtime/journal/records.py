@@ -15,6 +15,7 @@ __all__ = [
     "LIVE_STATUSES",
     "RESERVED_KEYS",
     "Batch",
+    "BeatRow",
     "LedgerRow",
     "LedgerState",
     "Mail",
@@ -160,6 +161,21 @@ class QuestionRow:
     deadline_us: int | None
     choices: Any
     messages: list[Any] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class BeatRow:
+    """The last heartbeat of an attempt at work: how much of it is done (0..1) and what it is at.
+
+    ``time_us`` is of the system's clock, whatever the speed of the run. No part of the journal: it decides nothing.
+    """
+
+    run: str
+    place: str
+    attempt: int
+    share: float
+    note: str
+    time_us: int
 
 
 @dataclass(slots=True, frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore
 from orchspec.runtime.journal.codec import decode_value, encode_value
-from orchspec.runtime.journal.records import LedgerRow, Mail, QuestionRow, ReuseRow, RunRow, TurnRow
+from orchspec.runtime.journal.records import BeatRow, LedgerRow, Mail, QuestionRow, ReuseRow, RunRow, TurnRow
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FIND_ANSWER",
     "FORGET_ANSWER",
+    "FORGET_BEATS",
     "FORGET_TURNS",
+    "GET_BEATS",
     "GET_LEDGER",
     "GET_MAIL",
     "GET_QUESTIONS",
@@ -24,6 +26,7 @@ __all__ = [
     "GET_TURNS",
     "GET_WEAVE",
     "POST_MAIL",
+    "PUT_BEAT",
     "PUT_LEDGER",
     "PUT_QUESTION",
     "PUT_REUSE",
@@ -33,6 +36,7 @@ __all__ = [
     "TAKE_MAIL",
     "USE_PAYLOAD",
     "Encoded",
+    "beat_row",
     "encode",
     "encode_mail_value",
     "ledger_row",
@@ -60,6 +64,10 @@ PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 
 PUT_REUSE = "INSERT OR REPLACE INTO reuse (key, value, expires_us, run, place) VALUES (?, ?, ?, ?, ?)"
 PUT_QUESTION = f"INSERT OR REPLACE INTO questions ({_QUESTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
 PUT_TURN = f"INSERT OR REPLACE INTO turns ({_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+# Those of a run that has ended meanwhile come too late.
+PUT_BEAT = """INSERT OR REPLACE INTO beats (run, place, attempt, share, note, time_us) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+    WHERE EXISTS (SELECT 1 FROM runs WHERE run = ?1 AND status IN ('running', 'parked'))"""
+FORGET_BEATS = "DELETE FROM beats WHERE run = ?1 AND (place = ?2 OR ?2 IS NULL)"
 FORGET_TURNS = "DELETE FROM turns WHERE session = ? AND number < ?"
 POST_MAIL = "INSERT INTO mail (kind, run, place, name, key, value, by_whom, posted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 TAKE_MAIL = "UPDATE mail SET taken = 1 WHERE id = ? AND NOT taken"
@@ -72,6 +80,7 @@ REMOVE_PAYLOADS = """DELETE FROM payloads WHERE hash IN (SELECT hash FROM payloa
 
 GET_RUNS = f"SELECT {_RUN} FROM runs"  # noqa: S608 - our own columns
 GET_LEDGER = f"SELECT {_LEDGER} FROM ledger ORDER BY no"  # noqa: S608 - our own columns
+GET_BEATS = "SELECT run, place, attempt, share, note, time_us FROM beats ORDER BY run, place"
 GET_REUSE = """SELECT key, value, expires_us, run, place FROM reuse WHERE expires_us IS NULL OR expires_us > ?
     ORDER BY key"""
 GET_TURNS = f"SELECT {_TURN} FROM turns WHERE session = ? ORDER BY number"  # noqa: S608 - our own columns
@@ -174,6 +183,13 @@ def turn_row(row: tuple[Any, ...]) -> TurnRow:
     what = f"turn {number} of session {session}"
     read = [decode_value(text, what) for text in (inputs, output)]
     return TurnRow(session, number, read[0], read[1], tokens, since, run, place, time_us, folded)
+
+
+def beat_row(row: tuple[Any, ...]) -> BeatRow:
+    """A heartbeat from its columns. Raises ``CorruptStore``."""
+    if [type(value) for value in row] != [str, str, int, float, str, int]:
+        raise CorruptStore(f"a heartbeat of run {row[0]} is damaged; restore the store from a copy")
+    return BeatRow(*row)
 
 
 def question_row(row: tuple[Any, ...]) -> QuestionRow:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from orchspec.runtime.journal.records import (
         Batch,
+        BeatRow,
         LedgerRow,
         Mail,
         MailKind,
@@ -84,6 +86,7 @@ class SQLiteStore:
                 (epoch, owner.pid, owner.host, owner.started, owner.instance, now_us + lease_us),
             )
             connection.execute("DELETE FROM reuse WHERE expires_us <= ?", (now_us,))
+            connection.execute("DELETE FROM beats")
             return int(epoch)
 
     def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
@@ -116,6 +119,9 @@ class SQLiteStore:
                 self._check_epoch(connection, epoch)
                 if batch.runs:
                     connection.executemany(rows.PUT_RUN, rest.runs)
+                    for row in batch.runs:
+                        if row.status not in LIVE_STATUSES:
+                            execute(rows.FORGET_BEATS, (row.run, None))
                 heads = self._append(connection, encoded)
                 if rest.others:
                     self._put_rows(connection, batch, rest)
@@ -157,6 +163,12 @@ class SQLiteStore:
                 raise AlreadyAnswered(f"run {run}, {place}: this question has an answer already; it takes only one")
             cursor = connection.execute(rows.POST_MAIL, (kind, run, place, name, key, text, by, posted_us))
             return int(cursor.lastrowid or 0)
+
+    def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
+        """See ``Store.put_beats``."""
+        with self._transaction(epoch) as connection:
+            connection.executemany(rows.FORGET_BEATS, over)
+            connection.executemany(rows.PUT_BEAT, [astuple(beat) for beat in beats])
 
     def remove_run(self, epoch: int, run: str) -> None:
         """See ``Store.remove_run``."""
@@ -241,6 +253,10 @@ class SQLiteStore:
     def questions(self) -> list[QuestionRow]:
         """See ``Store.questions``."""
         return [rows.question_row(row) for row in self._read(rows.GET_QUESTIONS)]
+
+    def beats(self) -> list[BeatRow]:
+        """See ``Store.beats``."""
+        return [rows.beat_row(row) for row in self._read(rows.GET_BEATS)]
 
     def pending_mail(self, after_id: int = 0) -> list[Mail]:
         """See ``Store.pending_mail``."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import (
         Batch,
+        BeatRow,
         LedgerRow,
         Mail,
         MailKind,
@@ -33,7 +34,8 @@ class Store(Protocol):
         """Take the store until ``now_us + lease_us`` and return the new epoch, one above the last.
 
         An owner may acquire again what it holds. Raises ``LeaseHeld`` while another owner's lease runs, unless that
-        owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped.
+        owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped,
+        and heartbeats: whoever gave them works no more.
         """
         ...
 
@@ -101,6 +103,18 @@ class Store(Protocol):
 
     def questions(self) -> list[QuestionRow]:
         """Open questions, oldest first (by time asked, run, place)."""
+        ...
+
+    def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
+        """Keep the last heartbeat of each (run, place), and forget those of the places that are over.
+
+        Beside all commits: they may be lost in a crash. Those of a run that has ended, or is not there, are dropped;
+        the commit of its end drops those that were kept. Raises ``Fenced``.
+        """
+        ...
+
+    def beats(self) -> list[BeatRow]:
+        """The last heartbeats that are kept, by run and place."""
         ...
 
     def post_mail(

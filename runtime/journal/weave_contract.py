@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchspec.runtime.errors import StoreError
+from orchspec.runtime.errors import Fenced, StoreError
+from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import Batch
-from orchspec.runtime.journal.samples import refused, sample
+from orchspec.runtime.journal.samples import LEASE_US, NOW_US, refused, sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ __all__ = ["WeaveContract"]
 
 
 class WeaveContract:
-    """What holds for the records of all runs in one."""
+    """What holds for the records of all runs in one, and for heartbeats."""
 
     def owned(self, folder: Path) -> tuple[Store, int]:
         """A new store that is owned, and its epoch."""
@@ -57,4 +58,38 @@ class WeaveContract:
         assert store.weave() == [(position, sample.record("r2", 1))]
         store.commit(epoch, Batch(records=[sample.record("r2", 2)]))
         assert [record.seq for _, record in store.weave(position)] == [2]
+        store.close()
+
+    def test_last_heartbeat_of_each_place_is_kept_until_it_is_over(self, tmp_path: Path) -> None:
+        store, epoch = self.owned(tmp_path)
+        store.commit(epoch, Batch(runs=[sample.run("r1"), sample.run("r2", status="parked")]))
+        other = sample.beat("draft", run="r2", share=1.0, note="")
+        store.put_beats(epoch, [sample.beat("b"), sample.beat("a"), other], [])
+        later = sample.beat("b", attempt=2, share=0.75, time_us=NOW_US + 1)
+        store.put_beats(epoch, [later], [("r1", "a"), ("r1", "nobody")])
+        assert store.beats() == [later, other]
+        store.put_beats(epoch, [], [("r1", "b")])
+        assert store.beats() == [other]
+        store.close()
+
+    def test_heartbeats_go_with_their_run_and_none_comes_after_its_end(self, tmp_path: Path) -> None:
+        store, epoch = self.owned(tmp_path)
+        store.commit(epoch, Batch(runs=[sample.run("r1"), sample.run("r2")]))
+        other = sample.beat(run="r2")
+        store.put_beats(epoch, [sample.beat(), other], [])
+        store.commit(epoch, Batch(runs=[sample.ended("r1")]))
+        assert store.beats() == [other]
+        store.put_beats(epoch, [sample.beat(), sample.beat(run="nobody")], [])
+        assert store.beats() == [other]
+        store.close()
+
+    def test_heartbeats_of_an_engine_that_was_replaced_are_gone_and_it_gives_no_more(self, tmp_path: Path) -> None:
+        store, old = self.owned(tmp_path)
+        store.commit(old, Batch(runs=[sample.run("r1")]))
+        store.put_beats(old, [sample.beat()], [])
+        store.acquire(this_process(), NOW_US, LEASE_US)
+        assert store.beats() == []
+        with refused(Fenced):
+            store.put_beats(old, [sample.beat()], [])
+        assert store.beats() == []
         store.close()
