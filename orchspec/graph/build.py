@@ -188,7 +188,7 @@ class _Builder:
                 event: str = way.event
                 if way.signal is not None:
                     event = f"{way.signal}({', '.join(self.reader.text(arg, frames) for arg in way.args)})"
-                inner.edges.append(Edge(own, ids[way.target], "again", f"{event}{when}"))
+                inner.edges.append(Edge(own, ids[way.target], "way", f"{event}{when}"))
 
     def _task(self, name: str, step: TaskStep, frames: Frames) -> Node:
         people = [each.agent for each in step.candidates if self.plan.agents[each.agent].kind == "human"]

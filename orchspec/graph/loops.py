@@ -55,7 +55,7 @@ def peers_group(
     for handoff in statement.handoffs:
         when = f"when {reader.text(handoff.when, [['result'], *frames])}" if handoff.when is not None else "hands over"
         for target in handoff.targets:
-            group.edges.append(Edge(nodes[handoff.source].id, nodes[target].id, "again", when))
+            group.edges.append(Edge(nodes[handoff.source].id, nodes[target].id, "way", when))
     return group
 
 

@@ -25,7 +25,7 @@ _SHAPES: Final = {
     "checkpoint": ("[", "]"),
     "until": ("{{", "}}"),
 }
-_ARROWS: Final = {"data": "-->", "order": "-.->", "undo": "-.->", "again": "-.->", "exhausted": "-.->"}
+_ARROWS: Final = {"data": "-->", "order": "-.->", "undo": "-.->", "again": "-.->", "exhausted": "-.->", "way": "-->"}
 _CLASSES: Final = """  classDef task fill:#dcebf7,stroke:#0072b2,color:#10151a
   classDef person fill:#fcefd0,stroke:#b27a00,color:#10151a
   classDef effect fill:#d9f2e9,stroke:#00805c,color:#10151a

@@ -26,6 +26,7 @@ _BORDER: Final = 18.0
 _MARGIN: Final = 16.0
 _STACK: Final = 4.0
 _LONGEST: Final = 64
+_LANE: Final = 10.0
 _PILLS: Final = ("input", "give", "fail", "until", "checkpoint")
 
 _STYLE: Final = """
@@ -104,15 +105,49 @@ def _named(graphs: Sequence[FlowGraph]) -> str:
 def _lay(group: Group) -> _Laid:
     inner = {item.id: _lay(item) for item in group.items if isinstance(item, Group)}
     sizes = {item.id: _size(item) if isinstance(item, Node) else inner[item.id].size for item in group.items}
-    again = [edge for edge in group.edges if edge.kind == "again"]
-    links = [edge for edge in group.edges if edge.kind != "again"]
+    back = _going_back([item.id for item in group.items], group.edges)
+    again = [edge for number, edge in enumerate(group.edges) if number in back]
+    links = [edge for number, edge in enumerate(group.edges) if number not in back]
     layout = arrange(sizes, [Link(edge.source, edge.target, _label_size(edge)) for edge in links])
     heading = _PAD + 18.0 + 15.0 * len(group.lines) + 6.0
     # What goes back to the next round passes on the right.
-    lane = max((_measure(edge.label, _LABEL) for edge in again), default=0.0) + 26.0 if again else 0.0
+    lane = max((_measure(_label(edge), _LABEL) for edge in again), default=0.0) + 26.0 if again else 0.0
+    lane += _LANE * max(0, len(again) - 1)
     words = [_measure(group.title, _TITLE, bold=True), *(_measure(line, _LINE) for line in group.lines)]
     width = max(layout.width + lane, *words) + 2 * _BORDER
     return _Laid(group, (width, heading + layout.height + _BORDER), heading, layout, inner, sizes, links, again)
+
+
+def _going_back(items: Sequence[str], edges: Sequence[Edge]) -> set[int]:
+    """The numbers of edges that are drawn upwards: of rounds, and those that close a circle (of states, of peers).
+
+    Found depth first in the order of the items, so what is written first stands above.
+    """
+    leaving: dict[str, list[tuple[int, str]]] = {item: [] for item in items}
+    back = set()
+    for number, edge in enumerate(edges):
+        if edge.kind == "again" or edge.source == edge.target:
+            back.add(number)
+        else:
+            leaving[edge.source].append((number, edge.target))
+    state = dict.fromkeys(items, 0)  # 1 while what follows is looked at, 2 after
+    for item in items:
+        if state[item]:
+            continue
+        state[item] = 1
+        path = [(item, iter(leaving[item]))]
+        while path:
+            here, rest = path[-1]
+            number, target = next(rest, (-1, ""))
+            if number < 0:
+                state[here] = 2
+                path.pop()
+            elif state[target] == 1:
+                back.add(number)
+            elif not state[target]:
+                state[target] = 1
+                path.append((target, iter(leaving[target])))
+    return back
 
 
 def _size(node: Node) -> Size:
@@ -165,7 +200,7 @@ def _draw(laid: _Laid, left: float, top: float, parts: list[str], depth: int) ->
     for edge, route in zip(laid.links, laid.layout.routes, strict=True):
         _draw_link(laid, edge, [(origin[0] + x, origin[1] + y) for x, y in route], at, parts)
     for number, edge in enumerate(laid.again):
-        _draw_again(laid, edge, origin[0] + laid.layout.width + 14.0 + 8.0 * number, at, parts)
+        _draw_again(laid, edge, origin[0] + laid.layout.width + 14.0 + _LANE * number, number, at, parts)
     for item in group.items:
         x, y = at[item.id]
         item_width, item_height = laid.sizes[item.id]
@@ -220,10 +255,15 @@ def _curve(points: Sequence[tuple[float, float]]) -> str:
     return "".join(path)
 
 
-def _draw_again(laid: _Laid, edge: Edge, lane: float, at: dict[str, tuple[float, float]], parts: list[str]) -> None:
+def _draw_again(
+    laid: _Laid, edge: Edge, lane: float, number: int, at: dict[str, tuple[float, float]], parts: list[str]
+) -> None:
     """From the right of the loop's end, up the lane, into the right of whoever reads the round before."""
     start_x, start_y = at[edge.source]
     end_x, end_y = at[edge.target]
+    # Several that end at one box arrive beside each other.
+    start_y += 5.0 * (number % 4)
+    end_y -= 5.0 * (number % 4) + (12.0 if edge.source == edge.target else 0.0)
     start_x += laid.sizes[edge.source][0] / 2
     end_x += laid.sizes[edge.target][0] / 2 + 5.0
     turn = 10.0
@@ -231,9 +271,10 @@ def _draw_again(laid: _Laid, edge: Edge, lane: float, at: dict[str, tuple[float,
         f"M{start_x:.1f} {start_y:.1f}H{lane - turn:.1f}Q{lane:.1f} {start_y:.1f} {lane:.1f} {start_y - turn:.1f}"
         f"V{end_y + turn:.1f}Q{lane:.1f} {end_y:.1f} {lane - turn:.1f} {end_y:.1f}H{end_x:.1f}"
     )
-    parts.append(f'<path class="link again" d="{path}"/>')
+    parts.append(f'<path class="link {edge.kind}" d="{path}"/>')
     parts.append(_tip(end_x - 5.0, end_y, down=False))
-    parts.append(_text("e", lane + 6.0, (start_y + end_y) / 2, _clipped(edge.label)))
+    # Labels of lanes that lie side by side stand below each other.
+    parts.append(_text("e", lane + 6.0, max(end_y + 8.0, start_y - 14.0 - 14.0 * (number % 4)), _label(edge)))
 
 
 def _draw_node(node: Node, left: float, top: float, width: float, height: float, parts: list[str]) -> None:

@@ -17,8 +17,11 @@ __all__ = ["Edge", "EdgeKind", "FlowGraph", "Group", "Node", "NodeKind", "withou
 NodeKind: TypeAlias = Literal[
     "input", "task", "person", "effect", "undo", "flow", "arbitrate", "let", "checkpoint", "until", "give", "fail"
 ]
-EdgeKind: TypeAlias = Literal["data", "order", "undo", "again", "exhausted"]
-"""`again`: what the next round reads of this one. `exhausted`: where a loop goes whose rounds are spent."""
+EdgeKind: TypeAlias = Literal["data", "order", "undo", "again", "exhausted", "way"]
+"""`again`: what the next round reads of this one. `exhausted`: where a loop goes whose rounds are spent.
+
+`way`: from state to state, or from peer to peer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
