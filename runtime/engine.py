@@ -87,9 +87,10 @@ class Engine:
         reuse: Iterable[ReuseRow] = (),
         sessions: Load | None = None,
         observer: PoolObserver | None = None,
+        queue_max: int | None = None,
     ) -> None:
         self.timers = timers
-        self.dispatcher = Dispatcher(plan, observer)
+        self.dispatcher = Dispatcher(plan, observer, queue_max)
         self.ledger = Ledger(ledger)
         self.reuse = ReuseTable(reuse)
         self.sessions = SessionTable(sessions)
@@ -105,13 +106,17 @@ class Engine:
 
     # -------------------------------------------------------------- ways in
 
-    def start(self, plan: Plan, row: RunRow, now: int) -> None:
-        """Begin a run: its row becomes durable with its first record."""
-        self.dispatcher.admit(plan)
+    def start(self, plan: Plan, row: RunRow, now: int) -> bool:
+        """Begin a run: its row becomes durable with its first record. False, and nothing of it, where too many wait."""
+        dispatcher = self.dispatcher
+        if dispatcher.queue_max and dispatcher.is_full(sum(type(each[1]) is RunStarted for each in self.inbox)):
+            return False
+        dispatcher.admit(plan)
         self.kernels[row.run] = Kernel(plan, row.run)
         self.rows[row.run] = row
         self.seqs[row.run] = 0
         self.post(row.run, RunStarted(now, row.flow, row.input, plan.hash, KERNEL_VERSION, row.seed))
+        return True
 
     def recover(self, folded: list[tuple[Plan, RunRow, Folded]], epoch: int, now: int) -> None:
         """Go on with runs that another engine left: grants that were open are held before anybody new is served."""
@@ -294,15 +299,7 @@ class Engine:
     def _claim(self, run: str, kernel: Kernel, seq: int, command: ClaimEffect) -> None:
         path = kernel.path(command.place)
         answer, rows = self.ledger.claim(
-            run,
-            command.place,
-            path,
-            command.effect,
-            command.key,
-            command.args_hash,
-            seq,
-            self.now,
-            command.undoes,
+            run, command.place, path, command.effect, command.key, command.args_hash, seq, self.now, command.undoes
         )
         for row in rows:
             self.committer.put_ledger(row)

@@ -72,6 +72,7 @@ class EngineLoop:
         ledger: Iterable[LedgerRow],
         reuse: Iterable[ReuseRow],
         asked: dict[tuple[str, str], int],
+        queue_max: int | None = None,
     ) -> None:
         self.clock = clock
         self.epoch = epoch
@@ -83,7 +84,7 @@ class EngineLoop:
         self._store = store
         self._writer = writer
         self._timers = TimerQueue(self._tool_granted)
-        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns)
+        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns, queue_max=queue_max)
         self._attempts = Attempts(self)
         self.beats = Beats(self, store, writer, house.note_progress)
         self._sending = Sending(self)
@@ -99,12 +100,14 @@ class EngineLoop:
 
     # -------------------------------------------------------------- ways in
 
-    def start(self, live: LiveRun) -> None:
-        """Begin a run."""
+    def start(self, live: LiveRun) -> bool:
+        """Begin a run, unless too many tasks wait."""
+        if not self.engine.start(live.plan, live.row, self.clock.now_us()):
+            return False
         self.lives[live.run] = live
-        self.engine.start(live.plan, live.row, self.clock.now_us())
         live.kernel = self.engine.kernels[live.run]
         self.schedule()
+        return True
 
     def recover(self, folded: list[tuple[LiveRun, Folded]]) -> None:
         """Go on with runs that were folded from the store."""
