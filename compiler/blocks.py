@@ -77,6 +77,7 @@ from orchspec.grammar.syntax import (
     Supervise,
     Until,
     Wait,
+    statements_in,
     walk,
 )
 
@@ -137,7 +138,9 @@ class Blocks:
     def _must_end(self, block: BlockInfo, info: FlowInfo) -> None:
         if block.gives is not None or any(isinstance(item, Fail) and item.when is None for item in block.statements):
             return
-        if not isinstance(info.result, Nothing):
+        # A `return` in an inner block has been told of, and is what was meant.
+        misplaced = any(isinstance(item, Return) for item in statements_in(info.node))
+        if not isinstance(info.result, Nothing) and not misplaced:
             expected = f"`return` of {show(info.result)}" if not is_unknown(info.result) else "`return`"
             self.report.absent(codes.NO_VALUE, info.node.name, place=f"the flow `{info.name}`", expected=expected)
 

@@ -34,6 +34,7 @@ from orchspec.compiler.profiled import choose_profiles
 from orchspec.compiler.report import Report, bounded_suggestions, merged
 from orchspec.compiler.studies.check import Studies, check_studies
 from orchspec.compiler.types import is_unknown
+from orchspec.compiler.uncollected import without_collections
 from orchspec.compiler.who import check_who
 from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
 from orchspec.grammar.parser import parse
@@ -75,12 +76,13 @@ def check(subject: Source | File, settings: Mapping[str, str] | None = None, fol
         folder: the folder of the file, for its imports and for the data that its scenarios name; none for a text that
             came from no file.
     """
-    if isinstance(subject, File):
-        return _check(subject, [], settings or {}, folder)
-    parsed = parse(subject)
-    if parsed.file is None:
-        return CheckResult(None, sorted_diagnostics(parsed.diagnostics))
-    return _check(parsed.file, parsed.diagnostics, settings or {}, folder)
+    with without_collections():
+        if isinstance(subject, File):
+            return _check(subject, [], settings or {}, folder)
+        parsed = parse(subject)
+        if parsed.file is None:
+            return CheckResult(None, sorted_diagnostics(parsed.diagnostics))
+        return _check(parsed.file, parsed.diagnostics, settings or {}, folder)
 
 
 def _check(

@@ -9,7 +9,12 @@
     def test_money_moves_once(schedule):
         testing.check(spec, schedule)
 
-Needs `pip install orchspec[test]` for `schedules`; `check` needs nothing more.
+Journals that were kept are tests too: `replay_journals` folds them under the spec as it is now.
+
+    def test_what_has_happened_still_fits():
+        testing.replay_journals(spec, "tests/runs.db")
+
+Needs `pip install orchspec[test]` for `schedules`; the others need nothing more.
 """
 
 from __future__ import annotations
@@ -26,8 +31,9 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from orchspec.api import Spec
+    from orchspec.runtime.errors import OrchError
 
-__all__ = ["BadSchedule", "Broken", "Schedule", "Violation", "check", "read", "schedules"]
+__all__ = ["BadSchedule", "Broken", "Schedule", "Unfit", "Violation", "check", "read", "replay_journals", "schedules"]
 
 
 class Broken(AssertionError):
@@ -38,6 +44,42 @@ class Broken(AssertionError):
         self.faults = faults
         told = [f"{each.number}: {each.message}" for each in violations]
         super().__init__("\n".join([*told, *(f"  {line}" for line in faults)]))
+
+
+class Unfit(AssertionError):
+    """Journals that were kept do not fit the spec any more; `errors` says by run which record is the first."""
+
+    def __init__(self, errors: dict[str, OrchError]) -> None:
+        self.errors = errors
+        super().__init__("\n".join(error.message for error in errors.values()))
+
+
+def replay_journals(spec: Spec | Plan, store: str | Path) -> list[str]:
+    """Folds every journal that a store keeps of this spec under the spec as it is now.
+
+    Args:
+        spec: what `orchspec.load` gives, or a plan.
+        store: the path of an SQLite file; nothing is written to it.
+
+    Returns:
+        The names of the runs that fit, which are all.
+
+    Raises:
+        Unfit: some do not. StoreError: there is no such store, or it cannot be read.
+    """
+    from orchspec.runtime.doctor import replay
+    from orchspec.runtime.journal import SQLiteStore
+
+    plan, _ = _parts(spec)
+    opened = SQLiteStore(store, create=False)
+    try:
+        found = {row.run: error for row, error in replay(opened, plan if plan.hash else plan.sealed())}
+    finally:
+        opened.close()
+    errors = {run: error for run, error in found.items() if error is not None}
+    if errors:
+        raise Unfit(errors)
+    return list(found)
 
 
 def read(path: str | Path) -> Schedule:

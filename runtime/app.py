@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.schema import Durability
     from orchspec.runtime.journal.store import Store
 
-__all__ = ["App", "crew_of", "new_run_id", "speed_of"]
+__all__ = ["App", "check_run_id", "crew_of", "new_run_id", "speed_of"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -127,7 +127,7 @@ class App:
             raise ValueError(f"queue_max is {queue_max}; expected a whole number of at least 1, or None for no bound")
         kept = {"stand_ins": stand_ins, "speed": speed, **(options or {})}
         request = Request(
-            run=_run_id(run_id) if run_id is not None else new_run_id(flow),
+            run=check_run_id(run_id) if run_id is not None else new_run_id(flow),
             crew=lambda plan, clock: self._crew(plan, flow, clock, stand_ins=stand_ins),
             watch=watch,
             plan=self.plan,
@@ -158,6 +158,7 @@ class App:
         *,
         durability: Durability = "full",
         stand_ins: bool | None = None,
+        upgrade: bool = False,
         speed: float | None = None,
         watch: Watch | None = None,
         tell: Tell | None = None,
@@ -168,6 +169,7 @@ class App:
         Args:
             store: the path of an SQLite file, or a store.
             run: the run; all that have not ended unless given.
+            upgrade: whether to go on with the plan of this app instead, where what has happened fits it.
             durability: as of `run`.
             stand_ins: as of `run`; as the run was started unless given.
             speed: as of `run`; as the run was started unless given.
@@ -179,14 +181,21 @@ class App:
             The result of the run, or of all runs, in the order in which they were created.
 
         Raises:
-            OrchError: UnknownRun, MissingHandlers, ReplayMismatch, LeaseHeld, StoreError, Interrupted.
+            OrchError: UnknownRun, MissingHandlers, ReplayMismatch, UpgradeMisfit, LeaseHeld, StoreError, Interrupted.
         """
         rows = _unfinished(store, run)
         if speed is None:
             speed = max((speed_of(row) for row in rows), default=1.0)
         hub = hub_for(store, durability=durability, create=False, speed=speed, tell=tell, heard=heard)
         requests = [
-            Request(row.run, self._crew_for(row, stand_ins=stand_ins), watch=watch, plan=self.plan) for row in rows
+            Request(
+                row.run,
+                self._crew_for(row, stand_ins=stand_ins),
+                watch=watch,
+                plan=self.plan,
+                upgrade=self.plan if upgrade else None,
+            )
+            for row in rows
         ]
         results = await hub.resume(requests)
         for result in results:
@@ -194,6 +203,54 @@ class App:
                 raise result
         done = [result for result in results if isinstance(result, RunResult)]
         return done[0] if run is not None else done
+
+    async def fork(
+        self,
+        store: Store | str | Path,
+        run: str,
+        at: str,
+        *,
+        run_id: str | None = None,
+        effects_again: bool = False,
+        durability: Durability = "full",
+        stand_ins: bool | None = None,
+        speed: float | None = None,
+        watch: Watch | None = None,
+        tell: Tell | None = None,
+        heard: Heard | None = None,
+    ) -> RunResult:
+        """Begin a run with what another had up to a checkpoint, and go on with it by itself.
+
+        Args:
+            store: the path of an SQLite file, or a store.
+            run: the parent; it may have ended.
+            at: a checkpoint that it passed (the last time, if more than once).
+            run_id: the name of the fork; the same name twice is one run. A new one unless given.
+            effects_again: whether what the parent did after the checkpoint is done anew where the fork asks for the
+                same; it gets the parent's receipt otherwise. What was done before it is neither undone nor sent again.
+            durability: as of `run`.
+            stand_ins: as of `run`; as the parent was started unless given.
+            speed: as of `run`; as the parent was started unless given.
+            watch: as of `run`.
+            tell: as of `run`.
+            heard: as of `run`.
+
+        Returns:
+            How it ended, as of `run`.
+
+        Raises:
+            OrchError: UnknownRun, ForkRefused, RunMismatch, MissingHandlers, LeaseHeld, StoreError, Interrupted.
+        """
+        from orchspec.runtime.forking import request_for
+
+        row = _unfinished(store, run)[0]
+        crew = self._crew_for(row, stand_ins=stand_ins)
+        name = check_run_id(run_id) if run_id is not None else new_run_id(row.flow)
+        request = request_for(store, run, at, name, crew, again=effects_again)
+        request.watch = watch
+        pace = speed_of(row) if speed is None else speed
+        hub = hub_for(store, durability=durability, create=False, speed=pace, tell=tell, heard=heard)
+        return await hub.run(request)
 
     def _crew_for(self, row: RunRow, *, stand_ins: bool | None) -> Callable[[Plan, Clock], Crew]:
         played = bool(row.options.get("stand_ins")) if stand_ins is None else stand_ins
@@ -247,7 +304,8 @@ def _is_new(store: Store | str | Path | None) -> bool:
     return store is None or (isinstance(store, (str, Path)) and not Path(store).exists())
 
 
-def _run_id(name: str) -> str:
+def check_run_id(name: str) -> str:
+    """The name of a run, if it may be one. Raises BadInput."""
     if not _RUN_ID.fullmatch(name):
         raise BadInput(f"{name!r} is no name of a run; expected 1 to 200 characters without spaces")
     return name

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchspec.compiler.plan import PlanError
 from orchspec.runtime.driver.stored import folded, has_ended, pinned_plan
-from orchspec.runtime.errors import OrchError
+from orchspec.runtime.errors import CorruptStore, OrchError
 
 if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import RunRow
     from orchspec.runtime.journal.store import Store
     from orchspec.runtime.kernel.kernel import Kernel
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "examine", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,26 @@ def examine(store: Store) -> Iterator[Finding]:
         yield from _run(store, row, kernels)
     yield from _questions(store, {row.run: row for row in rows}, kernels)
     yield from _ledger(store, {row.run for row in rows}, kernels)
+
+
+def replay(store: Store, plan: Plan) -> Iterator[tuple[RunRow, OrchError | None]]:
+    """Fold every kept journal of a spec under the plan that the spec has now.
+
+    Yields each run of the spec, with what keeps its journal from fitting, if anything. Runs of other specs are left
+    out. Nothing is written.
+    """
+    for row in store.runs():
+        try:
+            then = pinned_plan(store, row)
+            if then.name != plan.name:
+                continue
+            folded(store, row, plan)
+        except OrchError as error:
+            yield row, error
+        except PlanError as error:
+            yield row, CorruptStore(str(error))
+        else:
+            yield row, None
 
 
 def _run(store: Store, row: RunRow, kernels: dict[str, Kernel]) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ present, carries out outward commands and keeps timers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from orchspec.runtime.committer import GroupCommitter
@@ -67,7 +68,6 @@ __all__ = ["TOOL_CALLS", "Engine", "Timers"]
 
 TOOL_CALLS: Final = 1 << 32
 """Attempt numbers of tool calls start here: a call is a request of its own, beside that of the task."""
-
 
 Posted = tuple[str, Event, int | None]
 
@@ -127,6 +127,9 @@ class Engine:
             self.rows[row.run] = row
             self.seqs[row.run] = state.seq
             outcomes.extend(state.outcomes)
+            if state.upgrade is not None:
+                self.committer.put_run(row)  # with the record that says so
+                self.post(row.run, replace(state.upgrade, time=now))
             self.post(row.run, EngineRecovered(now, epoch))
         self.dispatcher.recover(outcomes, now)
         self._held_back = []
@@ -299,7 +302,8 @@ class Engine:
     def _claim(self, run: str, kernel: Kernel, seq: int, command: ClaimEffect) -> None:
         path = kernel.path(command.place)
         answer, rows = self.ledger.claim(
-            run, command.place, path, command.effect, command.key, command.args_hash, seq, self.now, command.undoes
+            *(run, command.place, path, command.effect, command.key, command.args_hash, seq, self.now, command.undoes),
+            again=command.again,
         )
         for row in rows:
             self.committer.put_ledger(row)

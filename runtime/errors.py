@@ -6,7 +6,7 @@ appears. Our own bugs are assertions, not members of this family.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "AlreadyAnswered",
@@ -15,6 +15,7 @@ __all__ = [
     "BadOutput",
     "CorruptStore",
     "Fenced",
+    "ForkRefused",
     "InDoubt",
     "Interrupted",
     "LeaseHeld",
@@ -32,6 +33,7 @@ __all__ = [
     "StoreFull",
     "UnknownName",
     "UnknownRun",
+    "UpgradeMisfit",
 ]
 
 
@@ -109,6 +111,22 @@ class ReplayMismatch(OrchError):
     """Folding the journal did not reproduce what was recorded."""
 
     code = "replay_mismatch"
+
+
+class UpgradeMisfit(OrchError):
+    """A journal does not fit another plan; `record` says which record is the first, as JSON."""
+
+    code = "upgrade_misfit"
+
+    def __init__(self, message: str, record: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.record = record
+
+
+class ForkRefused(OrchError):
+    """A run cannot be forked there: it has no such checkpoint, did not reach it, or was in the middle of something."""
+
+    code = "fork_refused"
 
 
 class UnknownName(OrchError):

@@ -45,17 +45,23 @@ class _Entry:
     intent_seq: int
     receipt: Any
     joined: list[list[str]]
-    waiters: list[tuple[str, int, str, int, str]]
+    waiters: list[tuple[str, int, str, int, str, bool]]
 
 
 class Ledger:
-    """Effects by (effect, key): the newest generation of each, its owner, and who waits for it."""
+    """Effects by (effect, key): the newest generation of each, its owner, and who waits for it.
+
+    Older generations that stand, since a fork did them anew, are kept for their owners to undo.
+    """
 
     def __init__(self, rows: Iterable[LedgerRow] = ()) -> None:
         self._entries: dict[str, _Entry] = {}
         self._waiting: dict[str, dict[str, None]] = {}
+        self._older: dict[tuple[str, int], _Entry] = {}
         for row in rows:
             known = self._entries.get(row.key)
+            if known is not None and known.state == "confirmed" and row.generation > known.generation:
+                self._older[row.key, known.generation] = known
             if known is None or row.generation >= known.generation:
                 self._entries[row.key] = _Entry(
                     row.effect,
@@ -83,13 +89,16 @@ class Ledger:
         seq: int,
         now_us: int,
         undoes: tuple[str, int] | None = None,
+        *,
+        again: bool = False,
     ) -> tuple[Answer | None, list[LedgerRow]]:
         """Claim an effect: (the answer, or None while another run is at it; the rows that must become durable).
 
         The first intent owns the key; the owner, asked again after a crash, still owns it. Equal arguments join,
         other arguments conflict. What was undone or was never done may be done anew: undoing raises the generation.
         The claim of an undo is passed on while anybody else got the receipt: the first of them is the owner then.
-        What its owner gave up in doubt is the doubt of whoever claims it next.
+        What its owner gave up in doubt is the doubt of whoever claims it next. `again`: what another run has done is
+        done anew, under the next generation; that run still undoes its own.
         """
         rows: list[LedgerRow] = []
         if undoes is not None:
@@ -97,8 +106,11 @@ class Ledger:
             if passed:
                 return Answer(run, place, "passed"), rows
         entry = self._entries.get(key)
-        if entry is None or entry.state in ("undone", "not_done"):
-            generation = 0 if entry is None else entry.generation + (1 if entry.state == "undone" else 0)
+        anew = again and entry is not None and entry.state == "confirmed" and entry.owner_run != run
+        if entry is None or anew or entry.state in ("undone", "not_done"):
+            generation = 0 if entry is None else entry.generation + (1 if entry.state != "not_done" else 0)
+            if entry is not None and anew:
+                self._older[key, entry.generation] = entry
             entry = _Entry(effect, key, generation, "intended", args_hash, run, path, place, seq, None, [], [])
             self._entries[key] = entry
             return Answer(run, place, "own", generation), [*rows, _row(entry, now_us)]
@@ -117,9 +129,15 @@ class Ledger:
         if not entry.owner_run:
             entry.owner_run, entry.owner_path, entry.owner_place, entry.intent_seq = run, path, place, seq
             return Answer(run, place, "doubt", entry.generation), [*rows, _row(entry, now_us)]
-        entry.waiters.append((run, place, path, seq, args_hash))
+        entry.waiters.append((run, place, path, seq, args_hash, again))
         self._waiting.setdefault(run, {})[key] = None
         return None, rows
+
+    def _of(self, key: str, generation: int) -> _Entry | None:
+        entry = self._entries.get(key)
+        if entry is None or entry.generation == generation:
+            return entry
+        return self._older.get((key, generation))
 
     def _leave(self, run: str, path: str, key: str, generation: int, now_us: int, rows: list[LedgerRow]) -> bool:
         """Whoever unwinds needs the effect no longer: whether it is not theirs to undo.
@@ -127,8 +145,8 @@ class Ledger:
         If it is, nobody may rely on it from here: it is in doubt, and whoever wants it waits, until it is undone or
         its undo is stuck.
         """
-        entry = self._entries.get(key)
-        if entry is None or entry.generation != generation or entry.state != "confirmed":
+        entry = self._of(key, generation)
+        if entry is None or entry.state != "confirmed":
             return False
         ours = (entry.owner_run, entry.owner_path) == (run, path)
         passed = not ours or bool(entry.joined)
@@ -148,7 +166,7 @@ class Ledger:
 
         A claim that waits is `withdrawn`, and answered so; one that was answered already is not waiting.
         """
-        entry = self._entries.get(key)
+        entry = self._entries.get(key) if state == "withdrawn" else self._of(key, generation)
         if entry is None:
             return [], []
         if state == "withdrawn":
@@ -158,7 +176,7 @@ class Ledger:
         if entry.owner_run != run or (entry.owner_path != path and state != "undone"):
             return [], []
         happened = state == "not_done" and entry.state not in ("intended", "in_doubt")
-        if entry.generation != generation or (entry.state == state != "in_doubt") or happened:
+        if (entry.state == state != "in_doubt") or happened:
             return [], []
         entry.state = state
         if state == "in_doubt":
@@ -168,9 +186,9 @@ class Ledger:
         rows = [_row(entry, now_us)]
         answers: list[Answer] = []
         waiters, entry.waiters = entry.waiters, []
-        for waiter_run, waiter_place, waiter_path, waiter_seq, args_hash in waiters:
+        for waiter_run, waiter_place, waiter_path, waiter_seq, args_hash, again in waiters:
             answer, more = self.claim(
-                waiter_run, waiter_place, waiter_path, entry.effect, key, args_hash, waiter_seq, now_us
+                waiter_run, waiter_place, waiter_path, entry.effect, key, args_hash, waiter_seq, now_us, again=again
             )
             if answer is not None:
                 answers.append(answer)

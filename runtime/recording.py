@@ -6,21 +6,30 @@ A difference means that plan or kernel is not the one that wrote the journal: th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.kernel.commands import Command, ReleaseGrant, RequestGrant, command_text
-from orchspec.runtime.kernel.events import EVENT_TYPES, Event, RunStarted, TaskEnrolled, event_body, event_from_body
+from orchspec.runtime.kernel.events import (
+    EVENT_TYPES,
+    Event,
+    PlanUpgraded,
+    RunStarted,
+    TaskEnrolled,
+    event_body,
+    event_from_body,
+)
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
 
-__all__ = ["EventRecord", "Folded", "event_of", "fold"]
+__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold"]
 
 
 class EventRecord:
@@ -74,15 +83,19 @@ class EventRecord:
 class Folded:
     """A run folded from its journal.
 
-    The kernel as it was after the last record, and what the dispatcher learns from it.
+    The kernel as it was after the last record, and what the dispatcher learns from it. `upgrade`: what is to be
+    recorded before it goes on, if it was folded under a plan that the journal does not know yet.
     """
 
-    __slots__ = ("kernel", "outcomes", "seq")
+    __slots__ = ("kernel", "outcomes", "seq", "upgrade")
 
-    def __init__(self, kernel: Kernel, seq: int, outcomes: list[tuple[int, str, str]]) -> None:
+    def __init__(
+        self, kernel: Kernel, seq: int, outcomes: list[tuple[int, str, str]], upgrade: PlanUpgraded | None = None
+    ) -> None:
         self.kernel = kernel
         self.seq = seq
         self.outcomes = outcomes
+        self.upgrade = upgrade
 
 
 def event_of(record: Record | EventRecord) -> Event:
@@ -100,20 +113,38 @@ def event_of(record: Record | EventRecord) -> Event:
         raise CorruptStore(f"record {record.seq} of run {record.run} is no {record.type}: {error}") from None
 
 
-def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folded:
-    """Fold a journal.
+def began_as(run: str, records: Sequence[Record | EventRecord]) -> str:
+    """The name that the first record of a run was written under: another one if it is a fork."""
+    first = next((record for record in records if record.type == "RunForked"), None)
+    return run if first is None else str(getattr(event_of(first), "began_as", run))
 
-    Raises ReplayMismatch at the first record that the plan does not reproduce, CorruptStore for one that is none.
+
+class Folding:
+    """A journal that is being folded, record by record, into `kernel`.
+
+    Records before the last upgrade were written under other plans. They go to the places of their paths, and
+    were held against the plan when it was upgraded to; those after it are held against what they say.
     """
-    kernel = Kernel(plan, run)
-    agents: dict[tuple[int, int], tuple[str, ...]] = {}
-    gates: dict[tuple[int, int], tuple[str, ...]] = {}
-    outcomes: list[tuple[int, str, str]] = []
-    seq = 0
-    for record in records:
-        event = event_of(record)
-        if record.seq != seq + 1:
-            raise CorruptStore(f"run {run} has a gap in its journal: record {seq + 1} is missing")
+
+    def __init__(self, plan: Plan, run: str, records: Sequence[Record | EventRecord], *, refit: bool = False) -> None:
+        self.kernel = Kernel(plan, began_as(run, records))
+        self.run = run
+        self.seq = 0
+        self.outcomes: list[tuple[int, str, str]] = []
+        last = None if refit else next((each for each in reversed(records) if each.type == "PlanUpgraded"), None)
+        self.upgraded_at = len(records) + 1 if refit else last.seq if last is not None else 0
+        moved = getattr(event_of(last), "moved", None) if last is not None else None
+        self.moved: dict[str, int] = moved if isinstance(moved, dict) else {}
+        self._agents: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._gates: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._paths: dict[str, int] = {}
+        self._known = 1
+
+    def step(self, record: Record | EventRecord, event: Event) -> list[Command]:
+        """One record. Raises ReplayMismatch, CorruptStore."""
+        run, kernel = self.run, self.kernel
+        if record.seq != self.seq + 1:
+            raise CorruptStore(f"run {run} has a gap in its journal: record {self.seq + 1} is missing")
         if isinstance(event, RunStarted) and event.kernel != KERNEL_VERSION:
             raise ReplayMismatch(
                 f"run {run} was begun by version {event.kernel} of the kernel, and this is version {KERNEL_VERSION}: "
@@ -121,10 +152,14 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
             )
         try:
             commands = kernel.handle(event)
-        except (ImpossibleEvent, AssertionError, KeyError, IndexError, AttributeError, TypeError) as error:
+        except (ImpossibleEvent, AssertionError, KeyError, IndexError, AttributeError, TypeError, ValueError) as error:
             raise ReplayMismatch(f"run {run} does not fold: record {record.seq} ({record.type}): {error}") from None
-        seq = record.seq
-        _compare(run, record, EventRecord(run, seq, event, kernel, commands))
+        self.seq = record.seq
+        self._learn(event, commands)
+        return commands
+
+    def _learn(self, event: Event, commands: list[Command]) -> None:
+        agents, gates = self._agents, self._gates
         if isinstance(event, TaskEnrolled):
             where = event.place, event.attempt
             agents[where] = (event.agent, *gates.pop(where, ()))
@@ -135,8 +170,45 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
             elif isinstance(command, ReleaseGrant):
                 held = agents.pop((command.place, command.attempt), ())
                 if command.outcome != "stopped":
-                    outcomes.extend((event.time, pool, command.outcome) for pool in held)
-    return Folded(kernel, seq, outcomes)
+                    self.outcomes.extend((event.time, pool, command.outcome) for pool in held)
+
+    def place_of(self, path: str) -> int | None:
+        """The first place of that path, if there is one by now."""
+        places = self.kernel.places
+        while self._known < len(places):
+            self._paths.setdefault(self.kernel.path(self._known), self._known)
+            self._known += 1
+        return self._paths.get(path)
+
+    def event(self, record: Record | EventRecord) -> Event:
+        """The event of a record, for this plan. Raises ReplayMismatch where the plan has no such place."""
+        event = event_of(record)
+        if record.seq >= self.upgraded_at:
+            return event
+        if isinstance(event, PlanUpgraded):
+            return replace(event, kept={}, moved={})
+        if event.place:
+            path = str(record.body.get("place", ""))
+            place = self.moved.get(str(record.seq)) or self.place_of(path)
+            if place is None:
+                raise ReplayMismatch(f"run {self.run} does not fold: record {record.seq} is of {path}, which is not")
+            event = replace(event, place=place)
+        return event
+
+
+def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folded:
+    """Fold a journal.
+
+    Raises ReplayMismatch at the first record that the plan does not reproduce, CorruptStore for one that is none.
+    """
+    kept = records if isinstance(records, list) else list(records)
+    folding = Folding(plan, run, kept)
+    for record in kept:
+        event = folding.event(record)
+        commands = folding.step(record, event)
+        if record.seq > folding.upgraded_at:
+            _compare(run, record, EventRecord(run, record.seq, event, folding.kernel, commands))
+    return Folded(folding.kernel, folding.seq, folding.outcomes)
 
 
 def _compare(run: str, recorded: Record | EventRecord, again: EventRecord) -> None:

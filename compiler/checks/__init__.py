@@ -12,8 +12,9 @@ from orchspec.compiler.checks.advice import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
-from orchspec.compiler.checks.effects import deeds_of_agents, keys_in_loops, nothing_to_revert, raced_deeds
+from orchspec.compiler.checks.effects import deeds_of_agents, nothing_to_revert, raced_deeds
 from orchspec.compiler.checks.habits import one_answer_of_many, twin_agents, unpriced_models
+from orchspec.compiler.checks.keys import keys_in_loops
 from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
 from orchspec.compiler.checks.sections import sections

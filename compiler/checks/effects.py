@@ -1,53 +1,32 @@
-"""Keys differ where they must, what is reverted has an undo, and agents do only what stays single at them."""
+"""What is reverted has an undo, and agents do only what stays single at them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterator
-from typing import TypeAlias
 
 from orchspec.compiler.checks.calls import called_first, doers, steps_in
 from orchspec.compiler.codes import effects as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import (
     AgentInfo,
-    BlockInfo,
     ContractInfo,
     EffectInfo,
     FlowInfo,
-    Frame,
-    GiverRef,
-    MissingRef,
     Reference,
     Slot,
-    StepInfo,
 )
 from orchspec.compiler.types import is_unknown, show
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import (
     Expr,
     Node,
-    Repeat,
     Revert,
-    Scope,
-    State,
-    Step,
     attribute,
     statements_in,
     walk,
 )
 
-__all__ = ["deeds_of_agents", "keys_in_loops", "nothing_to_revert", "raced_deeds"]
-
-
-def keys_in_loops(context: Context) -> None:
-    """Reports effect steps in a `repeat`, a `for` or a state on a circle whose key reads nothing bound there."""
-    for flow in context.checked.flows.values():
-        if flow.block is not None:
-            cycling = flow.machine.cycling if flow.machine is not None else set()
-            _block(context, flow.block, (), cycling)
-
-
-_Loop: TypeAlias = Repeat | Scope | State | Step
+__all__ = ["deeds_of_agents", "nothing_to_revert", "raced_deeds"]
 
 
 def nothing_to_revert(context: Context) -> None:
@@ -78,76 +57,11 @@ def _undoable(context: Context, node: Node, flows: Container[FlowInfo], agents: 
     )
 
 
-def _block(
-    context: Context, block: BlockInfo, loops: tuple[tuple[_Loop, Frame], ...], cycling: Collection[State] = ()
-) -> None:
-    for statement in block.statements:
-        if isinstance(statement, Step):
-            step = context.checked.steps[statement]
-            if step.effect is not None:
-                own = ((statement, step.loop.slot.frame),) if step.loop is not None else ()
-                _step(context, step, step.effect, (*loops, *own))
-        elif isinstance(statement, Scope | Repeat | State):
-            inner = context.checked.blocks.get(statement)
-            if inner is None:
-                continue
-            if isinstance(statement, State):
-                turns = statement in cycling
-            else:
-                turns = isinstance(statement, Repeat) or statement.loop is not None
-            _block(context, inner, (*loops, (statement, inner.frame)) if turns else loops)
-            for other in context.checked.blocks_of(statement)[1:]:
-                _block(context, other, loops)
-        else:
-            for arm in context.checked.blocks_of(statement):
-                _block(context, arm, loops)
-
-
-def _step(context: Context, step: StepInfo, effect: EffectInfo, loops: tuple[tuple[_Loop, Frame], ...]) -> None:
-    if effect.key is None or not loops:
-        return
-    read = list(_frames_read(context, step, effect))
-    for loop, frame in reversed(loops):
-        if any(_inside(found, frame) for found in read):
-            continue
-        turn = {Repeat: "round", State: "visit"}.get(type(loop), "item")
-        context.report.add(
-            codes.SAME_KEY_IN_LOOP,
-            step.node.work,
-            effect=effect.name,
-            turn=turn,
-            loop=loop.name.text,
-            labels=[Label(loop.name.span, "the loop"), Label(effect.key.span, "the key")],
-        )
-        return
-
-
-def _frames_read(context: Context, step: StepInfo, effect: EffectInfo) -> Iterator[Frame]:
-    """The frames of all names that the arguments of the parameters in the key read."""
-    assert effect.key is not None
-    in_key = {slot.name for slot in _slots(context, effect.key)}
-    for argument in step.arguments:
-        if argument.param.name in in_key and argument.value is not None:
-            for node in walk(argument.value):
-                found = context.checked.resolved.get(node)
-                if isinstance(found, Reference | GiverRef | MissingRef):
-                    yield found.slot.frame
-
-
 def _slots(context: Context, expr: Expr) -> Iterator[Slot]:
     for node in walk(expr):
         found = context.checked.resolved.get(node)
         if isinstance(found, Reference):
             yield found.slot
-
-
-def _inside(frame: Frame, loop: Frame) -> bool:
-    current: Frame | None = frame
-    while current is not None:
-        if current is loop:
-            return True
-        current = current.parent
-    return False
 
 
 # ------------------------------------------------------------------ agents

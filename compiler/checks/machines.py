@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from orchspec.compiler.circles import circle, graph_of, knots, reachable
+from orchspec.compiler.circles import Graph, circle, graph_of, knots, reachable
 from orchspec.compiler.codes import machines as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import FlowInfo, MachineInfo, StateInfo
@@ -95,13 +95,13 @@ def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Itera
         name = state.node.name.text
         if machine.initial is not None and name not in reached:
             report.absent(codes.UNREACHABLE_STATE, state.node.name, name=name)
-        elif name not in ending:
-            report.absent(codes.NO_WAY_OUT, state.node.name, name=name)
+    trapped = [name for name in machine.states if name in reached and name not in ending]
+    _traps(context, machine, graph, trapped)
     if flow.budget.transitions is not None:
         return
     for knot in knots(endless):
-        if knot[0] not in reached:
-            continue  # that nothing leads there is the mistake
+        if knot[0] not in reached or knot[0] not in ending:
+            continue  # that nothing leads there, or out of it, is the mistake
         cycle = [name for name, _ in circle(endless, knot[0])]
         nodes = [machine.states[name].node for name in cycle]
         report.absent(
@@ -111,4 +111,22 @@ def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Itera
             follow="follow each other" if len(cycle) > 1 else "follows itself",
             labels=[Label(node.name.span, "on the circle") for node in nodes],
             notes=["write `visits = 3` in a state of the circle, or `budget { transitions <= 12 }` in the machine"],
+        )
+
+
+def _traps(context: Context, machine: MachineInfo, graph: Graph[str], trapped: Sequence[str]) -> None:
+    """Reports states without a way to a final one; those that follow from each other are one mistake."""
+    told: set[str] = set()
+    together = graph_of(pair for name in trapped for to in graph.get(name, ()) for pair in ((name, to), (to, name)))
+    for name in trapped:
+        if name in told:
+            continue
+        trap = reachable(together, [name])
+        told |= trap
+        names = [other for other in trapped if other in trap]
+        context.report.absent(
+            codes.NO_WAY_OUT,
+            machine.states[name].node.name,
+            names=" or ".join(f"`{other}`" for other in names),
+            labels=[Label(machine.states[other].node.name.span, "nor from here") for other in names[1:]],
         )

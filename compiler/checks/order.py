@@ -5,11 +5,11 @@ from __future__ import annotations
 from orchspec.compiler.circles import circle, graph_of, knots
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import StepInfo
+from orchspec.compiler.model import ScopeInfo, StepInfo
 from orchspec.compiler.narrowing import facts
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Call, Peers, Require, Step, Supervise, attribute, statements_in
+from orchspec.grammar.syntax import Call, Peers, Require, Scope, Step, Supervise, attribute, statements_in
 
 __all__ = ["flow_cycles", "required_and_skipped"]
 
@@ -41,8 +41,7 @@ def required_and_skipped(context: Context) -> None:
         for node in body:
             if not isinstance(node, Require):
                 continue
-            steps = [_step(context, block.frame.find(ident.text)) for ident in (node.earlier, node.later)]
-            earlier, later = steps
+            earlier, later = (_work(context, block.frame.find(ident.text)) for ident in (node.earlier, node.later))
             if earlier is None:
                 continue
             why = _skipped(context, earlier, later)
@@ -56,13 +55,15 @@ def required_and_skipped(context: Context) -> None:
                 )
 
 
-def _step(context: Context, slot: object) -> StepInfo | None:
+def _work(context: Context, slot: object) -> StepInfo | ScopeInfo | None:
     declared = getattr(slot, "declared", None)
+    if isinstance(declared, Scope):
+        return context.checked.scopes.get(declared)
     return context.checked.steps.get(declared) if isinstance(declared, Step | Supervise | Peers) else None
 
 
-def _skipped(context: Context, earlier: StepInfo, later: StepInfo | None) -> Span | None:
-    """Where it is said that the earlier step may be skipped while the later one is done, or none."""
+def _skipped(context: Context, earlier: StepInfo | ScopeInfo, later: StepInfo | ScopeInfo | None) -> Span | None:
+    """Where it is said that what is earlier may be skipped while the later one is done, or none."""
     condition = None if later is None else later.only_if
     if condition is not None:
         slot = context.checked.slots[earlier.node]
@@ -71,7 +72,7 @@ def _skipped(context: Context, earlier: StepInfo, later: StepInfo | None) -> Spa
     skips = any(link.kind == "skip" for link in earlier.on_failure)
     if skips and earlier.loop is None:
         node = earlier.node
-        said = attribute(node.body if isinstance(node, Peers) else node.settings, "on_failure")
+        said = attribute(node.body if isinstance(node, Peers | Scope) else node.settings, "on_failure")
         return said.span if said is not None else node.span
     if earlier.only_if is None:
         return None

@@ -8,6 +8,7 @@ refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchspec.compiler.checks.calls import called_first
@@ -15,11 +16,16 @@ from orchspec.compiler.codes import shared as codes
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import AgentInfo, FlowInfo, StepInfo, ToolInfo
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import Node, Scope, Step, children
+from orchspec.grammar.syntax import Node, Peers, Scope, Step, Supervise, children
 
 __all__ = ["sections"]
 
 _Resource = AgentInfo | ToolInfo
+
+
+def _asked(step: StepInfo) -> Iterator[AgentInfo]:
+    yield from (candidate.agent for candidate in step.candidates)
+    yield from (link.who.agent for link in step.on_failure if link.who is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +69,7 @@ class _Reader:
 
     def _inside(self, node: Node, may: _Held, must: _Held) -> None:
         for part in children(node):
-            if isinstance(part, Step):
+            if isinstance(part, Step | Supervise | Peers):
                 step = self.context.checked.steps.get(part)
                 if step is not None:
                     self._step(step, may, must)
@@ -90,8 +96,7 @@ class _Reader:
     def _step(self, step: StepInfo, may: _Held, must: _Held) -> None:
         if step.flow is not None:
             self._called(step.flow, may, must)
-        for candidate in step.candidates:
-            agent = candidate.agent
+        for agent in dict.fromkeys(_asked(step)):
             few = agent.policy.slots is not None
             for tool in may:
                 if few:

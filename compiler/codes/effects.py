@@ -50,8 +50,8 @@ SAME_KEY_IN_LOOP = define(
     "same-key-in-loop",
     "the key of `{effect}` is the same in every {turn} of `{loop}`",
     explanation="In a `repeat` or a `for`, the key must read something that is bound there: otherwise all turns "
-    "would be "
-    "one deed. Move the effect out of the loop, or let its key depend on what differs.",
+    "would be one deed. The same holds for the effects of flows that are called there. Move the effect out of the "
+    "loop, or let its key depend on what differs.",
     bad=spec(
         "flow f(note: Note, topics: List<Text>) -> Note {\n  scope all_of_them for topic in topics {\n"
         "    step url = publish(note: note)\n    give url\n  }\n  return note\n}"

@@ -74,7 +74,7 @@ UNREACHABLE_STATE = define(
 NO_WAY_OUT = define(
     "E0536",
     "no-way-out",
-    "no final state can be reached from `{name}`",
+    "no final state can be reached from {names}",
     explanation="Wherever a machine is, some sequence of transitions leads to its end.",
     bad=_machine(
         "  budget { transitions <= 5 }\n"

@@ -6,7 +6,6 @@ Spec files are untrusted: nothing outside the spec's own folder is looked at, an
 
 from __future__ import annotations
 
-import csv
 import math
 from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -49,6 +48,8 @@ def column_problem(folder: Path | None, file: str, column: str, kind: ColumnKind
 
 
 def _table_problem(file: str, head: bytes, column: str, kind: ColumnKind) -> str | None:
+    import csv  # only specs that name data need it
+
     try:
         text = head[:LOOK_BYTES].decode("utf-8-sig", "strict" if len(head) <= LOOK_BYTES else "ignore")
     except UnicodeDecodeError:

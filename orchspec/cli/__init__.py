@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "test": "Runs the tests written in spec files.",
     "run": "Runs a flow durably and prints its result.",
     "resume": "Carries on with runs that have not ended: all of the store, unless some are named.",
+    "fork": "Begins a run with what another had up to a checkpoint, and goes on with it by itself.",
     "status": "Shows the runs of a store, or how one of them stands.",
     "watch": "Shows runs as they go: what is under way, by whom and since when, what it cost so far.",
     "journal": "Prints the records of a run, one JSON document a line.",

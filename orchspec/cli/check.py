@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import click
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
 from orchspec.cli.files import STDIN, read_text, shown_name, write_text
 from orchspec.cli.fixes import GUESSED, SAFE, Mended, mend, unified_diff
+from orchspec.compiler.uncollected import without_collections
 
 if TYPE_CHECKING:
     from orchspec.grammar.diagnostics import Diagnostic
@@ -45,7 +44,7 @@ def command(terminal: Terminal, files: tuple[str, ...], form: str | None, fix: b
     texts = {shown_name(name): read_text(name) for name in dict.fromkeys(files)}
     wanted = GUESSED if unsafe else SAFE if fix or diff else frozenset()
     found: list[Mended] = []
-    with _without_collections():
+    with without_collections():
         for name, text in texts.items():
             found.append(mend(name, text, _check, wanted))
             if found[-1].applied and not diff:  # now: the next file may import this one
@@ -96,18 +95,6 @@ def _once(found: Mapping[str, Sequence[Diagnostic]]) -> Iterator[Diagnostic]:
                 if not theirs or place not in told:
                     yield item
                 told.add(place)
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Pauses the collector of cycles: a check keeps what it makes, so looking for garbage only takes as long again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _check(name: str, text: str) -> Sequence[Diagnostic]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +53,8 @@ def write_text(path: str, text: str) -> None:
     Raises:
         OSError: the folder or the file can't be written; the file is as it was.
     """
+    import tempfile  # only what writes needs it
+
     there = Path(path).resolve()
     mode = there.stat().st_mode & 0o777 if there.exists() else _MODE
     handle, name = tempfile.mkstemp(prefix=f".{there.name}.", dir=there.parent)

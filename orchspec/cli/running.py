@@ -20,10 +20,14 @@ from orchspec.runtime.errors import OrchError
 from orchspec.runtime.result import RunResult
 
 if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.runtime.crew import Crew
+    from orchspec.runtime.driver.clock import Clock
     from orchspec.runtime.handlers import Handlers
+    from orchspec.runtime.journal.records import RunRow
     from orchspec.runtime.recording import EventRecord
 
-__all__ = ["Narrator", "conclude", "exit_code", "handlers_of", "interrupted", "under_signals"]
+__all__ = ["Narrator", "conclude", "crew_for", "exit_code", "handlers_of", "interrupted", "under_signals"]
 
 Given = TypeVar("Given")
 
@@ -55,6 +59,27 @@ def handlers_of(agents: str | None, folder: str | None = None) -> Handlers | Non
         what = "is missing" if found is None else f"is a {type(found).__name__}"
         raise Misuse(f"--agents {agents}: {name or 'app'} {what}; expected an orchspec.App: write --agents MODULE:NAME")
     return found.handlers
+
+
+def crew_for(
+    row: RunRow, agents: str | None, *, stand_ins: bool, file: str | None = None
+) -> Callable[[Plan, Clock], Crew]:
+    """Who does the work of a run that goes on: whoever is named, else as it was started. Raises Misuse."""
+    from orchspec.runtime.app import crew_of
+
+    options = row.options
+    named = agents is not None or stand_ins
+    handlers = handlers_of(
+        agents if named else _text(options.get("agents")), None if named else _text(options.get("folder"))
+    )
+    played = stand_ins if named else bool(options.get("stand_ins"))
+    spec = file or _text(options.get("file"))
+    folder = Path(spec).parent if spec is not None else None
+    return lambda plan, clock: crew_of(handlers, plan, row.flow, clock, stand_ins=played, folder=folder)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def under_signals(work: Callable[[], Coroutine[Any, Any, Given]]) -> Given:

@@ -19,7 +19,15 @@ from orchspec.runtime.driver.ears import Ears
 from orchspec.runtime.driver.lease import Lease
 from orchspec.runtime.driver.live import Heard, LiveRun, Request, Tell
 from orchspec.runtime.driver.loop import EngineLoop
-from orchspec.runtime.driver.stored import check_inputs, check_same, folded, has_ended, pinned_plan, stored_result
+from orchspec.runtime.driver.stored import (
+    check_inputs,
+    check_same,
+    has_ended,
+    new_row,
+    pinned_plan,
+    reopened,
+    stored_result,
+)
 from orchspec.runtime.errors import (
     CorruptStore,
     Fenced,
@@ -31,6 +39,7 @@ from orchspec.runtime.errors import (
     RunHalted,
     StoreError,
     UnknownRun,
+    UpgradeMisfit,
 )
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import RunRow
@@ -110,9 +119,14 @@ class Hub(Ears):
                 check_same(live.row, request.flow, request.inputs)
                 return await self._wait(live)
             row = self._store.run(request.run)
+            fork = request.fork
+            if row is None and fork is not None:
+                row = fork.begin(self._store, self._open(fork.plan).epoch, self._clock.now_us(), request.options)
             if row is None:
                 return await self._wait(self._start(request))
             check_same(row, request.flow, request.inputs)
+            if fork is not None:
+                fork.check(row)
             if request.plan is not None and row.plan_hash != request.plan.hash:
                 self.tell(f"run {row.run} goes on with the plan that it was started with; the spec has changed since")
             if has_ended(row):
@@ -157,19 +171,7 @@ class Hub(Ears):
         crew = request.crew(plan, self._clock)
         loop = self._open(plan)
         self._store.put_plan(plan.hash, plan.as_json())
-        row = RunRow(
-            run=request.run,
-            flow=request.flow,
-            plan_hash=plan.hash,
-            input=request.inputs,
-            status="running",
-            result=None,
-            error=None,
-            created_us=self._clock.now_us(),
-            ended_us=None,
-            seed=request.seed,
-            options=request.options,
-        )
+        row = new_row(request, plan, self._clock.now_us())
         live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
         if not loop.start(live):
             raise self._overloaded(live.run)
@@ -185,9 +187,10 @@ class Hub(Ears):
     def _resume(self, found: list[tuple[RunRow, Request]]) -> list[LiveRun]:
         lives: list[LiveRun] = []
         for row, request in found:
-            plan = pinned_plan(self._store, row, request.plan)
+            plan = request.upgrade or pinned_plan(self._store, row, request.plan)
             crew = request.crew(plan, self._clock)
             lives.append(LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch))
+            lives[-1].options = request.options
         if lives:
             loop = self._open(lives[0].plan)
             self._runs.update({live.run: live for live in lives})
@@ -204,13 +207,11 @@ class Hub(Ears):
                 if not loop.start(live):
                     self._fail(live, self._overloaded(live.run))
                 continue
-            live.row = row
             try:
-                state = folded(self._store, row, live.plan)
-            except (ReplayMismatch, CorruptStore) as error:
+                state = reopened(self._store, live, row)
+            except (ReplayMismatch, CorruptStore, UpgradeMisfit) as error:
                 self._fail(live, error)
                 continue
-            live.kernel = state.kernel
             if has_ended(row):
                 self._settle(live, result_of(row, state.kernel))
             else:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.driver.beats import Beats
     from orchspec.runtime.driver.clock import Clock
     from orchspec.runtime.engine import Engine
+    from orchspec.runtime.forking import Fork
     from orchspec.runtime.journal.records import RunRow
     from orchspec.runtime.kernel.commands import EndRun
     from orchspec.runtime.kernel.events import Event
@@ -35,6 +36,8 @@ class Request:
     """A run that is asked for.
 
     `crew` is called with the plan that the run is pinned to and the engine's clock; it raises MissingHandlers.
+    `upgrade`: the plan that the run is to go on with, if it fits; its `options` then go over those of the run.
+    `fork`: what the run begins with, if the store does not hold it.
     """
 
     run: str
@@ -45,6 +48,8 @@ class Request:
     inputs: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
+    upgrade: Plan | None = None
+    fork: Fork | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +63,7 @@ class LiveRun:
     watch: Watch | None = None
     kernel: Kernel | None = None
     waiters: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def run(self) -> str:

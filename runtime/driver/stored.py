@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import canonical_json, plan_from_json
 from orchspec.runtime.errors import BadInput, CorruptStore, RunMismatch, UnknownName
-from orchspec.runtime.journal.records import LIVE_STATUSES
+from orchspec.runtime.journal.records import LIVE_STATUSES, RunRow
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
 from orchspec.runtime.recording import Folded, fold
+from orchspec.runtime.refit import refit
 from orchspec.runtime.result import RunResult, result_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.journal.records import RunRow
+    from orchspec.runtime.driver.live import LiveRun, Request
     from orchspec.runtime.journal.store import Store
 
-__all__ = ["check_inputs", "check_same", "folded", "has_ended", "pinned_plan", "stored_result"]
+__all__ = ["check_inputs", "check_same", "folded", "has_ended", "new_row", "pinned_plan", "reopened", "stored_result"]
 
 
 def has_ended(row: RunRow) -> bool:
@@ -45,8 +47,45 @@ def pinned_plan(store: Store, row: RunRow, known: Plan | None = None) -> Plan:
 
 
 def folded(store: Store, row: RunRow, plan: Plan) -> Folded:
-    """The run as its journal says. Raises ReplayMismatch, CorruptStore."""
-    return fold(plan, row.run, store.records(row.run))
+    """The run as its journal says. Raises ReplayMismatch, CorruptStore; UpgradeMisfit under another plan than its own.
+
+    Under another plan it tells what is to be recorded before the run goes on.
+    """
+    records = store.records(row.run)
+    if plan.hash == row.plan_hash:
+        return fold(plan, row.run, records)
+    return refit(pinned_plan(store, row), plan, row.run, records)
+
+
+def new_row(request: Request, plan: Plan, now_us: int) -> RunRow:
+    """The row of a run that begins now."""
+    return RunRow(
+        run=request.run,
+        flow=request.flow,
+        plan_hash=plan.hash,
+        input=request.inputs,
+        status="running",
+        result=None,
+        error=None,
+        created_us=now_us,
+        ended_us=None,
+        seed=request.seed,
+        options=request.options,
+    )
+
+
+def reopened(store: Store, live: LiveRun, row: RunRow) -> Folded:
+    """Fold a run that is to go on, under its plan or, if it fits, under the one that it is upgraded to.
+
+    Errors as of `folded`.
+    """
+    live.row = row
+    state = folded(store, row, live.plan)
+    live.kernel = state.kernel
+    if state.upgrade is not None:
+        store.put_plan(live.plan.hash, live.plan.as_json())
+        live.row = replace(row, plan_hash=live.plan.hash, options={**row.options, **live.options})
+    return state
 
 
 def stored_result(store: Store, row: RunRow, known: Plan | None = None) -> RunResult:

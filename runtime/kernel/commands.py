@@ -205,7 +205,7 @@ class ClaimEffect:
     """Ask the ledger whose effect this is.
 
     `key` is the hash of effect and key expression, `args_hash` that of the arguments. An undo names what it `undoes`:
-    ledger key and generation.
+    ledger key and generation. `again`: what another run has done is not joined but done anew.
     """
 
     place: int
@@ -213,6 +213,7 @@ class ClaimEffect:
     key: str
     args_hash: str
     undoes: tuple[str, int] | None = None
+    again: bool = False
     outward: ClassVar[bool] = False
 
 

@@ -136,8 +136,11 @@ class Deed(Activity):
         self._claim()
 
     def _claim(self) -> None:
-        command = ClaimEffect(self.place, self.effect.name, self.ledger_key, self.args_hash, self.undoes)
-        self.kernel.out.append(command)
+        kernel = self.kernel
+        again = kernel.again and self.undoes is None
+        kernel.out.append(
+            ClaimEffect(self.place, self.effect.name, self.ledger_key, self.args_hash, self.undoes, again)
+        )
 
     def claimed(self, event: EffectClaimed) -> None:
         """The ledger answered.

@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
+from orchspec.runtime.kernel.life import CancelRequested, EngineRecovered, PlanUpgraded, RunForked, RunStarted
+
 __all__ = [
     "EVENT_TYPES",
     "CancelRequested",
@@ -27,8 +29,10 @@ __all__ = [
     "EngineRecovered",
     "Event",
     "MessagePosted",
+    "PlanUpgraded",
     "QuestionAnswered",
     "ReuseAnswered",
+    "RunForked",
     "RunStarted",
     "SignalReceived",
     "TaskEnrolled",
@@ -39,46 +43,6 @@ __all__ = [
     "event_body",
     "event_from_body",
 ]
-
-
-@dataclass(slots=True)
-class RunStarted:
-    """The run was asked for: `inputs` as JSON of the edge; plan and kernel are pinned here."""
-
-    time: int
-    flow: str
-    inputs: dict[str, Any]
-    plan_hash: str
-    kernel: int
-    seed: int
-    rank: ClassVar[int] = 0
-    place: int = 0
-    attempt: int = 0
-    dispatch: int = 0
-
-
-@dataclass(slots=True)
-class EngineRecovered:
-    """Another engine (epoch `epoch`) has folded the run and goes on with it: what is open is issued again."""
-
-    time: int
-    epoch: int
-    rank: ClassVar[int] = 1
-    place: int = 0
-    attempt: int = 0
-    dispatch: int = 0
-
-
-@dataclass(slots=True)
-class CancelRequested:
-    """Somebody wants the run to stop, and to undo what it did."""
-
-    time: int
-    reason: str
-    rank: ClassVar[int] = 2
-    place: int = 0
-    attempt: int = 0
-    dispatch: int = 0
 
 
 @dataclass(slots=True)
@@ -333,6 +297,8 @@ class TimerFired:
 
 Event: TypeAlias = (
     RunStarted
+    | RunForked
+    | PlanUpgraded
     | EngineRecovered
     | CancelRequested
     | QuestionAnswered
@@ -357,6 +323,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         RunStarted,
+        RunForked,
+        PlanUpgraded,
         EngineRecovered,
         CancelRequested,
         QuestionAnswered,

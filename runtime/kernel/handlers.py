@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
+from orchspec.runtime.kernel.carrying import plan_upgraded, run_forked
 from orchspec.runtime.kernel.commands import ArmTimer
 from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.evals import give_up
@@ -26,8 +27,10 @@ from orchspec.runtime.kernel.events import (
     EngineRecovered,
     Event,
     MessagePosted,
+    PlanUpgraded,
     QuestionAnswered,
     ReuseAnswered,
+    RunForked,
     RunStarted,
     SignalReceived,
     TaskEnrolled,
@@ -340,6 +343,8 @@ def _effect_checked(kernel: Kernel, event: EffectChecked) -> None:
 
 HANDLERS: Final[dict[type, Callable[[Kernel, Any], None]]] = {
     RunStarted: _run_started,
+    RunForked: run_forked,
+    PlanUpgraded: plan_upgraded,
     CancelRequested: _cancel_requested,
     EngineRecovered: _engine_recovered,
     TimerFired: _timer_fired,

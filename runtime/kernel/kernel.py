@@ -93,6 +93,8 @@ class Kernel:
         places: What stands at each place; index 0 is the run itself (None).
         decided: What the last `handle` decided, as [what, detail] pairs, for the record.
         ignored: How many late events there were.
+        inherited: Effects up to this intent were done before it was forked, and are not its own.
+        again: Whether it sends anew what others than itself have done, since it was forked so.
         steps: Tasks fulfilled, effects confirmed and arbitrations decided so far.
         unreported: What was charged for stopped attempts that nobody has reported the costs of, by place and attempt.
         stuck: What could not be undone: [path, why] pairs.
@@ -106,6 +108,7 @@ class Kernel:
 
     __slots__ = (
         "account",
+        "again",
         "agenda",
         "asides",
         "decided",
@@ -113,6 +116,7 @@ class Kernel:
         "flow",
         "histories",
         "ignored",
+        "inherited",
         "intents",
         "looked_pico",
         "mail",
@@ -171,6 +175,8 @@ class Kernel:
         self.tasks_open = 0
         self.tool_calls = 0
         self.intents = 0
+        self.inherited = 0
+        self.again = False
         self.zombies = 0
 
     # -------------------------------------------------------------- the one way in

@@ -186,13 +186,19 @@ class Seeking(Activity):
             self.within_at_us = kernel.now + self.asking.within_us
             kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
         if self.asking.reusable:
-            ttl = kernel.program.ttl[self.asking.contract]
-            if ttl is not None:
-                self.reuse_key = self._work_hash(kernel.run if ttl == "run" else "")
+            self.name_work()
+            if self.reuse_key is not None:
                 self.state = LOOKING
                 kernel.out.append(LookupReuse(self.place, self.reuse_key))
                 return
         self.fund()
+
+    def name_work(self) -> None:
+        """What identical work is known by, where the contract lets it be used again."""
+        kernel = self.kernel
+        ttl = kernel.program.ttl[self.asking.contract]
+        if ttl is not None:
+            self.reuse_key = self._work_hash(kernel.run if ttl == "run" else "")
 
     def _work_hash(self, within: str) -> str:
         contract = self.kernel.program.plan.contracts[self.asking.contract]

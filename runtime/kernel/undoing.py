@@ -37,7 +37,8 @@ class Unwinding:
         self.frame = frame
         self.host = host
         self.kernel = frame.kernel
-        self.left = sorted(effects, key=lambda done: done.intent)
+        inherited = frame.kernel.inherited
+        self.left = sorted([done for done in effects if done.intent > inherited], key=lambda done: done.intent)
         self.stuck: list[str] = []
 
     def go_on(self) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from orchspec.compiler.plan import Plan
 from orchspec.runtime.engine import Engine
+from orchspec.runtime.errors import UpgradeMisfit
+from orchspec.runtime.forking import Fork, prepare
 from orchspec.runtime.journal.memory import MemoryStore
 from orchspec.runtime.journal.records import Owner, RunRow
 from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
@@ -37,6 +39,7 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.recording import fold
+from orchspec.runtime.refit import refit
 from tests.support.plans import S
 
 __all__ = [
@@ -190,6 +193,7 @@ class Driver:
         **scripts: Any,
     ) -> None:
         self.plan = plan
+        self.plans = {plan.hash: plan}
         self.scripts = {
             name: list(script) if isinstance(script, (list, tuple)) else [script] for name, script in scripts.items()
         }
@@ -333,7 +337,7 @@ class Driver:
             observer=self.observer,
         )
         rows = [row for row in self.store.runs("running") if row.run not in self.ended]
-        folded = [(self.plan, row, fold(self.plan, row.run, self.store.records(row.run))) for row in rows]
+        folded = [self._folded(row) for row in rows]
         for _, row, state in folded:
             self.kernels[row.run] = state.kernel
         for row in self.store.runs():
@@ -344,6 +348,40 @@ class Driver:
         for run in self.kernels:  # what was asked for and never became durable is asked for again
             if self.store.run(run) is None:
                 self.begin(self._inputs(run), run)
+        self._settle()
+
+    def _folded(self, row: RunRow) -> tuple[Plan, RunRow, Any]:
+        records = self.store.records(row.run)
+        if row.plan_hash == self.plan.hash:
+            return self.plan, row, fold(self.plan, row.run, records)
+        state = refit(self.plans[row.plan_hash], self.plan, row.run, records)
+        return self.plan, replace(row, plan_hash=self.plan.hash), state
+
+    def upgrade(self, plan: Plan) -> None:
+        """The engine is stopped, and another one goes on under a new plan. Raises UpgradeMisfit."""
+        self.plans[plan.hash] = plan
+        before, self.plan = self.plan, plan
+        try:
+            for row in self.store.runs("running"):
+                self._folded(row)
+        except UpgradeMisfit:
+            self.plan = before
+            raise
+        self._guarded(self._recover)
+
+    def fork(self, parent: str, at: str, run: str, *, again: bool = False) -> None:
+        """Fork a run, and go on with the fork in the same engine."""
+        self.store.put_plan(self.plan.hash, self.plan.as_json())
+        fork = prepare(self.store, parent, at, run, again=again)
+        self._guarded(lambda: self._begin(fork))
+
+    def _begin(self, fork: Fork) -> None:
+        self._point()
+        row = fork.begin(self.store, self.epoch, self.now, {})
+        self._point()
+        state = fold(self.plan, row.run, self.store.records(row.run))
+        self.kernels[row.run] = state.kernel
+        self.engine.recover([(self.plan, row, state)], self.epoch, self.now)
         self._settle()
 
     def _inputs(self, run: str) -> dict[str, Any]:
