@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from orchspec.runtime.committer import GroupCommitter
 from orchspec.runtime.dispatcher import Dispatcher
 from orchspec.runtime.grants import Grant, PoolObserver
-from orchspec.runtime.journal.records import LedgerRow, ReuseRow, RunRow
+from orchspec.runtime.journal.records import LedgerRow, MatterRow, ReuseRow, RunRow
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
     AskPerson,
@@ -385,7 +385,9 @@ class Engine:
         if command.person:
             self.committer.close_question(run, kernel.path(command.place))
 
-    def _end(self, run: str, _kernel: Kernel, command: EndRun) -> None:
+    def _end(self, run: str, kernel: Kernel, command: EndRun) -> None:
+        for place, why in kernel.stuck:
+            self.committer.leave(MatterRow(run, place, why, self.now))
         self.committer.put_run(ended_row(self.rows.pop(run), command, self.now))
         self._let_go(run)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, Fenced, RunEnded, StoreError, UnknownRun
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         BeatRow,
         LedgerRow,
         MailKind,
+        MatterRow,
         Owner,
         QuestionRow,
         ReuseRow,
@@ -53,6 +55,7 @@ class MemoryStore:
         self._turns: dict[str, dict[int, TurnRow]] = {}
         self._questions: dict[tuple[str, str], QuestionRow] = {}
         self._beats: dict[tuple[str, str], BeatRow] = {}
+        self._matters: dict[tuple[str, str], MatterRow] = {}
         self._mail: dict[int, Mail] = {}
         self._mail_last = 0
         # Questions with an answer, pending or taken, since they were last asked.
@@ -153,6 +156,21 @@ class MemoryStore:
         """See ``Store.questions``."""
         with self._lock:
             return sorted(self._questions.values(), key=lambda row: (row.asked_us, row.run, row.place))
+
+    def matters(self) -> list[MatterRow]:
+        """See ``Store.matters``."""
+        with self._lock:
+            found = [row for row in self._matters.values() if row.closed_by is None]
+            return sorted(found, key=lambda row: (row.time_us, row.run, row.place))
+
+    def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
+        """See ``Store.close_matter``."""
+        with self._lock:
+            row = self._matters.get((run, place))
+            if row is None or row.closed_by is not None:
+                return False
+            self._matters[run, place] = replace(row, closed_by=by, value=value)
+            return True
 
     def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
         """See ``Store.put_beats``."""
@@ -303,6 +321,8 @@ class MemoryStore:
             del self._mail[number]
         for place in batch.questions_closed:
             self._questions.pop(place, None)
+        for matter in batch.matters:
+            self._matters[matter.run, matter.place] = matter
         for question in batch.questions_opened:
             asked = (question.run, question.place)
             self._questions[asked] = question

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore
 from orchspec.runtime.journal.codec import decode_value, encode_value
-from orchspec.runtime.journal.records import BeatRow, LedgerRow, Mail, QuestionRow, ReuseRow, RunRow, TurnRow
+from orchspec.runtime.journal.records import BeatRow, LedgerRow, Mail, MatterRow, QuestionRow, ReuseRow, RunRow, TurnRow
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch
 
 __all__ = [
+    "CLOSE_MATTER",
     "FIND_ANSWER",
     "FORGET_ANSWER",
     "FORGET_BEATS",
@@ -20,6 +21,7 @@ __all__ = [
     "GET_BEATS",
     "GET_LEDGER",
     "GET_MAIL",
+    "GET_MATTERS",
     "GET_QUESTIONS",
     "GET_REUSE",
     "GET_RUNS",
@@ -28,6 +30,7 @@ __all__ = [
     "POST_MAIL",
     "PUT_BEAT",
     "PUT_LEDGER",
+    "PUT_MATTER",
     "PUT_QUESTION",
     "PUT_REUSE",
     "PUT_RUN",
@@ -41,6 +44,7 @@ __all__ = [
     "encode_mail_value",
     "ledger_row",
     "mail_row",
+    "matter_row",
     "question_row",
     "reuse_row",
     "run_row",
@@ -80,6 +84,9 @@ REMOVE_PAYLOADS = """DELETE FROM payloads WHERE hash IN (SELECT hash FROM payloa
 
 GET_RUNS = f"SELECT {_RUN} FROM runs"  # noqa: S608 - our own columns
 GET_LEDGER = f"SELECT {_LEDGER} FROM ledger ORDER BY no"  # noqa: S608 - our own columns
+PUT_MATTER = "INSERT OR REPLACE INTO matters (run, place, why, time_us) VALUES (?, ?, ?, ?)"
+CLOSE_MATTER = "UPDATE matters SET closed_by = ?, value = ? WHERE run = ? AND place = ? AND closed_by IS NULL"
+GET_MATTERS = """SELECT run, place, why, time_us FROM matters WHERE closed_by IS NULL ORDER BY time_us, run, place"""
 GET_BEATS = "SELECT run, place, attempt, share, note, time_us FROM beats ORDER BY run, place"
 GET_REUSE = """SELECT key, value, expires_us, run, place FROM reuse WHERE expires_us IS NULL OR expires_us > ?
     ORDER BY key"""
@@ -183,6 +190,13 @@ def turn_row(row: tuple[Any, ...]) -> TurnRow:
     what = f"turn {number} of session {session}"
     read = [decode_value(text, what) for text in (inputs, output)]
     return TurnRow(session, number, read[0], read[1], tokens, since, run, place, time_us, folded)
+
+
+def matter_row(row: tuple[Any, ...]) -> MatterRow:
+    """What was left to people, from its columns. Raises ``CorruptStore``."""
+    if [type(value) for value in row] != [str, str, str, int]:
+        raise CorruptStore(f"what run {row[0]} left to people is damaged; restore the store from a copy")
+    return MatterRow(*row)
 
 
 def beat_row(row: tuple[Any, ...]) -> BeatRow:

@@ -85,6 +85,7 @@ def contents(store: Store, now_us: int = NOW_US) -> dict[str, Any]:
         "questions": store.questions(),
         "mail": store.pending_mail(),
         "beats": store.beats(),
+        "matters": store.matters(),
     }
 
 

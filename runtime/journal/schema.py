@@ -52,6 +52,8 @@ CREATE TABLE turns (session TEXT NOT NULL, number INTEGER NOT NULL, inputs TEXT 
 CREATE TABLE questions (run TEXT NOT NULL, place TEXT NOT NULL, contract TEXT NOT NULL, who TEXT NOT NULL,
     inputs TEXT NOT NULL, expects TEXT NOT NULL, asked_us INTEGER NOT NULL, deadline_us INTEGER,
     choices TEXT NOT NULL, messages TEXT NOT NULL, UNIQUE (run, place));
+CREATE TABLE matters (run TEXT NOT NULL, place TEXT NOT NULL, why TEXT NOT NULL, time_us INTEGER NOT NULL,
+    closed_by TEXT, value TEXT, UNIQUE (run, place));
 CREATE TABLE beats (run TEXT NOT NULL, place TEXT NOT NULL, attempt INTEGER NOT NULL, share REAL NOT NULL,
     note TEXT NOT NULL, time_us INTEGER NOT NULL, UNIQUE (run, place));
 CREATE TABLE mail (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, run TEXT, place TEXT, name TEXT, key TEXT,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         LedgerRow,
         Mail,
         MailKind,
+        MatterRow,
         QuestionRow,
         ReuseRow,
         RunRow,
@@ -164,6 +165,12 @@ class SQLiteStore:
             cursor = connection.execute(rows.POST_MAIL, (kind, run, place, name, key, text, by, posted_us))
             return int(cursor.lastrowid or 0)
 
+    def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
+        """See ``Store.close_matter``."""
+        text = rows.encode_mail_value(value, "answer")
+        with self._transaction() as connection:
+            return connection.execute(rows.CLOSE_MATTER, (by, text, run, place)).rowcount == 1
+
     def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
         """See ``Store.put_beats``."""
         with self._transaction(epoch) as connection:
@@ -254,6 +261,10 @@ class SQLiteStore:
         """See ``Store.questions``."""
         return [rows.question_row(row) for row in self._read(rows.GET_QUESTIONS)]
 
+    def matters(self) -> list[MatterRow]:
+        """See ``Store.matters``."""
+        return [rows.matter_row(row) for row in self._read(rows.GET_MATTERS)]
+
     def beats(self) -> list[BeatRow]:
         """See ``Store.beats``."""
         return [rows.beat_row(row) for row in self._read(rows.GET_BEATS)]
@@ -321,6 +332,7 @@ class SQLiteStore:
             connection.execute("DELETE FROM mail WHERE id = ? AND kind <> 'answer'", (number,))
         connection.executemany("DELETE FROM questions WHERE run = ? AND place = ?", batch.questions_closed)
         connection.executemany(rows.PUT_QUESTION, rest.questions)
+        connection.executemany(rows.PUT_MATTER, [(row.run, row.place, row.why, row.time_us) for row in batch.matters])
         connection.executemany(rows.FORGET_ANSWER, [(row.run, row.place) for row in batch.questions_opened])
 
     def _open_writer(self) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         LedgerRow,
         Mail,
         MailKind,
+        MatterRow,
         Owner,
         QuestionRow,
         Record,
@@ -105,6 +106,14 @@ class Store(Protocol):
         """Open questions, oldest first (by time asked, run, place)."""
         ...
 
+    def matters(self) -> list[MatterRow]:
+        """What was left to people and is not closed, oldest first (by time, run, place)."""
+        ...
+
+    def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
+        """Say what became of it, durably; False if there is no such matter, or it is closed. Needs no lease."""
+        ...
+
     def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
         """Keep the last heartbeat of each (run, place), and forget those of the places that are over.
 
@@ -143,8 +152,8 @@ class Store(Protocol):
     def remove_run(self, epoch: int, run: str) -> None:
         """Remove an ended run whole, with its records, mail and payloads that no other run uses, in one transaction.
 
-        The effect ledger, reusable values and sessions stay. Raises ``Fenced``, ``UnknownRun``, and ``StoreError`` for
-        a run that has not ended.
+        The effect ledger, reusable values, sessions and matters stay. Raises ``Fenced``, ``UnknownRun``, and
+        ``StoreError`` for a run that has not ended.
         """
         ...
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchspec.runtime.errors import Fenced, StoreError
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch
+from orchspec.runtime.journal.records import Batch, MatterRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, refused, sample
 
 if TYPE_CHECKING:
@@ -92,4 +92,19 @@ class WeaveContract:
         with refused(Fenced):
             store.put_beats(old, [sample.beat()], [])
         assert store.beats() == []
+        store.close()
+
+    def test_what_was_left_to_people_outlives_its_run_and_is_closed_once(self, tmp_path: Path) -> None:
+        store, epoch = self.owned(tmp_path)
+        late = MatterRow("r1", "b!undo", "its target refused", NOW_US + 2)
+        first = MatterRow("r1", "a", "nobody knows", NOW_US + 1)
+        store.commit(epoch, Batch(runs=[sample.ended("r1")], matters=[late, first]))
+        assert store.matters() == [first, late]
+        store.remove_run(epoch, "r1")
+        assert store.matters() == [first, late]
+        assert not store.close_matter("r1", "nowhere", "Ada", None)
+        store.release(epoch)
+        assert store.close_matter("r1", "a", "Ada", {"done": True}), "needs no lease"
+        assert not store.close_matter("r1", "a", "Eve", None), "it is closed once"
+        assert store.matters() == [late]
         store.close()
