@@ -34,7 +34,7 @@ test: $(READY)  ## The tests
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
 slow: $(READY)  ## The tests that take long, the installed wheel among them
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n $(JOBS) -m slow
 
 chaos: $(READY)  ## A long search for what breaks a property or an invariant
 	ORCH_HYPOTHESIS=search $(BIN)/python -m pytest -q -n $(JOBS) -m '(chaos or hypothesis) and not slow'

@@ -31,7 +31,10 @@ from orchspec.compiler.types import (
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Arbitrate, Arg, Bool, Call, Expr, Hole, ListLit, Name
 
-__all__ = ["RULES", "check_arbitrate"]
+__all__ = ["ATTRIBUTES", "RULES", "check_arbitrate"]
+
+ATTRIBUTES = ("decide", "group", "early", "after")
+"""What an arbitration may say."""
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ def check_arbitrate(typer: Typer, node: Arbitrate, env: Env) -> ArbitrateInfo:
     frame.add("it", "it", node, info.item)
     frame.given = 1
     givers = _source(typer, info)
-    settings = Settings(typer, "an arbitration", node.settings, ("decide", "group", "early", "after"), env=env)
+    settings = Settings(typer, "an arbitration", node.settings, ATTRIBUTES, env=env)
     inner = env.within(frame)
     group = settings.expr("group")
     info.result = ListOf(info.item) if group is not None else info.item

@@ -55,6 +55,7 @@ from orchspec.grammar.syntax import (
 )
 
 __all__ = [
+    "CONTRACT_ATTRIBUTES",
     "check_bodies",
     "check_fields",
     "constrain",
@@ -62,6 +63,8 @@ __all__ = [
     "resolve_signatures",
     "resolve_type",
 ]
+
+CONTRACT_ATTRIBUTES = ("expects", "ensures", "reuse", "owns")
 
 _FOREIGN = {
     "string": "Text",
@@ -292,7 +295,7 @@ def check_bodies(typer: Typer) -> None:
 
 
 def _contract(typer: Typer, info: ContractInfo, owners: dict[DecisionInfo, ContractInfo]) -> None:
-    settings = Settings(typer, "a contract", info.node.settings, ("expects", "ensures", "reuse", "owns"))
+    settings = Settings(typer, "a contract", info.node.settings, CONTRACT_ATTRIBUTES)
     expects = settings.expr("expects")
     if expects is not None:
         info.expects = settings.constant("expects", expects, (TEXT,), "a text") or ""

@@ -23,9 +23,9 @@ from orchspec.compiler.types import BOOL, NOTHING, Optional, Type, is_unknown, s
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Attribute, Call, Expr, Hole, Name, Node, Text, attribute, walk
 
-__all__ = ["check_effects"]
+__all__ = ["EFFECT_ATTRIBUTES", "check_effects"]
 
-_KNOWN = (
+EFFECT_ATTRIBUTES = (
     "key",
     "idempotent",
     "check",
@@ -50,7 +50,7 @@ def check_effects(typer: Typer) -> None:
 
 
 def _effect(typer: Typer, info: EffectInfo) -> None:
-    settings = Settings(typer, "an effect", info.node.settings, _KNOWN)
+    settings = Settings(typer, "an effect", info.node.settings, EFFECT_ATTRIBUTES)
     env = Env(info.frame, seen=len(info.params), seeing="a key sees the parameters of its effect")
     key = settings.expr("key")
     if key is not None:

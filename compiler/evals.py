@@ -17,16 +17,16 @@ from orchspec.compiler.types import UNKNOWN, Type
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import ByAgent, ByAll, ByAny, ByCount, ByFirst, Call, Eval
 
-__all__ = ["check_eval", "read_evals"]
+__all__ = ["EVAL_ATTRIBUTES", "check_eval", "read_evals"]
 
-_KNOWN = ("sample", *POLICY_ATTRIBUTES, "policies", "prefer", "after")
+EVAL_ATTRIBUTES = ("sample", *POLICY_ATTRIBUTES, "policies", "prefer", "after")
 
 
 def check_eval(typer: Typer, node: Eval, env: Env) -> Type:
     """Checks an eval of a block. Its name has no value, and an unknown type, so that reading it is told once."""
     info = EvalInfo(node)
     typer.checked.evals[node] = info
-    settings = Settings(typer, "an eval", node.settings, _KNOWN, env=env)
+    settings = Settings(typer, "an eval", node.settings, EVAL_ATTRIBUTES, env=env)
     call = node.work
     contract = find(typer.context, call.callee, ContractInfo) if isinstance(call, Call) else None
     if isinstance(call, Call):

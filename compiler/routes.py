@@ -114,7 +114,10 @@ class _Cover:
                 continue
             for pattern in arm.patterns:
                 self._pattern(arm, pattern)
-            if arm.is_else or (whole is not None and all(value in self.seen for value in whole)):
+            if isinstance(arm.when, Bool) and not arm.when.value:
+                self._never(_head(arm), "this arm", Label(arm.when.span, "it never holds"))
+            always = not arm.patterns and isinstance(arm.when, Bool) and arm.when.value
+            if arm.is_else or always or (whole is not None and all(value in self.seen for value in whole)):
                 full = arm
         if full is None and not (self.subject is not None and is_unknown(self.subject)):
             self._uncovered(whole)

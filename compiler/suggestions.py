@@ -90,7 +90,9 @@ def of_kind(expr: Expr, kinds: Collection[Type]) -> Fix | None:
     if not isinstance(expr, Int | Float) or expr.value < 0:
         return None
     written = expr.span.text
-    if DURATION in kinds:
+    if written.startswith("."):  # a slip of its own, told already
+        written = f"0{written}"
+    if DURATION in kinds and written[-1].isdigit():
         meant = f"{written}s"
     elif MONEY in kinds and written[-1].isdigit():
         meant = f"${written}"

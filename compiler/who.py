@@ -17,7 +17,10 @@ from orchspec.compiler.types import MONEY
 from orchspec.grammar.syntax import Budget as BudgetNode
 from orchspec.grammar.syntax import Setting
 
-__all__ = ["check_who"]
+__all__ = ["AGENT_ATTRIBUTES", "HUMAN_ATTRIBUTES", "MODEL_ATTRIBUTES", "TOOL_ATTRIBUTES", "check_who"]
+
+MODEL_ATTRIBUTES = ("input", "output", "context")
+TOOL_ATTRIBUTES = ("rate", "slots")
 
 
 def check_who(typer: Typer) -> None:
@@ -32,7 +35,7 @@ def check_who(typer: Typer) -> None:
         settings = Settings(typer, "a policy", policy.node.settings, POLICY_ATTRIBUTES)
         policy.values = read_policy(settings, policies=False)
     for tool in checked.tools.values():
-        settings = Settings(typer, "a tool", tool.node.settings, ("rate", "slots"))
+        settings = Settings(typer, "a tool", tool.node.settings, TOOL_ATTRIBUTES)
         tool.rate = settings.rate("rate")
         tool.slots = read_slots(settings)
     for agent in checked.agents.values():
@@ -40,7 +43,7 @@ def check_who(typer: Typer) -> None:
 
 
 def _model(typer: Typer, info: ModelInfo) -> None:
-    settings = Settings(typer, "a model", info.node.settings, ("input", "output", "context"))
+    settings = Settings(typer, "a model", info.node.settings, MODEL_ATTRIBUTES)
     prices = []
     for name in ("input", "output"):
         expr = settings.expr(name)
@@ -55,8 +58,8 @@ def _model(typer: Typer, info: ModelInfo) -> None:
     info.context_tokens = settings.count("context")
 
 
-_AGENT = ("models", "session", "context", "fold", "tools", "effects", "policies", "skill", *POLICY_ATTRIBUTES)
-_HUMAN = ("policies", "skill", "timeout", "attempts", "backoff", "breaker", "rate", "slots")
+AGENT_ATTRIBUTES = ("models", "session", "context", "fold", "tools", "effects", "policies", "skill", *POLICY_ATTRIBUTES)
+HUMAN_ATTRIBUTES = ("policies", "skill", "timeout", "attempts", "backoff", "breaker", "rate", "slots")
 _NOT_HUMAN = {
     "models": "a person runs on no model",
     "session": "a person remembers without it",
@@ -75,10 +78,10 @@ def _agent(typer: Typer, info: AgentInfo) -> None:
     items = _allowed(typer, info)
     place = "an agent" if info.kind == "agent" else f"a {info.kind}"
     if info.kind == "human":
-        settings = Settings(typer, place, items, _HUMAN)
+        settings = Settings(typer, place, items, HUMAN_ATTRIBUTES)
     else:
         before = len(typer.report.diagnostics)
-        settings = Settings(typer, replace(AGENT, name=place), items, _AGENT)
+        settings = Settings(typer, replace(AGENT, name=place), items, AGENT_ATTRIBUTES)
         if len(typer.report.diagnostics) > before:
             context.vague.add(info)
     info.policy = read_policy(settings)

@@ -72,7 +72,7 @@ JSON document, for errors too: `{"error": {"code", "message"}}`. `--color auto` 
 | 0 | done, and all is well |
 | 1 | what was asked about is not well: errors in the spec, a failed run or test, a broken expectation |
 | 2 | misuse: a wrong option, a missing file |
-| 3 | liveness broken (kept for commands that are not there yet) |
+| 3 | liveness broken: a run that chaos disturbed does not come to its end |
 | 4 | undecided: the intervals leave an expectation open |
 | 5 | a run is parked: it waits for a person |
 """
@@ -288,6 +288,123 @@ def vocabulary() -> Iterator[tuple[str, str]]:
     )
 
 
+def _place(name: str) -> str:
+    return re.sub("^an? ", "", name)
+
+
+def attributes() -> Iterator[tuple[str, str]]:
+    """Keywords, and every attribute with the places where it may stand."""
+    from orchspec.compiler import arbitrations, declarations, effects, evals, places, policies, who
+    from orchspec.compiler.studies.profiles import FIELDS
+    from orchspec.compiler.studies.scenarios import ATTRIBUTES
+
+    statements = [getattr(places, name) for name in places.__all__ if isinstance(getattr(places, name), places.Place)]
+    known = {place.name: place.attributes for place in statements if place.attributes}
+    known |= {
+        "a contract": declarations.CONTRACT_ATTRIBUTES,
+        "an agent": who.AGENT_ATTRIBUTES,
+        "a human": who.HUMAN_ATTRIBUTES,
+        "a dispatcher": tuple(name for name in who.AGENT_ATTRIBUTES if name not in ("tools", "effects")),
+        "a model": who.MODEL_ATTRIBUTES,
+        "a tool": who.TOOL_ATTRIBUTES,
+        "an effect": effects.EFFECT_ATTRIBUTES,
+        "a policy": policies.POLICY_ATTRIBUTES,
+        "a channel": ("from", "to"),
+        "a state": ("visits",),
+        "an arbitration": arbitrations.ATTRIBUTES,
+        "an eval": evals.EVAL_ATTRIBUTES,
+        "a scenario": ATTRIBUTES,
+        "a test": ("given",),
+    }
+    stand: dict[str, list[str]] = {}
+    for place, names in known.items():
+        for name in names:
+            stand.setdefault(name, []).append(place)
+    rows = [(f"`{name}`", _ATTRIBUTES[name], ", ".join(map(_place, stand[name]))) for name in sorted(stand)]
+    profiles = [(kind, ", ".join(f"`{name}`" for name in names)) for kind, names in FIELDS.items()]
+    limits = [
+        (_place(place.name), ", ".join(f"`{name}`" for name in place.limits)) for place in statements if place.limits
+    ]
+    grammar = (DOCS.parent / "grammar" / "orch.lark").read_text("utf-8")
+    keywords = sorted(word for name, word in re.findall(r'^([A-Z]+): "([a-z]+)"', grammar, re.MULTILINE))
+    yield (
+        "reference/attributes.md",
+        _page(
+            "Keywords and attributes",
+            "the checks of `compiler/`",
+            "## Keywords",
+            " ".join(f"`{word}`" for word in keywords),
+            "They are reserved, but not before a colon, after a dot, as members of an enum, or as names of faults, "
+            "arrivals, rules and KPIs.",
+            "## Attributes",
+            "What means nothing at a place is refused there, with the reason where the language has it elsewhere "
+            "([E0401, E0450](diagnostics/declarations.md)).",
+            _table(("attribute", "says", "of"), rows),
+            "## Limits of a budget",
+            _table(("budget of", "may limit"), limits),
+            "## Profiles",
+            _table(("profile of", "may say"), profiles),
+        ),
+    )
+
+
+_ATTRIBUTES: Final = {
+    "after": "what is waited for besides what is read; `[]` lifts the order of effects",
+    "arrivals": "when runs arrive",
+    "attempts": "how many tries, 1 unless said",
+    "backoff": "how long to rest before the next try: `fixed(D)`, `exponential(from:, to:, jitter:)`",
+    "breaker": "when to stop asking for a while: `breaker(failures:, within:, rest:)`",
+    "check": "the effect that says whether this one was done",
+    "context": "the most tokens that are taken in at once",
+    "decide": "the chain of rules",
+    "depth": "how many levels lead",
+    "duration": "how long runs arrive",
+    "early": "whether the rest is stopped once the outcome is certain",
+    "economy": "the share of the budget past which the next model is taken",
+    "effects": "the effects that may be done on the way",
+    "ensures": "what holds of every output",
+    "expects": "what the receiver is to do",
+    "fold": "the contract that summarizes a history that outgrows the context",
+    "from": "who may send: agents, flows",
+    "given": "the values of parameters",
+    "group": "by what candidates are told apart; one winner for each",
+    "hedge": "after which time a second attempt is sent: `after(p95)`, `after(5s)`",
+    "hops": "how often is handed on at most",
+    "idempotent": "whether the state after two is that after one",
+    "in_doubt": "who is asked whether it was done: `ask(WHO, within: D)`",
+    "input": "the price of what is read: `$3 / 1M`",
+    "key": "what counts as the same deed",
+    "models": "the models, best first",
+    "need": "the floor of a fan-out or a `for`: a share or a count",
+    "on_failure": "`stop`, `skip`, `use(EXPR)`, `ask(WHO, within: D)`, chained with `or`",
+    "only_if": "the condition under which it is done; makes the result optional",
+    "output": "the price of what is written: `$15 / 1M`",
+    "owns": "the decision that the contract takes",
+    "policies": "policies, of which the later wins",
+    "prefer": "whom `by any` takes: `least_busy`, `fastest`, `cheapest`, `most_skilled`, `round_robin`",
+    "rate": "how many in which time: `10 / 1s`",
+    "remembers": "how long the target knows a key",
+    "reuse": "for how long identical work is answered with what was found: a time, or `run`",
+    "rounds": "how often the lead speaks at most",
+    "runs": "how many runs",
+    "sample": "the share of places that are looked at",
+    "session": "`fresh`, `per_run`, `persistent`, `persistent(by: EXPR)`",
+    "settles": "how long a request may still land after its deadline",
+    "skill": "what `prefer = most_skilled` reads",
+    "slots": "how many at once; `2..20` follows the load",
+    "start": "who speaks first",
+    "timeout": "how long one attempt may take, queueing excluded",
+    "to": "who may receive: `all`, or a list",
+    "tools": "the tools that may be used; of a scope, those that it has to itself",
+    "undo": "the effect that compensates it",
+    "urgency": "an Int; the higher is served first within a run",
+    "visits": "how often the state is visited at most",
+    "warmup": "what is not measured: `auto`, or a time",
+    "width": "how many items, or tasks, at once",
+    "workers": "whom the lead may ask",
+}
+
+
 # ------------------------------------------------------------------ the journal
 
 
@@ -455,6 +572,7 @@ PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (
     faults,
     distributions,
     vocabulary,
+    attributes,
     journal,
     state_machines,
     python,

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from orchspec.runtime.distributions import quantile_us
 from orchspec.runtime.elastic import Elastic
 from orchspec.runtime.granting import Granting, queues_of
 from orchspec.runtime.grants import Grant, Held, PoolObserver
@@ -60,6 +61,9 @@ class Dispatcher(Granting):
         for agent in plan.agents.values():
             most = agent.slots_max if agent.slots_max is not None else (1 if agent.kind == "human" else None)
             self._add(agent.name, agent.slots_min, most, agent.rate, agent.breaker)
+            profile = plan.profiles.get(agent.name)
+            if profile is not None:
+                self.pools[agent.name].guess_us = quantile_us(profile.latency, 0.5) or 0
         for tool in plan.tools.values():
             self._add(tool.name, tool.slots_min, tool.slots, tool.rate, None)
         for name, gate in plan.gates.items():

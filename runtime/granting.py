@@ -255,6 +255,6 @@ def _load(pool: Pool) -> float:
 
 _SCORES: Final[dict[str, Callable[[Pool], float]]] = {
     "least_busy": _load,
-    "fastest": lambda pool: float(pool.speed_us),
+    "fastest": lambda pool: float(pool.speed_us or pool.guess_us),
     "round_robin": lambda pool: float(pool.turn),
 }

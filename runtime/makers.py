@@ -34,9 +34,12 @@ _SPANS: Final[dict[str, tuple[float, float]]] = {
     "Rate": (0.0, 10.0),
     "Money": (_PICO // 100, 100 * _PICO),
     "Duration": (_SECOND, 3600 * _SECOND),
-    "Time": (1_767_225_600 * _SECOND, 1_798_761_600 * _SECOND),
+    "Time": (0, 7 * 86_400 * _SECOND),
 }
-"""Between what numbers are made where nothing is said: a time of the year 2026, a cent to a hundred dollars, …"""
+"""Between what numbers are made where nothing is said: a cent to a hundred dollars, …
+
+A time is one of the first week of the virtual clock, which begins in 1970: what waits for it is simulated to its end.
+"""
 _HARD: Final[dict[str, tuple[float, float]]] = {
     "Percent": (0.0, 1.0),
     "Rate": (0.0, math.inf),

@@ -17,7 +17,7 @@ from orchspec.compiler.checks.habits import one_answer_of_many, twin_agents, unp
 from orchspec.compiler.checks.keys import keys_in_loops
 from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
-from orchspec.compiler.checks.sections import sections
+from orchspec.compiler.checks.sections import last_slots, sections
 from orchspec.compiler.checks.times import times_that_do_not_fit
 from orchspec.compiler.checks.unused import unused_declarations, unused_names
 from orchspec.compiler.context import Context
@@ -39,6 +39,7 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     hedged_work,
     early_ends,
     sections,
+    last_slots,
     deeds_of_agents,
     raced_deeds,
     reservations,

@@ -51,7 +51,7 @@ def _state(context: Context, state: StateInfo) -> None:
 
 def _step(context: Context, step: StepInfo) -> None:
     if step.signal is not None and step.policy.timeout_us is None:
-        name, work = step.node.name.text, step.node.work
+        name, work = step.shown, step.node.work
         context.report.add(codes.NO_TIMEOUT, work, name=name, who=f"the signal `{step.signal.name}`")
         return
     at: Node | None = getattr(step.node, "by", step.node.name)
@@ -59,6 +59,6 @@ def _step(context: Context, step: StepInfo) -> None:
         return
     for candidate in step.candidates:
         if candidate.agent.kind == "human" and candidate.policy.timeout_us is None:
-            name, who = step.node.name.text, candidate.agent.name
+            name, who = step.shown, candidate.agent.name
             context.report.add(codes.NO_TIMEOUT, at, name=name, who=f"`{who}`")
             return

@@ -34,9 +34,9 @@ def hedged_work(context: Context) -> None:
         if step.own.hedge is None:
             continue
         if step.effect is not None:
-            _refuse(context, step.node.settings, step.node.name.text, _SENT_AGAIN)
+            _refuse(context, step.node.settings, step.shown, _SENT_AGAIN)
         elif step.flow is not None:
-            _refuse(context, step.node.settings, step.node.name.text, _WHOLE)
+            _refuse(context, step.node.settings, step.shown, _WHOLE)
         for candidate in step.candidates:
             why_not = _bars_twice(context, candidate.agent)
             if why_not is not None:

@@ -3,7 +3,7 @@
 Who may wait for whom: what holds a tool by a section waits for the agents inside that have few slots, for the tools
 that agents inside use besides, and for the tools of sections inside; an agent with few slots whose task stands outside
 of a section over a tool that it uses waits for that tool. A circle among these can come to a standstill, so it is
-refused.
+refused. So is a lead that needs its last slot for what it delegates.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from orchspec.compiler.checks.calls import called_first
 from orchspec.compiler.codes import shared as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import AgentInfo, FlowInfo, StepInfo, ToolInfo
+from orchspec.compiler.model import AgentInfo, FlowInfo, StepInfo, SuperviseInfo, ToolInfo
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Node, Peers, Scope, Step, Supervise, children
 
-__all__ = ["sections"]
+__all__ = ["last_slots", "sections"]
 
 _Resource = AgentInfo | ToolInfo
 
@@ -47,6 +47,28 @@ def sections(context: Context) -> None:
 
 
 _Held = dict[ToolInfo, Scope]
+
+
+def last_slots(context: Context) -> None:
+    """Reports leads that delegate to themselves what nobody else does, with no slot for it."""
+    for step in context.checked.steps.values():
+        if not isinstance(step, SuperviseInfo) or not step.leads:
+            continue
+        workers = [worker.agent for worker in step.workers]
+        for lead in {candidate.agent: None for candidate in step.leads}:
+            if lead not in workers or lead.open or lead.policy.slots is None or lead.policy.slots[1] > 1:
+                continue
+            others = {contract for worker in workers if worker is not lead for contract in worker.fulfills}
+            alone = [each for each in lead.fulfills if each is not step.contract and each not in others]
+            if alone:
+                context.report.add(
+                    codes.LAST_SLOT,
+                    step.node.name,
+                    lead=lead.name,
+                    name=step.shown,
+                    contract=alone[0].name,
+                    labels=[Label(lead.node.name.span, "its slots")],
+                )
 
 
 class _Reader:

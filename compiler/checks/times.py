@@ -98,7 +98,7 @@ def _step(context: Context, step: StepInfo, around: _Around | None) -> None:
         return
     policies = [step.policy, *(candidate.policy for candidate in step.candidates)]
     longest = max((policy.timeout_us for policy in policies if policy.timeout_us is not None), default=None)
-    _too_long(context, longest, given, f"`{step.node.name.text}`", around)
+    _too_long(context, longest, given, f"`{step.shown}`", around)
 
 
 def _too_long(context: Context, time_us: int | None, given: Node | None, name: str, around: _Around) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from orchspec.compiler.codes.samples import PRELUDE, in_flow, spec
 from orchspec.grammar.diagnostics import define
 
-__all__ = ["CANNOT_END_EARLY", "CANNOT_HEDGE", "SECTION_CIRCLE", "SECTION_TWICE"]
+__all__ = ["CANNOT_END_EARLY", "CANNOT_HEDGE", "LAST_SLOT", "SECTION_CIRCLE", "SECTION_TWICE"]
 
 _NOTES = "step notes = Draft(topic) by all of [ann, bob]\n"
 _COUNT = "orch 1\ntool ledger\ntool stock\ncontract Count(n: Int) -> Int\nagent ann fulfills Count\n"
+_LEAD = "contract Lead(topic: Text, so_far: List<Done>) -> Delegation<Note>\n"
 _CLERK = "tool ledger\nagent clerk fulfills Draft { tools = [ledger]  slots = 1 }\n"
 
 CANNOT_HEDGE = define(
@@ -57,5 +58,21 @@ SECTION_CIRCLE = define(
     good=spec(
         _CLERK + "flow f(t: Text) -> Note {\n  scope s {\n    tools = [ledger]\n    step early = Draft(t) by clerk\n"
         "    step late = Draft(early.text) by clerk\n    give late\n  }\n  return s\n}"
+    ),
+)
+LAST_SLOT = define(
+    "E1205",
+    "last-slot",
+    "`{lead}` leads `{name}` and is the only worker for `{contract}`, with a single slot",
+    explanation="Delegation is to somebody else, or to another slot. A lead with a single slot that is the only worker "
+    "for what it hands out does all of it itself, one task after another, and an engine in which it kept its slot "
+    "while it waits would never end. Name another worker, or give it a second slot.",
+    bad=spec(
+        _LEAD + "agent cy fulfills Lead, Draft { slots = 1 }\nflow f(t: Text) -> Note {\n"
+        "  supervise note = Lead(t) by cy { workers = [cy]  rounds = 3 }\n  return note\n}"
+    ),
+    good=spec(
+        _LEAD + "agent cy fulfills Lead, Draft { slots = 2 }\nflow f(t: Text) -> Note {\n"
+        "  supervise note = Lead(t) by cy { workers = [cy]  rounds = 3 }\n  return note\n}"
     ),
 )

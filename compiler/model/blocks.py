@@ -156,6 +156,12 @@ class StepInfo:
     budget: Budget | None = None
     result: Type = UNKNOWN
 
+    @property
+    def shown(self) -> str:
+        """What messages call it: its name, or what it calls where it has none, as in an arm of a route."""
+        called = self.contract or self.effect or self.flow or self.signal
+        return self.node.name.text or (called.name if called is not None else "")
+
 
 @dataclass(slots=True, eq=False)
 class SuperviseInfo(StepInfo):

@@ -40,6 +40,7 @@ def command(terminal: Terminal, run: str, step: str, value: str, by: str, store:
             return
         row = find_run(looked, run)
         question = _question(looked, row, step)
+        step = question.place
         now_us = wall_us()
         if question.deadline_us is not None and question.deadline_us < now_us and row.options.get("speed", 1) == 1:
             raise Misuse(
@@ -62,11 +63,19 @@ def _question(store: SQLiteStore, row: RunRow, step: str) -> QuestionRow:
     for each in questions:
         if each.place == step:
             return each
+    # The name of what asked will do where it asks one question alone: `verdict` for `verdict?eve`.
+    asked = [each for each in questions if _asked_by(each.place, step)]
+    if len(asked) == 1:
+        return asked[0]
     if not questions:
         raise Misuse(f"run {row.run} ({row.status}) asks nobody anything; see orch inbox", "no_question")
     names = [each.place for each in questions]
     hint = did_you_mean(step, names) or f"; it waits at {', '.join(names[:6])}"
     raise Misuse(f"run {row.run} waits for no answer at {step}{hint}", "no_question")
+
+
+def _asked_by(place: str, step: str) -> bool:
+    return place.rpartition("?")[0] == step or place.rpartition("/")[2].partition("?")[0] == step
 
 
 def _verify(store: SQLiteStore, row: RunRow, question: QuestionRow, answer: Any) -> None:

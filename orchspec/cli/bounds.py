@@ -74,7 +74,9 @@ def _table(bounds: FlowBounds) -> list[str]:
     lines = [click.style(bounds.flow, bold=True), *_aligned(rows)]
     for limit in bounds.limits:
         needs = f"{limit_in_words(limit, limit.needed.best)} … {limit_in_words(limit, limit.needed.worst)}"
-        lines.append(f"  budget of {limit.place}: {limit.name} <= {limit_in_words(limit, limit.value)}; ")
+        value = limit_in_words(limit, limit.value)
+        written = value if limit.name in ("cost", "time") else value.split(" ")[0]  # the name of a count is its unit
+        lines.append(f"  budget of {limit.place}: {limit.name} <= {written}; ")
         lines[-1] += f"without it {needs}: {verdict(limit)}"
     return lines
 

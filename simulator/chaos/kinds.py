@@ -71,8 +71,11 @@ class Places:
 
     @property
     def while_us(self) -> int:
-        """How long faults hold that strike more than once: they stop, since after that liveness must come."""
-        return max(2 * self.ended_us, 60 * SECOND)
+        """How long faults hold that strike more than once: they stop, since after that liveness must come.
+
+        At most two hours, also where runs live for months: what is sent again each minute all the while proves no more.
+        """
+        return min(max(2 * self.ended_us, 60 * SECOND), 7200 * SECOND)
 
     def of(self, aim: str) -> dict[str, int]:
         """Targets of an aim, with how many attempts on each there are to strike."""

@@ -101,6 +101,23 @@ def test_a_run_parks_is_answered_and_goes_on(folder):
     assert document(orch("resume", "--json")) == []
 
 
+def test_an_answer_goes_by_the_name_of_the_arbitration_that_asks(folder):
+    with Path("judged.orch").open("a", encoding="utf-8") as spec:
+        spec.write(
+            "agent ada fulfills Judge\nflow voted(topic: Text) -> Bool {\n  step draft = Write(topic) by writer\n"
+            "  step votes = Judge(draft) by 2 of ada\n"
+            "  arbitrate vote = votes { decide = unanimous(it.ok) or ask(editor, within: 1h) or first }\n"
+            "  return vote.ok\n}\n"
+        )
+    with Path(f"{folder}.py").open("a", encoding="utf-8") as agents:
+        agents.write("said = iter([True, False])\n@app.agent('ada')\ndef ada(task, draft):\n")
+        agents.write("    return {'ok': next(said), 'notes': ''}\n")
+    assert run("--agents", folder, "--flow", "voted").exit_code == PARKED
+    answered = orch("answer", "r", "vote", "--value", '{"ok": true, "notes": ""}', "--by", "Ada")
+    assert answered.exit_code == WELL, answered.stderr
+    assert orch("resume").stdout == "true\n"
+
+
 def test_json_is_one_document_with_the_fields_that_are_promised(folder):
     first = document(run("--agents", folder, "--json"))
     assert first == {

@@ -418,3 +418,10 @@ flow f(a: Text) -> Text {
 }
 """
     assert {code[:3] for code, *_ in told(text)} <= {"E00", "E01"}
+
+
+@pytest.mark.parametrize(("written", "meant"), [("5", "5s"), ("0.5", "0.5s"), (".5", "0.5s"), ("5k", None)])
+def test_a_number_where_a_duration_is_wanted_is_given_its_unit_so_that_it_is_one(written, meant):
+    source = Source("sample.orch", f"orch 1\nparam rest: Duration = {written}\n")
+    fixes = [item.fix for item in check(source).diagnostics if item.code.id == "E0301"]
+    assert [fix and fix.edits[0].replacement for fix in fixes] == [meant]

@@ -36,9 +36,8 @@ def test_the_map_names_modules_that_exist():
     text = (DOCS / "architecture.md").read_text("utf-8")
     section = text.partition("## The modules")[2].partition("## ")[0]
     named = {word.rstrip("/") for word in re.findall(r"`([a-z_]+[/*]?)`", section)}
-    there = {
-        path.stem for part in ("grammar", "compiler", "runtime", "simulator") for path in (ROOT / part).rglob("*.py")
-    }
-    there |= {path.parent.name for part in ("compiler", "runtime") for path in (ROOT / part).rglob("__init__.py")}
+    parts = ("grammar", "compiler", "runtime", "simulator", "orchspec")
+    there = {path.stem for part in parts for path in (ROOT / part).rglob("*.py")}
+    there |= {path.parent.name for part in parts for path in (ROOT / part).rglob("__init__.py")}
     strange = {name for name in named if not name.endswith("*")} - there
     assert strange == set(), "the map names modules that are not there"

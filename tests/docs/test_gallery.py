@@ -31,8 +31,9 @@ def test_each_spec_of_the_gallery_has_tests_and_scenarios_and_each_scenario_its_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", GALLERY.specs(), ids=lambda path: path.stem)
-def test_the_figures_are_those_of_a_simulation(path):
+def test_the_figures_are_those_of_a_simulation_and_what_scenarios_expect_holds(path):
     for name, now in GALLERY.figures(path).items():
+        assert [each for each in now["expectations"] if each[1] != "passed"] == [], name
         then = KNOWN[path.name][name]
         for kpi in ("p50", "p95", "cost", "completion"):
             value, low, high = now[kpi]

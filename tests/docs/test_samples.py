@@ -1,7 +1,8 @@
 """Every sample of a spec in the documents says what it shows: it checks without a word, or with just these codes.
 
-A block `orch` is a whole spec where it begins with `orch 1`. Else it goes on from the first whole spec of its page;
-with the word `statements` it is the body of a flow there. Codes after the word are those that it must show.
+A block `orch` is a whole spec where it begins with `orch 1`. Else it goes on from the first whole spec of its page, or,
+below `docs/language/`, of `docs/language.md`; with the word `statements` it is the body of a flow there. Codes after
+the word are those that it must show.
 """
 
 import re
@@ -10,7 +11,7 @@ import pytest
 
 from orchspec.compiler.check import check
 from orchspec.grammar.source import Source
-from tests.docs.pages import fences, pages
+from tests.docs.pages import DOCS, fences, pages
 
 SAMPLES = [fence for page in pages() for fence in fences(page) if fence.kind == "orch"]
 
@@ -19,7 +20,8 @@ def whole(fence):
     """The spec that a block stands for, and whether names may stay unused in it."""
     if fence.text.startswith("orch 1"):
         return fence.text
-    before = next(each for each in fences(fence.page) if each.kind == "orch" and each.text.startswith("orch 1"))
+    page = DOCS / "language.md" if fence.page.parent == DOCS / "language" else fence.page
+    before = next(each for each in fences(page) if each.kind == "orch" and each.text.startswith("orch 1"))
     if "statements" in fence.words:
         return f"{before.text}flow sample(topic: Text) {{\n{fence.text}}}\n"
     return before.text + fence.text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchspec.compiler.plan import Breaker, Rate, Tool
+from orchspec.compiler.plan import Breaker, Profile, Rate, Tool
 from orchspec.runtime.dispatcher import AGE_US, Dispatcher
 from tests.support.plans import S, agent, give, plan
 
@@ -126,6 +126,15 @@ def test_preferences_choose_among_those_who_are_free(prefer, chosen):
     if prefer == "round_robin":
         pools.request("r", 5, 1, ("ann",), 9)
     assert pools.request("r", 4, 1, ("ann", "bob"), 9, prefer=prefer).pool == chosen
+
+
+def test_the_fastest_is_at_first_who_is_so_by_profile():
+    made = plan(give(1), agents=(agent("ann"), agent("bob")))
+    known = {"ann": Profile("ann", ["fixed", 5_000_000]), "bob": Profile("bob", ["fixed", 2_000_000])}
+    pools = Dispatcher(dataclasses.replace(made, profiles=known))
+    assert pools.request("r", 1, 1, ("ann", "bob"), 0, prefer="fastest").pool == "bob"
+    pools.release("r", 1, 1, "ok", 9_000_000)
+    assert pools.request("r", 2, 1, ("ann", "bob"), 0, prefer="fastest").pool == "ann"
 
 
 def test_one_agents_trouble_takes_nobody_elses_slots():
