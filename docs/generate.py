@@ -12,7 +12,7 @@ import inspect
 import re
 import string
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -156,6 +156,17 @@ def kpis() -> Iterator[tuple[str, str]]:
     yield "reference/kpis.md", _page("KPIs", "`simulator/kpis.py`", about, *parts)
 
 
+def _unless_said(values: Mapping[str, Any]) -> str:
+    """What an argument of a fault is where nothing is said of it."""
+    said = []
+    for name, value in values.items():
+        if name == "lasting":
+            said.append("`lasting` is a tenth of `every`, or 1min after `at`")
+        else:
+            said.append(f"`{name}` is " + (f"{value // 1_000_000}s" if name == "by" else f"{value:g}"))
+    return ", ".join(said)
+
+
 def faults() -> Iterator[tuple[str, str]]:
     """The faults, their targets and arguments, and the names that are kept for later."""
     from orchspec.compiler.studies.faults import CRASH_POINTS, FAULTS
@@ -164,6 +175,8 @@ def faults() -> Iterator[tuple[str, str]]:
     for kind in FAULTS.values():
         if kind.built:
             needs = "; ".join(" or ".join(f"`{name}`" for name in group) for group in kind.needs) or "nothing"
+            if kind.unless_said:
+                needs += f"; unless said {_unless_said(kind.unless_said)}"
             targets = ", ".join(sorted(kind.targets))
             rows.append((f"`{kind.name}`", targets, ", ".join(f"`{name}`" for name in kind.arguments), needs))
     kept: dict[str, list[str]] = {}
@@ -189,8 +202,8 @@ def faults() -> Iterator[tuple[str, str]]:
 _FAULTS = """
 `at` and `every` are times since the start, `lasting` how long it holds from then on; `rate` is a share of attempts,
 drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. `down` is how long the
-orchestrator is away. `factor` multiplies a latency, `by` adds to it; `retry_after` is what a throttled caller is told
-to wait.
+orchestrator is away; at a crash `lasting` says the same. `factor` multiplies a latency, `by` adds to it; `retry_after`
+is what a throttled caller is told to wait.
 
 | what | does |
 | --- | --- |
@@ -205,6 +218,7 @@ to wait.
 
 What breaks the orchestrator (`crash`, `crash_loop`, `stale_lease`, `store_error`, `disk_full`, `torn`, `unsynced`)
 leaves one valid copy of the journal: a commit is durable as a whole or not at all, and what was acknowledged stays.
+`lose` and `lose_ack` of an agent leave its attempt without an answer, `delay` brings the answer later.
 `partition` lets nothing through to the target and back; `reorder` delays each message by up to `by`. `skew` sets the
 clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
 multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output

@@ -9,6 +9,10 @@
     def test_money_moves_once(schedule):
         testing.check(spec, schedule)
 
+Real runs are held to the same: `recorded` reads a store.
+
+    testing.hold(testing.recorded("runs.db", "world.jsonl"))
+
 Journals that were kept are tests too: `replay_journals` folds them under the spec as it is now.
 
     def test_what_has_happened_still_fits():
@@ -19,11 +23,17 @@ Needs `pip install orchspec[test]` for `schedules`; the others need nothing more
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchspec.compiler.plan import Fault, Plan
+from orchspec.runtime.driver.stored import pinned_plan
+from orchspec.runtime.errors import StoreError
+from orchspec.runtime.journal.sqlite import SQLiteStore
 from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
+from orchspec.simulator.chaos.recorded import chronicle_of
 from orchspec.simulator.chaos.schedule import BadSchedule, Schedule, fault_lines, read_schedule
 from orchspec.simulator.checkers import Violation, check_all
 
@@ -33,7 +43,19 @@ if TYPE_CHECKING:
     from orchspec.api import Spec
     from orchspec.runtime.errors import OrchError
 
-__all__ = ["BadSchedule", "Broken", "Schedule", "Unfit", "Violation", "check", "read", "replay_journals", "schedules"]
+__all__ = [
+    "BadSchedule",
+    "Broken",
+    "Schedule",
+    "Unfit",
+    "Violation",
+    "check",
+    "hold",
+    "read",
+    "recorded",
+    "replay_journals",
+    "schedules",
+]
 
 
 class Broken(AssertionError):
@@ -104,11 +126,43 @@ def check(spec: Spec | Plan, schedule: Schedule) -> Chronicle:
     chronicler = Chronicler(
         plan, schedule.flow, folder=folder, seed=schedule.seed, runs=schedule.runs, given=schedule.given
     )
-    chronicle = chronicler.chronicle(schedule.faults)
+    return hold(chronicler.chronicle(schedule.faults))
+
+
+def hold(chronicle: Chronicle) -> Chronicle:
+    """Holds what happened against every checker, and gives it back. Raises Broken if something does not hold."""
     broken = check_all(chronicle)
     if broken:
-        raise Broken(broken, fault_lines(schedule.faults))
+        raise Broken(broken, fault_lines(chronicle.faults))
     return chronicle
+
+
+def recorded(store: str | Path, world: str | Path, flow: str | None = None) -> Chronicle:
+    """What happened in real runs, as their store and the world tell it.
+
+    Args:
+        store: a file of `orch run`. Runs that were pinned to another plan than the newest one are left out.
+        world: the file that `ORCH_WORLD` named: a JSON document a line, `{"key", "effect", "args", "receipt"}`, for
+            each request that reached a target. A file that is missing says that none did.
+        flow: only runs of this flow.
+
+    Raises:
+        StoreError: it is no store, or holds no such run. CorruptStore, PlanError: it is damaged.
+    """
+    with closing(SQLiteStore(store, create=False)) as opened:
+        rows = [row for row in opened.runs() if flow in (None, row.flow)]
+        if not rows:
+            raise StoreError(f"the store {store} holds no run{f' of {flow}' if flow else ''}; start one first")
+        rows = [row for row in rows if row.plan_hash == rows[-1].plan_hash]
+        plan = pinned_plan(opened, rows[-1])
+        records = {row.run: opened.records(row.run) for row in rows}
+        return chronicle_of(plan, rows, records, opened.ledger(), _deliveries(Path(world)))
+
+
+def _deliveries(world: Path) -> list[dict[str, Any]]:
+    lines = world.read_text("utf-8").splitlines(keepends=True) if world.exists() else []
+    # A crash may tear the last one: then nothing was done.
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def schedules(

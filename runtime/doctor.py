@@ -53,7 +53,7 @@ def examine(store: Store) -> Iterator[Finding]:
     for row in rows:
         yield from _run(store, row, kernels)
     yield from _questions(store, {row.run: row for row in rows}, kernels)
-    yield from _ledger(store, {row.run for row in rows}, kernels)
+    yield from _ledger(store, kernels)
 
 
 def replay(store: Store, plan: Plan) -> Iterator[tuple[RunRow, OrchError | None]]:
@@ -126,7 +126,7 @@ def _questions(store: Store, rows: dict[str, RunRow], kernels: dict[str, Kernel]
             )
 
 
-def _ledger(store: Store, runs: set[str], kernels: dict[str, Kernel]) -> Iterator[Finding]:
+def _ledger(store: Store, kernels: dict[str, Kernel]) -> Iterator[Finding]:
     seen: dict[tuple[str, str], int] = {}
     for row in store.ledger():
         subject = f"effect {row.effect} of {row.owner_run} {row.owner_place}"
@@ -136,7 +136,8 @@ def _ledger(store: Store, runs: set[str], kernels: dict[str, Kernel]) -> Iterato
             yield Finding("broken", "ledger", subject, said, "restore the store from a copy")
         seen[row.effect, row.key] = row.generation
         kernel = kernels.get(row.owner_run)
-        open_now = kernel is not None and not kernel.quiet()
-        if row.state in ("intended", "sent", "in_doubt") and not open_now and row.owner_run in runs:
+        if kernel is None:
+            continue  # Its run is gone, which an effect outlives; or its journal is broken, which was said.
+        if row.state in ("intended", "sent", "in_doubt") and kernel.quiet():
             said = f"it is {row.state}, and its run is over: whether it happened is not known"
             yield Finding("broken", "ledger", subject, said, "ask its target, by the key of the effect")

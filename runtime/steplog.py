@@ -32,7 +32,7 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.kernel.pricing import spent
 from orchspec.runtime.kernel.seeking import Seeking
-from orchspec.runtime.recording import EventRecord, event_of
+from orchspec.runtime.recording import EventRecord, Folding
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -251,44 +251,37 @@ def steps_of(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> I
     """The step records of a journal.
 
     Args:
-        plan: the one that the run was started with.
+        plan: the one that rules the run.
         run: its id.
         records: its journal.
 
     Raises:
-        CorruptStore: a record is none of ours.
+        CorruptStore: a record is none of ours. ReplayMismatch: the plan is another one.
     """
-    kernels = {run: Kernel(plan, run)}
-    return _steps(lambda name: kernels[name], records)
+    return steps_in(lambda _: plan, [(run, record) for record in records])
 
 
-def steps_in(plan_of: Callable[[str], Plan], records: Iterable[Record | EventRecord]) -> Iterator[StepRecord]:
+def steps_in(plan_of: Callable[[str], Plan], woven: Iterable[tuple[str, Record | EventRecord]]) -> Iterator[StepRecord]:
     """The step records of many runs, in the order in which they became durable.
 
     Args:
-        plan_of: the plan that a run was started with.
-        records: their journals in one, each from its beginning.
+        plan_of: the plan of a run.
+        woven: their journals in one, each from its beginning: the run and its record.
 
     Raises:
-        CorruptStore: a record is none of ours.
+        CorruptStore: a record is none of ours. ReplayMismatch: the plan is another one.
     """
-    kernels: dict[str, Kernel] = {}
-
-    def kernel_of(run: str) -> Kernel:
-        if run not in kernels:
-            kernels[run] = Kernel(plan_of(run), run)
-        return kernels[run]
-
-    return _steps(kernel_of, records)
-
-
-def _steps(kernel_of: Callable[[str], Kernel], records: Iterable[Record | EventRecord]) -> Iterator[StepRecord]:
+    kept = list(woven)  # how a run began, and whether it was upgraded, is known by its whole journal
+    journals: dict[str, list[Record | EventRecord]] = {}
+    for run, record in kept:
+        journals.setdefault(run, []).append(record)
+    foldings = {run: Folding(plan_of(run), run, journal) for run, journal in journals.items()}
     gathered = _Gathered()
     log = StepLog(gathered)
-    for record in records:
-        kernel = kernel_of(record.run)
-        event = event_of(record)
-        commands = kernel.handle(event)
-        log.watch(EventRecord(record.run, record.seq, event, kernel, commands))
+    for run, record in kept:
+        folding = foldings[run]
+        event = folding.event(record)
+        commands = folding.step(record, event)
+        log.watch(EventRecord(run, record.seq, event, folding.kernel, commands))
         yield from gathered.records
         gathered.records.clear()

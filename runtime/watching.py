@@ -16,7 +16,7 @@ from orchspec.runtime.errors import OrchError
 from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.kernel.seeking import Seeking
 from orchspec.runtime.kernel.table import OPEN, STATE_NAMES
-from orchspec.runtime.recording import event_of
+from orchspec.runtime.recording import Folding
 from orchspec.runtime.result import usd_text
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class _Followed:
     last_us: int
     since: dict[int, tuple[int, int]]
     problem: str | None = None
+    plan_hash: str = ""
+    folding: Folding | None = None
 
 
 class Watcher:
@@ -116,16 +118,20 @@ class Watcher:
 
     def _follow(self, row: RunRow) -> _Followed:
         followed = self._followed.get(row.run)
-        if followed is None:
+        records = None
+        if followed is None or followed.plan_hash != row.plan_hash:  # an upgrade moves places
             try:
                 plan = pinned_plan(self._store, row)
             except (OrchError, PlanError) as error:
                 from orchspec.compiler.plan import Plan
 
                 return _Followed(Kernel(Plan(row.flow), row.run), 0, row.created_us, {}, str(error))
-            followed = self._followed[row.run] = _Followed(Kernel(plan, row.run), 0, row.created_us, {})
+            records = self._store.records(row.run)
+            folding = Folding(plan, row.run, records)
+            followed = _Followed(folding.kernel, 0, row.created_us, {}, None, row.plan_hash, folding)
+            self._followed[row.run] = followed
         if followed.problem is None:
-            for record in self._store.records(row.run, followed.seq):
+            for record in self._store.records(row.run, followed.seq) if records is None else records:
                 try:
                     self._fold(followed, record)
                 except Exception as error:  # noqa: BLE001 - a journal that does not fold is shown as such
@@ -134,8 +140,9 @@ class Watcher:
         return followed
 
     def _fold(self, followed: _Followed, record: Record) -> None:
-        kernel = followed.kernel
-        kernel.handle(event_of(record))
+        kernel, folding = followed.kernel, followed.folding
+        assert folding is not None
+        folding.step(record, folding.event(record))
         followed.seq = record.seq
         followed.last_us = record.time_us
         for place in kernel.open_places():

@@ -47,7 +47,7 @@ class Attempts:
     def moves(self, run: str) -> bool:
         """Whether an attempt of the run is at work, does not wait for an effect, and will end by itself."""
         return any(
-            key[0] == run and not attempt.asking and not (attempt.strike is not None and attempt.strike.hung)
+            key[0] == run and not attempt.asking and not (attempt.strike is not None and attempt.strike.silent)
             for key, attempt in self._under_way.items()
         )
 
@@ -88,7 +88,7 @@ class Attempts:
     def _work(self, attempt: Attempt) -> None:
         """It gets on with it."""
         strike, sampled = attempt.strike, attempt.sampled
-        if strike is not None and strike.hung:
+        if strike is not None and strike.silent:
             return  # until somebody stops it
         if (sampled.calls or sampled.effects) and not (strike is not None and strike.rejects):
             attempt.calls = self._moments(attempt, attempt.command.attempt)
@@ -146,7 +146,7 @@ class Attempts:
         if strike.rejects:
             attempt.latency_us = THROTTLED_US
             return
-        attempt.latency_us = strike.slowed(usual_us) + strike.zombie_us
+        attempt.latency_us = strike.slowed(usual_us) + strike.zombie_us + strike.delay_us
         if strike.out_in_us is not None and strike.out_in_us < attempt.latency_us:
             attempt.share = strike.out_in_us / attempt.latency_us
             attempt.latency_us = strike.out_in_us

@@ -60,6 +60,11 @@ class Strike:
         return self.throttled or self.out or self.server_error
 
     @property
+    def silent(self) -> bool:
+        """Whether no answer of an attempt ever comes: it hangs, or what was sent is lost on the way."""
+        return self.hung or self.lost or self.ack_lost
+
+    @property
     def failing(self) -> str | None:
         """Why a call that it strikes fails at once, if it does."""
         if self.throttled:

@@ -169,7 +169,7 @@ BAD_FAULT_ARGUMENT = define(
     explanation="`at`, `every` and `lasting` say when a fault strikes, `rate` which share of attempts, `first` and "
     "`nth` which of them; `down` is how long a crash lasts and `point` where it strikes; `factor` (times "
     "as long) or `by` (so much longer) says how slow; `retry_after` what a throttled caller is told.",
-    bad=_test("fault slow(ann)\n  expect status == completed"),
+    bad=_test("fault slow(ann, factor: 0)\n  expect status == completed"),
     good=_test("fault slow(ann, factor: 4)\n  expect status == completed"),
 )
 UNKNOWN_KPI = define(

@@ -12,7 +12,7 @@ from orchspec.compiler.plan import Fault
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.arguments import Parameter, bind
 from orchspec.compiler.studies.context import FAILED, Constant, Failed, Study, describe
-from orchspec.compiler.studies.faults import CRASH_POINTS, FAULTS, ArgumentKind, FaultKind
+from orchspec.compiler.studies.faults import CRASH_POINTS, FAULTS, WINDOW_US, ArgumentKind, FaultKind
 from orchspec.compiler.studies.values import constant
 from orchspec.compiler.types import DURATION, FLOAT, INT, PERCENT, Type, show
 from orchspec.grammar import syntax
@@ -59,10 +59,28 @@ def _fault(study: Study, node: syntax.Fault, call: syntax.Call, kind: FaultKind)
         if isinstance(value, Failed):
             return None
         args[name] = value
+    _fill_in(kind, args)
+    if kind.name == "crash" and "lasting" in args:
+        args.setdefault("down", args.pop("lasting"))
+        args.pop("lasting", None)
     struck = [target for target in targets if target is not None]
     if not struck or len(struck) < len(targets) or not _sensible(study, call, kind, args):
         return None
     return Fault(study.nodes[node], kind.name, struck[0], args, struck[1:])
+
+
+def _fill_in(kind: FaultKind, args: dict[str, Any]) -> None:
+    """Adds what holds where nothing of a group of needs was said; a window needs its beginning."""
+    for group in kind.needs:
+        if any(name in args for name in group):
+            continue
+        for name, value in kind.unless_said.items():
+            if name != "lasting":
+                args[name] = value
+            elif "every" in args:
+                args[name] = max(args["every"] // 10, 1)
+            elif "at" in args:
+                args[name] = WINDOW_US
 
 
 def _targets(study: Study, exprs: list[syntax.Expr], kind: FaultKind) -> list[str | None]:
@@ -108,7 +126,8 @@ def _sensible(study: Study, call: syntax.Call, kind: FaultKind, args: Mapping[st
     problem = None
     for group in kind.needs:
         if not any(name in args for name in group):
-            problem = f"`{kind.name}` needs one of {listed(f'`{name}:`' for name in group)}"
+            when = ("at", "every") if "lasting" in kind.unless_said else ()
+            problem = f"`{kind.name}` needs one of {listed(f'`{name}:`' for name in (*when, *group))}"
     if "first" in args and "nth" in args:
         problem = "`first` and `nth` are two ways to say which; give one"
     elif "lasting" in args and "at" not in args and "every" not in args:

@@ -47,7 +47,11 @@ def command(terminal: Terminal, run: str, at: str, store: str, **settings: Any) 
         row = find_run(looked, run)
     name = settings["run_id"] or new_run_id(row.flow)
     try:
-        result = under_signals(lambda: _fork(terminal, row, at, name, store, settings))
+        result = under_signals(
+            lambda: _fork(terminal, row, at, name, store, settings),
+            terminal.say,
+            lambda: interrupted(terminal, name, store),
+        )
     except Interrupted:
         return interrupted(terminal, name, store)
     except (ForkRefused, MissingHandlers, RunMismatch) as error:

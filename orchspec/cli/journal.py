@@ -83,14 +83,15 @@ def _steps(store: SQLiteStore, run: str | None, form: str) -> Iterator[dict[str,
             plans[row.plan_hash] = pinned_plan(store, row)
         return plans[row.plan_hash]
 
-    records = (each for each in _woven(store) if each.run in hashes) if run is None else store.records(rows[0].run)
+    records = _woven(store) if run is None else store.records(rows[0].run)
+    woven = [(each.run, each) for each in records if each.run in hashes]
     if form == "json":
-        for step in steps_in(plan_of, records):
+        for step in steps_in(plan_of, woven):
             yield step.as_json()
         return
     made: list[dict[str, Any]] = []
     sink = OtelSink(made.append)
-    for step in steps_in(plan_of, records):
+    for step in steps_in(plan_of, woven):
         sink.step(step)
         yield made.pop()
     for row in rows:

@@ -63,14 +63,18 @@ def command(terminal: Terminal, runs: tuple[str, ...], store: str, **settings: A
             refuse(terminal, file, compiled)
             return NOT_WELL
     settings["plans"] = plans
-    try:
-        results = under_signals(lambda: _resume(terminal, rows, store, settings))
-    except Interrupted:
+
+    def left() -> int:
         return interrupted(terminal, rows[0].run if len(rows) == 1 else None, store)
+
+    try:
+        results = under_signals(lambda: _resume(terminal, rows, store, settings), terminal.say, left)
+    except Interrupted:
+        return left()
     except MissingHandlers as error:
         raise Misuse(error.message, error.code) from None
     if any(isinstance(result, Interrupted) for result in results):
-        return interrupted(terminal, rows[0].run if len(rows) == 1 else None, store)
+        return left()
     told = terminal.json and isinstance(results[0], UpgradeMisfit)
     if len(runs) == 1 and isinstance(results[0], OrchError) and not told:
         raise results[0]

@@ -76,7 +76,11 @@ def command(terminal: Terminal, file: str, given: str, flow: str | None, **setti
         "folder": str(Path.cwd()),
     }
     try:
-        result = under_signals(lambda: _run(terminal, compiled, chosen, inputs, run, settings, options))
+        result = under_signals(
+            lambda: _run(terminal, compiled, chosen, inputs, run, settings, options),
+            terminal.say,
+            lambda: interrupted(terminal, run, settings["store"]),
+        )
     except Interrupted:
         return interrupted(terminal, run, settings["store"])
     except (BadInput, MissingHandlers, RunMismatch, UnknownName) as error:

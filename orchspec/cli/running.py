@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +33,8 @@ __all__ = ["Narrator", "conclude", "crew_for", "exit_code", "handlers_of", "inte
 Given = TypeVar("Given")
 
 _INDENT: Final = 2
+_LEAVE_S: Final = 7.0
+"""From an interrupt until the process ends, whatever its handlers do; service managers often kill after ten seconds."""
 
 
 def handlers_of(agents: str | None, folder: str | None = None) -> Handlers | None:
@@ -82,8 +85,18 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def under_signals(work: Callable[[], Coroutine[Any, Any, Given]]) -> Given:
-    """Runs asynchronous work; a first Ctrl-C (or SIGTERM) lets it stop in order, a second one leaves at once."""
+def under_signals(
+    work: Callable[[], Coroutine[Any, Any, Given]], say: Callable[[str], None], left: Callable[[], object]
+) -> Given:
+    """Runs asynchronous work; a first Ctrl-C (or SIGTERM) lets it stop in order, a second one leaves at once.
+
+    So does the first after `_LEAVE_S`, if a handler will not stop; `left` then says how to go on.
+    """
+
+    def leave() -> None:
+        left()
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
 
     async def main() -> Given:
         loop = asyncio.get_running_loop()
@@ -94,6 +107,11 @@ def under_signals(work: Callable[[], Coroutine[Any, Any, Given]]) -> Given:
                 os._exit(INTERRUPTED)
             from orchspec.runtime.driver.hubs import interrupt_all
 
+            say("stopping: what is under way gets a moment to come back (again: leave at once)")
+            # A thread, since the loop itself may be waiting for a handler that hears nothing.
+            timer = threading.Timer(_LEAVE_S, leave)
+            timer.daemon = True
+            timer.start()
             asked.append(loop.create_task(interrupt_all()))
 
         for name in (signal.SIGINT, signal.SIGTERM):

@@ -14,6 +14,7 @@ Rules.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -249,6 +250,8 @@ class EngineLoop:
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, StoreBusy):
+            if self._busy_s == _BUSY_S:
+                self.tell(f"{error}; nothing goes on until it can be written")
             self.asyncio_loop.call_later(self._busy_s, self._commit)
             self._busy_s = min(self._busy_s * 2, 1.0)
             return
@@ -365,7 +368,8 @@ class EngineLoop:
         pending = [*self._attempts.handles(), *self._sending.handles()]
         if pending:
             await asyncio.wait(pending, timeout=grace_s)
-        await self.settle()
+        with contextlib.suppress(TimeoutError):  # a store that stays locked: what is not durable is done again
+            await asyncio.wait_for(self.settle(), grace_s)
 
     async def settle(self) -> None:
         """Wait until all that was handled is durable (or the loop is closed)."""

@@ -56,13 +56,6 @@ class Sending:
         if sender is None:
             loop.post(live.run, EffectRefused(0, *place, _nobody(command.effect)))
             return
-        reached("before_effect")
-        if not loop.owns():
-            return
-        if command.deadline_us is not None and command.deadline_us <= loop.clock.now_us():
-            # Too late to be sent: whoever settles doubts counts from the deadline.
-            loop.post(live.run, EffectUnknown(0, *place, f"{command.effect} was not sent before its deadline"))
-            return
         call, arguments = _call(live, command, command.effect)
         self._spawn(self._send(live, command, sender, call, arguments))
 
@@ -87,6 +80,15 @@ class Sending:
     ) -> None:
         place = (command.place, command.attempt, command.dispatch)
         event: EffectConfirmed | EffectRefused | EffectUnknown
+        loop = self._loop
+        reached("before_effect")
+        # Here and not where it was spawned: whatever blocked the process meanwhile may have cost it the store.
+        if not loop.owns():
+            return
+        if command.deadline_us is not None and command.deadline_us <= loop.clock.now_us():
+            # Too late to be sent: whoever settles doubts counts from the deadline.
+            self._tell(live, EffectUnknown(0, *place, f"{command.effect} was not sent before its deadline"))
+            return
         try:
             async with asyncio.timeout(self._seconds_left(command.deadline_us)):
                 receipt = await sender(call, arguments)

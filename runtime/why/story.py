@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.journal.records import format_time
 from orchspec.runtime.kernel.events import TaskEnrolled, TaskFailed, TaskFulfilled
-from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.kernel.table import CLOSED
-from orchspec.runtime.recording import event_of
+from orchspec.runtime.recording import Folding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orchspec.compiler.plan import Block, Plan
     from orchspec.runtime.journal.records import Record
@@ -83,21 +82,22 @@ class Happening:
 class Story:
     """All that a journal tells: `moments` in order, `happenings` by place, `blocks` by the node of a statement."""
 
-    def __init__(self, plan: Plan, run: str) -> None:
+    def __init__(self, plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> None:
         self.plan = plan
         self.run = run
         self.blocks = _blocks_of(plan)
-        self.kernel = Kernel(plan, run)
+        self._folding = Folding(plan, run, records)
+        self.kernel = self._folding.kernel
         self.moments: list[Moment] = []
         self.happenings: dict[int, Happening] = {}
         self._open: set[int] = set()
 
     def tell(self, record: Record | EventRecord) -> None:
         """Fold one record more. Raises CorruptStore, and what the kernel raises for a journal that is not its own."""
-        event = event_of(record)
+        event = self._folding.event(record)
         kernel = self.kernel
         known = len(kernel.places)
-        kernel.handle(event)
+        self._folding.step(record, event)
         path = kernel.path(event.place) if event.place else ""
         decided = tuple((str(what), detail) for what, detail in kernel.decided)
         moment = Moment(record.seq, event.time, record.type, event.place, path, decided)
@@ -200,14 +200,15 @@ def read_story(plan: Plan, run: str, records: Iterable[Record | EventRecord]) ->
     """The story of a run.
 
     Args:
-        plan: the one that the run was started with.
+        plan: the one that rules the run.
         run: its id.
         records: its journal.
 
     Raises:
-        CorruptStore: a record is none of ours.
+        CorruptStore: a record is none of ours. ReplayMismatch: the plan is another one.
     """
-    story = Story(plan, run)
-    for record in records:
+    kept = list(records)
+    story = Story(plan, run, kept)
+    for record in kept:
         story.tell(record)
     return story

@@ -64,6 +64,19 @@ def test_a_run_goes_on_with_the_spec_as_it_is_now(folder):
     assert json.loads(orch("doctor", "--json").stdout)["sound"]
 
 
+def test_an_upgraded_run_is_shown_and_explained_like_any(folder):
+    # What begins before the effect moves the places of all that follows.
+    change(folder, "step sent = ", "step extra = Write(topic) by ann\n  step sent = ")
+    assert orch("resume", "r", "--upgrade").exit_code == PARKED
+    why = orch("why", "r", "good")
+    assert (why.exit_code, "sent" in why.stdout) == (WELL, True), why.output
+    steps = [json.loads(line)["step_id"] for line in orch("journal", "r", "--steps").stdout.splitlines()]
+    assert {"draft@1", "sent@1", "extra@1"} <= set(steps)
+    assert "good" in [step["step"] for step in json.loads(orch("status", "r", "--json").stdout)["open"]]
+    seen = orch("watch", "--once", "--json")
+    assert (seen.exit_code, "does not fold" in seen.stdout) == (WELL, False)
+
+
 def test_without_upgrade_it_goes_on_with_the_plan_of_then(folder):
     change(folder, "return draft", 'return draft + "!"')
     orch("answer", "r", "good", "--value", "true", "--by", "eve")

@@ -366,7 +366,6 @@ def test_faults_are_lowered_with_times_shares_and_counts():
         ("garbage(search)", "E0912", "search"),
         ("throttle(eve)", "E0912", "eve"),
         ("crash(orchestrator)", "E0913", "crash(orchestrator)"),
-        ("slow(ann)", "E0913", "slow(ann)"),
         ("slow(ann, factor: 0)", "E0913", "0"),
         ("fail(ann, rate: 5)", "E0301", "5"),
         ("fail(ann, rate: 120%)", "E0913", "120%"),

@@ -2,39 +2,53 @@
 
     python planted.py PLANT ARGUMENTS…
 
-`keyless` sends every effect with a key of its own. The others kill the process: `before_applying` and `after_applying`
+`keyless` sends every effect with a key of its own. Some kill the process: `before_applying` and `after_applying`
 inside the target, before and after it has done what it was asked to; `before_STATE` before the commit that writes that
-state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed.
+state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed. Others have it
+stop until somebody continues it (SIGSTOP): `sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And
+some fail the store: `full_at_N` has no page left from the Nth commit on, `full_once_at_N` only for that one,
+`disk_at_N` may not write one byte more to any file.
 """
 
 import os
+import resource
 import secrets
 import signal
 import sys
 from dataclasses import replace
 
 from orchspec.cli import main
+from orchspec.runtime.driver import hub
 from orchspec.runtime.driver.sending import Sending
 from orchspec.runtime.journal.sqlite import SQLiteStore
 from orchspec.runtime.standins import World
 
 _send, _deliver = Sending.send, World.deliver
 _commit, _put_rows = SQLiteStore.commit, SQLiteStore._put_rows
+ROOM = 10_000
 
 
-def killing_at(when, state):
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep():
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def striking_at(when, state, strike):
     def holds(batch):
         return any(row.state == state for row in batch.ledger)
 
     def commit(self, epoch, batch):
         if holds(batch):
-            os.kill(os.getpid(), signal.SIGKILL)
+            strike()
         _commit(self, epoch, batch)
 
     def put_rows(self, connection, batch, rest):
         _put_rows(self, connection, batch, rest)
         if holds(batch):
-            os.kill(os.getpid(), signal.SIGKILL)
+            strike()
 
     if when == "before":
         SQLiteStore.commit = commit
@@ -42,25 +56,70 @@ def killing_at(when, state):
         SQLiteStore._put_rows = put_rows
 
 
+def failing_at(nth, how):
+    """From the nth commit on the store has no room; `once`: for that one alone."""
+    seen = 0
+
+    def commit(self, epoch, batch):
+        nonlocal seen
+        seen += 1
+        connection = self._writer or self._open_writer()
+        if seen == nth and how == "disk":
+            size = self.path.with_name(f"{self.path.name}-wal").stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        full = seen == nth if how == "once" else seen >= nth and how == "full"
+        # A batch that needs a page more than there are: its padding is never committed.
+        connection.execute(f"PRAGMA max_page_count = {1 if full else 2**30}")
+        _commit(self, epoch, batch if not full else swollen(batch))
+
+    SQLiteStore.commit = commit
+    hub._LOSSES_MAX = 2
+
+
+def swollen(batch):
+    """The same batch with a row too large for the pages that there are; it fails whole."""
+    from orchspec.runtime.journal.records import ReuseRow
+
+    return replace(batch, reuse=[*batch.reuse, ReuseRow(secrets.token_hex(8), "x" * ROOM, None, "r", "p")])
+
+
 def keyless(self, live, command):
     _send(self, live, replace(command, target_key=secrets.token_hex(32)))
 
 
-def before_applying(self, key, effect, args, receipt, **rest):
-    os.kill(os.getpid(), signal.SIGKILL)
+def sleeping_before_sending(self, live, command):
+    sleep()
+    _send(self, live, command)
 
 
-def after_applying(self, key, effect, args, receipt, **rest):
-    _deliver(self, key, effect, args, receipt, **rest)
-    os.kill(os.getpid(), signal.SIGKILL)
+def delivering(strike, *, after):
+    def deliver(self, key, effect, args, receipt, **rest):
+        if not after:
+            strike()
+        given = _deliver(self, key, effect, args, receipt, **rest)
+        strike()
+        return given
+
+    return deliver
+
+
+def plant(name):
+    """Bring it about in this process."""
+    strike = sleep if name.startswith("sleep_") else die
+    what = name.removeprefix("sleep_")
+    if name == "keyless":
+        Sending.send = keyless
+    elif what == "before_sending":
+        Sending.send = sleeping_before_sending
+    elif what.endswith("_applying"):
+        World.deliver = delivering(strike, after=what == "after_applying")
+    elif name.startswith(("full_", "disk_")):
+        how, _, nth = name.rpartition("_at_")
+        failing_at(int(nth), "once" if how == "full_once" else how)
+    else:
+        striking_at(*what.split("_"), strike)
 
 
 if __name__ == "__main__":
-    plant = sys.argv.pop(1)
-    if plant == "keyless":
-        Sending.send = keyless
-    elif plant.endswith("_applying"):
-        World.deliver = {"before_applying": before_applying, "after_applying": after_applying}[plant]
-    else:
-        killing_at(*plant.split("_"))
+    plant(sys.argv.pop(1))
     main()

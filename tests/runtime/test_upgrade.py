@@ -1,14 +1,20 @@
 """Upgrades: a run goes on under another plan that its journal fits, or the first record that does not fit is named."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import orchspec
 from orchspec.compiler import compile_text
 from orchspec.runtime.errors import UpgradeMisfit
+from orchspec.runtime.journal.records import Record
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, TryEffect
 from orchspec.runtime.kernel.kernel import Kernel
-from orchspec.runtime.recording import fold
+from orchspec.runtime.recording import EventRecord, fold
+from orchspec.runtime.refit import refit
+from orchspec.simulator.chaos.chronicle import Chronicler
 from tests.support.driver import Driver, done, failing, hangs
 from tests.support.invariants import assert_closed, assert_single_effects
 from tests.support.plans import S
@@ -233,3 +239,25 @@ def test_an_exported_run_that_was_upgraded_goes_on():
     kernel = driver.kernels["r"]
     document = kernel.export()
     assert Kernel.restore(driver.plan, document).export() == document
+
+
+GALLERY = sorted((Path(__file__).parents[2] / "specs").glob("*.orch"))
+
+
+@pytest.mark.parametrize("path", GALLERY[::3], ids=lambda path: path.stem)
+def test_whatever_has_happened_fits_the_same_plan_by_another_name(path):
+    spec = orchspec.load(path)
+    new = replace(spec.plan, name="other", hash="").sealed()
+    for flow in spec.plan.flows:
+        given = next((scenario.given for scenario in spec.plan.scenarios if scenario.flow == flow), {})
+        for told in (
+            Chronicler(spec.plan, flow, folder=spec.folder, seed=3, runs=1, given=given).chronicle([]).runs.values()
+        ):
+            records = [Record(told.run, each.seq, each.time_us, each.type, each.body) for each in told.records]
+            for length in {len(records) // 3, 2 * len(records) // 3, len(records) - 1} - {0}:
+                state = refit(spec.plan, new, told.run, records[:length])
+                commands = state.kernel.handle(state.upgrade)
+                record = EventRecord(told.run, length + 1, state.upgrade, state.kernel, commands)
+                upgrade = Record(told.run, record.seq, record.time_us, record.type, record.body)
+                again = fold(new, told.run, [*records[:length], upgrade])
+                assert again.kernel.export() == state.kernel.export()
