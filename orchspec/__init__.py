@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from orchspec import testing
     from orchspec.api import Spec, SpecError, bounds, load, simulate
     from orchspec.runtime.app import App
-    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError
+    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError, Overloaded
     from orchspec.runtime.result import RunResult
     from orchspec.runtime.task import EffectCall, Message, Output, Task
 
@@ -23,6 +23,7 @@ __all__ = [
     "Message",
     "OrchError",
     "Output",
+    "Overloaded",
     "RunResult",
     "Spec",
     "SpecError",
@@ -39,7 +40,9 @@ __version__ = "0.1.0"
 _HOMES = {
     **dict.fromkeys(("Spec", "SpecError", "bounds", "load", "simulate"), "orchspec.api"),
     "App": "orchspec.runtime.app",
-    **dict.fromkeys(("AttemptStopped", "EffectFailed", "InDoubt", "OrchError"), "orchspec.runtime.errors"),
+    **dict.fromkeys(
+        ("AttemptStopped", "EffectFailed", "InDoubt", "OrchError", "Overloaded"), "orchspec.runtime.errors"
+    ),
     "RunResult": "orchspec.runtime.result",
     **dict.fromkeys(("EffectCall", "Message", "Output", "Task"), "orchspec.runtime.task"),
 }

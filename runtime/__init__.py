@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchspec.runtime.app import App
-    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError
+    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError, Overloaded
     from orchspec.runtime.result import RunResult
     from orchspec.runtime.task import EffectCall, Message, Output, Task
 
@@ -23,6 +23,7 @@ __all__ = [
     "Message",
     "OrchError",
     "Output",
+    "Overloaded",
     "RunResult",
     "Task",
 ]
@@ -36,6 +37,7 @@ _HOMES = {
     "Message": "orchspec.runtime.task",
     "OrchError": "orchspec.runtime.errors",
     "Output": "orchspec.runtime.task",
+    "Overloaded": "orchspec.runtime.errors",
     "RunResult": "orchspec.runtime.result",
     "Task": "orchspec.runtime.task",
 }

@@ -95,6 +95,7 @@ class App:
         watch: Watch | None = None,
         tell: Tell | None = None,
         heard: Heard | None = None,
+        queue_max: int | None = None,
     ) -> RunResult:
         """Run a flow durably and wait until it has ended, or is parked on a person.
 
@@ -112,14 +113,18 @@ class App:
             watch: told of each record once it is durable.
             tell: told what a person should know; the log `orchspec` unless given.
             heard: told of heartbeats.
+            queue_max: while so many tasks wait for an agent, a person or a tool, new runs are refused (`Overloaded`),
+                and what waits goes on. Whoever opens the store in this event loop decides for all its runs.
 
         Returns:
             How it ended; it does not raise for a run that failed.
 
         Raises:
-            OrchError: UnknownName, BadInput, MissingHandlers, RunMismatch before it starts; LeaseHeld, StoreError;
-                Interrupted.
+            OrchError: UnknownName, BadInput, MissingHandlers, RunMismatch, Overloaded before it starts; LeaseHeld,
+                StoreError; Interrupted.
         """
+        if queue_max is not None and queue_max < 1:
+            raise ValueError(f"queue_max is {queue_max}; expected a whole number of at least 1, or None for no bound")
         kept = {"stand_ins": stand_ins, "speed": speed, **(options or {})}
         request = Request(
             run=check_run_id(run_id) if run_id is not None else new_run_id(flow),
@@ -135,7 +140,7 @@ class App:
             # Before a store is made for a run that cannot start.
             check_inputs(self.plan, flow, request.inputs)
             self._crew(self.plan, flow, Clock(), stand_ins=stand_ins)
-        hub = hub_for(store, durability=durability, speed=speed, tell=tell, heard=heard)
+        hub = hub_for(store, durability=durability, speed=speed, tell=tell, heard=heard, queue_max=queue_max)
         return await hub.run(request)
 
     def run_sync(self, flow: str, inputs: dict[str, Any], **settings: Any) -> RunResult:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Attribution", "attribute"]
 
-KINDS: Final = ("model", "human", "effect", "signal", "queue", "retry", "orchestration")
-"""What time is attributed to. A tool's time is inside that of the agent that called it."""
+KINDS: Final = ("model", "tool", "human", "effect", "signal", "queue", "retry", "orchestration")
+"""What time is attributed to. That of a tool is within that of the agent that called it, and is not the model's."""
 
 _KIND: Final = {"task": "model", "person": "human", "effect": "effect", "signal": "signal", "reuse": "orchestration"}
 _LOST: Final = frozenset({"failed", "timeout", "stopped"})
@@ -98,7 +98,10 @@ def _critical(records: Sequence[StepRecord], began_us: int, ended_us: int) -> tu
         rests = later is not None and later.attempt > 1 and _place(later) == _place(here)
         spent["retry" if rests else "orchestration"] += (at_us - _end_us(here)) / 1e6
         lost = here.status in ("failed", "timeout")
-        spent["retry" if lost else _KIND[here.kind]] += (_end_us(here) - here.started_us) / 1e6
+        took_s = (_end_us(here) - here.started_us) / 1e6
+        tool_s = 0.0 if lost else min(here.tool_ms / 1e3, took_s)
+        spent["tool"] += tool_s
+        spent["retry" if lost else _KIND[here.kind]] += took_s - tool_s
         spent["queue"] += here.queued_ms / 1e3
         path.append(here.step_id)
         at_us = round(here.started_us - here.queued_ms * 1000)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.journal.records import Batch
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import LedgerRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
+    from orchspec.runtime.journal.records import LedgerRow, MatterRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
 
 __all__ = ["GroupCommitter"]
 
@@ -80,6 +80,11 @@ class GroupCommitter:
     def open_question(self, row: QuestionRow) -> None:
         """Show a question to people from the next batch on."""
         self._pending.questions_opened.append(row)
+        self._dirty = True
+
+    def leave(self, row: MatterRow) -> None:
+        """Leave something to people with the next batch, that of the end of its run."""
+        self._pending.matters.append(row)
         self._dirty = True
 
     def close_question(self, run: str, place: str) -> None:

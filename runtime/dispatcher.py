@@ -22,6 +22,7 @@ Rules.
    the head of a queue it keeps those behind waiting, so it cannot starve; it is let in as soon as all its tools are
    unused, wherever it stands in their queues. Of two that want the same tool, who asked first goes first.
 8. Slots that scale with the load change by the rule in `elastic`.
+9. Nothing that waits is ever dropped. Where `queue_max` is set, no new run is let in while so many requests wait.
 
 Whatever becomes possible by time alone (a token, the end of a breaker's rest, a slot that has started) is announced by
 `next_wake_us`: the driver calls `wake` then.
@@ -50,8 +51,9 @@ AGE_US: Final = 60_000_000
 class Dispatcher(Granting):
     """All pools of one engine. Times are integer microseconds; the caller hands in the present."""
 
-    def __init__(self, plan: Plan, observer: PoolObserver | None = None) -> None:
+    def __init__(self, plan: Plan, observer: PoolObserver | None = None, queue_max: int | None = None) -> None:
         Granting.__init__(self, observer)
+        self.queue_max = queue_max
         self.admit(plan)
 
     def admit(self, plan: Plan) -> None:
@@ -87,6 +89,13 @@ class Dispatcher(Granting):
         self.pools[name] = pool
         if rate is not None or breaker is not None or pool.elastic is not None:
             self._timed.append(pool)
+
+    def is_full(self, coming: int) -> bool:
+        """Whether as many requests wait, in all queues together, as may.
+
+        `coming` are runs that were let in and have asked for nothing yet: each counts as one that waits.
+        """
+        return self.queue_max is not None and len(self._requests) + coming >= self.queue_max
 
     # -------------------------------------------------------------- messages
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from orchspec.runtime.committer import GroupCommitter
 from orchspec.runtime.dispatcher import Dispatcher
 from orchspec.runtime.grants import Grant, PoolObserver
-from orchspec.runtime.journal.records import LedgerRow, ReuseRow, RunRow
+from orchspec.runtime.journal.records import LedgerRow, MatterRow, ReuseRow, RunRow
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
     AskPerson,
@@ -87,9 +87,10 @@ class Engine:
         reuse: Iterable[ReuseRow] = (),
         sessions: Load | None = None,
         observer: PoolObserver | None = None,
+        queue_max: int | None = None,
     ) -> None:
         self.timers = timers
-        self.dispatcher = Dispatcher(plan, observer)
+        self.dispatcher = Dispatcher(plan, observer, queue_max)
         self.ledger = Ledger(ledger)
         self.reuse = ReuseTable(reuse)
         self.sessions = SessionTable(sessions)
@@ -105,13 +106,17 @@ class Engine:
 
     # -------------------------------------------------------------- ways in
 
-    def start(self, plan: Plan, row: RunRow, now: int) -> None:
-        """Begin a run: its row becomes durable with its first record."""
-        self.dispatcher.admit(plan)
+    def start(self, plan: Plan, row: RunRow, now: int) -> bool:
+        """Begin a run: its row becomes durable with its first record. False, and nothing of it, where too many wait."""
+        dispatcher = self.dispatcher
+        if dispatcher.queue_max and dispatcher.is_full(sum(type(each[1]) is RunStarted for each in self.inbox)):
+            return False
+        dispatcher.admit(plan)
         self.kernels[row.run] = Kernel(plan, row.run)
         self.rows[row.run] = row
         self.seqs[row.run] = 0
         self.post(row.run, RunStarted(now, row.flow, row.input, plan.hash, KERNEL_VERSION, row.seed))
+        return True
 
     def recover(self, folded: list[tuple[Plan, RunRow, Folded]], epoch: int, now: int) -> None:
         """Go on with runs that another engine left: grants that were open are held before anybody new is served."""
@@ -297,15 +302,7 @@ class Engine:
     def _claim(self, run: str, kernel: Kernel, seq: int, command: ClaimEffect) -> None:
         path = kernel.path(command.place)
         answer, rows = self.ledger.claim(
-            run,
-            command.place,
-            path,
-            command.effect,
-            command.key,
-            command.args_hash,
-            seq,
-            self.now,
-            command.undoes,
+            *(run, command.place, path, command.effect, command.key, command.args_hash, seq, self.now, command.undoes),
             again=command.again,
         )
         for row in rows:
@@ -388,7 +385,9 @@ class Engine:
         if command.person:
             self.committer.close_question(run, kernel.path(command.place))
 
-    def _end(self, run: str, _kernel: Kernel, command: EndRun) -> None:
+    def _end(self, run: str, kernel: Kernel, command: EndRun) -> None:
+        for place, why in kernel.stuck:
+            self.committer.leave(MatterRow(run, place, why, self.now))
         self.committer.put_run(ended_row(self.rows.pop(run), command, self.now))
         self._let_go(run)
 

@@ -22,6 +22,7 @@ __all__ = [
     "MissingHandlers",
     "NotAllowed",
     "OrchError",
+    "Overloaded",
     "PayloadTooLarge",
     "ReplayMismatch",
     "RunEnded",
@@ -150,6 +151,15 @@ class RunMismatch(OrchError):
     """A run of that name exists, with another flow or other inputs."""
 
     code = "run_mismatch"
+
+
+class Overloaded(OrchError):
+    """A new run was refused, since as many tasks wait as may (`queue_max`); nothing of it is kept, so ask again later.
+
+    What is under way goes on: runs that exist are never refused.
+    """
+
+    code = "overloaded"
 
 
 class RunHalted(OrchError):

@@ -8,7 +8,7 @@ exporter implements `StepSink`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
 
-__all__ = ["StepKind", "StepLog", "StepRecord", "StepSink", "steps_of"]
+__all__ = ["StepKind", "StepLog", "StepRecord", "StepSink", "steps_in", "steps_of"]
 
 StepKind = Literal["task", "person", "effect", "signal", "reuse"]
 PICO: Final = Decimal(10) ** 12
@@ -61,6 +61,7 @@ class StepRecord:
         error: why it did not end well, or none.
         input_tokens, output_tokens: as reported; 0 where nobody said.
         tool_calls: how many its agent made.
+        tool_ms: how long at least one of them was under way, their waits included; 0 where an attempt was cut off.
         cost_usd: what was charged, a decimal text; `cost_estimated` where that is what had been reserved.
         queued_ms: how long it waited for a grant before.
         started_us, latency_ms: when it was granted (microseconds since 1970) and how long it then took.
@@ -81,6 +82,7 @@ class StepRecord:
     input_tokens: int
     output_tokens: int
     tool_calls: int
+    tool_ms: float
     cost_usd: str
     cost_estimated: bool
     queued_ms: float
@@ -210,6 +212,7 @@ class StepLog:
             input_tokens=getattr(event, "tokens_in", None) or 0,
             output_tokens=getattr(event, "tokens_out", None) or 0,
             tool_calls=getattr(event, "tool_calls", 0),
+            tool_ms=getattr(event, "tool_us", 0) / 1000,
             cost_usd=format((Decimal(pico) / PICO).normalize(), "f"),
             cost_estimated=estimated,
             queued_ms=opened.queued_us / 1000,
@@ -255,11 +258,28 @@ def steps_of(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> I
     Raises:
         CorruptStore: a record is none of ours. ReplayMismatch: the plan is another one.
     """
-    kept = list(records)
-    folding = Folding(plan, run, kept)
+    return steps_in(lambda _: plan, [(run, record) for record in records])
+
+
+def steps_in(plan_of: Callable[[str], Plan], woven: Iterable[tuple[str, Record | EventRecord]]) -> Iterator[StepRecord]:
+    """The step records of many runs, in the order in which they became durable.
+
+    Args:
+        plan_of: the plan of a run.
+        woven: their journals in one, each from its beginning: the run and its record.
+
+    Raises:
+        CorruptStore: a record is none of ours. ReplayMismatch: the plan is another one.
+    """
+    kept = list(woven)  # how a run began, and whether it was upgraded, is known by its whole journal
+    journals: dict[str, list[Record | EventRecord]] = {}
+    for run, record in kept:
+        journals.setdefault(run, []).append(record)
+    foldings = {run: Folding(plan_of(run), run, journal) for run, journal in journals.items()}
     gathered = _Gathered()
     log = StepLog(gathered)
-    for record in kept:
+    for run, record in kept:
+        folding = foldings[run]
         event = folding.event(record)
         commands = folding.step(record, event)
         log.watch(EventRecord(run, record.seq, event, folding.kernel, commands))

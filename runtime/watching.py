@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import PlanError
+from orchspec.runtime.driver.clock import wall_us
 from orchspec.runtime.driver.stored import has_ended, pinned_plan
 from orchspec.runtime.errors import OrchError
 from orchspec.runtime.kernel.kernel import Kernel
@@ -19,10 +20,10 @@ from orchspec.runtime.recording import Folding
 from orchspec.runtime.result import usd_text
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import Record, RunRow
+    from orchspec.runtime.journal.records import BeatRow, Record, RunRow
     from orchspec.runtime.journal.store import Store
 
-__all__ = ["RunView", "StepView", "Watcher"]
+__all__ = ["RunView", "StepView", "Watcher", "silent_s"]
 
 STEPS_MAX: Final = 100
 """Open steps of a run that are shown at most."""
@@ -30,13 +31,19 @@ STEPS_MAX: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step under way: its state in the kernel's words, who is at it, and since when (microseconds)."""
+    """A step under way: its state in the kernel's words, who is at it, and since when (microseconds).
+
+    `share` (0..1) and `note` are of its last heartbeat, `silent_s` how many seconds ago that was; None without one.
+    """
 
     step: str
     state: str
     agent: str | None
     attempt: int | None
     since_us: int
+    share: float | None = None
+    note: str | None = None
+    silent_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +88,12 @@ class Watcher:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._followed: dict[str, _Followed] = {}
+        self._beats: dict[tuple[str, str], BeatRow] = {}
 
     def look(self, run: str | None = None) -> list[RunView]:
         """How all runs stand now, or one of them, in the order in which they were created. Raises StoreError."""
         rows = [row for row in self._store.runs() if run is None or row.run == run]
+        self._beats = {(beat.run, beat.place): beat for beat in self._store.beats()}
         return [self._view(row) for row in rows]
 
     def _view(self, row: RunRow) -> RunView:
@@ -153,7 +162,15 @@ class Watcher:
             attempt = activity.attempt if isinstance(activity, Seeking) else None
             state = STATE_NAMES.get(activity.state, "open")
             since_us = followed.since.get(place, (0, followed.last_us))[1]
-            found.append(StepView(kernel.path(place), state, seat.agent if seat else None, attempt, since_us))
+            path = kernel.path(place)
+            beat = self._beats.get((kernel.run, path))
+            told = (beat.share, beat.note, silent_s(beat)) if beat is not None else ()
+            found.append(StepView(path, state, seat.agent if seat else None, attempt, since_us, *told))
             if len(found) == STEPS_MAX:
                 break
         return found
+
+
+def silent_s(beat: BeatRow) -> float:
+    """How many seconds ago a heartbeat was."""
+    return max(0, wall_us() - beat.time_us) / 1e6

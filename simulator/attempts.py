@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.draws import TOOL, uniform
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.kernel.events import CostReported, EffectRequested, TaskFailed, TaskFulfilled, TaskStopped
-from orchspec.runtime.sampling import Sampled, call_moments
+from orchspec.runtime.sampling import call_moments
+from orchspec.simulator.underway import Attempt, usage_of
 
 if TYPE_CHECKING:
     from orchspec.runtime.dispatcher import Grant
@@ -31,53 +32,17 @@ _HOLDS: Final = TOOL + 0x8000
 _ToolKey = tuple[str, int, int]
 
 
-class _Attempt:
-    """An attempt under way."""
-
-    __slots__ = (
-        "asking",
-        "calls",
-        "command",
-        "done",
-        "key",
-        "latency_us",
-        "left_us",
-        "run",
-        "sampled",
-        "share",
-        "since_us",
-        "strike",
-        "waits",
-    )
-
-    def __init__(self, run: str, command: RunTask, key: int, sampled: Sampled, strike: Strike | None, now: int) -> None:
-        self.run = run
-        self.command = command
-        self.key = key
-        self.sampled = sampled
-        self.strike = strike
-        self.since_us = now
-        self.latency_us = sampled.latency_us
-        self.left_us = 0
-        self.calls: list[tuple[int, str, dict[str, Any] | None]] = []
-        self.asking: Strike | bool = False
-        self.done = False
-        self.waits = False
-        # How much of the attempt was done, by the time it failed.
-        self.share = 1.0
-
-
 class Attempts:
     """All attempts that are under way, and the tools that they hold or wait for. They die with the orchestrator."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._env = clock.env
-        self._under_way: dict[tuple[str, int, int], _Attempt] = {}
-        self._tools: dict[_ToolKey, tuple[_Attempt, str, Strike | None]] = {}
+        self._under_way: dict[tuple[str, int, int], Attempt] = {}
+        self._tools: dict[_ToolKey, tuple[Attempt, str, Strike | None, int]] = {}
         # Where capacity is short: how many each agent is at, and who waits at their door.
         self._at_work: dict[str, int] = {}
-        self._waiting: dict[str, list[_Attempt]] = {}
+        self._waiting: dict[str, list[Attempt]] = {}
 
     def moves(self, run: str) -> bool:
         """Whether an attempt of the run is at work, does not wait for an effect, and will end by itself."""
@@ -111,7 +76,7 @@ class Attempts:
         sampled = clock.cast.players[command.agent].attempt(command.contract, command.inputs, key, number, command.menu)
         if command.history_tokens and sampled.tokens_in is not None:
             sampled.tokens_in += command.history_tokens  # a profile says what is read beside the history
-        attempt = _Attempt(run, command, key, sampled, strike, now)
+        attempt = Attempt(run, command, key, sampled, strike, now)
         if strike is not None:
             self._strike(attempt, strike)
         self._under_way[run, place, number] = attempt
@@ -120,7 +85,7 @@ class Attempts:
         else:
             self._work(attempt)
 
-    def _work(self, attempt: _Attempt) -> None:
+    def _work(self, attempt: Attempt) -> None:
         """It gets on with it."""
         strike, sampled = attempt.strike, attempt.sampled
         if strike is not None and strike.silent:
@@ -135,7 +100,7 @@ class Attempts:
 
     # -------------------------------------------------------------- short capacity
 
-    def _knock(self, attempt: _Attempt) -> None:
+    def _knock(self, attempt: Attempt) -> None:
         """Work, or wait at the agent's door, with one's time running: the orchestrator does not know."""
         agent, now = attempt.command.agent, self._clock.now
         short = self._clock.faults.capacity(agent, now)
@@ -162,7 +127,7 @@ class Attempts:
                 attempt.waits = False
                 self._knock(attempt)
 
-    def _moments(self, attempt: _Attempt, number: int) -> list[tuple[int, str, dict[str, Any] | None]]:
+    def _moments(self, attempt: Attempt, number: int) -> list[tuple[int, str, dict[str, Any] | None]]:
         """What the attempt asks of others on its way, the last first: calls of tools, and effects with arguments."""
         sampled = attempt.sampled
         scarce = self._clock.cast.scarce
@@ -175,7 +140,7 @@ class Attempts:
 
     # -------------------------------------------------------------- faults of one attempt
 
-    def _strike(self, attempt: _Attempt, strike: Strike) -> None:
+    def _strike(self, attempt: Attempt, strike: Strike) -> None:
         command, sampled = attempt.command, attempt.sampled
         usual_us = attempt.latency_us
         if strike.rejects:
@@ -197,7 +162,7 @@ class Attempts:
             strike.spend(sampled, self._clock.plan.models.get(command.model or ""))
 
     def _due(self, event: Any) -> None:
-        attempt: _Attempt = event.value
+        attempt: Attempt = event.value
         if attempt.done:
             return
         sampled, strike = attempt.sampled, attempt.strike
@@ -213,7 +178,7 @@ class Attempts:
         else:
             self._fulfil(attempt)
 
-    def _fulfil(self, attempt: _Attempt) -> None:
+    def _fulfil(self, attempt: Attempt) -> None:
         command, sampled = attempt.command, attempt.sampled
         self._end(attempt)
         engine = self._clock.engine
@@ -231,12 +196,13 @@ class Attempts:
                 sampled.tokens_out,
                 sampled.cost_pico,
                 calls,
+                attempt.at_tools_us(int(self._env.now)),
             ),
         )
 
     def _fail(
         self,
-        attempt: _Attempt,
+        attempt: Attempt,
         code: str,
         message: str,
         strike: Strike | None = None,
@@ -248,7 +214,7 @@ class Attempts:
         engine = self._clock.engine
         assert engine is not None
         command = attempt.command
-        usage = _usage(attempt.sampled, share) if sent else (0, 0, 0)
+        usage = usage_of(attempt.sampled, share) if sent else (0, 0, 0)
         engine.post(
             attempt.run,
             TaskFailed(
@@ -262,10 +228,11 @@ class Attempts:
                 0,
                 sent,
                 strike.retry_after_us if strike is not None else 0,
+                attempt.at_tools_us(int(self._env.now)),
             ),
         )
 
-    def _end(self, attempt: _Attempt) -> None:
+    def _end(self, attempt: Attempt) -> None:
         attempt.done = True
         command = attempt.command
         self._under_way.pop((attempt.run, command.place, command.attempt), None)
@@ -286,14 +253,14 @@ class Attempts:
             self._end(attempt)
             self._leave_tools(attempt)
             share = min(1.0, (now - attempt.since_us) / attempt.latency_us) if attempt.latency_us else 1.0
-            usage = _usage(attempt.sampled, share) if not waited else (0, 0, 0)
+            usage = usage_of(attempt.sampled, share) if not waited else (0, 0, 0)
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
         engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch))
 
     # -------------------------------------------------------------- tools
 
-    def _go_on(self, attempt: _Attempt, done_us: int, late_us: int = 0) -> None:
+    def _go_on(self, attempt: Attempt, done_us: int, late_us: int = 0) -> None:
         """Work until the next call, or to the end; `done_us` of the work are done, `late_us` come on top."""
         if attempt.calls:
             attempt.left_us = attempt.calls[-1][0]
@@ -304,7 +271,7 @@ class Attempts:
         event.callbacks.append(self._due)
 
     def _call(self, event: Any) -> None:
-        attempt: _Attempt = event.value
+        attempt: Attempt = event.value
         if attempt.done:
             return
         clock = self._clock
@@ -327,14 +294,19 @@ class Attempts:
             else:
                 self._fail(attempt, "tool_error", f"{tool}: {strike.failing}", share=share)
             return
-        self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (attempt, tool, strike)
+        self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (
+            attempt,
+            tool,
+            strike,
+            clock.now,
+        )
         grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
             self.tool_granted(grant)
 
     # -------------------------------------------------------------- effects
 
-    def _ask(self, attempt: _Attempt, effect: str, args: dict[str, Any]) -> None:
+    def _ask(self, attempt: Attempt, effect: str, args: dict[str, Any]) -> None:
         """The agent asks for an effect, and waits for its receipt."""
         clock = self._clock
         engine = clock.engine
@@ -362,19 +334,22 @@ class Attempts:
         else:
             self._go_on(attempt, attempt.left_us)
 
-    def _share(self, attempt: _Attempt) -> float:
+    def _share(self, attempt: Attempt) -> float:
         return attempt.left_us / attempt.latency_us if attempt.latency_us else 1.0
 
     def tool_granted(self, grant: Grant) -> None:
         """A tool is taken for as long as its profile says, and the attempt goes on with its work."""
         clock = self._clock
         key = (grant.run, grant.place, grant.attempt)
-        attempt, tool, strike = self._tools[key]
+        attempt, tool, strike, asked_us = self._tools[key]
         purpose = _HOLDS + ((grant.attempt - TOOL_CALLS) & 0x7FFF)
         held_us = late_us = clock.cast.tools[tool](uniform(attempt.key, attempt.command.attempt, purpose))
         if strike is not None:
             held_us = strike.slowed(held_us)
-        clock.at(clock.now + held_us, self._call_over, (clock.epoch, key))
+        until_us = clock.now + held_us
+        clock.at(until_us, self._call_over, (clock.epoch, key))
+        attempt.tool_us += max(0, until_us - max(asked_us, attempt.tool_until_us))
+        attempt.tool_until_us = max(attempt.tool_until_us, until_us)
         if not attempt.done:
             self._go_on(attempt, attempt.left_us, max(0, held_us - late_us))
 
@@ -390,21 +365,9 @@ class Attempts:
         number -= TOOL_CALLS
         engine.end_tool_call(run, place, number >> 16, number & 0xFFFF, self._clock.told)
 
-    def _leave_tools(self, attempt: _Attempt) -> None:
+    def _leave_tools(self, attempt: Attempt) -> None:
         if not self._tools:
             return
-        for key in [key for key, (other, _, _) in self._tools.items() if other is attempt]:
+        for key in [key for key, (other, _, _, _) in self._tools.items() if other is attempt]:
             del self._tools[key]
             self._let_go(key)
-
-
-def _usage(sampled: Sampled, share: float) -> tuple[int | None, int | None, int | None]:
-    """Tokens in and out and pico-dollars of a share of an attempt.
-
-    Providers bill what was read, and what was written until they were stopped.
-    """
-    tokens_in, tokens_out, cost = sampled.tokens_in, sampled.tokens_out, sampled.cost_pico
-    if share < 1.0:
-        tokens_out = None if tokens_out is None else int(tokens_out * share)
-        cost = None if cost is None else int(cost * share)
-    return tokens_in, tokens_out, cost

@@ -76,6 +76,7 @@ class Clock:
         key: Of the draws that belong to no run.
         on_end: Called with each run whose client was told how it ended.
         watch: Of how many runs, by their ends, the journals are kept (`watched`).
+        queue_max: While so many tasks wait, no new run is let in; None: every run is.
 
     Attributes:
         halted: Runs that met a mistake of ours, with the error; they never end.
@@ -93,6 +94,7 @@ class Clock:
         key: int,
         on_end: Callable[[Visit], None],
         watch: int = 0,
+        queue_max: int | None = None,
     ) -> None:
         self.plan = plan
         self.flow = flow
@@ -109,7 +111,10 @@ class Clock:
         self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
         self.timing = Timing(self, self._set_clock)
         self.arm, self.drop = self.timing.arm, self.timing.drop
-        self.engine: Engine | None = Engine(plan, self, sessions=self.journal.turns, observer=meter)
+        self.queue_max = queue_max
+        self.engine: Engine | None = Engine(
+            plan, self, sessions=self.journal.turns, observer=meter, queue_max=queue_max
+        )
         self.epoch = 1
         self.visits: dict[str, Visit] = {}
         self.halted: dict[str, Exception] = {}
@@ -280,7 +285,11 @@ class Clock:
         row = RunRow(
             visit.run, self.flow, self.plan.hash, visit.inputs, "running", None, None, self.told, None, visit.seed, {}
         )
-        engine.start(self.plan, row, self.told)
+        if not engine.start(self.plan, row, self.told):
+            del self.visits[visit.run]
+            visit.seen.status, visit.seen.ended_s = "refused", self.env.now / SECOND
+            self.on_end(visit)
+            return
         visit.kernel = engine.kernels[visit.run]
 
     def _stop(self, run: str, command: StopTask) -> None:
@@ -379,12 +388,13 @@ class Clock:
             reuse=journal.reuse.values(),
             sessions=journal.turns,
             observer=self.meter,
+            queue_max=self.queue_max,
         )
         self.engine = engine
         engine.recover(folded, self.epoch, self.told)
         self.people.deliver(engine)
         self.signals.deliver(engine)
-        for run, visit in self.visits.items():
+        for run, visit in list(self.visits.items()):
             # Whoever was not told that the run is durable asks for it again, under the same id.
             if run not in journal.live:
                 self._start(engine, visit)

@@ -74,12 +74,16 @@ class Stage:
         seed: Same seed, same replications.
         folder: Where the spec stands, for files that it reads.
         size: How many runs a replication measures, where runs are counted.
+        queue_max: While so many tasks wait, no new run is let in; None: every run is.
 
     Raises TableError for a file that cannot be read.
     """
 
-    def __init__(self, plan: Plan, scenario: Scenario, seed: int, folder: Path | None, size: int) -> None:
+    def __init__(
+        self, plan: Plan, scenario: Scenario, seed: int, folder: Path | None, size: int, queue_max: int | None = None
+    ) -> None:
         self.plan = plan
+        self.queue_max = queue_max
         self.scenario = scenario
         self.seed = seed
         self.size = size
@@ -229,7 +233,8 @@ class _Load:
         self._ended_count = 0
         key = run_key(stage.seed, index, _CLOCK, 0)
         self.clock = Clock(
-            stage.plan, scenario.flow, stage.cast, self.world, self.meter, faults, key, self._ended, watch
+            *(stage.plan, scenario.flow, stage.cast, self.world, self.meter, faults, key, self._ended, watch),
+            queue_max=stage.queue_max,
         )
         self.clock.on_halt = self._ended
         source = run_key(stage.seed, index, 0, -1)
@@ -329,7 +334,9 @@ class _Load:
         user = self.of_user.pop(visit.run, None)
         if user is not None and self.users is not None:
             number, count = user
-            at_us = self.users.after(number, count, self.clock.now)
+            # Who was refused and does not think rests all the same, or no time would ever pass.
+            rest_us = SECOND if visit.seen.status == "refused" else 0
+            at_us = max(self.users.after(number, count, self.clock.now), self.clock.now + rest_us)
             self.clock.at(at_us, self._user_comes, (number, count + 1))
 
     def _draw(self, left: Replication) -> None:

@@ -108,6 +108,7 @@ def simulate(
     folder: Path | None = None,
     parameters: dict[str, Any] | None = None,
     progress: Progress | None = None,
+    queue_max: int | None = None,
 ) -> Study:
     """Simulate a scenario.
 
@@ -121,13 +122,16 @@ def simulate(
         folder: Where the spec stands, for files that it reads.
         parameters: What was set for this simulation, for the document.
         progress: Called with (replications done, replications planned so far).
+        queue_max: While so many tasks wait, new runs are refused, as `App.run` has it; None: every run is let in.
 
     Raises ScenarioError, TableError (a file that cannot be read) and PlanError.
     """
     # As it reads from JSON, whose names are sorted: so one plan gives the same bytes whichever way it came here.
     plan = plan_from_json(plan.as_json())
     chosen = find_scenario(plan, scenario)
-    with _Workers(plan, chosen, seed, folder, _size(chosen, runs), jobs) as workers:
+    if queue_max is not None:
+        parameters = {**(parameters or {}), "queue_max": queue_max}
+    with _Workers(plan, chosen, seed, folder, _size(chosen, runs), jobs, queue_max) as workers:
         return _Inquiry(plan, chosen, runs, progress).carry_out(workers, seed, parameters)
 
 
@@ -228,9 +232,16 @@ class _Workers:
     """Replications by number, from this process or from several; always handed on in order."""
 
     def __init__(
-        self, plan: Plan, scenario: Scenario, seed: int, folder: Path | None, size: int, jobs: int | None
+        self,
+        plan: Plan,
+        scenario: Scenario,
+        seed: int,
+        folder: Path | None,
+        size: int,
+        jobs: int | None,
+        queue_max: int | None,
     ) -> None:
-        self._arguments = (plan, scenario, seed, folder, size)
+        self._arguments = (plan, scenario, seed, folder, size, queue_max)
         self._stage: Stage | None = None
         self._jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
@@ -244,13 +255,13 @@ class _Workers:
         return self
 
     def _spawn(self, jobs: int) -> None:
-        plan, scenario, seed, folder, size = self._arguments
+        plan, scenario, seed, folder, size, queue_max = self._arguments
         position = plan.scenarios.index(scenario)
         self._pool = ProcessPoolExecutor(
             jobs,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
-            initargs=(plan.as_json(), position, seed, folder, size),
+            initargs=(plan.as_json(), position, seed, folder, size, queue_max),
         )
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -287,11 +298,11 @@ class _Workers:
 _STAGE: list[Stage] = []
 
 
-def _begin(plan_json: str, position: int, seed: int, folder: Path | None, size: int) -> None:
+def _begin(plan_json: str, position: int, seed: int, folder: Path | None, size: int, queue_max: int | None) -> None:
     # An interrupt from a terminal reaches all processes of its group; the first one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     plan = plan_from_json(plan_json)
-    _STAGE[:] = [Stage(plan, plan.scenarios[position], seed, folder, size)]
+    _STAGE[:] = [Stage(plan, plan.scenarios[position], seed, folder, size, queue_max)]
 
 
 def _replicate(index: int) -> Twinned:

@@ -26,12 +26,18 @@ def command(terminal: Terminal, run: str, step: str, value: str, by: str, store:
     """Answers a question of the inbox, once.
 
     The answer is checked against the contract and durable when this ends. A run that is under way takes it at once; one
-    that is parked takes it when it is resumed.
+    that is parked takes it when it is resumed. What an ended run left to people is closed by any JSON.
     """
     answer = json_value(value, "--value")
     from orchspec.runtime.driver.clock import wall_us
 
     with opened(store) as looked:
+        if looked.close_matter(run, step, by, answer):
+            if terminal.json:
+                terminal.document({"run": run, "step": step, "by": by, "status": "closed"})
+            else:
+                terminal.say(f"closed: {step} of run {run} is in the inbox no more")
+            return
         row = find_run(looked, run)
         question = _question(looked, row, step)
         step = question.place

@@ -10,7 +10,7 @@ from orchspec.cli.stores import opened, store_option
 from orchspec.grammar.render import safe
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import QuestionRow
+    from orchspec.runtime.journal.records import MatterRow, QuestionRow
 
 __all__ = ["command"]
 
@@ -18,17 +18,43 @@ __all__ = ["command"]
 @orch_command("inbox")
 @store_option
 def command(terminal: Terminal, store: str) -> None:
-    """Shows the questions that wait for people, oldest first."""
+    """Shows the questions that wait for people, oldest first.
+
+    Below them stands what runs that have ended left to people: undos that are stuck, and doubts that nobody settled.
+    """
     with opened(store) as looked:
         answered = {(mail.run, mail.place) for mail in looked.pending_mail() if mail.kind == "answer"}
         questions = looked.questions()
+        matters = looked.matters()
     if terminal.json:
-        terminal.document([_document(row, answered=(row.run, row.place) in answered) for row in questions])
+        asked = [_document(row, answered=(row.run, row.place) in answered) for row in questions]
+        terminal.document([*asked, *(_matter(row) for row in matters)])
         return
-    if not questions:
+    if not questions and not matters:
         terminal.say("nobody is asked anything")
     for row in questions:
         _show(terminal, row, store, answered=(row.run, row.place) in answered)
+    for matter in matters:
+        told = _matter(matter)
+        terminal.out(safe(f"{matter.run}  {matter.place}  left to people since {told['asked']}"))
+        terminal.out(safe(f"  {matter.why}"))
+        terminal.out("  look at the target, put it right, then say what became of it (any JSON):")
+        terminal.out(safe(f"  orch answer {matter.run} {matter.place!r} --value JSON --by NAME --store {store}"))
+
+
+def _matter(row: MatterRow) -> dict[str, Any]:
+    """What an ended run left to people, in the form of a question that nobody in particular is asked."""
+    from orchspec.runtime.journal.records import format_time
+
+    asked = {"run": row.run, "step": row.place, "who": None, "contract": None, "expects": row.why, "inputs": None}
+    return {
+        **asked,
+        "messages": [],
+        "result": None,
+        "asked": format_time(row.time_us),
+        "deadline": None,
+        "answered": False,
+    }
 
 
 def _document(row: QuestionRow, *, answered: bool) -> dict[str, Any]:

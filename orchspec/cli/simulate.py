@@ -48,6 +48,12 @@ class _Case:
     help="Once for each value of a param or attribute; also K=a,b,c. Several: once for each combination.",
 )
 @click.option("--jobs", type=click.IntRange(0, 256), default=0, metavar="N", help="Processes.  [default: as it pays]")
+@click.option(
+    "--queue-max",
+    type=click.IntRange(1, 1_000_000_000),
+    metavar="N",
+    help="Refuse new runs while N tasks wait, as the runtime does with queue_max.",
+)
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write latency, timeline, utilization and one run as PNG and SVG.")
 def command(
@@ -59,6 +65,7 @@ def command(
     settings: tuple[str, ...],
     sweeps: tuple[str, ...],
     jobs: int,
+    queue_max: int | None,
     report: str | None,
     charts: str | None,
 ) -> int:
@@ -75,7 +82,9 @@ def command(
         for number, case in enumerate(cases, 1):
             told = f"{number} of {len(cases)}, {case.label}" if len(cases) > 1 else "simulating"
             with _progress(terminal, told) as progress:
-                study = _simulate(case, scenario, runs=runs, seed=seed, jobs=jobs or None, progress=progress)
+                study = _simulate(
+                    case, scenario, progress, runs=runs, seed=seed, jobs=jobs or None, queue_max=queue_max
+                )
             studies.append((case, study))
             if study.interrupted:
                 break
@@ -110,9 +119,7 @@ def _cases(terminal: Terminal, file: str, settings: dict[str, str], sweeps: tupl
     return cases
 
 
-def _simulate(
-    case: _Case, scenario: str | None, *, runs: int | None, seed: int, jobs: int | None, progress: _Progress | None
-) -> Study:
+def _simulate(case: _Case, scenario: str | None, progress: _Progress | None, **how: Any) -> Study:
     from orchspec.simulator.study import ScenarioError, find_scenario, simulate
 
     plan = case.compiled.plan
@@ -124,12 +131,10 @@ def _simulate(
     return simulate(
         plan,
         scenario,
-        runs=runs,
-        seed=seed,
-        jobs=jobs,
         folder=case.compiled.folder,
         parameters=case.settings,
         progress=progress,
+        **how,
     )
 
 

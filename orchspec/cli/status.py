@@ -12,7 +12,7 @@ from orchspec.grammar.render import safe
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal import SQLiteStore
-    from orchspec.runtime.journal.records import RunRow
+    from orchspec.runtime.journal.records import BeatRow, RunRow
     from orchspec.runtime.kernel.kernel import Kernel
 
 __all__ = ["command"]
@@ -25,8 +25,8 @@ __all__ = ["command"]
 def command(terminal: Terminal, run: str | None, *, attribution: bool, store: str) -> None:
     """Shows the runs of a store, or how one of them stands.
 
-    For one run: what it cost, what is open in it, and whom it waits for. `running` is also a run that a crash left: it
-    goes on with orch resume.
+    For one run: what it cost, what is open in it and how far that is, and whom it waits for. `running` is also a run
+    that a crash left: it goes on with orch resume.
     """
     if attribution and run is None:
         raise click.UsageError("--attribution is of one run: orch status RUN --attribution")
@@ -88,7 +88,7 @@ def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
         "records": state.seq,
         "evals": [{"name": name, "step": path, "value": value} for name, path, _, value in state.kernel.verdicts],
         "evals_usd": usd_text(state.kernel.looked_pico),
-        "open": _open(state.kernel),
+        "open": _open(state.kernel, {beat.place: beat for beat in store.beats() if beat.run == row.run}),
     }
 
 
@@ -103,15 +103,27 @@ def _attribution(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
     return attribute(steps, row.created_us, ended_us).as_json()
 
 
-def _open(kernel: Kernel) -> list[dict[str, str]]:
+def _open(kernel: Kernel, beats: dict[str, BeatRow]) -> list[dict[str, Any]]:
     from orchspec.runtime.kernel.table import STATE_NAMES
 
     found = []
     for place in kernel.open_places():
         activity = kernel.places[place]
         if activity is not None:
-            found.append({"step": kernel.path(place), "state": STATE_NAMES.get(activity.state, "open")})
+            path = kernel.path(place)
+            state = STATE_NAMES.get(activity.state, "open")
+            found.append({"step": path, "state": state, "progress": _progress(beats.get(path))})
     return found
+
+
+def _progress(beat: BeatRow | None) -> dict[str, Any] | None:
+    from orchspec.runtime.journal.records import format_time
+    from orchspec.runtime.watching import silent_s
+
+    if beat is None:
+        return None
+    heard = format_time(beat.time_us)
+    return {"share": beat.share, "note": beat.note, "heard": heard, "silent_s": silent_s(beat)}
 
 
 def _show(terminal: Terminal, document: dict[str, Any]) -> None:
@@ -127,7 +139,9 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
     for each in document["evals"]:
         terminal.out(f"{'eval':<10} {safe(each['step'])} {json.dumps(each['value'])}")
     for each in document["open"]:
-        terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']})"))
+        told = each["progress"]
+        far = f" {told['share']:.0%} {told['note']}".rstrip() + f", {told['silent_s']:.0f} s ago" if told else ""
+        terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']}){far}"))
     if "attribution" in document:
         _show_attribution(terminal, document["attribution"])
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from orchspec.runtime.watching import RunView
+    from orchspec.runtime.watching import RunView, StepView
 
 __all__ = ["command"]
 
@@ -33,6 +33,8 @@ _FOLLOWED_S = 300
 @store_option
 def command(terminal: Terminal, run: str | None, *, once: bool, every: float, store: str) -> int:
     """Shows runs as they go: what is under way, by whom and since when, what it cost so far.
+
+    A step whose agent tells of its progress shows how far it is, at what, and how long ago it said so.
 
     With RUN it ends when that run has ended (0 completed, 1 not, 5 parked); else with Ctrl-C. With --json it looks
     once. Where standard output is no terminal, a line is printed for each change.
@@ -80,12 +82,17 @@ def _lines(terminal: Terminal, look: Callable[[], list[RunView]], every_s: float
 
 
 def _line(view: RunView) -> str:
-    under_way = ", ".join(f"{step.step} ({step.agent or step.state})" for step in view.open[:4])
+    under_way = ", ".join(f"{step.step} ({_at_work(step)})" for step in view.open[:4])
     more = f" and {len(view.open) - 4} more" if len(view.open) > 4 else ""
     tail = f"  {under_way}{more}" if under_way else ""
     problem = f"  {view.problem}" if view.problem else ""
     spent = f"{view.steps_done} steps, ${view.cost_usd}, {view.tokens:,} tokens"
     return f"{view.run:<28} {view.flow:<16} {view.status:<10} {spent}{tail}{problem}"
+
+
+def _at_work(step: StepView) -> str:
+    who = step.agent or step.state
+    return who if step.share is None else f"{who} {step.share:.0%} {step.note}".rstrip()
 
 
 def _live(look: Callable[[], list[RunView]], every_s: float, *, one: bool) -> int:
@@ -124,6 +131,8 @@ def _table(views: list[RunView], *, one: bool) -> Table:
         for step in view.open:
             who = step.agent or ""
             tries = f"{step.state}, attempt {step.attempt}" if step.attempt and step.attempt > 1 else step.state
+            if step.share is not None and step.silent_s is not None:
+                tries += f", {step.share:.0%} {step.note}".rstrip() + f" ({_age(int(step.silent_s * 1e6))} ago)"
             row = (f"  {step.step}", tries, who, _age(now_us - step.since_us), "", "", "")
             table.add_row(*(Text(safe(cell)) for cell in row))
         if view.problem:

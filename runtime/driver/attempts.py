@@ -7,12 +7,12 @@ killed. Until then its grant is held (the kernel lets go after a grace), and wha
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from orchspec.runtime.driver.values import as_json, cost_pico, error_text, token_count
+from orchspec.runtime.driver.handing import task_of, usage_of
+from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, NotAllowed
 from orchspec.runtime.failpoints import reached
@@ -26,8 +26,7 @@ from orchspec.runtime.kernel.events import (
     TaskFulfilled,
     TaskStopped,
 )
-from orchspec.runtime.kernel.menus import Asks
-from orchspec.runtime.task import BudgetLeft, Message, Output, Task, Turn, moment
+from orchspec.runtime.task import BudgetLeft, Output, Task, Turn
 
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Player
@@ -49,6 +48,7 @@ class Attempt:
         "_deeds",
         "_loop",
         "_posts",
+        "_tool_since_us",
         "_waits",
         "abandoned",
         "agent",
@@ -60,6 +60,7 @@ class Attempt:
         "place",
         "run",
         "stopped",
+        "tool_us",
     )
 
     def __init__(self, loop: Loop, run: str, command: RunTask | AskPerson) -> None:
@@ -73,6 +74,8 @@ class Attempt:
         self.stopped = False
         self.abandoned = False
         self.number = 0
+        self.tool_us = 0
+        self._tool_since_us = 0
         self.handle: asyncio.Task[None] | None = None
         self._calls: set[int] = set()
         self._waits: dict[int, asyncio.Future[None]] = {}
@@ -96,6 +99,8 @@ class Attempt:
         call = self.number
         loop = self._loop
         now = loop.clock.now_us()
+        if not self._calls:
+            self._tool_since_us = now
         self._calls.add(call)
         grant = loop.engine.call_tool(self.run, self.place, self.attempt, call, tool, now)
         if grant is None:
@@ -121,8 +126,11 @@ class Attempt:
         """See `task.Powers`."""
         if call in self._calls:
             self._calls.discard(call)
+            now = self._loop.clock.now_us()
+            if not self._calls:
+                self.tool_us += max(0, now - self._tool_since_us)
             if not self.abandoned:
-                self._loop.engine.end_tool_call(self.run, self.place, self.attempt, call, self._loop.clock.now_us())
+                self._loop.engine.end_tool_call(self.run, self.place, self.attempt, call, now)
                 self._loop.schedule()
 
     def leave_all(self) -> None:
@@ -138,20 +146,21 @@ class Attempt:
     async def send(self, channel: str, args: dict[str, Any]) -> None:
         """See `task.Powers`."""
         values = as_json(args, f"a message of {self.agent} on {channel}")
-        await self._request(lambda call: MessagePosted(0, *self._where(), call, channel, values))
+        await self._request(lambda call: MessagePosted(0, *self.where(), call, channel, values))
 
     async def effect(self, name: str, args: dict[str, Any]) -> Any:
         """See `task.Powers`."""
         values = as_json(args, f"what {self.agent} asks of {name}")
         self._deeds.add(self._asked + 1)
-        return await self._request(lambda call: EffectRequested(0, *self._where(), call, name, values))
+        return await self._request(lambda call: EffectRequested(0, *self.where(), call, name, values))
 
     @property
     def waits(self) -> bool:
         """Whether it waits for an effect, which may take a person some days."""
         return bool(self._deeds)
 
-    def _where(self) -> tuple[int, int, int]:
+    def where(self) -> tuple[int, int, int]:
+        """Place, attempt and dispatch, as an event has them."""
         return self.place, self.attempt, self.dispatch
 
     async def _request(self, made: Callable[[int], Event]) -> Any:
@@ -184,7 +193,7 @@ class Attempt:
 
     def progress(self, share: float, note: str) -> None:
         """See `task.Powers`."""
-        self.loop.call_soon_threadsafe(self._loop.note_progress, self.run, self.place, share, note)
+        self.loop.call_soon_threadsafe(self._loop.beats.heard, self.run, self.place, self.attempt, share, note)
 
     def _hold_on(self) -> None:
         if self.stopped:
@@ -231,7 +240,7 @@ class Attempts:
             message = f"nobody plays the agent {command.agent}: give a handler with @app.agent({command.agent!r})"
             self._post_failed(attempt, "no_handler", message, sent=False)
             return
-        task = _task(live, attempt, command)
+        task = task_of(live, attempt, command)
         task.previous_error = command.previous_error
         task.budget_left = BudgetLeft(
             Decimal(command.reserved_pico).scaleb(-12) if command.reserved_pico else None,
@@ -247,7 +256,7 @@ class Attempts:
     def ask(self, live: LiveRun, command: AskPerson, player: Player, asked_us: int) -> None:
         """Have a person's player answer; the answer comes as one of a person."""
         attempt = Attempt(self._loop, live.run, command)
-        task = _task(live, attempt, command)
+        task = task_of(live, attempt, command)
         task.asked_us = asked_us
         task.doubt = command.doubt
         self._start(attempt, player, task, person=True)
@@ -266,7 +275,7 @@ class Attempts:
         try:
             returned = await player(task)
             output = returned if isinstance(returned, Output) else Output(returned)
-            usage = _usage(output)
+            usage = usage_of(output)
             returned = as_json(output.value, f"the output of {attempt.agent}")
         except asyncio.CancelledError:
             failure = ("agent_error", f"{attempt.agent} was cancelled from inside")
@@ -285,6 +294,7 @@ class Attempts:
             if self._open.get(key) is attempt:
                 del self._open[key]
             attempt.leave_all()
+            self._loop.beats.over(attempt.run, attempt.place)
         if attempt.abandoned or self._loop.closed:
             return
         if attempt.stopped:
@@ -296,9 +306,7 @@ class Attempts:
         else:
             self._loop.post(
                 attempt.run,
-                TaskFulfilled(
-                    0, attempt.place, attempt.attempt, attempt.dispatch, returned, *usage, tool_calls=attempt.number
-                ),
+                TaskFulfilled(0, *attempt.where(), returned, *usage, attempt.number, attempt.tool_us),
             )
 
     def _post_failed(
@@ -318,14 +326,13 @@ class Attempts:
                 loop.engine.committer.close_question(attempt.run, kernel.path(attempt.place))
         event = TaskFailed(
             0,
-            attempt.place,
-            attempt.attempt,
-            attempt.dispatch,
+            *attempt.where(),
             code,
             message,
             *usage,
             tool_calls=attempt.number,
             sent=sent,
+            tool_us=attempt.tool_us,
         )
         loop.post(attempt.run, event)
 
@@ -373,43 +380,3 @@ class Attempts:
         for attempt in list(self._open.values()):
             attempt.abandon()
         self._open.clear()
-
-
-def _task(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task:
-    kernel = live.kernel
-    assert kernel is not None
-    step = kernel.path(command.place)
-    contract = live.plan.contracts[command.contract]
-    menu = command.menu
-    task = Task(
-        powers=attempt,
-        run=live.run,
-        step=step,
-        agent=command.agent,
-        contract=command.contract,
-        inputs=kernel.program.contracts[command.contract].encode_inputs(command.inputs),
-        expects=contract.expects,
-        attempt=command.attempt,
-        key=hashlib.sha256(f"{live.run}\n{step}".encode()).hexdigest(),
-        deadline=moment(command.deadline_us),
-        inner=command.inputs,
-        draw_key=kernel.draw_key(command.place),
-        menu=menu,
-        inbox=[Message(channel, sender, values) for channel, sender, values in command.inbox],
-        channels=tuple(name for name, each in live.plan.channels.items() if command.agent in each.senders),
-    )
-    if isinstance(menu, Asks):
-        task.may_ask = {name: tuple(who) for name, who in menu.contracts.items()}
-        task.turns_left = menu.rounds_left
-    elif menu is not None:
-        task.may_hand_to = tuple(menu.targets)
-        task.turns_left = menu.hops_left
-    return task
-
-
-def _usage(output: Output) -> tuple[int | None, int | None, int | None]:
-    return (
-        token_count(output.tokens_in, "tokens_in"),
-        token_count(output.tokens_out, "tokens_out"),
-        cost_pico(output.cost_usd),
-    )

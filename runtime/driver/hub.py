@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchspec.runtime.driver.clock import Clock
+from orchspec.runtime.driver.ears import Ears
 from orchspec.runtime.driver.lease import Lease
 from orchspec.runtime.driver.live import Heard, LiveRun, Request, Tell
 from orchspec.runtime.driver.loop import EngineLoop
@@ -35,6 +35,7 @@ from orchspec.runtime.errors import (
     Interrupted,
     LeaseHeld,
     OrchError,
+    Overloaded,
     ReplayMismatch,
     RunHalted,
     StoreError,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Hub"]
 
-_log = logging.getLogger("orchspec")
 _POLL_S: Final = 0.2
 _GRACE_S: Final = 2.0
 """What attempts under way are given to come back when the engine is told to stop."""
@@ -63,7 +63,7 @@ _LOSSES_MAX: Final = 5
 _CALM_S: Final = 30.0
 
 
-class Hub:
+class Hub(Ears):
     """One engine on one store.
 
     Args:
@@ -73,6 +73,7 @@ class Hub:
         left: called when the hub is closed.
         tell: told what a person should know; the log `orchspec` unless given.
         heard: told of heartbeats.
+        queue_max: while so many tasks wait, no new run is let in; None: every run is.
     """
 
     def __init__(
@@ -84,12 +85,13 @@ class Hub:
         left: Callable[[], None] | None = None,
         tell: Tell | None = None,
         heard: Heard | None = None,
+        queue_max: int | None = None,
     ) -> None:
+        Ears.__init__(self, tell, heard)
         self.asyncio_loop = asyncio.get_running_loop()
         self._store = store
         self._owned, self._left = owned, left
-        self._tell = tell
-        self._heard = heard
+        self._queue_max = queue_max
         self._clock = Clock(speed)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="orch-writer")
         self._lease = Lease(store, this_process(str(id(self.asyncio_loop))), self._writer, self.lost)
@@ -170,9 +172,16 @@ class Hub:
         pin(self._store, plan, self._pinned)
         row = new_row(request, plan, self._clock.now_us())
         live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
+        if not loop.start(live):
+            raise self._overloaded(live.run)
         self._runs[live.run] = live
-        loop.start(live)
         return live
+
+    def _overloaded(self, run: str) -> Overloaded:
+        return Overloaded(
+            f"run {run} was not started: {self._queue_max} tasks or more wait already, which is all that may "
+            f"(queue_max). Nothing of it is kept: ask again later, or give more slots to those who are waited for"
+        )
 
     def _resume(self, found: list[tuple[RunRow, Request]]) -> list[LiveRun]:
         lives: list[LiveRun] = []
@@ -194,7 +203,8 @@ class Hub:
         for live in lives:
             row = self._store.run(live.run)
             if row is None:
-                loop.start(live)
+                if not loop.start(live):
+                    self._fail(live, self._overloaded(live.run))
                 continue
             try:
                 state = reopened(self._store, live, row)
@@ -281,6 +291,7 @@ class Hub:
             ledger=self._store.ledger(),
             reuse=self._store.reuse(self._clock.now_us()),
             asked=self._asked,
+            queue_max=self._queue_max,
         )
         self._loop = loop
         self._look()
@@ -324,25 +335,6 @@ class Hub:
         )
         halted.__cause__ = error
         self._fail(live, halted)
-
-    def tell(self, message: str) -> None:
-        """See `House`."""
-        if self._tell is None:
-            _log.warning("%s", message)
-            return
-        try:
-            self._tell(message)
-        except Exception:  # noqa: BLE001 - logged with its traceback
-            _log.exception("whoever is told what happens failed; it was: %s", message)
-
-    def note_progress(self, run: str, step: str, share: float, note: str) -> None:
-        """See `House`."""
-        if self._heard is not None:
-            try:
-                self._heard(run, step, share, note)
-            except Exception:  # noqa: BLE001 - logged with its traceback
-                _log.exception("whoever hears heartbeats failed; it hears no more")
-                self._heard = None
 
     def quiet(self) -> None:
         """See `House`: park what waits for people."""

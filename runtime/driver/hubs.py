@@ -29,6 +29,7 @@ def hub_for(
     speed: float = 1.0,
     tell: Tell | None = None,
     heard: Heard | None = None,
+    queue_max: int | None = None,
 ) -> Hub:
     """The hub of a store in this event loop, opened if there is none; whoever asks first decides how.
 
@@ -39,19 +40,28 @@ def hub_for(
         speed: of the clock.
         tell: see `Hub`.
         heard: see `Hub`.
+        queue_max: see `Hub`.
 
     Raises:
         StoreError: the store cannot be opened.
     """
     loop = asyncio.get_running_loop()
     if store is None:
-        return Hub(MemoryStore(), speed=speed, tell=tell, heard=heard)
+        return Hub(MemoryStore(), speed=speed, tell=tell, heard=heard, queue_max=queue_max)
     owned = isinstance(store, (str, Path))
     key = (id(loop), os.path.realpath(store) if isinstance(store, (str, Path)) else f"store {id(store)}")
     hub = _HUBS.get(key)
     if hub is None or hub.asyncio_loop is not loop:  # a loop that died may have left its hub, and its number
         opened = SQLiteStore(store, durability, create=create) if isinstance(store, (str, Path)) else store
-        hub = Hub(opened, speed=speed, owned=owned, left=lambda: _leave(key), tell=tell, heard=heard)
+        hub = Hub(
+            opened,
+            speed=speed,
+            owned=owned,
+            left=lambda: _leave(key),
+            tell=tell,
+            heard=heard,
+            queue_max=queue_max,
+        )
         _HUBS[key] = hub
     return hub
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.crew import Crew
+    from orchspec.runtime.driver.beats import Beats
     from orchspec.runtime.driver.clock import Clock
     from orchspec.runtime.engine import Engine
     from orchspec.runtime.forking import Fork
@@ -108,6 +109,8 @@ class Loop(Protocol):
     clock: Clock
     asyncio_loop: asyncio.AbstractEventLoop
     lives: dict[str, LiveRun]
+    beats: Beats
+    epoch: int
     closed: bool
     draining: bool
 
@@ -125,9 +128,6 @@ class Loop(Protocol):
 
     def owns(self) -> bool:
         """Whether the store still has our epoch, read now."""
-
-    def note_progress(self, run: str, place: int, share: float, note: str) -> None:
-        """A heartbeat of a task."""
 
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Run a coroutine beside the loop; it is cancelled when the loop is closed."""

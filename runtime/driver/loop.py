@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.driver.attempts import Attempts
+from orchspec.runtime.driver.beats import Beats
 from orchspec.runtime.driver.coming import Coming
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
@@ -72,6 +73,7 @@ class EngineLoop:
         ledger: Iterable[LedgerRow],
         reuse: Iterable[ReuseRow],
         asked: dict[tuple[str, str], int],
+        queue_max: int | None = None,
     ) -> None:
         self.clock = clock
         self.epoch = epoch
@@ -83,8 +85,9 @@ class EngineLoop:
         self._store = store
         self._writer = writer
         self._timers = TimerQueue(self._tool_granted)
-        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns)
+        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns, queue_max=queue_max)
         self._attempts = Attempts(self)
+        self.beats = Beats(self, store, writer, house.note_progress)
         self._sending = Sending(self)
         self.people = People(self, store, self._attempts, asked)
         self._coming = Coming(self, store)
@@ -98,12 +101,14 @@ class EngineLoop:
 
     # -------------------------------------------------------------- ways in
 
-    def start(self, live: LiveRun) -> None:
-        """Begin a run."""
+    def start(self, live: LiveRun) -> bool:
+        """Begin a run, unless too many tasks wait."""
+        if not self.engine.start(live.plan, live.row, self.clock.now_us()):
+            return False
         self.lives[live.run] = live
-        self.engine.start(live.plan, live.row, self.clock.now_us())
         live.kernel = self.engine.kernels[live.run]
         self.schedule()
+        return True
 
     def recover(self, folded: list[tuple[LiveRun, Folded]]) -> None:
         """Go on with runs that were folded from the store."""
@@ -331,12 +336,6 @@ class EngineLoop:
         """See `live.Loop`."""
         self._house.tell(message)
 
-    def note_progress(self, run: str, place: int, share: float, note: str) -> None:
-        """See `live.Loop`."""
-        live = self.lives.get(run)
-        if live is not None and live.kernel is not None and not self.closed:
-            self._house.note_progress(run, live.kernel.path(place), share, note)
-
     def owns(self) -> bool:
         """See `live.Loop`."""
         try:
@@ -398,6 +397,7 @@ class EngineLoop:
         if self._alarm is not None:
             self._alarm.cancel()
         self._attempts.abandon()
+        self.beats.close()
         self._coming.close()
         for task in list(self._beside):
             task.cancel()

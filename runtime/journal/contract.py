@@ -36,6 +36,7 @@ from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import Batch, Owner, ReuseRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, full_batch, refused, sample
 from orchspec.runtime.journal.session_contract import SessionContract
+from orchspec.runtime.journal.weave_contract import WeaveContract
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["StoreContract"]
 
 
-class StoreContract(SessionContract):
+class StoreContract(SessionContract, WeaveContract):
     """What holds for every store. ``make_store`` is the one thing to supply."""
 
     def make_store(self, folder: Path) -> Store:

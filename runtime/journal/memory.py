@@ -7,6 +7,8 @@ durable store, so that a test notices a body that would not survive it.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, Fenced, RunEnded, StoreError, UnknownRun
@@ -17,8 +19,10 @@ from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import (
         Batch,
+        BeatRow,
         LedgerRow,
         MailKind,
+        MatterRow,
         Owner,
         QuestionRow,
         ReuseRow,
@@ -43,11 +47,15 @@ class MemoryStore:
         self._plans: dict[str, str] = {}
         self._runs: dict[str, RunRow] = {}
         self._records: dict[str, list[Record]] = {}
+        self._weave: list[tuple[int, Record]] = []
+        self._position = 0
         self._payloads: dict[str, dict[str, str]] = {}
         self._ledger: dict[tuple[str, str, int], LedgerRow] = {}
         self._reuse: dict[str, ReuseRow] = {}
         self._turns: dict[str, dict[int, TurnRow]] = {}
         self._questions: dict[tuple[str, str], QuestionRow] = {}
+        self._beats: dict[tuple[str, str], BeatRow] = {}
+        self._matters: dict[tuple[str, str], MatterRow] = {}
         self._mail: dict[int, Mail] = {}
         self._mail_last = 0
         # Questions with an answer, pending or taken, since they were last asked.
@@ -63,6 +71,7 @@ class MemoryStore:
             self._owner = owner
             self._expires_us = now_us + lease_us
             self._reuse = {row.key: row for row in self.reuse(now_us)}
+            self._beats.clear()
             return self._epoch
 
     def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
@@ -119,6 +128,13 @@ class MemoryStore:
             found = self._records[run][max(after, 0) :]
             return [self._decoded(record) for record in found] if self._encode else found
 
+    def weave(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Record]]:
+        """See ``Store.weave``."""
+        with self._lock:
+            start = bisect_right(self._weave, after, key=lambda each: each[0])
+            found = self._weave[start : start + limit]
+            return [(at, self._decoded(record) if self._encode else record) for at, record in found]
+
     def ledger(self) -> list[LedgerRow]:
         """See ``Store.ledger``."""
         with self._lock:
@@ -140,6 +156,37 @@ class MemoryStore:
         """See ``Store.questions``."""
         with self._lock:
             return sorted(self._questions.values(), key=lambda row: (row.asked_us, row.run, row.place))
+
+    def matters(self) -> list[MatterRow]:
+        """See ``Store.matters``."""
+        with self._lock:
+            found = [row for row in self._matters.values() if row.closed_by is None]
+            return sorted(found, key=lambda row: (row.time_us, row.run, row.place))
+
+    def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
+        """See ``Store.close_matter``."""
+        with self._lock:
+            row = self._matters.get((run, place))
+            if row is None or row.closed_by is not None:
+                return False
+            self._matters[run, place] = replace(row, closed_by=by, value=value)
+            return True
+
+    def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
+        """See ``Store.put_beats``."""
+        with self._lock:
+            self._check_epoch(epoch)
+            for place in over:
+                self._beats.pop(place, None)
+            for beat in beats:
+                row = self._runs.get(beat.run)
+                if row is not None and row.status in LIVE_STATUSES:
+                    self._beats[beat.run, beat.place] = beat
+
+    def beats(self) -> list[BeatRow]:
+        """See ``Store.beats``."""
+        with self._lock:
+            return [self._beats[place] for place in sorted(self._beats)]
 
     def post_mail(
         self,
@@ -184,6 +231,7 @@ class MemoryStore:
             if row.status in LIVE_STATUSES:
                 raise StoreError(f"run {run} is {row.status}; only an ended run can be removed: cancel it first")
             del self._runs[run], self._records[run]
+            self._weave = [each for each in self._weave if each[1].run != run]
             self._payloads.pop(run, None)
             self._questions = {place: row for place, row in self._questions.items() if row.run != run}
             self._mail = {number: mail for number, mail in self._mail.items() if mail.run != run}
@@ -213,6 +261,8 @@ class MemoryStore:
             raise
         for row in batch.runs:
             self._runs[row.run] = row
+            if self._beats and row.status not in LIVE_STATUSES:
+                self._beats = {place: beat for place, beat in self._beats.items() if beat.run != row.run}
 
     def _append(self, records: list[Record]) -> None:
         if self._encode:
@@ -237,6 +287,8 @@ class MemoryStore:
             for record in stored[:done]:
                 every[record.run].pop()
             raise refusal
+        self._weave.extend(enumerate(stored, self._position + 1))
+        self._position += len(stored)
         for run, texts in (payloads or {}).items():
             self._payloads.setdefault(run, {}).update(texts)
 
@@ -269,6 +321,8 @@ class MemoryStore:
             del self._mail[number]
         for place in batch.questions_closed:
             self._questions.pop(place, None)
+        for matter in batch.matters:
+            self._matters[matter.run, matter.place] = matter
         for question in batch.questions_opened:
             asked = (question.run, question.place)
             self._questions[asked] = question

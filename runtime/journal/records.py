@@ -15,10 +15,12 @@ __all__ = [
     "LIVE_STATUSES",
     "RESERVED_KEYS",
     "Batch",
+    "BeatRow",
     "LedgerRow",
     "LedgerState",
     "Mail",
     "MailKind",
+    "MatterRow",
     "Owner",
     "QuestionRow",
     "Record",
@@ -163,6 +165,36 @@ class QuestionRow:
 
 
 @dataclass(slots=True, frozen=True)
+class MatterRow:
+    """What a run that has ended left for a person to put right: an undo that is stuck, or a doubt that nobody settled.
+
+    It outlives its run, even where that is removed, until somebody says what became of it (``value``, JSON).
+    """
+
+    run: str
+    place: str
+    why: str
+    time_us: int
+    closed_by: str | None = None
+    value: Any = None
+
+
+@dataclass(slots=True, frozen=True)
+class BeatRow:
+    """The last heartbeat of an attempt at work: how much of it is done (0..1) and what it is at.
+
+    ``time_us`` is of the system's clock, whatever the speed of the run. No part of the journal: it decides nothing.
+    """
+
+    run: str
+    place: str
+    attempt: int
+    share: float
+    note: str
+    time_us: int
+
+
+@dataclass(slots=True, frozen=True)
 class Owner:
     """An engine that owns a store: its process, and which engine of that process.
 
@@ -180,7 +212,8 @@ class Batch:
     """All that one transaction writes: everything or nothing.
 
     Applied in this order: run rows (so that a run's first record may share the batch of its row), records, ledger,
-    reuse, turns, mail taken, questions closed, questions opened. Of several rows with one identity the last stands.
+    reuse, turns, mail taken, questions closed, questions opened, matters. Of several rows with one identity
+    the last stands.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -191,12 +224,13 @@ class Batch:
     mail_taken: list[int] = field(default_factory=list)
     questions_opened: list[QuestionRow] = field(default_factory=list)
     questions_closed: list[tuple[str, str]] = field(default_factory=list)
+    matters: list[MatterRow] = field(default_factory=list)
 
     @property
     def others(self) -> bool:
         """Whether there is anything beside runs and records."""
         rows = self.ledger or self.reuse or self.turns or self.mail_taken
-        return bool(rows or self.questions_opened or self.questions_closed)
+        return bool(rows or self.questions_opened or self.questions_closed or self.matters)
 
 
 def format_time(time_us: int) -> str:

@@ -7,23 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore
 from orchspec.runtime.journal.codec import decode_value, encode_value
-from orchspec.runtime.journal.records import LedgerRow, Mail, QuestionRow, ReuseRow, RunRow, TurnRow
+from orchspec.runtime.journal.records import BeatRow, LedgerRow, Mail, MatterRow, QuestionRow, ReuseRow, RunRow, TurnRow
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch
 
 __all__ = [
+    "CLOSE_MATTER",
     "FIND_ANSWER",
     "FORGET_ANSWER",
+    "FORGET_BEATS",
     "FORGET_TURNS",
+    "GET_BEATS",
     "GET_LEDGER",
     "GET_MAIL",
+    "GET_MATTERS",
     "GET_QUESTIONS",
     "GET_REUSE",
     "GET_RUNS",
     "GET_TURNS",
+    "GET_WEAVE",
     "POST_MAIL",
+    "PUT_BEAT",
     "PUT_LEDGER",
+    "PUT_MATTER",
     "PUT_QUESTION",
     "PUT_REUSE",
     "PUT_RUN",
@@ -32,10 +39,12 @@ __all__ = [
     "TAKE_MAIL",
     "USE_PAYLOAD",
     "Encoded",
+    "beat_row",
     "encode",
     "encode_mail_value",
     "ledger_row",
     "mail_row",
+    "matter_row",
     "question_row",
     "reuse_row",
     "run_row",
@@ -59,6 +68,10 @@ PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 
 PUT_REUSE = "INSERT OR REPLACE INTO reuse (key, value, expires_us, run, place) VALUES (?, ?, ?, ?, ?)"
 PUT_QUESTION = f"INSERT OR REPLACE INTO questions ({_QUESTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
 PUT_TURN = f"INSERT OR REPLACE INTO turns ({_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+# Those of a run that has ended meanwhile come too late.
+PUT_BEAT = """INSERT OR REPLACE INTO beats (run, place, attempt, share, note, time_us) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+    WHERE EXISTS (SELECT 1 FROM runs WHERE run = ?1 AND status IN ('running', 'parked'))"""
+FORGET_BEATS = "DELETE FROM beats WHERE run = ?1 AND (place = ?2 OR ?2 IS NULL)"
 FORGET_TURNS = "DELETE FROM turns WHERE session = ? AND number < ?"
 POST_MAIL = "INSERT INTO mail (kind, run, place, name, key, value, by_whom, posted_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 TAKE_MAIL = "UPDATE mail SET taken = 1 WHERE id = ? AND NOT taken"
@@ -71,10 +84,17 @@ REMOVE_PAYLOADS = """DELETE FROM payloads WHERE hash IN (SELECT hash FROM payloa
 
 GET_RUNS = f"SELECT {_RUN} FROM runs"  # noqa: S608 - our own columns
 GET_LEDGER = f"SELECT {_LEDGER} FROM ledger ORDER BY no"  # noqa: S608 - our own columns
+PUT_MATTER = "INSERT OR REPLACE INTO matters (run, place, why, time_us) VALUES (?, ?, ?, ?)"
+CLOSE_MATTER = "UPDATE matters SET closed_by = ?, value = ? WHERE run = ? AND place = ? AND closed_by IS NULL"
+GET_MATTERS = """SELECT run, place, why, time_us FROM matters WHERE closed_by IS NULL ORDER BY time_us, run, place"""
+GET_BEATS = "SELECT run, place, attempt, share, note, time_us FROM beats ORDER BY run, place"
 GET_REUSE = """SELECT key, value, expires_us, run, place FROM reuse WHERE expires_us IS NULL OR expires_us > ?
     ORDER BY key"""
 GET_TURNS = f"SELECT {_TURN} FROM turns WHERE session = ? ORDER BY number"  # noqa: S608 - our own columns
 GET_QUESTIONS = f"SELECT {_QUESTION} FROM questions ORDER BY asked_us, run, place"  # noqa: S608 - our own columns
+# Rows are appended, so their numbers are in the order of the commits.
+GET_WEAVE = """SELECT records.rowid, runs.run, seq, time_us, type, body FROM records JOIN runs ON runs.no = run_no
+    WHERE records.rowid > ? ORDER BY records.rowid LIMIT ?"""
 GET_MAIL = """SELECT id, kind, run, place, name, key, value, by_whom, posted_us FROM mail
     WHERE NOT taken AND id > ? ORDER BY id"""
 
@@ -170,6 +190,20 @@ def turn_row(row: tuple[Any, ...]) -> TurnRow:
     what = f"turn {number} of session {session}"
     read = [decode_value(text, what) for text in (inputs, output)]
     return TurnRow(session, number, read[0], read[1], tokens, since, run, place, time_us, folded)
+
+
+def matter_row(row: tuple[Any, ...]) -> MatterRow:
+    """What was left to people, from its columns. Raises ``CorruptStore``."""
+    if [type(value) for value in row] != [str, str, str, int]:
+        raise CorruptStore(f"what run {row[0]} left to people is damaged; restore the store from a copy")
+    return MatterRow(*row)
+
+
+def beat_row(row: tuple[Any, ...]) -> BeatRow:
+    """A heartbeat from its columns. Raises ``CorruptStore``."""
+    if [type(value) for value in row] != [str, str, int, float, str, int]:
+        raise CorruptStore(f"a heartbeat of run {row[0]} is damaged; restore the store from a copy")
+    return BeatRow(*row)
 
 
 def question_row(row: tuple[Any, ...]) -> QuestionRow:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import StoreError
-from orchspec.runtime.journal.records import Batch, LedgerRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
+from orchspec.runtime.journal.records import Batch, BeatRow, LedgerRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,11 @@ class sample:  # noqa: N801 - a namespace of functions, not a type
         row = QuestionRow("r1", place, "Approve", "editor", {"draft": "d"}, "bool", NOW_US, None, [True, False])
         return dataclasses.replace(row, **changes)
 
+    @staticmethod
+    def beat(place: str = "draft", **changes: Any) -> BeatRow:
+        """A heartbeat of a first attempt."""
+        return dataclasses.replace(BeatRow("r1", place, 1, 0.5, "reading", NOW_US), **changes)
+
 
 @contextmanager
 def refused(*errors: type[StoreError]) -> Iterator[list[StoreError]]:
@@ -79,6 +84,8 @@ def contents(store: Store, now_us: int = NOW_US) -> dict[str, Any]:
         "turns": store.turns("ann/T-7"),
         "questions": store.questions(),
         "mail": store.pending_mail(),
+        "beats": store.beats(),
+        "matters": store.matters(),
     }
 
 

@@ -19,7 +19,7 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Durability", "connect", "ensure_
 Durability = Literal["full", "normal"]
 
 APPLICATION_ID = 0x4F726368  # "Orch"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 5000
 
 # Rows append to rowid tables. Runs are interned as small integers, so that the one index over records (by run and
@@ -52,6 +52,10 @@ CREATE TABLE turns (session TEXT NOT NULL, number INTEGER NOT NULL, inputs TEXT 
 CREATE TABLE questions (run TEXT NOT NULL, place TEXT NOT NULL, contract TEXT NOT NULL, who TEXT NOT NULL,
     inputs TEXT NOT NULL, expects TEXT NOT NULL, asked_us INTEGER NOT NULL, deadline_us INTEGER,
     choices TEXT NOT NULL, messages TEXT NOT NULL, UNIQUE (run, place));
+CREATE TABLE matters (run TEXT NOT NULL, place TEXT NOT NULL, why TEXT NOT NULL, time_us INTEGER NOT NULL,
+    closed_by TEXT, value TEXT, UNIQUE (run, place));
+CREATE TABLE beats (run TEXT NOT NULL, place TEXT NOT NULL, attempt INTEGER NOT NULL, share REAL NOT NULL,
+    note TEXT NOT NULL, time_us INTEGER NOT NULL, UNIQUE (run, place));
 CREATE TABLE mail (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, run TEXT, place TEXT, name TEXT, key TEXT,
     value TEXT NOT NULL, by_whom TEXT, posted_us INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX pending ON mail (id) WHERE NOT taken;

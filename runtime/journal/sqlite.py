@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,15 @@ from orchspec.runtime.journal.records import LIVE_STATUSES, Owner, Record
 from orchspec.runtime.journal.schema import Durability, connect, ensure_store, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orchspec.runtime.journal.records import (
         Batch,
+        BeatRow,
         LedgerRow,
         Mail,
         MailKind,
+        MatterRow,
         QuestionRow,
         ReuseRow,
         RunRow,
@@ -84,6 +87,7 @@ class SQLiteStore:
                 (epoch, owner.pid, owner.host, owner.started, owner.instance, now_us + lease_us),
             )
             connection.execute("DELETE FROM reuse WHERE expires_us <= ?", (now_us,))
+            connection.execute("DELETE FROM beats")
             return int(epoch)
 
     def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
@@ -116,6 +120,9 @@ class SQLiteStore:
                 self._check_epoch(connection, epoch)
                 if batch.runs:
                     connection.executemany(rows.PUT_RUN, rest.runs)
+                    for row in batch.runs:
+                        if row.status not in LIVE_STATUSES:
+                            execute(rows.FORGET_BEATS, (row.run, None))
                 heads = self._append(connection, encoded)
                 if rest.others:
                     self._put_rows(connection, batch, rest)
@@ -157,6 +164,18 @@ class SQLiteStore:
                 raise AlreadyAnswered(f"run {run}, {place}: this question has an answer already; it takes only one")
             cursor = connection.execute(rows.POST_MAIL, (kind, run, place, name, key, text, by, posted_us))
             return int(cursor.lastrowid or 0)
+
+    def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
+        """See ``Store.close_matter``."""
+        text = rows.encode_mail_value(value, "answer")
+        with self._transaction() as connection:
+            return connection.execute(rows.CLOSE_MATTER, (by, text, run, place)).rowcount == 1
+
+    def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
+        """See ``Store.put_beats``."""
+        with self._transaction(epoch) as connection:
+            connection.executemany(rows.FORGET_BEATS, over)
+            connection.executemany(rows.PUT_BEAT, [astuple(beat) for beat in beats])
 
     def remove_run(self, epoch: int, run: str) -> None:
         """See ``Store.remove_run``."""
@@ -204,11 +223,7 @@ class SQLiteStore:
                 "SELECT seq, time_us, type, body FROM records WHERE run_no = ? AND seq > ? ORDER BY seq",
                 (row[0], after),
             ).fetchall()
-
-            def fetch(digest: str) -> str | None:
-                payload = connection.execute("SELECT json FROM payloads WHERE hash = ?", (digest,)).fetchone()
-                return payload[0] if payload else None
-
+            fetch = _payloads(connection)
             records: list[Record] = []
             for expected, (seq, time_us, type_, text) in enumerate(found, start=max(after, 0) + 1):
                 if seq != expected or type(time_us) is not int or type(type_) is not str:
@@ -217,6 +232,18 @@ class SQLiteStore:
                     )
                 records.append(Record(run, seq, time_us, type_, decode_body(text, fetch, run, seq)))
             return records
+
+    def weave(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Record]]:
+        """See ``Store.weave``."""
+        with self._reading() as connection:
+            found = connection.execute(rows.GET_WEAVE, (after, limit)).fetchall()
+            fetch = _payloads(connection)
+            woven: list[tuple[int, Record]] = []
+            for position, run, seq, time_us, type_, text in found:
+                if type(seq) is not int or type(time_us) is not int or type(type_) is not str:
+                    raise CorruptStore(f"run {run}: a record is damaged; restore the store from a copy")
+                woven.append((position, Record(run, seq, time_us, type_, decode_body(text, fetch, run, seq))))
+            return woven
 
     def ledger(self) -> list[LedgerRow]:
         """See ``Store.ledger``."""
@@ -233,6 +260,14 @@ class SQLiteStore:
     def questions(self) -> list[QuestionRow]:
         """See ``Store.questions``."""
         return [rows.question_row(row) for row in self._read(rows.GET_QUESTIONS)]
+
+    def matters(self) -> list[MatterRow]:
+        """See ``Store.matters``."""
+        return [rows.matter_row(row) for row in self._read(rows.GET_MATTERS)]
+
+    def beats(self) -> list[BeatRow]:
+        """See ``Store.beats``."""
+        return [rows.beat_row(row) for row in self._read(rows.GET_BEATS)]
 
     def pending_mail(self, after_id: int = 0) -> list[Mail]:
         """See ``Store.pending_mail``."""
@@ -297,6 +332,7 @@ class SQLiteStore:
             connection.execute("DELETE FROM mail WHERE id = ? AND kind <> 'answer'", (number,))
         connection.executemany("DELETE FROM questions WHERE run = ? AND place = ?", batch.questions_closed)
         connection.executemany(rows.PUT_QUESTION, rest.questions)
+        connection.executemany(rows.PUT_MATTER, [(row.run, row.place, row.why, row.time_us) for row in batch.matters])
         connection.executemany(rows.FORGET_ANSWER, [(row.run, row.place) for row in batch.questions_opened])
 
     def _open_writer(self) -> sqlite3.Connection:
@@ -364,6 +400,16 @@ class SQLiteStore:
                 f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
             )
             raise Fenced(message)
+
+
+def _payloads(connection: sqlite3.Connection) -> Callable[[str], str | None]:
+    """What finds values that are stored apart, by their hash."""
+
+    def fetch(digest: str) -> str | None:
+        payload = connection.execute("SELECT json FROM payloads WHERE hash = ?", (digest,)).fetchone()
+        return payload[0] if payload else None
+
+    return fetch
 
 
 def _unknown_run(run: str | None) -> UnknownRun:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import (
         Batch,
+        BeatRow,
         LedgerRow,
         Mail,
         MailKind,
+        MatterRow,
         Owner,
         QuestionRow,
         Record,
@@ -33,7 +35,8 @@ class Store(Protocol):
         """Take the store until ``now_us + lease_us`` and return the new epoch, one above the last.
 
         An owner may acquire again what it holds. Raises ``LeaseHeld`` while another owner's lease runs, unless that
-        owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped.
+        owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped,
+        and heartbeats: whoever gave them works no more.
         """
         ...
 
@@ -79,6 +82,14 @@ class Store(Protocol):
         """The run's records with a number above ``after``, in order. Raises ``UnknownRun``, ``CorruptStore``."""
         ...
 
+    def weave(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Record]]:
+        """Records of all runs in one, in the order in which they were committed, each with its position.
+
+        Positions only grow; they are not without gaps. Returns at most ``limit`` of those above ``after``, so that a
+        store that is larger than memory is read in parts. Raises ``CorruptStore``.
+        """
+        ...
+
     def ledger(self) -> list[LedgerRow]:
         """The effect ledger of the whole store, in order of first appearance."""
         ...
@@ -93,6 +104,26 @@ class Store(Protocol):
 
     def questions(self) -> list[QuestionRow]:
         """Open questions, oldest first (by time asked, run, place)."""
+        ...
+
+    def matters(self) -> list[MatterRow]:
+        """What was left to people and is not closed, oldest first (by time, run, place)."""
+        ...
+
+    def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
+        """Say what became of it, durably; False if there is no such matter, or it is closed. Needs no lease."""
+        ...
+
+    def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
+        """Keep the last heartbeat of each (run, place), and forget those of the places that are over.
+
+        Beside all commits: they may be lost in a crash. Those of a run that has ended, or is not there, are dropped;
+        the commit of its end drops those that were kept. Raises ``Fenced``.
+        """
+        ...
+
+    def beats(self) -> list[BeatRow]:
+        """The last heartbeats that are kept, by run and place."""
         ...
 
     def post_mail(
@@ -121,8 +152,8 @@ class Store(Protocol):
     def remove_run(self, epoch: int, run: str) -> None:
         """Remove an ended run whole, with its records, mail and payloads that no other run uses, in one transaction.
 
-        The effect ledger, reusable values and sessions stay. Raises ``Fenced``, ``UnknownRun``, and ``StoreError`` for
-        a run that has not ended.
+        The effect ledger, reusable values, sessions and matters stay. Raises ``Fenced``, ``UnknownRun``, and
+        ``StoreError`` for a run that has not ended.
         """
         ...
 

@@ -72,7 +72,10 @@ class SignalReceived:
 
 @dataclass(slots=True)
 class TaskFulfilled:
-    """The agent gave an output (JSON of the edge, not verified yet). Usage is None where the agent did not say."""
+    """The agent gave an output (JSON of the edge, not verified yet). Usage is None where the agent did not say.
+
+    `tool_us`: how long at least one of its calls of tools was under way, their waits included.
+    """
 
     time: int
     place: int
@@ -83,6 +86,7 @@ class TaskFulfilled:
     tokens_out: int | None = None
     cost_pico: int | None = None
     tool_calls: int = 0
+    tool_us: int = 0
     rank: ClassVar[int] = 4
 
 
@@ -105,6 +109,7 @@ class TaskFailed:
     tool_calls: int = 0
     sent: bool = True
     retry_after_us: int = 0
+    tool_us: int = 0
     rank: ClassVar[int] = 4
 
 

@@ -156,6 +156,33 @@ def test_the_journal_is_a_record_a_line_and_one_list_with_json(folder):
     assert records[0]["time"].endswith("Z")
 
 
+def test_the_records_of_all_runs_are_one_stream_in_the_order_of_their_commits(folder):
+    run("--agents", folder)
+    orch("run", "judged.orch", "--flow", "slow", "--input", '{"topic": "u"}', "--run-id", "s", "--agents", folder)
+    orch("answer", "r", "review", "--value", '{"ok": true, "notes": ""}', "--by", "Ada")
+    assert orch("resume", "r").exit_code == WELL
+    lines = [json.loads(line) for line in orch("journal", "--all").stdout.splitlines()]
+    assert lines == document(orch("journal", "--all", "--json"))
+    runs = [line["run"] for line in lines]
+    assert runs == ["r"] * 4 + ["s"] * runs.count("s") + ["r"] * (runs.count("r") - 4), "as they were written"
+    for name in ("r", "s"):
+        own = [{k: v for k, v in line.items() if k != "run"} for line in lines if line["run"] == name]
+        assert own == document(orch("journal", name, "--json"))
+
+
+def test_the_step_log_of_all_runs_and_its_spans(folder):
+    run("--agents", folder)
+    orch("run", "judged.orch", "--flow", "slow", "--input", '{"topic": "u"}', "--run-id", "s", "--agents", folder)
+    steps = document(orch("journal", "--all", "--steps", "--json"))
+    assert [(step["trace_id"], step["step_id"]) for step in steps] == [("r", "draft@1"), ("s", "draft@1")]
+    spans = [
+        json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+        for line in orch("journal", "--all", "--steps", "--format", "otel").stdout.splitlines()
+    ]
+    assert [span["name"] for span in spans] == ["invoke_agent writer", "invoke_agent writer", "invoke_workflow slow"]
+    assert spans[2]["spanId"] == spans[1]["parentSpanId"]
+
+
 def test_status_shows_all_runs_and_one(folder):
     assert orch("status").exit_code == MISUSE
     run("--agents", folder)
@@ -163,7 +190,8 @@ def test_status_shows_all_runs_and_one(folder):
     (row,) = document(orch("status", "--json"))
     assert (row["run"], row["flow"], row["status"], row["questions"]) == ("r", "judged", "parked", 1)
     one = document(orch("status", "r", "--json"))
-    assert (one["steps"], one["records"], one["open"]) == (1, 4, [{"step": "review", "state": "running"}])
+    assert (one["steps"], one["records"]) == (1, 4)
+    assert one["open"] == [{"step": "review", "state": "running", "progress": None}]
     assert "open       review (running)" in orch("status", "r").stdout
 
 
@@ -199,6 +227,9 @@ def test_set_gives_params_another_value_and_a_resume_keeps_the_plan(folder):
         (["run", "judged.orch", "--input", '{"topic": "t"}', "--agents", "json"], "app is missing"),
         (["run", "judged.orch", "--speed", "0"], "--speed"),
         (["journal", "r"], "no store runs.db"),
+        (["journal"], "--all"),
+        (["journal", "r", "--all"], "--all"),
+        (["journal", "r", "--format", "otel"], "add --steps"),
         (["resume", "--store", "other.db"], "no store other.db"),
     ],
 )

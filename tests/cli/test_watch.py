@@ -129,3 +129,27 @@ def test_a_journal_that_does_not_fold_is_shown_as_such(store, tmp_path):
     done = orch("watch", "--once", "--store", copy)
     assert done.exit_code in {WELL, NOT_WELL}
     assert "is not in the store" in done.stdout
+
+
+def test_progress_is_shown_with_how_long_ago_it_was_told(store, tmp_path):
+    import shutil
+    import time
+
+    from orchspec.runtime.journal.owner import this_process
+    from orchspec.runtime.journal.records import BeatRow
+
+    copy = tmp_path / "copy.db"
+    shutil.copy(store, copy)
+    source = SQLiteStore(copy)
+    now_us = time.time_ns() // 1000
+    epoch = source.acquire(this_process(), now_us, 1)
+    source.put_beats(epoch, [BeatRow("asked", "good", 1, 0.4, "half read", now_us - 90_000_000)], [])
+    source.close()
+    (view,) = json.loads(orch("watch", "asked", "--store", copy, "--json").stdout)
+    (step,) = view["open"]
+    assert (step["share"], step["note"]) == (0.4, "half read")
+    assert 90 <= step["silent_s"] < 150
+    assert "good (eve 40% half read)" in orch("watch", "--once", "--store", copy).stdout
+    (told,) = json.loads(orch("status", "asked", "--store", copy, "--json").stdout)["open"]
+    assert told["progress"]["share"] == 0.4
+    assert "good (running) 40% half read, 9" in orch("status", "asked", "--store", copy).stdout

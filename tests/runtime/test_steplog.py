@@ -128,3 +128,151 @@ def test_a_log_that_listens_to_a_run_tells_what_its_journal_tells():
     assert [step.caused_by for step in sink.steps] == [step.caused_by for step in log_of(plan, driver)]
     assert not log._open
     assert not log._causes
+
+
+# ------------------------------------------------------------------ tools
+
+
+def test_the_time_at_tools_is_told_with_its_waits_and_is_not_the_models():
+    plan, driver = driven(ann=[done(1, takes=10 * S, tool_us=4 * S)], eve=[answers(4)], post=[done(9)])
+    log = log_of(plan, driver)
+    assert [step.tool_ms for step in log] == [4_000, 4_000, 0, 0]
+    records = driver.records()
+    told = attribute(log, records[0].time_us, records[-1].time_us)
+    tasks = [step for step in log if step.kind == "task" and step.step_id in told.path]
+    assert told.latency_s["tool"] == 4 * len(tasks)
+    assert told.latency_s["model"] == 6 * len(tasks)
+    assert sum(told.latency_s.values()) == (records[-1].time_us - records[0].time_us) / 1e6
+
+
+TOOLS = """orch 1
+contract Look(topic: Text) -> Text
+tool web { slots = 1 }
+tool file { slots = 1 }
+agent ann fulfills Look { tools = [web, file] }
+agent bob fulfills Look { tools = [web] }
+profile ann { latency = fixed(10s)  calls = { web: fixed(2) } }
+profile bob { latency = fixed(10s)  calls = { web: fixed(2) } }
+profile web { latency = fixed(3s) }
+flow main() -> Text { step one = Look("a") by ann  step two = Look("b") by bob  return one + two }
+scenario "s" for main { arrivals = every(60s)  duration = 50s }
+"""
+
+
+def test_the_simulator_tells_the_time_at_tools_too_and_a_wait_for_a_slot_makes_it_longer():
+    from orchspec.runtime.kernel.program import program_of
+    from orchspec.simulator.cast import Cast
+    from orchspec.simulator.clock import Clock
+    from orchspec.simulator.faults import Faults
+    from orchspec.simulator.observe import RunObservation
+    from orchspec.simulator.visits import Visit
+    from orchspec.simulator.world import World
+
+    plan = compile_text(TOOLS, "a.orch").plan
+    assert plan is not None
+    ended = []
+    world = World(program_of(plan))
+    clock = Clock(plan, "main", Cast(plan, {}), world, None, Faults([], frozenset()), 7, ended.append, 1)
+    clock.arrive(Visit("r", 7, {}, RunObservation(0, 0.0), 0))
+    clock.begin()
+    clock.run(lambda: bool(ended), 10**12)
+    steps = list(steps_of(plan, "r", clock.watched["r"]))
+    assert {step.tool_calls for step in steps} == {2}
+    assert min(step.tool_ms for step in steps) >= 6_000, "each is at the web twice, three seconds each"
+    late = max(steps, key=lambda step: step.tool_ms)
+    assert late.tool_ms > 6_000, "one of them waits for the other"
+    assert late.latency_ms > 10_000, "and what it waits is not in its profile"
+    assert all(step.tool_ms <= step.latency_ms for step in steps)
+
+
+async def _ends(store):
+    import asyncio
+
+    from orchspec.runtime.app import App
+
+    plan = compile_text(TOOLS, "a.orch").plan
+    assert plan is not None
+    app = App(plan)
+    inside = asyncio.Event()
+    let_go = asyncio.Event()
+
+    @app.agent("ann")
+    async def ann(task, topic):
+        async with task.tool("web"), task.tool("file"):
+            inside.set()
+            await let_go.wait()
+        return topic
+
+    @app.agent("bob")
+    async def bob(task, topic):
+        await inside.wait()
+        asyncio.get_running_loop().call_later(0.02, let_go.set)
+        async with task.tool("web"):
+            pass
+        return topic
+
+    return plan, await app.run("main", {}, store=store, run_id="r")
+
+
+def test_the_runtime_tells_the_time_at_tools_calls_within_calls_once_and_waits_included():
+    import asyncio
+
+    from orchspec.runtime.journal.memory import MemoryStore
+
+    store = MemoryStore()
+    plan, result = asyncio.run(_ends(store))
+    assert result.status == "completed"
+    steps = {step.agent: step for step in steps_of(plan, "r", store.records("r"))}
+    assert {name: step.tool_calls for name, step in steps.items()} == {"ann": 2, "bob": 1}
+    assert all(0 < step.tool_ms <= step.latency_ms for step in steps.values())
+
+
+# ------------------------------------------------------------------ spans
+
+
+def attributes(span):
+    return {each["key"]: next(iter(each["value"].values())) for each in span["attributes"]}
+
+
+def test_a_step_is_a_span_by_the_names_of_opentelemetry():
+    from orchspec.runtime.otel import OtelSink
+
+    plan, driver = driven(
+        ann=[failing(), done(1, cost=10**11, tokens_in=70, tokens_out=3)], eve=[answers(4)], post=[done(9)]
+    )
+    made = []
+    sink = OtelSink(made.append, service="shop")
+    log = log_of(plan, driver)
+    for step in log:
+        sink.step(step)
+    sink.run(driver.store.run("r"))
+    spans = {}
+    for document in made:
+        (resource,) = document["resourceSpans"]
+        assert resource["resource"]["attributes"] == [{"key": "service.name", "value": {"stringValue": "shop"}}]
+        (scope,) = resource["scopeSpans"]
+        (span,) = scope["spans"]
+        spans[attributes(span).get("orch.step", "run")] = span
+    again = spans["draft#1/one@2"]
+    told = attributes(again)
+    assert again["name"] == "invoke_agent ann"
+    assert told["gen_ai.operation.name"] == "invoke_agent"
+    assert told["gen_ai.agent.name"] == "ann"
+    assert told["gen_ai.request.model"] == "large"
+    assert told["gen_ai.usage.input_tokens"] == "70", "numbers of 64 bits are texts in OTLP/JSON"
+    assert told["gen_ai.usage.output_tokens"] == "3"
+    assert told["orch.cost_usd"] == 0.1
+    first, root = spans["draft#1/one@1"], spans["run"]
+    assert again["links"] == [{"traceId": first["traceId"], "spanId": first["spanId"]}]
+    assert attributes(first)["error.type"] == "agent_error"
+    assert first["status"] == {"code": 2, "message": "agent_error: it failed"}
+    assert spans["receipt@1"]["name"] == "execute_tool post"
+    assert attributes(root)["gen_ai.operation.name"] == "invoke_workflow"
+    assert "error.type" not in attributes(root)
+    assert {span["traceId"] for span in spans.values()} == {root["traceId"]}
+    assert len({span["spanId"] for span in spans.values()}) == len(spans)
+    for name, span in spans.items():
+        assert (len(span["traceId"]), len(span["spanId"])) == (32, 16)
+        assert int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
+        assert (name == "run") == ("parentSpanId" not in span)
+        assert name == "run" or span["parentSpanId"] == root["spanId"]

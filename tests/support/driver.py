@@ -82,6 +82,7 @@ class Ending:
     late_cost: int | None = None
     twice: bool = False
     asks: tuple[tuple[str, dict[str, Any]], ...] = ()
+    tool_us: int = 0
 
 
 def done(value: Any = 1, **rest: Any) -> Ending:
@@ -518,7 +519,7 @@ class Driver:
         usage = (ending.tokens_in, ending.tokens_out, ending.cost)
         if ending.kind == "done":
             value = ending.value(command.inputs) if callable(ending.value) else ending.value
-            return TaskFulfilled(0, place, attempt, dispatch, value, *usage)
+            return TaskFulfilled(0, place, attempt, dispatch, value, *usage, tool_us=ending.tool_us)
         return TaskFailed(
             0, place, attempt, dispatch, ending.code, "it failed", *usage, 0, ending.sent, ending.retry_after
         )
