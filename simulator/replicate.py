@@ -329,6 +329,8 @@ class _Load:
         if visit.run in self.open:
             del self.open[visit.run]
             self._ended_count += 1
+        if visit.kernel is not None and visit.kernel.status is not None and visit.run not in self.clock.watched:
+            visit.kernel.dismantle()
         user = self.of_user.pop(visit.run, None)
         if user is not None and self.users is not None:
             number, count = user

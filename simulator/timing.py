@@ -3,6 +3,9 @@
 `jump` sets the clock of the orchestrator ahead once, `skew` for as long as it lasts; set back, it stands until the
 world has caught up, as the runtime's does. Timers fire when the engine's clock says so, but for those that
 `timer_early`, `timer_late` and `timer_twice` strike. What the world measures (latencies, loads) goes by its own time.
+
+Timers stand in the queue of the runtime, and one SimPy event rings for the soonest of them: most are dropped before
+they come due, and a SimPy event can't be.
 """
 
 from __future__ import annotations
@@ -11,10 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.kernel.events import TimerFired
+from orchspec.runtime.timers import TimerQueue
 
 if TYPE_CHECKING:
-    import simpy
-
     from orchspec.simulator.clock import Clock
 
 __all__ = ["Timing"]
@@ -28,11 +30,15 @@ _Key = tuple[str, int, str]
 class Timing:
     """The timers of one clock's engine. `shifted` says whether its clock may differ from the world's."""
 
-    __slots__ = ("_clock", "_floor_us", "_struck", "_timers", "_windows", "shifted")
+    __slots__ = ("_alarms_us", "_clock", "_floor_us", "_queue", "_set_for", "_struck", "_windows", "shifted")
 
     def __init__(self, clock: Clock, on_shift: Callable[[], None]) -> None:
         self._clock = clock
-        self._timers: dict[_Key, tuple[simpy.Event, int, int, bool]] = {}
+        self._queue = TimerQueue()
+        # Each is sooner than those before it, so the last one is the next to ring.
+        self._alarms_us: list[int] = []
+        # For when on the engine's clock, and whether twice: kept where faults of time may strike.
+        self._set_for: dict[_Key, tuple[int, int, bool]] = {}
         self._windows = clock.faults.clock_windows()
         self._floor_us = 0
         self._struck = clock.faults.strikes_timers
@@ -58,7 +64,7 @@ class Timing:
         return at_us - self._shift_us() if self.shifted else at_us
 
     def _shift(self, event: Any) -> None:
-        for key, (_, at_us, attempt, twice) in list(self._timers.items()):
+        for key, (at_us, attempt, twice) in list(self._set_for.items()):
             self._set(key, at_us, attempt, 0, twice)
         event.value()
 
@@ -66,6 +72,9 @@ class Timing:
 
     def arm(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
         """See `Timers`."""
+        if not self._struck and not self.shifted:
+            self._stand(run, place, timer, at_us, attempt)
+            return
         late_us, twice = 0, False
         if self._struck:
             visit = self._clock.visits.get(run)
@@ -80,29 +89,43 @@ class Timing:
         at = self.world_us(at_us)
         # Early by half of its time at most: a timer that fires at once, again and again, is no timer.
         at = max(clock.now, at + max(late_us, (clock.now - at) // 2))
-        self._timers[key] = (clock.at(at, self._due, key), at_us, attempt, twice)
+        self._set_for[key] = (at_us, attempt, twice)
+        self._stand(*key, at, attempt)
+
+    def _stand(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
+        self._queue.arm(run, place, timer, at_us, attempt)
+        if not self._alarms_us or at_us < self._alarms_us[-1]:
+            self._alarms_us.append(at_us)
+            self._clock.at(at_us, self._ring, None)
 
     def drop(self, run: str, place: int, timer: str) -> None:
         """See `Timers`."""
-        self._timers.pop((run, place, timer), None)
+        self._queue.drop(run, place, timer)
+        if self._set_for:
+            self._set_for.pop((run, place, timer), None)
 
     def forget(self) -> None:
         """The engine is gone, and its timers with it."""
-        self._timers.clear()
+        self._queue.clear()
+        self._set_for.clear()
 
     def moves(self, run: str) -> bool:
         """Whether the run has a timer."""
-        return any(key[0] == run for key in self._timers)
+        return self._queue.has(run)
 
-    def _due(self, event: Any) -> None:
-        key = event.value
-        known = self._timers.get(key)
-        if known is None or known[0] is not event:
-            return
-        del self._timers[key]
-        self._fire(key, known[2])
-        if known[3]:
-            self._clock.at(self._clock.now + _AGAIN_US, self._again, (self._clock.epoch, key, known[2]))
+    def _ring(self, _event: Any) -> None:
+        self._alarms_us.pop()
+        clock = self._clock
+        for due in self._queue.due(clock.now):
+            key = (due.run, due.place, due.timer)
+            known = self._set_for.pop(key, None)
+            self._fire(key, due.attempt)
+            if known is not None and known[2]:
+                clock.at(clock.now + _AGAIN_US, self._again, (clock.epoch, key, due.attempt))
+        next_us = self._queue.next_us()
+        if next_us is not None and (not self._alarms_us or next_us < self._alarms_us[-1]):
+            self._alarms_us.append(next_us)
+            clock.at(next_us, self._ring, None)
 
     def _again(self, event: Any) -> None:
         epoch, key, attempt = event.value

@@ -34,6 +34,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchspec.runtime.sampling",
         "orchspec.runtime.signals",
         "orchspec.runtime.tables",
+        "orchspec.runtime.timers",
         "orchspec.runtime.why",
     ),
 }

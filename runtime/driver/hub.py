@@ -24,6 +24,7 @@ from orchspec.runtime.driver.stored import (
     check_same,
     has_ended,
     new_row,
+    pin,
     pinned_plan,
     reopened,
     stored_result,
@@ -89,8 +90,7 @@ class Hub(Ears):
         Ears.__init__(self, tell, heard)
         self.asyncio_loop = asyncio.get_running_loop()
         self._store = store
-        self._owned = owned
-        self._left = left
+        self._owned, self._left = owned, left
         self._queue_max = queue_max
         self._clock = Clock(speed)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="orch-writer")
@@ -98,12 +98,11 @@ class Hub(Ears):
         self._loop: EngineLoop | None = None
         self._runs: dict[str, LiveRun] = {}
         self._asked: dict[tuple[str, str], int] = {}
+        self._pinned: set[str] = set()
         self._poll: asyncio.TimerHandle | None = None
         self._beside: set[asyncio.Task[Any]] = set()
-        self._losses = 0
-        self._lost_at_s = 0.0
-        self._parking = False
-        self.closed = False
+        self._losses, self._lost_at_s = 0, 0.0
+        self._parking = self.closed = False
 
     # -------------------------------------------------------------- asking for runs
 
@@ -170,7 +169,7 @@ class Hub(Ears):
         check_inputs(plan, request.flow, request.inputs)
         crew = request.crew(plan, self._clock)
         loop = self._open(plan)
-        self._store.put_plan(plan.hash, plan.as_json())
+        pin(self._store, plan, self._pinned)
         row = new_row(request, plan, self._clock.now_us())
         live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
         if not loop.start(live):

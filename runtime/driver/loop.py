@@ -25,7 +25,6 @@ from orchspec.runtime.driver.beats import Beats
 from orchspec.runtime.driver.coming import Coming
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
-from orchspec.runtime.driver.timers import TimerQueue
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
 from orchspec.runtime.failpoints import ARMED, reached
@@ -41,6 +40,7 @@ from orchspec.runtime.kernel.commands import (
     TryEffect,
 )
 from orchspec.runtime.kernel.events import Event, QuestionAnswered, TaskFailed, TimerFired
+from orchspec.runtime.timers import TimerQueue
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from orchspec.runtime.driver.live import LiveRun, Request
     from orchspec.runtime.journal.store import Store
 
-__all__ = ["check_inputs", "check_same", "folded", "has_ended", "new_row", "pinned_plan", "reopened", "stored_result"]
+__all__ = [
+    "check_inputs",
+    "check_same",
+    "folded",
+    "has_ended",
+    "new_row",
+    "pin",
+    "pinned_plan",
+    "reopened",
+    "stored_result",
+]
 
 
 def has_ended(row: RunRow) -> bool:
@@ -55,6 +65,13 @@ def folded(store: Store, row: RunRow, plan: Plan) -> Folded:
     if plan.hash == row.plan_hash:
         return fold(plan, row.run, records)
     return refit(pinned_plan(store, row), plan, row.run, records)
+
+
+def pin(store: Store, plan: Plan, pinned: set[str]) -> None:
+    """Keep a plan in the store; `pinned` are those that this process put there, for each is a commit of its own."""
+    if plan.hash not in pinned:
+        store.put_plan(plan.hash, plan.as_json())
+        pinned.add(plan.hash)
 
 
 def new_row(request: Request, plan: Plan, now_us: int) -> RunRow:

@@ -109,7 +109,7 @@ def acts_before_the_commit(patch):
         for run, command in ends:
             acts[EndRun](run, command)
 
-    patch.setattr(clock.Clock, "_commit", commit)
+    patch.setattr(clock.Clock, "commit", commit)
 
 
 def undoes_nothing(patch):
@@ -207,13 +207,13 @@ def reissues_nothing(patch):
 
 
 def forgets_timers_in_a_crash(patch):
-    arm = clock.Clock.arm
+    recovered = handlers.HANDLERS[handlers.EngineRecovered]
 
-    def armed(self, run, place, timer, at_us, attempt):
-        if self.epoch == 1 or timer not in {"backoff", "settle"}:
-            arm(self, run, place, timer, at_us, attempt)
+    def forgetful(self, event):
+        recovered(self, event)
+        self.out[:] = [each for each in self.out if getattr(each, "timer", "") not in {"backoff", "settle"}]
 
-    patch.setattr(clock.Clock, "arm", armed)
+    patch.setitem(handlers.HANDLERS, handlers.EngineRecovered, forgetful)
 
 
 def decides_by_chance(patch):
@@ -266,15 +266,15 @@ def loses_the_ledger(patch):
     """Rows of what was settled are not written."""
     settle = ledger.Ledger.settle
 
-    def lost(self, *args):
-        answers, _ = settle(self, *args)
+    def lost(self, *args, **named):
+        answers, _ = settle(self, *args, **named)
         return answers, []
 
     patch.setattr(ledger.Ledger, "settle", lost)
     claim = ledger.Ledger.claim
 
-    def unwritten(self, *args):
-        answer, _ = claim(self, *args)
+    def unwritten(self, *args, **named):
+        answer, _ = claim(self, *args, **named)
         return answer, []
 
     patch.setattr(ledger.Ledger, "claim", unwritten)

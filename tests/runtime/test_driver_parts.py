@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchspec.runtime.driver.clock import Clock
-from orchspec.runtime.driver.timers import TimerQueue
 from orchspec.runtime.driver.values import as_json, cost_pico, error_text, token_count
 from orchspec.runtime.errors import BadOutput, InDoubt
 from orchspec.runtime.failpoints import POINTS
 from orchspec.runtime.result import usd_text
 from orchspec.runtime.standins import World
+from orchspec.runtime.timers import TimerQueue
 
 # ------------------------------------------------------------------ the clock
 
@@ -105,6 +105,17 @@ def test_the_timers_of_a_run_are_forgotten_with_it():
     timers.arm("s", 1, "backoff", 6, 1)
     timers.forget("r")
     assert (timers.next_us(), timers.active) == (6, 1)
+
+
+def test_dropped_timers_are_not_kept_until_they_would_have_come_due():
+    timers = TimerQueue()
+    timers.arm("r", 0, "time", 10**9, 1)
+    for place in range(1, 5_000):
+        timers.arm("r", place, "attempt", 10**8, 1)
+        timers.drop("r", place, "attempt")
+    assert timers.armed == 1
+    assert len(timers) <= 100
+    assert [due.place for due in timers.due(10**9)] == [0]
 
 
 # ------------------------------------------------------------------ what may cross
