@@ -71,10 +71,12 @@ def test_the_commands_of_its_readme_run_twice_and_deliver_once(starter):
     assert " ".join(command) in (starter / "README.md").read_text("utf-8")
 
 
-def test_its_pytest_file_passes(starter):
-    done = python(starter, "pytest", "-q", "-p", "no:cacheprovider")
-    assert done.returncode == WELL, done.stdout
-    assert "3 passed" in done.stdout
+def test_its_pytest_file_passes_and_so_does_its_spec_where_the_plugin_collects_it(starter):
+    alone = python(starter, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:orchspec")
+    assert alone.returncode == WELL, alone.stdout
+    assert "3 passed" in alone.stdout
+    every = python(starter, "pytest", "-q", "-p", "no:cacheprovider")
+    assert every.returncode == WELL, every.stdout
 
 
 def test_its_python_keeps_the_rules_of_a_careful_project(starter):
