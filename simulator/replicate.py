@@ -12,10 +12,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import run_key, uniform
+from orchspec.runtime.draws import run_key
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
 from orchspec.runtime.tables import TableError, locate, read_times
@@ -24,7 +23,7 @@ from orchspec.simulator.bars import bars_of
 from orchspec.simulator.breakdowns import BREAKDOWNS
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
-from orchspec.simulator.faults import Faults
+from orchspec.simulator.faults import FOR_EVER_US, Faults
 from orchspec.simulator.meter import Meter
 from orchspec.simulator.observe import EffectObservation, FaultMark, Replication, RunObservation
 from orchspec.simulator.world import World
@@ -130,7 +129,7 @@ class Stage:
     def visit(self, index: int, ordinal: int, arrived_us: int, *, offset_s: float = 0.0, key: int = 0) -> Visit:
         """The run number `ordinal` of a replication; `key` is that of its draws (0: those of the load)."""
         seed = key or run_key(self.seed, index, 0, ordinal)
-        inputs = self.inputs.make(partial(uniform, seed, 0))
+        inputs = self.inputs.play(seed)
         seen = RunObservation(ordinal, arrived_us / SECOND + offset_s)
         return Visit(f"r{index}.{ordinal:08d}", seed, inputs, seen, arrived_us)
 
@@ -260,6 +259,7 @@ class _Load:
                 clock.at(at_us, self._user_comes, (user, 0))
         else:
             self._next()
+        clock.ask_from_us = FOR_EVER_US if self.until_us is None else self.until_us
         horizon_us = 520 * WEEK_US if self.until_us is None else self.until_us * (1 + OVERTIME) + WEEK_US
         clock.run(self._is_over, horizon_us)
         end_us = self.until_us if self.until_us is not None else max(clock.now, 1)
@@ -299,7 +299,10 @@ class _Load:
             return
         # A trace that has run out: what arrived is what is measured, and after it there was no load.
         if self.until_us is None or self.last_us < self.until_us:
-            self.until_us = self.last_us + 1
+            self._until(self.last_us + 1)
+
+    def _until(self, until_us: int) -> None:
+        self.until_us = self.clock.ask_from_us = until_us
 
     def _comes(self, _event: Any) -> None:
         self._arrive(self.stage.visit(self.index, self.arrived, self.clock.now))
@@ -322,7 +325,7 @@ class _Load:
             self.open[visit.run] = None
             self.counted += now >= self.from_us
             if self.until_us is None and self.counted >= self.stage.size:
-                self.until_us = now + 1
+                self._until(now + 1)
         self.clock.arrive(visit)
 
     def _ended(self, visit: Visit) -> None:

@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.sampling import Sampled
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.commands import RunTask
-    from orchspec.runtime.sampling import Sampled
     from orchspec.simulator.faults import Strike
+    from orchspec.simulator.visits import Visit
 
 __all__ = ["Attempt", "usage_of"]
 
 
-class Attempt:
-    """One attempt. It `waits` at the door of an agent whose capacity is short, and is `asking` for an effect."""
+class Attempt(Sampled):
+    """One attempt. It `waits` at the door of an agent whose capacity is short, and is `asking` for an effect.
 
-    __slots__ = (
-        "asking",
-        "calls",
-        "command",
-        "done",
-        "key",
-        "latency_us",
-        "left_us",
-        "run",
-        "sampled",
-        "share",
-        "since_us",
-        "strike",
-        "tool_until_us",
-        "tool_us",
-        "waits",
-    )
+    It stands in the calendar itself (`callback`). What was drawn for it is `latency_us` and the rest of `Sampled`;
+    what faults made of its time is `takes_us`. As with that, what most attempts don't have stays with the class.
+    """
 
-    def __init__(self, run: str, command: RunTask, key: int, sampled: Sampled, strike: Strike | None, now: int) -> None:
-        self.run = run
+    strike: Strike | None = None
+    left_us: int = 0
+    moments: list[tuple[int, str, dict[str, Any] | None]] | None = None
+    asking: Strike | bool = False
+    done: bool = False
+    waits: bool = False
+    share: float = 1.0
+    """How much of the attempt was done, by the time it failed."""
+    tool_us: int = 0
+    tool_until_us: int = 0
+    """How long it was at tools, overlaps once, and until when that is known."""
+    takes_us: int = 0
+
+    def __init__(self, callback: Callable[[Attempt], None], visit: Visit, command: RunTask, key: int, now: int) -> None:
+        self.callback = callback
+        self.visit = visit
         self.command = command
         self.key = key
-        self.sampled = sampled
-        self.strike = strike
         self.since_us = now
-        self.latency_us = sampled.latency_us
-        self.left_us = 0
-        self.calls: list[tuple[int, str, dict[str, Any] | None]] = []
-        self.asking: Strike | bool = False
-        self.done = False
-        self.waits = False
-        # How much of the attempt was done, by the time it failed.
-        self.share = 1.0
-        # How long it was at tools, overlaps once, and until when that is known.
-        self.tool_us = self.tool_until_us = 0
 
     def at_tools_us(self, now: int) -> int:
         """How long at least one call of a tool was under way, until now."""
