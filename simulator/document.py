@@ -104,6 +104,11 @@ def number(value: float) -> float | int | None:
     return 0.0 if rounded == 0.0 else rounded  # no "-0.0"
 
 
+def _share(value: float) -> float | int | None:
+    """`number` of a relative difference: below 1e-12 it is nothing but the rounding of sums that are equal."""
+    return number(round(value, 12) if math.isfinite(value) else value)
+
+
 def _kpis(measures: Measures) -> JsonDict:
     found: JsonDict = {}
     for name, kpi in KPIS.items():
@@ -138,8 +143,8 @@ def _law(checks: Sequence[LawCheck]) -> JsonDict:
                 "left": number(check.left),
                 "right": number(check.right),
                 "difference": {
-                    "value": number(check.difference.value),
-                    "interval": [number(check.difference.lo), number(check.difference.hi)],
+                    "value": _share(check.difference.value),
+                    "interval": [_share(check.difference.lo), _share(check.difference.hi)],
                 },
                 "ok": check.ok,
             }

@@ -54,6 +54,9 @@ class _Case:
     metavar="N",
     help="Refuse new runs while N tasks wait, as the runtime does with queue_max.",
 )
+@click.option(
+    "--check-determinism", is_flag=True, help="Simulate twice, the second time in other processes, and compare."
+)
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write latency, timeline, utilization and one run as PNG and SVG.")
 def command(
@@ -66,28 +69,31 @@ def command(
     sweeps: tuple[str, ...],
     jobs: int,
     queue_max: int | None,
+    check_determinism: bool,
     report: str | None,
     charts: str | None,
 ) -> int:
     """Simulates a scenario of a spec, and judges what it expects.
 
-    Without SCENARIO the only one. Ends with 1 when an expectation failed, with 4 when one stayed undecided. An
-    interrupt keeps what is done. FILE may be - for standard input.
+    Without SCENARIO the only one. Ends with 1 when an expectation failed or a second simulation came out otherwise,
+    with 4 when an expectation stayed undecided. An interrupt keeps what is done. FILE may be - for standard input.
     """
     cases = _cases(terminal, file, settings_of(settings), sweeps)
     if cases is None:
         return NOT_WELL
     studies: list[tuple[_Case, Study]] = []
+    same = True
+    how: dict[str, Any] = {"runs": runs, "seed": seed, "jobs": jobs or None, "queue_max": queue_max}
     try:
         for number, case in enumerate(cases, 1):
             told = f"{number} of {len(cases)}, {case.label}" if len(cases) > 1 else "simulating"
             with _progress(terminal, told) as progress:
-                study = _simulate(
-                    case, scenario, progress, runs=runs, seed=seed, jobs=jobs or None, queue_max=queue_max
-                )
+                study = _simulate(case, scenario, progress, **how)
             studies.append((case, study))
             if study.interrupted:
                 break
+            if check_determinism:
+                same = _is_same_again(terminal, case, scenario, study, how) and same
     except KeyboardInterrupt:
         if not studies:
             raise
@@ -95,7 +101,7 @@ def command(
         terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated")
     _write(terminal, file, studies, report, charts)
     _print(terminal, studies, swept=bool(sweeps))
-    if any(study.failed for _, study in studies):
+    if not same or any(study.failed for _, study in studies):
         return NOT_WELL
     return UNDECIDED if any(study.undecided for _, study in studies) else WELL
 
@@ -136,6 +142,24 @@ def _simulate(case: _Case, scenario: str | None, progress: _Progress | None, **h
         progress=progress,
         **how,
     )
+
+
+def _is_same_again(
+    terminal: Terminal, case: _Case, scenario: str | None, study: Study, how: dict[str, Any]
+) -> bool:
+    """Simulate again, in processes of its own, and tell what is the first to differ."""
+    from orchspec.simulator.determinism import first_difference
+
+    with _progress(terminal, "once more") as progress:
+        again = _simulate(case, scenario, progress, **{**how, "jobs": max(2, how["jobs"] or 0)})
+    if again.interrupted:
+        terminal.say("interrupted: it was not simulated a second time")
+        return True
+    found = first_difference(study, again)
+    study.document["determinism"] = {"same": found is None, "first_difference": found}
+    named = f"{case.label}: " if case.label else ""
+    terminal.say(f"{named}a second simulation {'gave the same' if found is None else f'differs: {found}'}")
+    return found is None
 
 
 @contextmanager
