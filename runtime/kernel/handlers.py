@@ -67,6 +67,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDLERS"]
 
+_OVER: Final = frozenset({CLOSED, HEDGED, SETTLING})
+"""States of a task that has no use for an outcome."""
+
 
 def _run_started(kernel: Kernel, event: RunStarted) -> None:
     if kernel.root is not None:
@@ -211,15 +214,20 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
 
 def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
     activity = _at(kernel, event)
-    if isinstance(activity, Enclosing):
+    asked: Task | Applying
+    if isinstance(activity, Task):
+        asked, table = activity, TASK_TABLE
+    elif isinstance(activity, Enclosing):
         _task(kernel, activity, event, REGION_TABLE, activity.enrolled)
         return
-    asked = _effect_at(kernel, event) if isinstance(activity, Applying) else _task_at(kernel, event)
-    if event.attempt != asked.attempt:
+    else:
+        asked, table = _effect_at(kernel, event), EFFECT_TABLE
+    if event.attempt == asked.attempt:
+        _task(kernel, asked, event, table, asked.enrolled)
+    elif event.attempt > asked.attempt:
+        raise _too_early(asked, event)
+    else:
         kernel.ignore()
-        return
-    table = EFFECT_TABLE if isinstance(activity, Applying) else TASK_TABLE
-    _task(kernel, asked, event, table, asked.enrolled)
 
 
 def _task_fulfilled(kernel: Kernel, event: TaskFulfilled) -> None:
@@ -257,14 +265,13 @@ def _reuse_answered(kernel: Kernel, event: ReuseAnswered) -> None:
 
 def _is_current(kernel: Kernel, task: Task, event: TaskFulfilled | TaskFailed) -> bool:
     """Whether an outcome counts; that of an attempt that is over only costs."""
-    stopping = kernel.stopping.pop((event.place, event.attempt), None)
+    stopping = kernel.stopping.pop((event.place, event.attempt), None) if kernel.stopping else None
     if stopping is not None:
         kernel.ignore()
         stopping.report(event)
         stopping.close(event.place, event.attempt)
         return False
-    over = task.state in (CLOSED, HEDGED, SETTLING)
-    if not over and event.attempt == task.attempt and event.dispatch == task.dispatch:
+    if event.attempt == task.attempt and event.dispatch == task.dispatch and task.state not in _OVER:
         return True
     kernel.ignore()
     charge_late(task, event)
