@@ -44,7 +44,7 @@ def print_document(document: Mapping[str, Any], console: Console) -> None:
         for pool, found in check["pools"].items():
             if found["ok"] is False:
                 _line(
-                    console, f"! {law}: the two sides differ for {pool}: {found['left']} and {found['right']}", "yellow"
+                    console, f"✗ {law} does not hold for {pool}: {found['left']} against {found['right']}", "bold red"
                 )
     if document["warmup"] is not None:
         _line(console, f"warm-up: {document['warmup']['note']}", "dim")
