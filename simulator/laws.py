@@ -48,8 +48,8 @@ class LawCheck:
     def told(self) -> str:
         """What a reader is told of a law that does not hold."""
         return (
-            f"{_NAMES[self.law]} does not hold for {self.pool}: a level of {self.left:.6g} was seen, and rate times time"
-            f" is {self.right:.6g}. One of them is miscounted, so believe no figure of {self.pool}, and please report it"
+            f"{_NAMES[self.law]} does not hold for {self.pool}: a level of {self.left:.6g} was seen, and rate times"
+            f" time is {self.right:.6g}. One of them is miscounted: believe no figure of {self.pool}, and please report it"
         )
 
 
