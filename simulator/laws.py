@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from orchspec.simulator.kpis import Measures
 from orchspec.simulator.observe import PoolObservation, Replication, Series
 
-__all__ = ["LawCheck", "broken_laws", "check_laws"]
+__all__ = ["LAWS", "LawCheck", "broken_laws", "check_laws"]
 
 #: What sums of floating-point seconds may differ by, relative to the greater side.
 _EXACT = 1e-6
 
-_NAMES = {"little": "Little's law", "utilization": "the utilization law"}
+LAWS = {"little": "Little's law", "utilization": "the utilization law"}
+"""What each law is called, by its key in the document."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,8 +49,8 @@ class LawCheck:
     def told(self) -> str:
         """What a reader is told of a law that does not hold."""
         return (
-            f"{_NAMES[self.law]} does not hold for {self.pool}: a level of {self.left:.6g} was seen, and rate times"
-            f" time is {self.right:.6g}. One of them is miscounted: believe no figure of {self.pool}, and please report it"
+            f"{LAWS[self.law]} does not hold for {self.pool}: a level of {self.left:.6g} was seen, and rate times"
+            f" time is {self.right:.6g}. One is miscounted: believe no figure of {self.pool}, and please report it"
         )
 
 
