@@ -184,7 +184,10 @@ def _checks(document: Mapping[str, Any]) -> str:
     if not rows:
         return pages.note("Isolated runs do not queue together: there is no law to check.")
     headings = ("of", "law", "left", "right", "difference", "verdict")
-    text = "The two sides are counted apart; a difference beyond chance means a miscount, or no steady state."
+    text = (
+        "The two sides are counted apart, over the whole life of each replication, where they are equal but for the"
+        " last digits. A difference means a miscount."
+    )
     return pages.note(text) + pages.table(headings, rows, numbers=(2, 3, 4))
 
 
