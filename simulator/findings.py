@@ -87,8 +87,8 @@ def alarms(document: Mapping[str, Any]) -> list[str]:
         if broken:
             named = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
             told.append(
-                f"A check failed: {title} does not hold for {named}. Either the system never settles, or something is "
-                "miscounted: the figures are a snapshot, and do not say what would go on."
+                f"A check failed: {title} does not hold for {named}. Something is miscounted: don't believe these "
+                "figures, and please report it."
             )
     warmup = document["warmup"]
     if warmup is not None and warmup["steady"] is False:

@@ -239,7 +239,10 @@ def _checks(document: Mapping[str, Any]) -> str:
     if not rows:
         return pages.note("Isolated runs do not queue together: there is no law to check.")
     headings = ("of", "law", "left", "right", "difference", "verdict")
-    text = "The two sides are counted apart; a difference beyond chance means a miscount, or no steady state."
+    text = (
+        "The two sides are counted apart, over the whole life of each replication, where they are equal but for the"
+        " last digits. A difference means a miscount."
+    )
     table = pages.note(text) + pages.table(headings, rows, numbers=(2, 3, 4), about="laws of queues")
     broken = any(check["ok"] is False for law in names for check in document["checks"][law]["pools"].values())
     if broken:
