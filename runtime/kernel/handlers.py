@@ -49,6 +49,7 @@ from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
     HEDGED,
+    QUEUED,
     REGION_TABLE,
     RUNNING,
     SETTLING,
@@ -69,6 +70,9 @@ __all__ = ["HANDLERS"]
 
 _OVER: Final = frozenset({CLOSED, HEDGED, SETTLING})
 """States of a task that has no use for an outcome."""
+_ENROLLED: Final = TASK_TABLE[QUEUED, TaskEnrolled]
+_FULFILLED: Final = TASK_TABLE[RUNNING, TaskFulfilled]
+"""The two rows that nearly all events of a run go by are looked up once."""
 
 
 def _run_started(kernel: Kernel, event: RunStarted) -> None:
@@ -195,8 +199,10 @@ def _too_early(activity: Activity, event: Event) -> ImpossibleEvent:
 
 
 def _task_at(kernel: Kernel, event: Event) -> Task:
-    activity = _at(kernel, event)
+    place, places = event.place, kernel.places
+    activity = places[place] if 0 < place < len(places) else None
     if not isinstance(activity, Task):
+        activity = _at(kernel, event)
         raise ImpossibleEvent(f"{type(event).__name__} at {activity.path()}, where no task stands")
     if event.attempt > activity.attempt:
         raise _too_early(activity, event)
@@ -216,6 +222,10 @@ def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
     activity = _at(kernel, event)
     asked: Task | Applying
     if isinstance(activity, Task):
+        if activity.state == QUEUED and event.attempt == activity.attempt:
+            activity.enrolled(event)
+            assert activity.state in _ENROLLED, (activity.path(), event, activity.state)
+            return
         asked, table = activity, TASK_TABLE
     elif isinstance(activity, Enclosing):
         _task(kernel, activity, event, REGION_TABLE, activity.enrolled)
@@ -232,7 +242,15 @@ def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
 
 def _task_fulfilled(kernel: Kernel, event: TaskFulfilled) -> None:
     task = _task_at(kernel, event)
-    if _is_current(kernel, task, event):
+    if (
+        task.state == RUNNING
+        and event.attempt == task.attempt
+        and event.dispatch == task.dispatch
+        and not kernel.stopping
+    ):
+        task.fulfilled(event)
+        assert task.state in _FULFILLED, (task.path(), event, task.state)
+    elif _is_current(kernel, task, event):
         _task(kernel, task, event, TASK_TABLE, task.fulfilled)
 
 

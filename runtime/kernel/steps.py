@@ -217,9 +217,10 @@ class FanOutStep(Activity):
             self.givers = list(op.givers)
             self.asked = len(op.givers)
         self.width = max(1, width) if width is not None else self.asked
-        self._go_on()
+        self.go_on()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Start what the width allows, and end once all have ended."""
         while self.next < self.asked and len(self.tasks) < self.width and self.state == OPEN:
             index = self.next
             self.next = index + 1
@@ -275,12 +276,9 @@ class FanOutStep(Activity):
             self.kernel.decide("won", child.path())
             self._stop_rest()
             self._close("done", value)
-        elif op.early is None or not self._ends_early():
-            self._look_on()
-
-    def _look_on(self) -> None:
-        """Once the chain that leads here is at its end: start the next one, or see that all have ended."""
-        if not self.tasks or self.next < self.asked:
+        elif op.early is not None and self._ends_early():
+            return
+        elif not self.tasks or self.next < self.asked:
             self.kernel.agenda.append((self, None))
 
     def _ends_early(self) -> bool:
@@ -302,7 +300,7 @@ class FanOutStep(Activity):
         """An item that is left out, as its chain says; it counts as neither result nor failure."""
         del self.tasks[child.index]
         self.skipped += 1
-        self._look_on()
+        self.kernel.resume(self)
 
     def child_failed(self, child: Activity, failure: Failure) -> None:
         """A task failed for good: the floor may be out of reach."""
@@ -314,7 +312,7 @@ class FanOutStep(Activity):
         if self.asked - self.skipped - len(self.lost) < floor:
             self._fall_short(floor)
         elif not self._ends_early():
-            self._look_on()
+            self.kernel.resume(self)
 
     def child_stopped(self, child: Activity) -> None:
         """A task stopped, as it was told to."""
@@ -323,11 +321,6 @@ class FanOutStep(Activity):
             self._tell()
         elif self.expired is not None and self.state == OPEN:
             self._refuse(child.index, self.expired)
-
-    def go_on(self) -> None:
-        """From the agenda: start what the width allows now."""
-        if self.state == OPEN:
-            self._go_on()
 
     # -------------------------------------------------------------- ending
 

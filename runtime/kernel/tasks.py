@@ -125,14 +125,17 @@ class Task(Hedging):
         self._verify(event.value, 0)
 
     def _verify(self, output: Any, pico: int) -> None:
-        assert self.seat is not None
         kernel = self.kernel
+        asking = self.asking
         try:
-            value = self._accept(output)
+            value = kernel.program.contracts[asking.contract].verify(self.inputs, output)
+            if asking.vetting is not None:
+                asking.vetting.vet(self, value)
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
-        self._keep(output)  # before the session is anybody else's
+        if self.recall is not None or asking.recalls:
+            self._keep(output)  # before the session is anybody else's
         kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok"))
         if self.reuse_key is not None:
             ttl = kernel.program.ttl[self.asking.contract]
@@ -142,9 +145,8 @@ class Task(Hedging):
         self._finish(value)
 
     def _keep(self, output: Any) -> None:
-        if self.recall is not None:
-            assert self.seat is not None
-            keep(self, self.seat, output)
+        assert self.seat is not None
+        keep(self, self.seat, output)
 
     def _accept(self, output: Any) -> Any:
         asking = self.asking
@@ -154,13 +156,14 @@ class Task(Hedging):
         return value
 
     def _finish(self, value: Any) -> None:
+        kernel = self.kernel
         if self.hedge is not None:
             self._call_off()
         self.state = CLOSED
-        self.kernel.steps += 1
-        self.kernel.tasks_open -= 1
+        kernel.steps += 1
+        kernel.tasks_open -= 1
         if self.within_at_us is not None:
-            self.kernel.out.append(DropTimer(self.place, "within"))
+            kernel.out.append(DropTimer(self.place, "within"))
         if self.requests is not None or self.hedge is not None:
             self._settle_deeds("done", value)
         else:
