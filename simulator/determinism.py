@@ -38,7 +38,8 @@ def _of_replication(one: Replication, other: Replication) -> Iterator[str]:
     yield from (f"{name}: {_told(one, other, name)}" for name in parts if getattr(one, name) != getattr(other, name))
     for pool, again in zip(one.pools, other.pools, strict=False):
         named = ("name", "busy", "queue", "arrivals", "grants", "wait_s", "held_s")
-        yield from (f"pool {pool.name}, {name}: {_told(pool, again, name)}" for name in named if _differs(pool, again, name))
+        differing = [name for name in named if getattr(pool, name) != getattr(again, name)]
+        yield from (f"pool {pool.name}, {name}: {_told(pool, again, name)}" for name in differing)
 
 
 def _of_run(one: RunObservation, other: RunObservation) -> Iterator[str]:
@@ -46,10 +47,6 @@ def _of_run(one: RunObservation, other: RunObservation) -> Iterator[str]:
         differing = [field.name for field in fields(one) if getattr(one, field.name) != getattr(other, field.name)]
         told = "; ".join(f"{name} {_told(one, other, name)}" for name in differing)
         yield f"run {one.ordinal} (arrived at {one.arrived_s:g} s): {told}"
-
-
-def _differs(one: Any, other: Any, name: str) -> bool:
-    return bool(getattr(one, name) != getattr(other, name))
 
 
 def _told(one: Any, other: Any, name: str) -> str:

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchspec.cli import main
+from orchspec.cli import simulate as simulate_command
 from orchspec.cli.common import MISUSE, NOT_WELL, UNDECIDED, WELL, Misuse
 from orchspec.cli.sweeps import VALUES_MAX, parse_sweep
 from orchspec.simulator.replicate import Stage
@@ -177,3 +178,21 @@ def test_a_bar_is_shown_on_a_terminal_only(orch, monkeypatch):
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
     orch("a.orch", "--color", "never")
     assert shown[-1] == {"completed": 10, "total": 10}
+
+
+@pytest.mark.parametrize(("found", "code"), [(None, WELL), ("run 3: ended_s 1, then 2", NOT_WELL)])
+def test_simulated_twice_it_says_whether_it_came_out_the_same(orch, monkeypatch, found, code):
+    simulate, asked = simulate_command._simulate, []
+
+    def here(case, scenario, progress, **how):
+        asked.append(how["jobs"])
+        return simulate(case, scenario, progress, **{**how, "jobs": 1})
+
+    monkeypatch.setattr(simulate_command, "_simulate", here)
+    if found:
+        monkeypatch.setattr("orchspec.simulator.determinism.first_difference", lambda _one, _other: found)
+    result = orch("a.orch", "--runs", "20", "--check-determinism", "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["determinism"] == {"same": found is None, "first_difference": found}
+    assert (f"differs: {found}" if found else "a second simulation gave the same") in result.stderr
+    assert asked[1] >= 2  # processes of its own: in each, Python orders sets of texts otherwise
