@@ -7,7 +7,7 @@ goes straight into SimPy's queue, in SimPy's order (time, priority, sequence), w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -38,10 +38,14 @@ class Calendar(simpy.Environment):
         """Call `due.callback(due)` at a time that has not passed."""
         heappush(self._queue, (at_us, _NORMAL, next(self._eid), due))  # type: ignore[misc]
 
+    @property
+    def queue(self) -> Sequence[tuple[Any, ...]]:
+        """What is to come; the first entry is the next, and begins with its time."""
+        return self._queue
+
     def next_us(self) -> int | None:
         """When something happens next, or None."""
-        queue = self._queue
-        return queue[0][0] if queue else None  # type: ignore[return-value]  # all times here are integers
+        return self._queue[0][0] if self._queue else None  # type: ignore[return-value]  # all times here are integers
 
     def pass_instant(self, now_us: int) -> None:
         """Process all that is due at the time of `next_us`, also what is put there meanwhile."""

@@ -173,9 +173,10 @@ class Clock:
         It is asked before each instant from `ask_from_us` on.
         """
         env = self.env
-        while True:
-            now = env.next_us()
-            if now is None or now > horizon_us or (self.now >= self.ask_from_us and until()):
+        queue = env.queue
+        while queue:
+            now: int = queue[0][0]
+            if now > horizon_us or (self.now >= self.ask_from_us and until()):
                 return
             self.now = now
             try:

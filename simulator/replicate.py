@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import run_key
+from orchspec.runtime.draws import mix, run_key, source_key
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
 from orchspec.runtime.tables import TableError, locate, read_times
 from orchspec.simulator.arrivals import ClosedUsers, arrivals
 from orchspec.simulator.bars import bars_of
 from orchspec.simulator.breakdowns import BREAKDOWNS
+from orchspec.simulator.calendar import Due
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.faults import FOR_EVER_US, Faults
@@ -240,7 +241,9 @@ class _Load:
             queue_max=stage.queue_max,
         )
         self.clock.on_halt = self._ended
-        source = run_key(stage.seed, index, 0, -1)
+        self.of_source = source_key(stage.seed, index, 0)
+        source = mix(self.of_source, -1)
+        self.arrival = Due(self._comes, None)
         self.users: ClosedUsers | None = None
         self.source: Iterator[int] = iter(())
         assert scenario.arrivals is not None
@@ -301,7 +304,7 @@ class _Load:
     def _next(self) -> None:
         at_us = next(self.source, None)
         if at_us is not None:
-            self.clock.at(at_us, self._comes, None)
+            self.clock.env.put(max(at_us, self.clock.now), self.arrival)
             return
         # A trace that has run out: what arrived is what is measured, and after it there was no load.
         if self.until_us is None or self.last_us < self.until_us:
@@ -311,7 +314,8 @@ class _Load:
         self.until_us = self.clock.ask_from_us = until_us
 
     def _comes(self, _event: Any) -> None:
-        self._arrive(self.stage.visit(self.index, self.arrived, self.clock.now))
+        ordinal = self.arrived
+        self._arrive(self.stage.visit(self.index, ordinal, self.clock.now, key=mix(self.of_source, ordinal)))
         self._next()
 
     def _user_comes(self, event: Any) -> None:
