@@ -8,10 +8,8 @@ faults come and go, it has one without any faults, since a fault must not pass f
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +24,7 @@ from orchspec.simulator.calendar import Due
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.faults import FOR_EVER_US, Faults
+from orchspec.simulator.garbage import seldom_collecting
 from orchspec.simulator.meter import Meter
 from orchspec.simulator.observe import EffectObservation, FaultMark, Replication, RunObservation
 from orchspec.simulator.world import World
@@ -105,7 +104,7 @@ class Stage:
 
     def replicate(self, index: int) -> Twinned:
         """Replication number `index` (from 0)."""
-        with _seldom_collecting():
+        with seldom_collecting():
             return self._replicate(index)
 
     def _replicate(self, index: int) -> Twinned:
@@ -172,21 +171,6 @@ class Stage:
         left.faults = list(marks)
         left.window_s = (0.0, max(offset_s, 1e-9))
         return left
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Look for cyclic garbage seldom.
-
-    A live run is a graph of some thousand objects, and looking through the young ones after each 700 of them finds that
-    they live: that took up to a third of the time.
-    """
-    thresholds = gc.get_threshold()
-    gc.set_threshold(max(100_000, thresholds[0]) if thresholds[0] else 0, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def _compare(disturbed: Replication, twin: Replication) -> None:

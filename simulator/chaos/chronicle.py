@@ -7,10 +7,9 @@ the checkers read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import run_key, uniform
+from orchspec.runtime.draws import run_key
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
 from orchspec.runtime.why.story import Story, read_story
@@ -18,6 +17,7 @@ from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.crashes import Crashes
 from orchspec.simulator.faults import Faults
+from orchspec.simulator.garbage import seldom_collecting
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import RunObservation
 from orchspec.simulator.stubs import without_chance_failures
@@ -195,6 +195,10 @@ class Chronicler:
 
     def chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         """What happens under a schedule of faults."""
+        with seldom_collecting():
+            return self._chronicle(faults)
+
+    def _chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         plan = self.plan
         chronicle = Chronicle(plan, self.flow, list(faults))
         striking = Faults(faults)
@@ -235,5 +239,5 @@ class Chronicler:
     def _visit(self, number: int) -> Visit:
         seed = run_key(self.seed, 0, 0, number)
         at_us = number * APART_US
-        inputs = self._inputs.make(partial(uniform, seed, 0))
+        inputs = self._inputs.play(seed)
         return Visit(f"run{number}", seed, inputs, RunObservation(number, at_us / SECOND), at_us)
