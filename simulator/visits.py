@@ -72,10 +72,12 @@ class Visit:
         if kernel is None or kernel.account is None:
             return
         account = kernel.account
-        seen.cost_usd = account.charged_pico / 1e12
+        if account.charged_pico:  # else the 0.0 that all runs share: a million runs keep a million of these
+            seen.cost_usd = account.charged_pico / 1e12
         seen.tokens = account.charged_tokens
         seen.attempts = account.attempts
         seen.retries = account.retries
-        seen.wasted_usd = account.wasted_pico / 1e12
+        if account.wasted_pico:
+            seen.wasted_usd = account.wasted_pico / 1e12
         if kernel.verdicts:
             seen.scores = scores_of(kernel.program.plan, kernel.verdicts)
