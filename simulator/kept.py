@@ -1,9 +1,9 @@
 """Replications that are done, kept in a file, so that what was interrupted goes on where it was.
 
-The file is a small SQLite database: a replication is there whole or not at all, whatever happens to the process. Each is
-kept under a digest of all that it follows from (the plan without its spans and expectations, the load, the seed, the data
-that was read, the version), so one file serves every setting of a sweep, and a spec that was changed finds nothing of
-the old one. What is read is not trusted: it is checked for its size and its types, and nothing in it is evaluated.
+The file is a small SQLite database: a replication is there whole or not at all, whatever happens to the process. Each
+is kept under a digest of all that it follows from (the plan without its spans and expectations, the load, the seed, the
+data that was read, the version), so one file serves every setting of a sweep, and a spec that was changed finds nothing
+of the old one. What is read is not trusted: it is checked for its size and its types, and nothing in it is evaluated.
 """
 
 from __future__ import annotations
@@ -54,12 +54,10 @@ def digest_of(plan: Plan, scenario: Scenario, data: object, **how: Any) -> str:
         plan: sealed.
         scenario: one of its scenarios; what it expects and how it is called change nothing.
         data: what was read from files (plain values).
-        how: seed, size and the like.
+        how: seed, size, the version of orch and the like.
     """
-    from orchspec import __version__
-
     bare = replace(plan, scenarios=[replace(scenario, node=0, name="", expects=[])], tests=[], source=Source(), hash="")
-    rest = canonical_json([__version__, FORMAT, repr(data), how])
+    rest = canonical_json([FORMAT, repr(data), how])
     return hashlib.sha256(f"{bare.sealed().hash} {rest}".encode()).hexdigest()
 
 
@@ -68,13 +66,15 @@ class Kept:
 
     Args:
         path: made where it is missing.
+        version: of orch; what another one kept is not found.
 
     Raises:
         KeptError: it is no such file, is damaged, or cannot be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, version: str) -> None:
         self.path = str(path)
+        self.version = version
         self.found = 0
         try:
             self._db = sqlite3.connect(self.path, timeout=30.0)

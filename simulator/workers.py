@@ -102,7 +102,8 @@ class Staged:
         self._workers = workers
         self._stage = stage
         plan, scenario = stage.plan, stage.scenario
-        how = {"seed": stage.seed, "size": stage.size, "queue_max": stage.queue_max}
+        version = workers.kept.version if workers.kept is not None else ""
+        how = {"seed": stage.seed, "size": stage.size, "queue_max": stage.queue_max, "version": version}
         self._study = digest_of(plan, scenario, [stage.cast.data, stage.times], **how)
         self._told = f"{plan.name}, {scenario.name}, seed {stage.seed}"
         self._order = _Order(
