@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchspec.simulator.drawing import Chart, Theme, caption_axes, label, new_figure, time_axis
+from orchspec.simulator.axes import quantity_axis, time_axis_for
+from orchspec.simulator.drawing import Chart, Theme, label, legend_above, new_figure
 from orchspec.simulator.units import format_bound, format_quantity
 
 if TYPE_CHECKING:
@@ -72,11 +73,15 @@ class Panel:
 
 def curve_chart(name: str, panel: Panel, curves: Sequence[Curve]) -> Chart:
     """Return curves with their bands over one pair of axes."""
-    return Chart(name, panel.title, panel.note, lambda theme: _draw(theme, panel, curves))
+    alt = "; ".join(
+        f"{curve.name}: " + ", ".join(f"{format_quantity(dot.value, panel.unit)} at {dot.x:g}" for dot in curve.dots)
+        for curve in curves
+    )
+    return Chart(name, panel.title, panel.note, lambda theme: _draw(theme, panel, curves), alt)
 
 
 def _draw(theme: Theme, panel: Panel, curves: Sequence[Curve]) -> Figure:
-    figure = new_figure(8.4, 4.4)
+    figure = new_figure(theme, 8.4, 4.1)
     axes = figure.add_subplot()
     colours = _colours(theme, len(curves))
     top = panel.bound or 0.0
@@ -86,7 +91,7 @@ def _draw(theme: Theme, panel: Panel, curves: Sequence[Curve]) -> Figure:
         axes.axhline(panel.bound, color=theme.alarm, linewidth=1.4, linestyle=(0, (5, 2)), zorder=3)
         axes.annotate(
             format_bound(panel.bound, panel.unit), (1.0, panel.bound), (-4, 4), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="right", va="bottom", fontsize=9, color=theme.alarm, zorder=6,
+            textcoords="offset points", ha="right", va="bottom", fontsize=9, color=theme.alarm_ink, zorder=6,
         )  # fmt: skip
     if panel.mark is not None:
         axes.axvline(panel.mark.x, color=theme.muted, linewidth=1.2, linestyle=(0, (2, 2)), zorder=2)
@@ -97,8 +102,7 @@ def _draw(theme: Theme, panel: Panel, curves: Sequence[Curve]) -> Figure:
     _scale(axes, panel, curves, top)
     axes.grid(visible=True, axis="y")
     if len(curves) > 1:
-        axes.legend(loc="best", ncols=min(3, len(curves)), handlelength=2.2)
-    caption_axes(axes, theme, panel.title, panel.note)
+        legend_above(axes, 2 if theme.narrow else min(4, len(curves)))
     return figure
 
 
@@ -140,24 +144,16 @@ def _draw_curve(axes: Axes, theme: Theme, panel: Panel, curve: Curve, colour: st
 
 
 def _scale(axes: Axes, panel: Panel, curves: Sequence[Curve], top: float) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     values = sorted(dot.value for curve in curves for dot in curve.dots if math.isfinite(dot.value) and dot.value > 0.0)
     # Below the knee and beyond it lie orders of magnitude: on an even scale the one would be a line at the bottom.
-    wide = bool(values) and panel.unit == "s" and values[-1] > 60.0 * values[len(values) // 2]
-    if wide:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value, panel.unit)))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-        axes.set_ylabel(panel.up)
+    if values and panel.unit == "s" and values[-1] > 30.0 * values[len(values) // 2]:
+        time_axis_for(axes, values, panel.up)
     else:
         low = min((dot.lo for curve in curves for dot in curve.dots if math.isfinite(dot.lo)), default=0.0)
-        axes.set_ylim(min(0.0, low), top * 1.15 or 1.0)
-        if panel.unit == "s":
-            time_axis(axes, top, "y", panel.up)
-        else:
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value, panel.unit)))
-            axes.set_ylabel(panel.up)
+        axes.set_ylim(min(0.0, low), top * 1.12 or 1.0)
+        quantity_axis(axes, "y", panel.unit, top, panel.up)
     if panel.names:
         axes.set_xticks(range(len(panel.names)), [label(name, 18) for name in panel.names])
     elif all(dot.x == int(dot.x) for curve in curves for dot in curve.dots):
@@ -169,7 +165,11 @@ def heat_chart(
     name: str, panel: Panel, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]]
 ) -> Chart:
     """Return a table of shades: `values[row][column]`, undefined where nothing is known; `panel.up` names the rows."""
-    return Chart(name, panel.title, panel.note, lambda theme: _draw_heat(theme, panel, rows, columns, values))
+    alt = "; ".join(
+        f"{row}: " + ", ".join(format_quantity(value, panel.unit) for value in line)
+        for row, line in zip(rows, values, strict=True)
+    )
+    return Chart(name, panel.title, panel.note, lambda theme: _draw_heat(theme, panel, rows, columns, values), alt)
 
 
 def _draw_heat(
@@ -178,7 +178,7 @@ def _draw_heat(
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgba
 
-    figure = new_figure(min(12.0, 2.4 + 0.95 * max(4, len(columns))), 1.7 + 0.42 * max(3, len(rows)))
+    figure = new_figure(theme, min(12.0, 2.4 + 0.95 * max(4, len(columns))), 1.7 + 0.42 * max(3, len(rows)))
     axes = figure.add_subplot()
     known = [value for row in values for value in row if math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
@@ -204,5 +204,4 @@ def _draw_heat(
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.set_xlabel(label(panel.across, 60))
     axes.set_ylabel(label(panel.up, 40))
-    caption_axes(axes, theme, panel.title, panel.note)
     return figure
