@@ -43,7 +43,7 @@ class Attempts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._put = clock.env.put
-        self._when_due = self._due
+        self._when_due, self._when_done = self._due, self._done
         self._visits = clock.visits
         self._players = clock.cast.players
         faults = clock.faults
@@ -99,6 +99,8 @@ class Attempts:
         visit.tasks[place, number] = attempt
         takes_us = attempt.takes_us = attempt.latency_us
         if agent in self._safe and not attempt.calls and not attempt.effects:
+            if not attempt.failed:
+                attempt.callback = self._when_done
             self._put(now + takes_us, attempt)
             return
         strike = self._clock.faults.strike(agent, key, number, now)
@@ -202,6 +204,18 @@ class Attempts:
             self._fail(attempt, "agent_error", strike.fail or "the agent failed", share=attempt.share)
         else:
             self._fulfil(attempt)
+
+    def _done(self, attempt: Attempt) -> None:
+        """What `_due` does where nothing could have come in between: no fault, no tool, no short capacity."""
+        if attempt.done:
+            return
+        attempt.done = True
+        clock, command, visit = self._clock, attempt.command, attempt.visit
+        place, number = command.place, command.attempt
+        del visit.tasks[place, number]
+        usage = attempt.tokens_in, attempt.tokens_out, attempt.cost_pico
+        event = TaskFulfilled(clock.now, place, number, command.dispatch, attempt.output, *usage)
+        clock.engine.post(visit.run, event)  # type: ignore[union-attr]  # with its engine it would be gone itself
 
     def _fulfil(self, attempt: Attempt) -> None:
         command = attempt.command

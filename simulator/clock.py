@@ -112,7 +112,7 @@ class Clock:
         self.crashes = Crashes(faults.crashes, faults.breakdowns, key) if falls else None
         self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
         self.timing = Timing(self, self._set_clock)
-        self.arm, self.drop = self.timing.arm, self.timing.drop
+        self.arm, self.drop = self.timing.ways()
         self.queue_max = queue_max
         self.engine: Engine | None = Engine(
             plan, self, sessions=self.journal.turns, observer=meter, queue_max=queue_max
