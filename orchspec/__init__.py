@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchspec import testing
-    from orchspec.api import Spec, SpecError, bounds, load, simulate, size
+    from orchspec.api import Spec, SpecError, bounds, compare, load, simulate, size
     from orchspec.runtime.app import App
     from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError, Overloaded
     from orchspec.runtime.result import RunResult
@@ -30,6 +30,7 @@ __all__ = [
     "Task",
     "__version__",
     "bounds",
+    "compare",
     "load",
     "simulate",
     "size",
@@ -39,7 +40,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Spec", "SpecError", "bounds", "load", "simulate", "size"), "orchspec.api"),
+    **dict.fromkeys(("Spec", "SpecError", "bounds", "compare", "load", "simulate", "size"), "orchspec.api"),
     "App": "orchspec.runtime.app",
     **dict.fromkeys(
         ("AttemptStopped", "EffectFailed", "InDoubt", "OrchError", "Overloaded"), "orchspec.runtime.errors"

@@ -41,7 +41,11 @@ def sweep_charts(points: Sequence[Point]) -> list[Chart]:
     names = list(points[0].settings) if points else []
     if not names or len(points) < 2:
         return []
-    axis = max(reversed(names), key=lambda name: len({point.settings[name] for point in points}))
+    # Numbers have an order, which names of flows or models have not.
+    axis = max(
+        reversed(names),
+        key=lambda name: (_unit(points, name) is not None, len({point.settings[name] for point in points})),
+    )
     others = [name for name in names if name != axis]
     families = _families(points, others)
     charts = []
@@ -137,7 +141,9 @@ def _varies(points: Sequence[Point], name: str, statistic: str | None) -> bool:
 def _families(points: Sequence[Point], others: Sequence[str]) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
     for point in points:
-        name = ", ".join(f"{other}={point.settings[other]}" for other in others)
+        name = ", ".join(
+            point.settings[other] if other == "flow" else f"{other}={point.settings[other]}" for other in others
+        )
         found.setdefault(name, []).append(point)
     return found
 
