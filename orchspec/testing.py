@@ -13,6 +13,11 @@ Real runs are held to the same: `recorded` reads a store.
 
     testing.hold(testing.recorded("runs.db", "world.jsonl"))
 
+Agents of your own run in virtual time, so that a test of a three-day wait takes milliseconds:
+
+    with testing.virtual_time() as clock:
+        result = clock.run(app.run("onboarding", {"name": "Ann"}))
+
 Journals that were kept are tests too: `replay_journals` folds them under the spec as it is now.
 
     def test_what_has_happened_still_fits():
@@ -36,6 +41,7 @@ from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
 from orchspec.simulator.chaos.recorded import chronicle_of
 from orchspec.simulator.chaos.schedule import BadSchedule, Schedule, fault_lines, read_schedule
 from orchspec.simulator.checkers import Violation, check_all
+from orchspec.virtual import StandStill, virtual_time
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -47,6 +53,7 @@ __all__ = [
     "BadSchedule",
     "Broken",
     "Schedule",
+    "StandStill",
     "Unfit",
     "Violation",
     "check",
@@ -55,6 +62,7 @@ __all__ = [
     "recorded",
     "replay_journals",
     "schedules",
+    "virtual_time",
 ]
 
 

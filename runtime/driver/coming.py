@@ -79,6 +79,12 @@ class Coming:
         self._sent.add((live.run, command.place))
         loop.poll()
 
+    def withdraw(self, run: str, place: int) -> None:
+        """A place waits no more: what was on its way for it is not sent, whoever else waits for its like."""
+        handle, _ = self._open.pop((run, place), (None, None))
+        if handle is not None:
+            handle.cancel()
+
     @property
     def busy(self) -> bool:
         """Whether a signal is on its way that somebody waits for, or a deadline that will pass without one."""
