@@ -1,7 +1,7 @@
 """Effects on their way: sent once their intent is durable and the store is still ours, and told as events.
 
-A handler that returns says that it was done, one that raises says that it was not; `InDoubt` and a cancellation say
-that nobody knows. What is under way when the engine goes down is in doubt by itself. A deadline is the kernel's: a
+A handler that returns says that it was done, one that raises says that it was not; `InDoubt`, a `TimeoutError` of its
+own and a cancellation say that nobody knows. What is under way when the engine goes down is in doubt by itself. A deadline is the kernel's: a
 handler that is late goes on, since what it says in the end may still settle a doubt, until its run ends.
 """
 
@@ -101,7 +101,7 @@ class Sending:
             return
         try:
             receipt = await sender(call, arguments)
-        except InDoubt as error:
+        except (InDoubt, TimeoutError) as error:
             event = EffectUnknown(0, *place, error_text(error))
         except asyncio.CancelledError:
             event = EffectUnknown(0, *place, f"{command.effect} was cancelled while it was under way")
