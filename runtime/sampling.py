@@ -41,6 +41,7 @@ __all__ = [
     "Moment",
     "Sampled",
     "moments_of",
+    "receipt_key",
     "scarce_tools",
     "why_failed",
 ]
@@ -216,11 +217,11 @@ class AgentSampler:
         return None if sampled.never else (sampled.latency_us, sampled.output)
 
     def receipt(self, args: list[Any], key: int) -> Any:
-        """The receipt of the effect, JSON of the edge: a function of the place alone, since every send gets the same.
+        """The receipt of the effect, JSON of the edge: equal keys, equal receipts, since every send gets the same.
 
         Args:
             args: inner values in the order of the effect's parameters.
-            key: of the place.
+            key: what `receipt_key` makes of the key that the target gets, which knows nothing of runs and places.
         """
         return self.maker(self.target).make(args, partial(uniform, key, 0))
 
@@ -236,6 +237,11 @@ class AgentSampler:
             return receipt
         made = (self.receipt(args, mix(key, turn)) for turn in range(64))
         return next((value for value in made if value is not None), None)
+
+
+def receipt_key(target_key: str) -> int:
+    """The key of the draws for the receipt of an effect, of the key that its target gets."""
+    return mix(int(target_key[:16], 16), 0)
 
 
 class Moment(NamedTuple):

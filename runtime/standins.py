@@ -19,7 +19,7 @@ from orchspec.runtime.distributions import compile_time
 from orchspec.runtime.draws import mix
 from orchspec.runtime.driver.clock import Clock
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed
-from orchspec.runtime.sampling import CHECK, AgentSampler, Sampled, moments_of, scarce_tools, why_failed
+from orchspec.runtime.sampling import CHECK, AgentSampler, Sampled, moments_of, receipt_key, scarce_tools, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class StandIns:
                 known, receipt = self._world.find(call.key)
                 found = sampler.found(call.inner, int(call.key[:16], 16), receipt) if known else None
             elif not sampled.failed:
-                receipt = sampler.receipt(call.inner, key)
+                receipt = sampler.receipt(call.inner, receipt_key(call.key))
                 found = self._world.deliver(call.key, name, arguments, receipt, drops=drops)
             await self._until(now_us + sampled.latency_us)
             if sampled.failed:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import FAULT, mix, uniform
 from orchspec.runtime.kernel.events import EffectChecked, EffectConfirmed, EffectRefused, EffectUnknown
-from orchspec.runtime.sampling import CHECK, why_failed
+from orchspec.runtime.sampling import CHECK, receipt_key, why_failed
 from orchspec.simulator.underway import THROTTLED_US
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Targets:
         if strike is not None and strike.server_error:
             # Who fails in the middle may have done it: half of the time they have.
             if uniform(key, command.attempt, LANDED) < 0.5:
-                receipt = player.receipt(command.args, key)
+                receipt = player.receipt(command.args, receipt_key(command.target_key))
                 clock.at(now + latency_us // 2, self._lands, (clock.epoch, run, command, receipt, None))
             self._await(run)
             clock.at(now + latency_us, self._broken, (clock.epoch, run, command))
@@ -69,7 +69,7 @@ class Targets:
             retry_after_us = strike.retry_after_us if strike is not None else 0
             clock.at(now + latency_us, self._refused, (clock.epoch, run, command, refused, retry_after_us))
             return
-        receipt = player.receipt(command.args, key)
+        receipt = player.receipt(command.args, receipt_key(command.target_key))
         there_us = latency_us // 2
         back_us: int | None = latency_us - there_us
         if strike is not None:

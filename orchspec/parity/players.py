@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
-from orchspec.runtime.sampling import CHECK, Sampled, moments_of, why_failed
+from orchspec.runtime.sampling import CHECK, Sampled, moments_of, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 from orchspec.simulator.targets import LANDED, outcome_of
 from orchspec.simulator.underway import Attempt
@@ -300,7 +300,7 @@ class Players:
     def _leaves(
         self, name: str, call: EffectCall, at_us: int, landed: asyncio.Future[Any] | None = None, *, drops: bool
     ) -> None:
-        receipt = self._cast.players[name].receipt(call.inner, call.draw_key)
+        receipt = self._cast.players[name].receipt(call.inner, receipt_key(call.key))
         self.lands(self._outside.ask(name, call.key, receipt, at_us, drops=drops), landed)
 
     def lands(self, request: Request, landed: asyncio.Future[Any] | None = None) -> None:

@@ -1,8 +1,9 @@
 """Effects on their way: sent once their intent is durable and the store is still ours, and told as events.
 
 A handler that returns says that it was done, one that raises says that it was not; `InDoubt`, a `TimeoutError` of its
-own and a cancellation say that nobody knows. What is under way when the engine goes down is in doubt by itself. A deadline is the kernel's: a
-handler that is late goes on, since what it says in the end may still settle a doubt, until its run ends.
+own and a cancellation say that nobody knows. What is under way when the engine goes down is in doubt by itself. A
+deadline is the kernel's: a handler that is late goes on until its run ends, since what it says in the end may still
+settle a doubt.
 """
 
 from __future__ import annotations
