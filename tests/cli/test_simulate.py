@@ -5,9 +5,9 @@ import pytest
 from click.testing import CliRunner
 
 from orchspec.cli import main
-from orchspec.cli import simulate as simulate_command
 from orchspec.cli.common import MISUSE, NOT_WELL, UNDECIDED, WELL, Misuse
 from orchspec.cli.sweeps import VALUES_MAX, parse_sweep
+from orchspec.simulator import study
 from orchspec.simulator.replicate import Stage
 
 SPEC = """
@@ -152,6 +152,7 @@ def test_a_report_and_charts_can_be_kept(orch):
     assert Path("pictures/gantt.png").read_bytes().startswith(b"\x89PNG")
     assert orch("a.orch", "--sweep", "seats=3..4", "--report", "swept.html", "--charts", "swept").exit_code == WELL
     assert Path("swept/seats=4/latency.svg").exists()
+    assert Path("swept/sweep-latency.png").exists()
     assert "seats=4" in Path("swept.html").read_text(encoding="utf-8")
 
 
@@ -166,7 +167,7 @@ def test_an_interrupt_keeps_what_is_done(orch, monkeypatch):
     monkeypatch.setattr(Stage, "replicate", interrupted)
     document = json.loads(orch("a.orch", "--json").stdout)
     assert document["replications"] == 3
-    result = orch("a.orch", "--sweep", "seats=3..5", "--json")
+    result = orch("a.orch", "--sweep", "seats=3..5", "--json", "--jobs", "1")
     assert len(json.loads(result.stdout)) == 1
     assert "1 of 3 values were simulated" in result.stderr
 
@@ -180,15 +181,43 @@ def test_a_bar_is_shown_on_a_terminal_only(orch, monkeypatch):
     assert shown[-1] == {"completed": 10, "total": 10}
 
 
+def test_an_interrupted_sweep_goes_on_where_it_was(orch, monkeypatch):
+    replicate = Stage.replicate
+    made = []
+
+    def interrupted(self, index):
+        if len(made) == 13:
+            made.append(None)
+            raise KeyboardInterrupt
+        made.append(index)
+        return replicate(self, index)
+
+    sweep = ("a.orch", "--sweep", "seats=3..4", "--json", "--jobs", "1")
+    whole = orch(*sweep).stdout
+    monkeypatch.setattr(Stage, "replicate", interrupted)
+    stopped = orch(*sweep, "--resume", "done")
+    assert [document["replications"] for document in json.loads(stopped.stdout)] == [10, 3]
+    made.append(None)
+    assert orch(*sweep, "--resume", "done").stdout == whole
+    assert made[15:] == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_load_is_swept_by_the_scenario_itself(orch):
+    swept = json.loads(orch("a.orch", "--sweep", "scenario.arrivals=poisson(1 / 10s),every(20s)", "--json").stdout)
+    assert swept[0]["runs"] > 1.5 * swept[1]["runs"]
+    assert [document["parameters"]["scenario.arrivals"] for document in swept] == ["poisson(1 / 10s)", "every(20s)"]
+    assert orch("a.orch", "--set", "scenario.arival=every(1s)").exit_code == NOT_WELL
+
+
 @pytest.mark.parametrize(("found", "code"), [(None, WELL), ("run 3: ended_s 1, then 2", NOT_WELL)])
 def test_simulated_twice_it_says_whether_it_came_out_the_same(orch, monkeypatch, found, code):
-    simulate, asked = simulate_command._simulate, []
+    simulate, asked = study.simulate, []
 
-    def here(case, scenario, progress, **how):
-        asked.append(how["jobs"])
-        return simulate(case, scenario, progress, **{**how, "jobs": 1})
+    def here(*arguments, **how):
+        asked.append(how.pop("jobs", 1))
+        return simulate(*arguments, **how)
 
-    monkeypatch.setattr(simulate_command, "_simulate", here)
+    monkeypatch.setattr(study, "simulate", here)
     if found:
         monkeypatch.setattr("orchspec.simulator.determinism.first_difference", lambda _one, _other: found)
     result = orch("a.orch", "--runs", "20", "--check-determinism", "--json")
