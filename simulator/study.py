@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan, Scenario
     from orchspec.simulator.observe import Replication
 
-__all__ = ["LOOKS", "REPLICATIONS", "ScenarioError", "Study", "find_scenario", "simulate"]
+__all__ = ["LOOKS", "REPLICATIONS", "ScenarioError", "Study", "find_scenario", "simulate", "stage_of"]
 
 REPLICATIONS: Final = 10
 """Replications for a first look: quantiles are sectioned over at least so many."""
@@ -133,6 +133,13 @@ def simulate(
         parameters = {**(parameters or {}), "queue_max": queue_max}
     with _Workers(plan, chosen, seed, folder, _size(chosen, runs), jobs, queue_max) as workers:
         return _Inquiry(plan, chosen, runs, progress).carry_out(workers, seed, parameters)
+
+
+def stage_of(
+    plan: Plan, scenario: Scenario, seed: int, folder: Path | None, *, runs: int | None, queue_max: int | None = None
+) -> Stage:
+    """What `simulate` replicates for these arguments, to look at one replication closely."""
+    return Stage(plan_from_json(plan.as_json()), scenario, seed, folder, _size(scenario, runs), queue_max)
 
 
 def _size(scenario: Scenario, runs: int | None) -> int:
