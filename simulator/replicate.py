@@ -13,6 +13,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -104,6 +105,12 @@ class Stage:
     def isolated(self) -> bool:
         """Whether each run is alone in its world."""
         return self.scenario.arrivals is None
+
+    def of(self, scenario: Scenario, size: int) -> Stage:
+        """The same plan, seed and cast in another scenario of the same flow, inputs and files."""
+        other = copy(self)
+        other.scenario, other.size = scenario, size
+        return other
 
     def replicate(self, index: int) -> Twinned:
         """Replication number `index` (from 0)."""

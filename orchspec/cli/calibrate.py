@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +12,6 @@ from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
 from orchspec.cli.files import read_text, shown_name, write_text
 
 if TYPE_CHECKING:
-    from orchspec.calibration import Calibration
     from orchspec.calibration.calibrate import Progress
 
 __all__ = ["command"]
@@ -87,7 +85,9 @@ def command(
         write_text(output, text)
         terminal.say(f"{output}: profiles of {', '.join(each.target for each in found.written)}")
     if charts is not None:
-        _draw(terminal, found, charts)
+        from orchspec.cli.pictures import save_charts
+
+        save_charts(terminal, charts, found.charts())
     if terminal.json:
         terminal.document(found.document())
     elif output is None and update is None and found.written:
@@ -100,18 +100,6 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     if not (name and sign and rest):
         raise Misuse(f"{option} {text} has no value; write it as NAME=VALUE", "usage")
     return name, rest
-
-
-def _draw(terminal: Terminal, found: Calibration, charts: str) -> None:
-    from orchspec.simulator.drawing import LIGHT
-
-    folder = Path(charts)
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = found.charts()
-    for chart in drawn:
-        write_text(str(folder / f"{chart.name}.svg"), f"{chart.svg(LIGHT)}\n")
-        (folder / f"{chart.name}.png").write_bytes(chart.png())
-    terminal.say(f"{charts}: {len(drawn)} charts, each as PNG and SVG")
 
 
 @contextmanager

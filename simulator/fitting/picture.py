@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Dist
 from orchspec.runtime.distributions import compile_dist
-from orchspec.simulator.drawing import Chart, Theme, caption_axes, label, new_figure
+from orchspec.simulator.drawing import Chart, Theme, label, new_figure
 from orchspec.simulator.fitting.choose import Fitted
 from orchspec.simulator.units import time_scale
 
@@ -36,7 +36,8 @@ def fit_chart(target: str, attribute: str, fitted: Fitted, text: str) -> Chart:
     if fitted.sample.n_censored:
         note += f", {fitted.sample.n_censored:,} cut off"
     name = re.sub(r"[^A-Za-z0-9_-]", "-", f"{target}-{attribute}")[:80]
-    return Chart(name, title, note, lambda theme: _draw(theme, fitted, title, note))
+    alt = f"{note}; no share is wrong by more than {100.0 * fitted.distance:.2g} %"
+    return Chart(name, title, note, lambda theme: _draw(theme, fitted), alt)
 
 
 def quantiles_of(fitted: Fitted) -> Callable[[Values], Values]:
@@ -50,11 +51,11 @@ def quantiles_of(fitted: Fitted) -> Callable[[Values], Values]:
     return lambda u: np.interp(u, grid, drawn)
 
 
-def _draw(theme: Theme, fitted: Fitted, title: str, note: str) -> Figure:
+def _draw(theme: Theme, fitted: Fitted) -> Figure:
     import numpy as np
 
-    figure = new_figure(10.8, 4.0)
-    left, middle, right = figure.subplots(1, 3)
+    figure = new_figure(theme, 10.8, 4.0, narrow_height=9.6)
+    left, middle, right = figure.subplots(3, 1) if theme.narrow else figure.subplots(1, 3)
     quantile = quantiles_of(fitted)
     values = fitted.sample.values
     scale, unit = time_scale(float(np.quantile(values, _SHOWN))) if fitted.sample.unit == "s" else (1.0, "")
@@ -65,7 +66,6 @@ def _draw(theme: Theme, fitted: Fitted, title: str, note: str) -> Figure:
     _histogram(left, theme, shown, curve, unit)
     _shares(middle, theme, fitted, shown, curve, shares, unit, scale)
     _against(right, theme, fitted, shown, quantile, scale, unit)
-    caption_axes(left, theme, title, note)
     return figure
 
 

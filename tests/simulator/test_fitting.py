@@ -46,14 +46,14 @@ def test_the_family_and_its_parameters_are_found_again(name):
 def test_intervals_of_parameters_cover_as_often_as_they_claim(name):
     family, truth = FAMILIES[name], DRAWERS[name][1]
     hits = 0
-    for seed in range(100):
+    for seed in range(50):
         values = drawn(name, seed, 200)
         cut = 9.0 if name in ("exponential", "lognormal", "gamma") and seed % 2 else math.inf
         sample = Sample([x for x in values if x <= cut], "s", [cut] * sum(x > cut for x in values))
         found, _ = limits(family, sample, family.fit(sample))
         hits += sum(lo <= value <= hi for value, (lo, hi) in zip(truth, found, strict=True))
-    # Exact binomial: of 95 in 100, 88 or fewer come once in 250 times; parameters of a family hang together.
-    assert hits >= 88 * len(truth)
+    # Exact binomial: of 95 in 100, 42 of 50 or fewer come once in 300 times; parameters of a family hang together.
+    assert hits >= 43 * len(truth)
 
 
 @pytest.mark.parametrize("name", ["exponential", "lognormal", "gamma"])
