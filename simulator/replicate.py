@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,12 +106,6 @@ class Stage:
         """Whether each run is alone in its world."""
         return self.scenario.arrivals is None
 
-    def of(self, scenario: Scenario, size: int) -> Stage:
-        """The same plan, seed and cast in another scenario of the same flow, inputs and files."""
-        other = copy(self)
-        other.scenario, other.size = scenario, size
-        return other
-
     def replicate(self, index: int) -> Twinned:
         """Replication number `index` (from 0)."""
         with _seldom_collecting():
@@ -131,6 +125,13 @@ class Stage:
             if any(_COMES_AND_GOES & fault.args.keys() for fault in faults if fault.name not in _FALLS):
                 calm = make(index, names, watch=0)
         return Twinned(disturbed, twin, calm)
+
+    def alone(self, runs: int) -> Replication:
+        """So many runs of the flow, each in a world of its own, without faults: a look at what a run is by itself."""
+        other = copy(self)
+        other.scenario = replace(self.scenario, arrivals=None, faults=[])
+        other.size = runs
+        return other._isolated(0, frozenset(), watch=1)
 
     def journals(self, index: int) -> dict[str, list[EventRecord]]:
         """The records of all runs of a replication by run, as a store would hold them, also of those under way."""

@@ -196,7 +196,7 @@ class _Inquiry:
             faults=[_fault_text(fault) for fault in self.scenario.faults],
             notes=self._notes(interrupted=interrupted),
             parameters=parameters,
-            twin=self._twin(staged.stage, measures) if self.with_twin else None,
+            twin=self._twin(staged.stage, measures),
         )
         return Study(document, measures, self.warmup, self.scenario, interrupted)
 
@@ -229,7 +229,13 @@ class _Inquiry:
         )
 
     def _twin(self, stage: Stage, measures: Measures) -> JsonDict | None:
-        found = twin_of(self.plan, self.scenario, stage)
+        """What theory says; nothing where it is interrupted, since what was simulated is there."""
+        if not self.with_twin:
+            return None
+        try:
+            found = twin_of(self.plan, self.scenario, stage)
+        except KeyboardInterrupt:
+            return None
         return twin_document(found, measures) if found is not None else None
 
     def _notes(self, *, interrupted: bool) -> list[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from orchspec.compiler.plan import Profile
@@ -95,7 +95,7 @@ def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
     """The twin of a scenario with arrivals, None of one whose runs are alone or never end; `stage` is that of both."""
     if scenario.arrivals is None:
         return None
-    pilot = _alone(stage)
+    pilot = stage.alone(PILOTS)
     runs = len(pilot.runs)
     alone_s = math.fsum(run.latency_s for run in pilot.runs) / runs
     stations = _stations(plan, pilot, stage)
@@ -114,12 +114,6 @@ def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
     breaks += _told(plan, scenario, stage)
     latency_s, note = _latency(stations, alone_s, side_by_side=side_by_side)
     return Twin(rate, alone_s, latency_s, note, stations, breaks)
-
-
-def _alone(stage: Stage) -> Replication:
-    """Runs of the same flow with the same inputs, each in a world of its own, without faults."""
-    calm = replace(stage.scenario, arrivals=None, faults=[], warmup=0)
-    return stage.of(calm, PILOTS).replicate(0).disturbed
 
 
 # ------------------------------------------------------------------ stations
