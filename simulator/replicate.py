@@ -131,7 +131,7 @@ class Stage:
         other = copy(self)
         other.scenario = replace(self.scenario, arrivals=None, faults=[])
         other.size = runs
-        return other._isolated(0, frozenset(), watch=1)
+        return other._isolated(0, frozenset(), watch=1)  # noqa: SLF001 - of its own class
 
     def journals(self, index: int) -> dict[str, list[EventRecord]]:
         """The records of all runs of a replication by run, as a store would hold them, also of those under way."""

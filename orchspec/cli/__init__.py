@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "simulate": "Simulates a scenario of a spec, and judges what it expects.",
     "calibrate": "Fits profiles to what was measured.",
     "size": "Finds the least setting under which a scenario meets its target.",
+    "compare": "Compares flows under the same load and the same draws.",
     "chaos": "Injects faults into the flows of a spec and holds what happens against S1 to S14 and L1.",
     "replay": "Replays a .schedule file, and says what breaks and whether it is byte for byte what was recorded.",
     "test": "Runs the tests written in spec files.",
