@@ -11,18 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchspec.simulator import page as pages
 from orchspec.simulator.axes import quantity_axis
 from orchspec.simulator.document import number
 from orchspec.simulator.drawing import Chart, Theme, label, new_figure
 from orchspec.simulator.estimate import Estimate, mean, undefined
 from orchspec.simulator.kpis import KPIS, Measures
+from orchspec.simulator.report import written, written_interval
 from orchspec.simulator.units import format_quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["End", "Swing", "Watched", "difference", "document_of", "ranked", "tornado_chart"]
+__all__ = ["End", "Swing", "Watched", "difference", "document_of", "ranked", "table_of", "tornado_chart"]
 
 _MOST = 16
 
@@ -92,17 +94,15 @@ def difference(base: Measures, other: Measures, watched: Watched) -> Estimate:
     for replication in base.replications:
         mate = mates.get(replication.index)
         if mate is None:
-            continue
+            continue  # who was looked at longer has more of them
         one, two = (
             watched.of(Measures([each], cut_s=whole.cut_s, isolated=whole.isolated)).value
             for each, whole in ((replication, base), (mate, other))
         )
-        if math.isfinite(one) and math.isfinite(two):
-            pairs.append(two - one)
-    known = mean(pairs)
-    if len(pairs) < 2 or len(pairs) < len(base.replications):
+        pairs.append(two - one)
+    if len(pairs) < 2 or not all(map(math.isfinite, pairs)):
         return Estimate(value, math.nan, math.nan, len(pairs), "paired t", "too few pairs for an interval")
-    half = known.half_width
+    half = mean(pairs).half_width
     return Estimate(value, value - half, value + half, len(pairs), "paired t")
 
 
@@ -121,7 +121,13 @@ def document_of(watched: Watched, base: Estimate, swings: Sequence[Swing]) -> di
             {
                 "name": swing.name,
                 "ends": [
-                    {"setting": end.value, **_plain(end.estimate), "change": _plain(end.change)} for end in swing.ends
+                    {
+                        "setting": end.value,
+                        **_plain(end.estimate),
+                        "change": _plain(end.change),
+                        "certain": end.certain,
+                    }
+                    for end in swing.ends
                 ],
             }
             for swing in ranked(swings)
@@ -144,6 +150,19 @@ def tornado_chart(found: Mapping[str, Any]) -> Chart:
         "sensitivity", f"What {found['of']} depends on", "; ".join(notes), lambda theme: _draw(theme, found, shown),
         "; ".join(told),
     )  # fmt: skip
+
+
+def table_of(found: Mapping[str, Any]) -> str:
+    """Return the same as a table of HTML."""
+    rows = []
+    for setting in found["settings"]:
+        for end in setting["ends"]:
+            value, change = (
+                (written(each, found["unit"]), written_interval(each, found["unit"])) for each in (end, end["change"])
+            )
+            rows.append(((setting["name"], end["setting"]), value, change, "yes" if end["certain"] else "not certain"))
+    headings = ("setting", str(found["of"]), "change", "differs")
+    return pages.table(headings, rows, numbers=(1, 2), about="sensitivity")
 
 
 def _told(end: Mapping[str, Any], unit: str) -> str:
