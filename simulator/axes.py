@@ -85,5 +85,7 @@ def quantity_axis(axes: Axes, which: str, unit: str, longest: float, title: str)
     if unit == "share":
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100.0 * value:.3g} %"))
     else:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value, unit, longest)))
+        axis.set_major_formatter(
+            FuncFormatter(lambda value, _: format_quantity(value, unit, longest) if value else "0")
+        )
     axis.set_label_text(title)

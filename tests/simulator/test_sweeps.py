@@ -143,6 +143,15 @@ def test_the_bottleneck_is_named_with_what_it_could_take(queue_sample):
     assert any("known to about ±" in sentence for sentence in certainty(tight.document))
 
 
+def test_a_tool_whose_rate_is_used_up_is_named_though_its_slots_are_free(queue_sample):
+    (point,) = sweep(queue_sample, [8])
+    found = point.document["resources"]["clerk"]
+    assert found["utilization"]["value"] < 0.4
+    assert "What holds it up" not in bottleneck_words(point.document)
+    found["wait_s"]["value"] = 30.0
+    assert "What holds it up is clerk: one waits 30 s" in bottleneck_words(point.document)
+
+
 def test_a_broken_law_is_said_before_anything_else(queue_sample):
     sample = queue_sample(5, 10, window_s=(200.0, 1_200.0))
     document = build(Subject("a day", "desk", 5, "sha256:abc"), Measures(sample), notes=["interrupted: too few"])
