@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from orchspec.simulator.curves import Curve, Dot, Panel, curve_chart
 from orchspec.simulator.drawing import LIGHT, Chart
-from orchspec.simulator.tradeoff import Choice, tradeoff_chart
+from orchspec.simulator.pareto import Choice, pareto_chart
 from orchspec.simulator.units import format_quantity
 
 __all__ = ["FIGURES", "PAGE", "PICTURES", "SEED", "STUDIES", "charts", "main", "page"]
@@ -144,12 +144,13 @@ def charts(known: Mapping[str, Points]) -> dict[str, Chart]:
             },
             "v", ("A shared tool is the ceiling", f"a fan-out, eight runs a minute; {each}", "parts of the question", "time", "s"),
         ),
-        "splitting": tradeoff_chart(
+        "splitting": pareto_chart(
+            "splitting",
             [
-                Choice(name, _known(points[0]["cost"]), _known(points[0]["p50"]))
+                Choice(name, Dot(0.0, *_known(points[0]["cost"])), Dot(0.0, *_known(points[0]["p50"])))
                 for name, points in known["splitting"].items()
             ],
-            "p50",
+            of="median latency",
         ),
         "hubs": _curves(
             known["hubs"], "p95", ("Who hands the work out", each, "requests a minute", "p95 of latency", "s")

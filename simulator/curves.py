@@ -56,8 +56,8 @@ class Panel:
     """What curves are drawn against: titles, the unit of the values (see `units`), a bound, and a mark.
 
     `names` are the labels of the positions 0, 1, 2 … where the values on the horizontal axis are no numbers. Dots are
-    `joined` by a line and a band unless they stand for things that have no order. `written` is how values on the
-    horizontal axis are written, where not as plain numbers (5%, 30s).
+    `joined` by a line and a band unless they stand for things that have no order. `along` is the unit of the horizontal
+    axis.
     """
 
     title: str
@@ -69,7 +69,7 @@ class Panel:
     mark: Mark | None = None
     names: tuple[str, ...] = ()
     joined: bool = True
-    written: tuple[tuple[float, str], ...] = ()
+    along: str = ""
 
 
 def curve_chart(name: str, panel: Panel, curves: Sequence[Curve]) -> Chart:
@@ -124,8 +124,8 @@ def _draw_curve(axes: Axes, theme: Theme, panel: Panel, curve: Curve, colour: st
         axes.fill_between(xs, lows, highs, color=colour, alpha=0.18, linewidth=0, zorder=2)
     axes.errorbar(
         xs, [dot.value for dot in known],
-        [[dot.value - low for dot, low in zip(known, lows, strict=True)],
-         [high - dot.value for dot, high in zip(known, highs, strict=True)]],
+        [[max(0.0, dot.value - low) for dot, low in zip(known, lows, strict=True)],
+         [max(0.0, high - dot.value) for dot, high in zip(known, highs, strict=True)]],
         fmt="none", color=colour, capsize=2.5, linewidth=1.0, zorder=3,
     )  # fmt: skip
     style = DASHES[number % len(DASHES)] if panel.joined else ""
@@ -144,8 +144,6 @@ def _draw_curve(axes: Axes, theme: Theme, panel: Panel, curve: Curve, colour: st
 
 
 def _scale(axes: Axes, panel: Panel, curves: Sequence[Curve], top: float) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     values = sorted(dot.value for curve in curves for dot in curve.dots if math.isfinite(dot.value) and dot.value > 0.0)
     # Below the knee and beyond it lie orders of magnitude: on an even scale the one would be a line at the bottom.
     if values and panel.unit == "s" and values[-1] > 30.0 * values[len(values) // 2]:
@@ -156,15 +154,24 @@ def _scale(axes: Axes, panel: Panel, curves: Sequence[Curve], top: float) -> Non
         quantity_axis(axes, "y", panel.unit, top, panel.up)
     if panel.names:
         axes.set_xticks(range(len(panel.names)), [label(name, 18) for name in panel.names])
+    places = sorted({dot.x for curve in curves for dot in curve.dots})
+    if panel.along:
+        quantity_axis(axes, "x", panel.along, places[-1], label(panel.across, 60))
     else:
-        places = sorted({dot.x for curve in curves for dot in curve.dots})
-        least = (places[-1] - places[0]) / 18.0 if places else 0.0
-        written = dict(panel.written)
-        if len(places) <= 10 and all(b - a >= least for a, b in pairwise(places)):
-            axes.set_xticks(places, [label(written.get(place, f"{place:g}"), 8) for place in places])
-        elif all(place == int(place) for place in places):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set_xlabel(label(panel.across, 60))
+        axes.set_xlabel(label(panel.across, 60))
+    if not panel.names:
+        _tick(axes, places)
+
+
+def _tick(axes: Axes, places: Sequence[float]) -> None:
+    """Put a tick at each value, where they are few and apart."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    least = (places[-1] - places[0]) / 18.0
+    if len(places) <= 10 and all(b - a >= least for a, b in pairwise(places)):
+        axes.xaxis.set_major_locator(FixedLocator(list(places)))
+    elif all(place == int(place) for place in places):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
 def heat_chart(

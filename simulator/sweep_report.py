@@ -8,9 +8,9 @@ from orchspec.simulator import page as pages
 from orchspec.simulator.document import outcome_of
 from orchspec.simulator.findings import alarms, bottleneck_of
 from orchspec.simulator.kpis import KPIS
+from orchspec.simulator.pareto import Choice, front_of
 from orchspec.simulator.report import Origin, asked, footer, simulation_section, written, written_interval
-from orchspec.simulator.sweep_charts import Point, knee_words, sweep_charts
-from orchspec.simulator.tradeoff import Choice, front_of
+from orchspec.simulator.sweep_charts import Point, choice_of, knee_of, longest_axis, sweep_charts
 from orchspec.simulator.units import format_quantity
 
 __all__ = ["render_sweep"]
@@ -43,8 +43,21 @@ def render_sweep(
 
 def _head(points: Sequence[Point]) -> str:
     told = [f"{point.label}: {alarm}" for point in points for alarm in alarms(point.document)]
-    sentences = [sentence for sentence in (knee_words(points), _best(points)) if sentence]
+    sentences = [sentence for sentence in (_knee(points), _best(points)) if sentence]
     return pages.alarm(*told) + pages.found(*sentences)
+
+
+def _knee(points: Sequence[Point]) -> str:
+    """Where a load that was swept is best served, in a sentence; empty where there is no such place."""
+    if len(points) < 2 or len(points[0].settings) != 1:
+        return ""
+    knee = knee_of(points, longest_axis(points))
+    if knee is None:
+        return ""
+    p95 = knee.document["kpis"]["latency"]["p95"]
+    busy = bottleneck_of(knee.document)
+    told = f"The knee is at {knee.label}: there the throughput for the latency is greatest, p95 {written(p95, 's')}"
+    return f"{told}, {busy.name} {format_quantity(busy.share, 'share')} busy." if busy is not None else f"{told}."
 
 
 def _best(points: Sequence[Point]) -> str:
@@ -56,8 +69,8 @@ def _best(points: Sequence[Point]) -> str:
         told += ", …. " if 6 < len(well) < len(points) else ". "
     else:
         well, told = list(points), ""
-    choices = [Choice.of(point.label, point.document) for point in well]
-    costs = [choice.cost[0] for choice in choices if choice.known]
+    choices = [choice_of(point) for point in well]
+    costs = [choice.cost.value for choice in choices if choice.known]
     if not costs or max(costs) <= 1.01 * min(costs):
         return told.strip()
     front = front_of(choices)
@@ -70,7 +83,7 @@ def _best(points: Sequence[Point]) -> str:
 
 
 def _pair(choice: Choice) -> str:
-    return f"{format_quantity(choice.cost[0], 'USD')} a run, p95 {format_quantity(choice.latency[0], 's')}"
+    return f"{format_quantity(choice.cost.value, 'USD')} a run, p95 {format_quantity(choice.latency.value, 's')}"
 
 
 def _table(points: Sequence[Point]) -> str:

@@ -25,9 +25,10 @@ __all__ = ["Case", "Leavings"]
 
 @dataclass(slots=True)
 class Case:
-    """One simulation that was asked for: a compiled spec, and what was set for it."""
+    """One simulation that was asked for: a compiled spec, what was set for it, and what of that is varied."""
 
     settings: dict[str, str]
+    swept: dict[str, str]
     compiled: Compiled
     label: str
 
@@ -120,7 +121,7 @@ class Leavings:
 def _points(studies: Sequence[tuple[Case, Study]]) -> list[Point]:
     from orchspec.simulator.sweep_charts import Point
 
-    return [Point(case.settings, case.label, study.document) for case, study in studies]
+    return [Point(case.swept, study.document) for case, study in studies]
 
 
 def _charts(study: Study) -> list[Chart]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import STDIN
+from orchspec.cli.files import read_text
 from orchspec.cli.leavings import Case, Leavings
-from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
+from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
+from orchspec.cli.progress import shown
 from orchspec.cli.sweeps import combinations
 from orchspec.cli.swings import print_swings, settings_to_try, swings_of, watched_of
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from orchspec.simulator.study import Study
 
 __all__ = ["command"]
-
-_Progress = Callable[[int, int], None]
 
 
 @orch_command("simulate")
@@ -51,8 +48,9 @@ _Progress = Callable[[int, int], None]
     help="How far a KPI moves with a param or attribute alone, at A and at B; also K=a,b. Several: one after another.",
 )
 @click.option("--of", "watched", metavar="KPI", help="What --sensitivity watches.  [default: p95(latency)]")
+@click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
-@click.option("--charts", metavar="DIR", help="Write the charts as PNG and SVG.")
+@click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
 def command(
     terminal: Terminal,
     file: str,
@@ -61,6 +59,8 @@ def command(
     sweeps: tuple[str, ...],
     swings: tuple[str, ...],
     watched: str | None,
+    jobs: int,
+    resume: str | None,
     report: str | None,
     charts: str | None,
     **how: Any,
@@ -76,10 +76,14 @@ def command(
         raise Misuse("--of says what --sensitivity watches; give that, too: --sensitivity NAME=a..b")
     of = watched_of(watched or "p95(latency)") if swings else None
     tried = settings_to_try(swings) if swings else combinations(sweeps)
-    cases = _cases(terminal, file, settings_of(settings), tried)
+    cases = _cases(terminal, file, scenario, settings_of(settings), tried)
     if cases is None:
         return NOT_WELL
-    studies = _simulate_all(terminal, cases, scenario, how)
+    keep = of is not None or report is not None or charts is not None
+    studies = _simulate(terminal, cases, scenario, jobs or None, resume, how, keep=keep)
+    if len(studies) < len(cases):
+        again = "; --resume goes on from there" if resume is not None else ""
+        terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated{again}")
     repeated = {"--set": settings, "--sweep": sweeps, "--sensitivity": swings, "--of": watched}
     repeated |= {"--runs": how["runs"], "--seed": how["seed"], "--queue-max": how["queue_max"]}
     found = swings_of(studies, tried, of) if of is not None else None
@@ -91,81 +95,70 @@ def command(
     return UNDECIDED if any(study.undecided for _, study in judged) else WELL
 
 
-def _simulate_all(
-    terminal: Terminal, cases: list[Case], scenario: str | None, how: dict[str, Any]
-) -> list[tuple[Case, Study]]:
-    """Simulates one case after another; an interrupt keeps those that are done."""
-    studies: list[tuple[Case, Study]] = []
-    try:
-        for number, case in enumerate(cases, 1):
-            told = f"{number} of {len(cases)}, {case.label or 'as it is'}" if len(cases) > 1 else "simulating"
-            with _progress(terminal, told) as progress:
-                study = _simulate(case, scenario, progress, **{**how, "jobs": how["jobs"] or None})
-            studies.append((case, study))
-            if study.interrupted:
-                break
-    except KeyboardInterrupt:
-        if not studies:
-            raise
-    if len(studies) < len(cases):
-        terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated")
-    return studies
-
-
-def _cases(terminal: Terminal, file: str, settings: dict[str, str], tried: list[dict[str, str]]) -> list[Case] | None:
+def _cases(
+    terminal: Terminal, file: str, scenario: str | None, settings: dict[str, str], tried: list[dict[str, str]]
+) -> list[Case] | None:
     """The spec, compiled once for each of what is tried; None after reporting its errors."""
-    if len(tried) > 1 and file == STDIN:
-        told = "a sweep compiles the spec once for each value, and standard input is read once; name a file"
-        raise Misuse(told)
+    from orchspec.compiler.asked import Asked
+
     for name in dict.fromkeys(name for extra in tried for name in extra):
         if name in settings:
             raise Misuse(f"--set gives {name}, which is varied; leave one out")
+    compile_ = compiler_of(file, read_text(file))
     cases = []
     for extra in tried:
-        compiled = compile_spec(file, {**settings, **extra})
+        compiled = compile_({**settings, **extra}, Asked(scenario))
         if compiled.plan is None:
             refuse(terminal, file, compiled)
             return None
         label = ", ".join(f"{name}={value}" for name, value in extra.items())
-        cases.append(Case({**settings, **extra}, compiled, label))
+        cases.append(Case({**settings, **extra}, extra, compiled, label))
     return cases
 
 
-def _simulate(case: Case, scenario: str | None, progress: _Progress | None, **how: Any) -> Study:
-    from orchspec.simulator.study import ScenarioError, find_scenario, simulate
+def _simulate(
+    terminal: Terminal,
+    cases: list[Case],
+    scenario: str | None,
+    jobs: int | None,
+    resume: str | None,
+    how: dict[str, Any],
+    *,
+    keep: bool,
+) -> list[tuple[Case, Study]]:
+    """The studies of the cases, as many as there are when the user has seen enough."""
+    from orchspec import __version__
+    from orchspec.simulator.kept import Kept
+    from orchspec.simulator.study import REPLICATIONS, ScenarioError, find_scenario, simulate
+    from orchspec.simulator.workers import Workers
 
-    plan = case.compiled.plan
-    assert plan is not None
-    try:
-        find_scenario(plan, scenario)
-    except ScenarioError as error:
-        raise Misuse(str(error), error.code) from None
-    return simulate(
-        plan,
-        scenario,
-        folder=case.compiled.folder,
-        parameters=case.settings,
-        progress=progress,
-        **how,
-    )
-
-
-@contextmanager
-def _progress(terminal: Terminal, told: str) -> Iterator[_Progress | None]:
-    """A bar on standard error, where that is a terminal; it leaves nothing behind."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, no_color=not terminal.colored(err=True))
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(told, total=None)
-        yield lambda done, planned: bar.update(task, completed=done, total=planned)
+    studies: list[tuple[Case, Study]] = []
+    kept = Kept(resume, __version__) if resume is not None else None
+    with shown(terminal, "simulating") as bar, Workers(jobs, kept) as workers:
+        for number, case in enumerate(cases, 1):
+            plan = case.compiled.plan
+            assert plan is not None
+            try:
+                find_scenario(plan, scenario)
+            except ScenarioError as error:
+                raise Misuse(str(error), error.code) from None
+            if len(cases) > 1:
+                bar.tell(f"{number} of {len(cases)}, {case.label}")
+            workers.ahead = (len(cases) - number) * REPLICATIONS
+            place: dict[str, Any] = {"folder": case.compiled.folder, "parameters": case.settings}
+            try:
+                study = simulate(plan, scenario, progress=bar, workers=workers, **place, **how)
+            except KeyboardInterrupt:
+                workers.stopping = True
+                if not studies:
+                    raise
+                break
+            if not keep:
+                study.forget()
+            studies.append((case, study))
+            if study.interrupted:
+                break
+    return studies
 
 
 def _print(

@@ -7,79 +7,46 @@ from dataclasses import replace
 import pytest
 
 from orchspec.simulator.charts import charts_of
+from orchspec.simulator.curves import Dot
 from orchspec.simulator.document import Subject, build
-from orchspec.simulator.drawing import DARK, LIGHT, PHONE
+from orchspec.simulator.drawing import LIGHT, PHONE
 from orchspec.simulator.estimate import Estimate
 from orchspec.simulator.findings import alarms, bottleneck_of, bottleneck_words, certainty
-from orchspec.simulator.knee import knee_of
 from orchspec.simulator.kpis import Measures
+from orchspec.simulator.pareto import Choice, pareto_chart
 from orchspec.simulator.report import Origin, render
 from orchspec.simulator.sensitivity import End, Swing, Watched, difference, document_of, tornado_chart
-from orchspec.simulator.sweep_charts import Point, knee_words, sweep_charts
+from orchspec.simulator.sweep_charts import Point, knee_of
 from orchspec.simulator.sweep_report import render_sweep
-from orchspec.simulator.tradeoff import Choice, front_of, tradeoff_chart
 from tests.simulator.test_report import HOSTILE, outline
 
 P95 = Watched("latency", "p95")
 
 
-def sweep(queue_sample, servers, name="clerk.slots", label=None):
+def sweep(queue_sample, servers, name="clerk.slots"):
     points = []
     for count in servers:
         sample = queue_sample(5, 10, servers=count, window_s=(200.0, 1_200.0))
         document = build(Subject("a day", "desk", 5, "sha256:abc"), Measures(sample), parameters={name: str(count)})
-        points.append(Point({name: str(count)}, label or f"{name}={count}", document))
+        points.append(Point({name: str(count)}, document))
     return points
-
-
-# Knees -------------------------------------------------------------------------------------------------------------
-
-
-def test_the_knee_of_a_queue_lies_where_its_latency_turns_up():
-    loads = [n / 20 for n in range(2, 20)]
-    knee = knee_of([(load, 1.0 / (1.0 - load)) for load in loads])
-    assert knee is not None
-    assert 0.7 <= loads[knee] <= 0.85
-
-
-@pytest.mark.parametrize(
-    "curve",
-    [
-        [(x, 2.0 + x) for x in range(10)],  # a line
-        [(x, 5.0) for x in range(10)],
-        [(x, 10.0 - x) for x in range(9)],  # falling
-        [(1, 1.0), (2, 1.0), (3, 9.0)],  # too few
-        [(x, math.inf) for x in range(10)],
-        [(1, 1.0)] * 10,
-        [],
-    ],
-)
-def test_a_curve_that_does_not_turn_up_has_no_knee(curve):
-    assert knee_of(curve) is None
 
 
 # Trade-offs --------------------------------------------------------------------------------------------------------
 
 
 def choice(name, cost, latency):
-    return Choice(name, (cost, cost, cost), (latency, latency, latency))
-
-
-def test_the_front_is_what_no_other_choice_beats():
-    choices = [choice("a", 1, 9), choice("b", 2, 4), choice("c", 3, 5), choice("d", 4, 1), choice("e", 4, 2)]
-    assert [each.name for each in front_of(choices)] == ["a", "b", "d"]
-    assert front_of([choice("never", 1, math.inf), choice("nan", math.nan, 1)]) == []
-    assert [each.name for each in front_of([choice("x", 1, 1), choice("y", 1, 1)])] == ["x"]
+    return Choice(name, Dot(0.0, cost, cost, cost), Dot(0.0, latency, latency, latency))
 
 
 def test_a_trade_off_names_each_choice_and_says_which_are_left_out():
-    chart = tradeoff_chart([choice(HOSTILE, 1, 9), choice("b", 2, 4), choice("never", 1, math.inf)])
+    chart = pareto_chart("pareto", [choice(HOSTILE, 1, 9), choice("b", 2, 4), choice("never", 1, math.inf)])
     assert "1 without a finite latency left out" in chart.note
-    for theme in (LIGHT, DARK, PHONE):
+    for theme in (LIGHT, PHONE):
         svg = chart.svg(theme)
         assert not [each for each in ET.fromstring(svg).iter() if each.tag.endswith("script")]
         assert "2  b" in svg
-    many = tradeoff_chart([choice(f"c{n}", n, 100 - n % 7) for n in range(60)])
+    many = pareto_chart("pareto", [choice(f"c{n}", n, 100 - n % 7) for n in range(60)])
     assert "others not shown" in many.note
 
 
@@ -163,31 +130,26 @@ def test_a_broken_law_is_said_before_anything_else(queue_sample):
     assert page.index("does not hold") < page.index('class="cards"')
 
 
-def test_a_sweep_of_a_number_gives_curves_with_a_knee_and_one_of_words_gives_none(queue_sample):
+def test_the_knee_of_a_load_is_said_and_what_is_no_load_has_none(queue_sample):
     points = sweep(queue_sample, [3, 4, 5, 6])
-    assert [chart.name for chart in sweep_charts(points)][:2] == ["latency-by-setting", "use-by-setting"]
+    assert "The knee is at" not in render_sweep(points)
     turned = [replace(each, settings={"load": str(at)}) for at, each in enumerate(points)]
-    for each, p95 in zip(turned, (10.0, 11.0, 14.0, 90.0), strict=True):
-        each.document["kpis"]["latency"]["p95"]["value"] = p95
-    assert "turns up at load=2: 14 s there, 90 s at 3" in knee_words(turned)
-    words = [replace(each, settings={"model": "abcd"[at]}) for at, each in enumerate(points)]
-    assert not [chart for chart in sweep_charts(words) if chart.name.endswith("by-setting")]
-    assert sweep_charts(points[:1]) == []
+    for each, (rate, latency) in zip(turned, ((1.0, 10.0), (2.0, 11.0), (3.0, 14.0), (3.2, 90.0)), strict=True):
+        each.document["kpis"]["throughput"]["value"] = rate
+        each.document["kpis"]["latency"]["mean"]["value"] = latency
+    page = render_sweep(turned)
+    assert "The knee is at load=2: " in page
+    assert "clerk " in page[page.index("The knee is at") :][:200]
 
 
-def test_two_settings_give_a_family_of_curves(queue_sample):
-    points = [
-        replace(each, settings={**each.settings, "model": model})
-        for model in "ab"
-        for each in sweep(queue_sample, [3, 4])
-    ]
-    (family, *_) = sweep_charts(points)
-    assert family.name == "latency-by-settings"
-    assert "model=b" in family.svg()
+def test_a_load_of_which_more_is_worse_from_the_beginning_has_no_knee(queue_sample):
+    points = sweep(queue_sample, [3, 4, 5])
+    assert knee_of(points, "clerk.slots") is None
+    assert knee_of([replace(each, settings={"model": "abc"[at]}) for at, each in enumerate(points)], "model") is None
 
 
 def test_the_page_of_a_sweep_keeps_hostile_text_and_gives_the_same_bytes(queue_sample):
-    points = sweep(queue_sample, [3, 4], name=HOSTILE, label=HOSTILE)
+    points = sweep(queue_sample, [3, 4], name=HOSTILE)
     pages = [render_sweep(points, origin=Origin(HOSTILE, HOSTILE, HOSTILE)) for _ in range(2)]
     assert pages[0] == pages[1]
     found = outline(pages[0])

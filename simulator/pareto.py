@@ -1,13 +1,14 @@
-"""Cost against latency: what each setting buys, and those of them that no other one beats in both (Pareto)."""
+"""Cost against latency: of which choices one can be had only for more of the other (Pareto)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from orchspec.simulator.axes import quantity_axis
+from orchspec.simulator.curves import Dot
 from orchspec.simulator.drawing import Chart, Theme, label, new_figure
 from orchspec.simulator.units import format_quantity
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Choice", "front_of", "tradeoff_chart"]
+__all__ = ["Choice", "front_of", "pareto_chart"]
 
 #: Choices with a number of their own; more would cover each other.
 _MOST = 24
@@ -23,72 +24,60 @@ _MOST = 24
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Something that can be chosen: what it costs (USD a run) and how long it takes (s), each with its interval."""
+    """A setting or a flow, with its mean cost (USD) and its latency (s); the `x` of the dots means nothing."""
 
     name: str
-    cost: tuple[float, float, float]
-    latency: tuple[float, float, float]
-
-    @classmethod
-    def of(cls, name: str, document: Mapping[str, Any], statistic: str = "p95") -> Self:
-        """The mean cost and a statistic of the latency of a document."""
-        kpis = document["kpis"]
-        return cls(name, _triple(kpis["cost"]["mean"]), _triple(kpis["latency"][statistic]))
+    cost: Dot
+    latency: Dot
 
     @property
     def known(self) -> bool:
         """Whether both are finite."""
-        return math.isfinite(self.cost[0]) and math.isfinite(self.latency[0])
-
-
-def _triple(estimate: Mapping[str, Any]) -> tuple[float, float, float]:
-    value, (lo, hi) = estimate["value"], estimate["ci95"]
-    if value is None:
-        return math.nan, math.nan, math.nan
-    return value, value if lo is None else lo, value if hi is None else hi
+        return math.isfinite(self.cost.value) and math.isfinite(self.latency.value)
 
 
 def front_of(choices: Sequence[Choice]) -> list[Choice]:
-    """The choices that no other one beats: none is as good in both and better in one; the cheapest first."""
-    known = sorted((each for each in choices if each.known), key=lambda each: (each.cost[0], each.latency[0]))
+    """Return the choices that no other beats in both, the cheapest first."""
     front: list[Choice] = []
-    for each in known:
-        if not front or each.latency[0] < front[-1].latency[0]:
-            front.append(each)
+    for choice in sorted(
+        (each for each in choices if each.known), key=lambda each: (each.cost.value, each.latency.value)
+    ):
+        if not front or choice.latency.value < front[-1].latency.value:
+            front.append(choice)
     return front
 
 
-def tradeoff_chart(choices: Sequence[Choice], statistic: str = "p95") -> Chart:
-    """Return what each choice costs and how long it takes; those that no other one beats are joined."""
+def pareto_chart(name: str, choices: Sequence[Choice], note: str = "", of: str = "p95 latency") -> Chart:
+    """Return the choices as numbered dots, with the front of those that are worth considering as a line."""
     known = [each for each in choices if each.known]
     front = front_of(known)
     shown = known if len(known) <= _MOST else front[:_MOST]
-    notes = ["filled: no other is cheaper and faster; bars: 95 % intervals"]
+    notes = [note] if note else []
+    notes.append("filled: no other is cheaper and faster; bars: 95 % intervals")
     if len(shown) < len(known):
         notes.append(f"{len(known) - len(shown)} others not shown")
     if len(known) < len(choices):
         notes.append(f"{len(choices) - len(known)} without a finite latency left out")
-    alt = "; ".join(
-        f"{label(each.name, 60)}: {format_quantity(each.cost[0], 'USD')}, {format_quantity(each.latency[0], 's')}"
+    best = "; ".join(
+        f"{label(each.name, 60)}: {format_quantity(each.cost.value, 'USD')}, {format_quantity(each.latency.value, 's')}"
         for each in front
     )
     return Chart(
-        "tradeoff", f"Cost against latency ({statistic})", "; ".join(notes),
-        lambda theme: _draw(theme, shown, front, statistic), f"Best: {alt}",
+        name, f"Cost against {of}", "; ".join(notes), lambda theme: _draw(theme, shown, front, of), f"Best: {best}."
     )  # fmt: skip
 
 
-def _draw(theme: Theme, choices: Sequence[Choice], front: Sequence[Choice], statistic: str) -> Figure:
+def _draw(theme: Theme, choices: Sequence[Choice], front: Sequence[Choice], of: str) -> Figure:
     columns = 1 if theme.narrow else 2
     lines = math.ceil(len(choices) / columns)
     figure = new_figure(theme, 8.4, 4.0 + 0.2 * lines)
     axes = figure.add_subplot()
-    width = max((each.cost[0] for each in choices), default=0.0)
+    width = max((each.cost.value for each in choices), default=0.0)
     # One interval that is far too wide must not flatten all the rest.
-    height = max((min(each.latency[2], 1.5 * each.latency[0]) for each in choices), default=0.0)
+    height = max((min(_ends(each.latency)[1], 1.5 * each.latency.value) for each in choices), default=0.0)
     if len(front) > 1:
         axes.step(
-            [each.cost[0] for each in front], [each.latency[0] for each in front], where="post",
+            [each.cost.value for each in front], [each.latency.value for each in front], where="post",
             color=theme.accent, linewidth=1.6, linestyle=(0, (5, 1.5)), zorder=2,
         )  # fmt: skip
     best = set(front)
@@ -97,14 +86,15 @@ def _draw(theme: Theme, choices: Sequence[Choice], front: Sequence[Choice], stat
     axes.set_xlim(0.0, width * 1.14 or 1.0)
     axes.set_ylim(0.0, height * 1.06 or 1.0)
     quantity_axis(axes, "x", "USD", width, "mean cost of a run ($)")
-    quantity_axis(axes, "y", "s", height, f"{statistic} of latency")
+    quantity_axis(axes, "y", "s", height, of)
     axes.grid(visible=True)
     _draw_names(figure, theme, choices, best, columns)
     return figure
 
 
 def _draw_choice(axes: Axes, theme: Theme, choice: Choice, number: int, *, on_front: bool) -> None:
-    (x, x_lo, x_hi), (y, y_lo, y_hi) = choice.cost, choice.latency
+    x, y = choice.cost.value, choice.latency.value
+    (x_lo, x_hi), (y_lo, y_hi) = _ends(choice.cost), _ends(choice.latency)
     axes.errorbar(
         [x], [y], xerr=[[max(0.0, x - x_lo)], [max(0.0, x_hi - x)]], yerr=[[max(0.0, y - y_lo)], [max(0.0, y_hi - y)]],
         fmt="none", color=theme.muted, linewidth=1.0, capsize=2.5, zorder=3,
@@ -132,3 +122,11 @@ def _draw_names(figure: Figure, theme: Theme, choices: Sequence[Choice], best: s
         for number, each in enumerate(choices, 1)
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower left", ncols=columns, handlelength=0.8, columnspacing=2.0)
+
+
+def _ends(dot: Dot) -> tuple[float, float]:
+    """The ends of an interval, or the value where an end is not known."""
+    return (
+        dot.lo if math.isfinite(dot.lo) else dot.value,
+        dot.hi if math.isfinite(dot.hi) else dot.value,
+    )
