@@ -67,9 +67,11 @@ def sweep_charts(points: Sequence[Point]) -> list[Chart]:
 
 
 def longest_axis(points: Sequence[Point]) -> str:
-    """The setting of the most values, the last of several."""
-    names = list(points[0].settings)
-    return max(reversed(names), key=lambda name: len({point.settings[name] for point in points}))
+    """The setting of the most values, the last of several; numbers have an order, which names have not."""
+    return max(
+        reversed(list(points[0].settings)),
+        key=lambda name: (_unit(points, name) is not None, len({point.settings[name] for point in points})),
+    )
 
 
 def number_of(text: str) -> tuple[float, str] | None:
@@ -156,7 +158,9 @@ def _varies(points: Sequence[Point], name: str, statistic: str | None) -> bool:
 def _families(points: Sequence[Point], others: Sequence[str]) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
     for point in points:
-        name = ", ".join(f"{other}={point.settings[other]}" for other in others)
+        name = ", ".join(
+            point.settings[other] if other == "flow" else f"{other}={point.settings[other]}" for other in others
+        )
         found.setdefault(name, []).append(point)
     return found
 
