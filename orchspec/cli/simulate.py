@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import read_text
+from orchspec.cli.files import read_text, write_text
 from orchspec.cli.leavings import Case, Leavings
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
@@ -51,6 +51,9 @@ __all__ = ["command"]
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
+@click.option(
+    "--journals", metavar="FILE", help="Write the records of the first replication, as orch journal --all does."
+)
 def command(
     terminal: Terminal,
     file: str,
@@ -63,6 +66,7 @@ def command(
     resume: str | None,
     report: str | None,
     charts: str | None,
+    journals: str | None,
     **how: Any,
 ) -> int:
     """Simulates a scenario of a spec, and judges what it expects.
@@ -74,6 +78,8 @@ def command(
         raise Misuse("--sweep tries every combination, --sensitivity each setting alone; give one of them")
     if watched and not swings:
         raise Misuse("--of says what --sensitivity watches; give that, too: --sensitivity NAME=a..b")
+    if (sweeps or swings) and journals is not None:
+        raise Misuse("--journals writes the records of one simulation; leave --sweep and --sensitivity out", "usage")
     of = watched_of(watched or "p95(latency)") if swings else None
     tried = settings_to_try(swings) if swings else combinations(sweeps)
     cases = _cases(terminal, file, scenario, settings_of(settings), tried)
@@ -88,6 +94,8 @@ def command(
     repeated |= {"--runs": how["runs"], "--seed": how["seed"], "--queue-max": how["queue_max"]}
     found = swings_of(studies, tried, of) if of is not None else None
     Leavings(file, report, charts, repeated).write(terminal, studies, found)
+    if journals is not None:
+        _write_journals(terminal, journals, studies[0], **how)
     _print(terminal, studies, found, swept=bool(sweeps))
     judged = studies[:1] if swings else studies
     if any(study.failed for _, study in judged):
@@ -159,6 +167,37 @@ def _simulate(
             if study.interrupted:
                 break
     return studies
+
+
+def _write_journals(
+    terminal: Terminal,
+    journals: str,
+    simulated: tuple[Case, Study],
+    *,
+    seed: int,
+    runs: int | None,
+    queue_max: int | None,
+) -> None:
+    import json
+
+    from orchspec.runtime.journal.records import Record, public_record
+    from orchspec.simulator.study import stage_of
+
+    case, study = simulated
+    plan = case.compiled.plan
+    assert plan is not None
+    stage = stage_of(plan, study.scenario, seed, case.compiled.folder, runs=runs, queue_max=queue_max)
+    kept = stage.journals(0)
+    records = sorted(
+        (record for each in kept.values() for record in each),
+        key=lambda record: (record.time_us, record.run, record.seq),
+    )
+    lines = []
+    for each in records:
+        record = Record(each.run, each.seq, each.time_us, each.type, each.body)
+        lines.append(json.dumps({"run": record.run, **public_record(record)}) + "\n")
+    write_text(journals, "".join(lines))
+    terminal.say(f"{journals}: {len(lines):,} records of {len(kept):,} runs")
 
 
 def _print(
