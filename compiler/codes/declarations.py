@@ -95,9 +95,9 @@ AGENT_DOES_NOT_FULFILL = define(
 DISPATCHER_EXECUTES = define(
     "E0409",
     "dispatcher-executes",
-    "the dispatcher `{name}` cannot have `{attribute}`: it never leaves the desk",
-    explanation="A dispatcher routes, assembles context and tracks status. It has no tools and no effects, so that it "
-    "is never busy doing the work; give them to the agent that does it.",
+    "the dispatcher `{name}` cannot {what}: it never leaves the desk",
+    explanation="A dispatcher routes, assembles context and tracks status. It has no tools and no effects and sends no "
+    "messages, so that it is never busy doing the work; leave that to the agent that does it.",
     bad="orch 1\ncontract Triage(text: Text) -> Bool\ntool search { slots = 2 }\n"
     "dispatcher front fulfills Triage { tools = [search] }",
     good="orch 1\ncontract Triage(text: Text) -> Bool\ndispatcher front fulfills Triage { timeout = 5s }",
