@@ -15,7 +15,7 @@ from orchspec.simulator.estimate import Estimate
 from orchspec.simulator.evals import estimates
 from orchspec.simulator.expect import Outcome, Verdict
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
-from orchspec.simulator.laws import LawCheck, check_laws
+from orchspec.simulator.laws import LawCheck, broken_laws, check_laws
 from orchspec.simulator.warmup import WarmUp
 
 __all__ = ["JsonDict", "Subject", "build", "number", "outcome_of"]
@@ -137,10 +137,7 @@ def _law(checks: Sequence[LawCheck]) -> JsonDict:
             check.pool: {
                 "left": number(check.left),
                 "right": number(check.right),
-                "difference": {
-                    "value": number(check.difference.value),
-                    "interval": [number(check.difference.lo), number(check.difference.hi)],
-                },
+                "difference": {"value": number(check.difference)},
                 "ok": check.ok,
             }
             for check in checks
@@ -153,8 +150,8 @@ def _warmup(warmup: WarmUp) -> JsonDict:
 
 
 def _notes(measures: Measures) -> list[str]:
-    """Return what holds for the whole document: few replications, and queues that lost their law."""
-    notes = []
+    """Return what holds for the whole document: queues that lost their law, and few replications."""
+    notes = broken_laws(measures)
     if measures.runs == 0:
         notes.append("no run arrived in the window: there is nothing to measure")
     elif len(measures.sections) < 2 and not measures.isolated:

@@ -25,6 +25,7 @@ from orchspec.simulator.estimate import look_level
 from orchspec.simulator.expect import judge
 from orchspec.simulator.kpis import Measures
 from orchspec.simulator.replicate import Stage, Twinned
+from orchspec.simulator.units import format_bound
 from orchspec.simulator.warmup import WarmUp, warm_up
 
 if TYPE_CHECKING:
@@ -223,8 +224,15 @@ class _Inquiry:
 
 
 def _fault_text(fault: Any) -> str:
+    """A fault as a spec writes it: `slow(scout, by: 3, rate: 5%)`."""
     times = {"at", "lasting", "every", "down", "by", "retry_after"}
-    words = [f"{name}: {value / 1e6:g}s" if name in times else f"{name}: {value}" for name, value in fault.args.items()]
+    words = []
+    for name, value in fault.args.items():
+        if name in times and isinstance(value, (int, float)):
+            told = format_bound(value / 1e6, "s").replace(" ", "")
+        else:
+            told = f"{100 * value:.4g}%" if name == "rate" and isinstance(value, float) else str(value)
+        words.append(f"{name}: {told}")
     return f"{fault.name}({', '.join([fault.target, *words])})"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.simulator.document import outcome_of
 from orchspec.simulator.kpis import KPIS, STATISTICS
+from orchspec.simulator.laws import LAWS
 from orchspec.simulator.report import written, written_interval
 
 if TYPE_CHECKING:
@@ -43,9 +44,8 @@ def print_document(document: Mapping[str, Any], console: Console) -> None:
     for law, check in document["checks"].items():
         for pool, found in check["pools"].items():
             if found["ok"] is False:
-                _line(
-                    console, f"! {law}: the two sides differ for {pool}: {found['left']} and {found['right']}", "yellow"
-                )
+                sides = f"{found['left']} against {found['right']}"
+                _line(console, f"✗ {LAWS[law]} does not hold for {pool}: {sides}", "bold red")
     if document["warmup"] is not None:
         _line(console, f"warm-up: {document['warmup']['note']}", "dim")
     for note in document["notes"]:
