@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from orchspec.compiler.constants import NotConstant, evaluate
@@ -43,6 +42,7 @@ from orchspec.grammar.syntax import (
     Unary,
     walk,
 )
+from orchspec.slotted import dataclass
 
 __all__ = ["Extent", "compared", "length_of", "limits_of", "settled"]
 

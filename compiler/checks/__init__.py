@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchspec.compiler.checks.advice import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
 from orchspec.compiler.checks.conditions import beyond_the_end, conditions, settled_comparisons, unsatisfiable
 from orchspec.compiler.checks.constants import constants_that_break
+from orchspec.compiler.checks.deadlines import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
 from orchspec.compiler.checks.effects import deeds_of_agents, nothing_to_revert, raced_deeds

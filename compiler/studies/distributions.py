@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchspec.compiler.codes.names import UNKNOWN_FIELD
@@ -41,6 +40,7 @@ from orchspec.compiler.types import (
     required,
 )
 from orchspec.grammar import syntax
+from orchspec.slotted import dataclass
 
 __all__ = ["LAWS", "Law", "column_name", "distribution", "of_field", "read_column"]
 
