@@ -1,4 +1,4 @@
-"""The Python interface to specs: `load` one, tell its `bounds`, `simulate` it, find its `size`."""
+"""The Python interface to specs: `load` one, tell its `bounds`, `simulate` it, find its `size`, `compare` flows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.grammar.diagnostics import Diagnostic
 
-__all__ = ["Spec", "SpecError", "bounds", "load", "simulate", "size"]
+__all__ = ["Spec", "SpecError", "bounds", "compare", "load", "simulate", "size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +118,32 @@ def size(
     targets = (target,) if isinstance(target, str) else tuple(target)
     axes = {name: [str(value) for value in values] for name, values in vary.items()}
     return find_size(partial(compile_file, path), scenario, targets=targets, vary=axes, **settings).document()
+
+
+def compare(
+    path: str | Path, flows: Iterable[str] = (), scenario: str | None = None, **settings: Any
+) -> dict[str, Any]:
+    """Compares flows under the same load and the same draws: the document of `orch compare --json`.
+
+    Args:
+        path: of the spec file, which has the scenario.
+        flows: those of it that are compared; without any all that its scenarios are about.
+        scenario: the title of the one whose load all are under; the only one unless given, or the first that is about
+            the first flow.
+        settings: `faults`, `settings`, `runs`, `seed`, `jobs`, `resume` and others of `orchspec.contest.contend`.
+
+    Raises:
+        SpecError: the spec or a setting has errors.
+        UnreadableSpec, ScenarioError, NotComparable, KeptError, TableError: as they say.
+    """
+    from functools import partial
+
+    from orchspec.capacity import compiled_plan
+    from orchspec.compiler.load import compile_file
+    from orchspec.contest import Entry, contend, entries_of
+    from orchspec.simulator.comparing import compare, comparison_json
+
+    compile_ = partial(compile_file, path)
+    entries = [Entry(name, name) for name in entries_of(compiled_plan(compile_()), tuple(flows))]
+    contenders, notes = contend({None: compile_}, entries, scenario, **settings)
+    return comparison_json(contenders, compare(contenders), notes)

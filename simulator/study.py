@@ -66,6 +66,10 @@ class Study:
         """The replications, in the order of their numbers."""
         return self.measures.replications
 
+    def forget(self) -> None:
+        """Lets go of the replications, which are what is large: the document stays, and nothing can be drawn."""
+        self.measures = Measures([])
+
     @property
     def failed(self) -> bool:
         """Whether an expectation failed."""
