@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchspec import testing
-    from orchspec.api import Spec, SpecError, bounds, compare, load, simulate, size
+    from orchspec.api import Spec, SpecError, bounds, calibrate, compare, load, simulate, size
     from orchspec.runtime.app import App
     from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, OrchError, Overloaded, Throttled
     from orchspec.runtime.result import RunResult
@@ -32,6 +32,7 @@ __all__ = [
     "Throttled",
     "__version__",
     "bounds",
+    "calibrate",
     "compare",
     "load",
     "simulate",
@@ -42,7 +43,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Spec", "SpecError", "bounds", "compare", "load", "simulate", "size"), "orchspec.api"),
+    **dict.fromkeys(
+        ("Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size"), "orchspec.api"
+    ),
     "App": "orchspec.runtime.app",
     **dict.fromkeys(
         ("AttemptStopped", "EffectFailed", "Failed", "InDoubt", "OrchError", "Overloaded", "Throttled"),

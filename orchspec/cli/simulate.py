@@ -58,6 +58,9 @@ class _Case:
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
+@click.option(
+    "--journals", metavar="FILE", help="Write the records of the first replication, as orch journal --all does."
+)
 def command(
     terminal: Terminal,
     file: str,
@@ -71,12 +74,15 @@ def command(
     resume: str | None,
     report: str | None,
     charts: str | None,
+    journals: str | None,
 ) -> int:
     """Simulates a scenario of a spec, and judges what it expects.
 
     Without SCENARIO the only one. Ends with 1 when an expectation failed, with 4 when one stayed undecided. An
     interrupt keeps what is done. FILE may be - for standard input.
     """
+    if sweeps and journals is not None:
+        raise Misuse("--journals writes the records of one simulation; leave --sweep out", "usage")
     cases = _cases(terminal, file, scenario, settings_of(settings), sweeps)
     if cases is None:
         return NOT_WELL
@@ -87,6 +93,8 @@ def command(
         again = "; --resume goes on from there" if resume is not None else ""
         terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated{again}")
     _write(terminal, file, studies, report, charts)
+    if journals is not None:
+        _write_journals(terminal, journals, studies[0], seed, runs, queue_max)
     _print(terminal, studies, swept=bool(sweeps))
     if any(study.failed for _, study in studies):
         return NOT_WELL
@@ -195,6 +203,36 @@ def _write(
     if report is not None:
         write_text(report, _page(file, studies, pictures, curves))
         terminal.say(f"{report}: the report")
+
+
+def _write_journals(
+    terminal: Terminal,
+    journals: str,
+    simulated: tuple[_Case, Study],
+    seed: int,
+    runs: int | None,
+    queue_max: int | None,
+) -> None:
+    import json
+
+    from orchspec.runtime.journal.records import Record, public_record
+    from orchspec.simulator.study import stage_of
+
+    case, study = simulated
+    plan = case.compiled.plan
+    assert plan is not None
+    stage = stage_of(plan, study.scenario, seed, case.compiled.folder, runs=runs, queue_max=queue_max)
+    kept = stage.journals(0)
+    records = sorted(
+        (record for each in kept.values() for record in each),
+        key=lambda record: (record.time_us, record.run, record.seq),
+    )
+    lines = []
+    for each in records:
+        record = Record(each.run, each.seq, each.time_us, each.type, each.body)
+        lines.append(json.dumps({"run": record.run, **public_record(record)}) + "\n")
+    write_text(journals, "".join(lines))
+    terminal.say(f"{journals}: {len(lines):,} records of {len(kept):,} runs")
 
 
 def _curves(studies: list[tuple[_Case, Study]]) -> list[Chart]:
