@@ -12,7 +12,7 @@ from orchspec.grammar.render import safe
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal import SQLiteStore
-    from orchspec.runtime.journal.records import BeatRow, RunRow
+    from orchspec.runtime.journal.records import BeatRow, MatterRow, RunRow
     from orchspec.runtime.kernel.kernel import Kernel
 
 __all__ = ["command"]
@@ -89,7 +89,16 @@ def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
         "evals": [{"name": name, "step": path, "value": value} for name, path, _, value in state.kernel.verdicts],
         "evals_usd": usd_text(state.kernel.looked_pico),
         "open": _open(state.kernel, {beat.place: beat for beat in store.beats() if beat.run == row.run}),
+        "left": [_left(matter) for matter in _matters(store) if matter.run == row.run],
     }
+
+
+def _matters(store: SQLiteStore) -> list[MatterRow]:
+    return [*store.matters(), *store.matters(closed=True)]
+
+
+def _left(matter: MatterRow) -> dict[str, Any]:
+    return {"step": matter.place, "why": matter.why, "closed_by": matter.closed_by, "value": matter.value}
 
 
 def _attribution(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
@@ -142,6 +151,10 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
         told = each["progress"]
         far = f" {told['share']:.0%} {told['note']}".rstrip() + f", {told['silent_s']:.0f} s ago" if told else ""
         terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']}){far}"))
+    for each in document["left"]:
+        terminal.out(safe(f"{'left':<10} {each['step']}: {each['why']}"))
+        if each["closed_by"] is not None:
+            terminal.out(safe(f"{'closed':<10} {each['step']} by {each['closed_by']}: {json.dumps(each['value'])}"))
     if "attribution" in document:
         _show_attribution(terminal, document["attribution"])
 
