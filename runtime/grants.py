@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 __all__ = ["Grant", "Held", "Outcome", "PoolObserver"]
 
 Outcome: TypeAlias = tuple[int, str, str, int, str]
-"""A grant that a journal says was closed: when (us), of which pool, how (`ok` or `failed`), how long it was held (us; -1
-for a gate on the way to an agent), and the contract if hedges want to know how long such work takes (else "")."""
+"""A grant that a journal says was closed: when (us), of which pool, how (`ok` or `failed`), how long it was held (us),
+-1 for a gate on the way to an agent, and the contract if hedges want to know how long such work takes, else "".
+"""
 
 
 class PoolObserver(Protocol):

@@ -90,9 +90,7 @@ class Folded:
 
     __slots__ = ("kernel", "outcomes", "seq", "upgrade")
 
-    def __init__(
-        self, kernel: Kernel, seq: int, outcomes: list[Outcome], upgrade: PlanUpgraded | None = None
-    ) -> None:
+    def __init__(self, kernel: Kernel, seq: int, outcomes: list[Outcome], upgrade: PlanUpgraded | None = None) -> None:
         self.kernel = kernel
         self.seq = seq
         self.outcomes = outcomes

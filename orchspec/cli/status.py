@@ -83,6 +83,7 @@ def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
         **_summary(row, asked),
         "result": row.result,
         "cost_usd": result.cost_usd,
+        "reserved_usd": result.reserved_usd,
         "tokens": result.tokens,
         "steps": result.steps,
         "records": state.seq,
@@ -141,6 +142,8 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
     for name in ("run", "flow", "status", "created", "ended", "steps", "cost_usd", "tokens", "records", "questions"):
         if document[name] is not None:
             terminal.out(safe(f"{name:<10} {document[name]}"))
+    if document["reserved_usd"] != "0":
+        terminal.out(f"{'reserved':<10} {document['reserved_usd']} of the cost: attempts did not report what they used")
     if document["error"]:
         terminal.out(safe(f"{'error':<10} {document['error']['code']}: {document['error']['message']}"))
     if document["result"] is not None:

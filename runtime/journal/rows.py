@@ -196,11 +196,11 @@ def turn_row(row: tuple[Any, ...]) -> TurnRow:
 
 def matter_row(row: tuple[Any, ...]) -> MatterRow:
     """What was left to people, from its columns. Raises ``CorruptStore``."""
-    *first, closed_by, value = row
-    if [type(part) for part in first] != [str, str, str, int]:
-        raise CorruptStore(f"what run {row[0]} left to people is damaged; restore the store from a copy")
-    became = None if closed_by is None else decode_value(value, f"what became of {row[1]} of run {row[0]}")
-    return MatterRow(*first, closed_by, became)
+    run, place, why, time_us, closed_by, value = row
+    if [type(part) for part in row[:4]] != [str, str, str, int]:
+        raise CorruptStore(f"what run {run} left to people is damaged; restore the store from a copy")
+    became = None if closed_by is None else decode_value(value, f"what became of {place} of run {run}")
+    return MatterRow(run, place, why, time_us, closed_by, became)
 
 
 def beat_row(row: tuple[Any, ...]) -> BeatRow:
