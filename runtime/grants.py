@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from orchspec.runtime.pools import Pool
@@ -69,6 +69,9 @@ class Grant:
         self.usual_us = usual_us
 
 
+_NO_POOLS: Final[dict[str, Pool]] = {}
+
+
 class Held:
     """What a grant holds: a slot of `pool`, a session, and the gates it passed. `contract` where times are watched.
 
@@ -84,4 +87,4 @@ class Held:
         self.session: str | None = None
         self.contract: str | None = None
         self.whole: tuple[Pool, ...] = ()
-        self.inner: dict[str, Pool] = {}
+        self.inner = _NO_POOLS

@@ -137,14 +137,14 @@ def one_slot_too_many(patch):
 
 
 def no_width(patch):
-    go_on = steps.FanOutStep._go_on
+    go_on = steps.FanOutStep.go_on
 
     def wider(self):
         width, self.width = self.width, 99
         go_on(self)
         self.width = width
 
-    patch.setattr(steps.FanOutStep, "_go_on", wider)
+    patch.setattr(steps.FanOutStep, "go_on", wider)
 
 
 def verifies_nothing(patch):
