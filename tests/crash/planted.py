@@ -4,7 +4,9 @@
 
 `keyless` sends every effect with a key of its own. Some kill the process: `before_applying` and `after_applying`
 inside the target, before and after it has done what it was asked to; `before_STATE` before the commit that writes that
-state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed. Others have it
+state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed; `while_looking`
+when whoever was asked looks for what the target did. `refused_STATE` fails that commit, once, and `unwritten_STATE`
+leaves that state out of all of them. Others have it
 stop until somebody continues it (SIGSTOP): `sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And
 some fail the store: `full_at_N` has no page left from the Nth commit on, `full_once_at_N` only for that one,
 `disk_at_N` may not write one byte more to any file.
@@ -14,13 +16,17 @@ import os
 import resource
 import secrets
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from orchspec.cli import main
 from orchspec.runtime.driver import hub
 from orchspec.runtime.driver.sending import Sending
 from orchspec.runtime.journal.sqlite import SQLiteStore
+from orchspec.runtime.kernel.applying import target_key
 from orchspec.runtime.standins import World
 
 _send, _deliver = Sending.send, World.deliver
@@ -54,6 +60,41 @@ def striking_at(when, state, strike):
         SQLiteStore.commit = commit
     else:
         SQLiteStore._put_rows = put_rows
+
+
+def refusing(state):
+    """The first commit that writes this state fails, when all is written and nothing is committed."""
+    refused = False
+
+    def put_rows(self, connection, batch, rest):
+        nonlocal refused
+        _put_rows(self, connection, batch, rest)
+        if not refused and any(row.state == state for row in batch.ledger):
+            refused = True
+            raise sqlite3.OperationalError("disk I/O error")
+
+    SQLiteStore._put_rows = put_rows
+
+
+def leaving_out(state):
+    def commit(self, epoch, batch):
+        _commit(self, epoch, replace(batch, ledger=[row for row in batch.ledger if row.state != state]))
+
+    SQLiteStore.commit = commit
+
+
+def witness(store, file):
+    """Before whatever lands, write down whether its intent is durable: what another process can read of the store."""
+    deliver = World.deliver
+
+    def witnessed(self, key, *args, **rest):
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            known = connection.execute("SELECT key, generation FROM ledger").fetchall()
+        with Path(file).open("a", encoding="ascii") as lines:
+            lines.write(f"{key} {key in {target_key(*row) for row in known}}\n")
+        return deliver(self, key, *args, **rest)
+
+    World.deliver = witnessed
 
 
 def failing_at(nth, how):
@@ -111,6 +152,12 @@ def plant(name):
         Sending.send = keyless
     elif what == "before_sending":
         Sending.send = sleeping_before_sending
+    elif name == "while_looking":
+        World.find = lambda *_: die()
+    elif name.startswith("unwritten_"):
+        leaving_out(name.removeprefix("unwritten_"))
+    elif name.startswith("refused_"):
+        refusing(name.removeprefix("refused_"))
     elif what.endswith("_applying"):
         World.deliver = delivering(strike, after=what == "after_applying")
     elif name.startswith(("full_", "disk_")):
