@@ -5,11 +5,11 @@
 `keyless` sends every effect with a key of its own. Some kill the process: `before_applying` and `after_applying`
 inside the target, before and after it has done what it was asked to; `before_STATE` before the commit that writes that
 state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed; `while_looking`
-when whoever was asked looks for what the target did. `refused_STATE` fails that commit, once, and `unwritten_STATE`
-leaves that state out of all of them. Others have it
-stop until somebody continues it (SIGSTOP): `sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And
-some fail the store: `full_at_N` has no page left from the Nth commit on, `full_once_at_N` only for that one,
-`disk_at_N` may not write one byte more to any file.
+when whoever was asked looks for what the target did. Others have it stop until somebody continues it (SIGSTOP):
+`sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And some fail the store: `full_at_N` has no page
+left from the Nth commit on, `full_once_at_N` only for that one, `disk_at_N` may not write one byte more to any file.
+`refused_STATE` fails the commit of that state once, `busy_STATE` finds the store locked three times, `unwritten_STATE`
+leaves that state out of all commits.
 """
 
 import os
@@ -62,18 +62,24 @@ def striking_at(when, state, strike):
         SQLiteStore._put_rows = put_rows
 
 
-def refusing(state):
-    """The first commit that writes this state fails, when all is written and nothing is committed."""
-    refused = False
+def refusing(state, times, error):
+    """The first commits that write this state fail, when all is written and nothing is committed."""
+    refused = 0
 
     def put_rows(self, connection, batch, rest):
         nonlocal refused
         _put_rows(self, connection, batch, rest)
-        if not refused and any(row.state == state for row in batch.ledger):
-            refused = True
-            raise sqlite3.OperationalError("disk I/O error")
+        if refused < times and any(row.state == state for row in batch.ledger):
+            refused += 1
+            raise error
 
     SQLiteStore._put_rows = put_rows
+
+
+def busy():
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
 
 
 def leaving_out(state):
@@ -157,7 +163,9 @@ def plant(name):
     elif name.startswith("unwritten_"):
         leaving_out(name.removeprefix("unwritten_"))
     elif name.startswith("refused_"):
-        refusing(name.removeprefix("refused_"))
+        refusing(name.removeprefix("refused_"), 1, sqlite3.OperationalError("disk I/O error"))
+    elif name.startswith("busy_"):
+        refusing(name.removeprefix("busy_"), 3, busy())
     elif what.endswith("_applying"):
         World.deliver = delivering(strike, after=what == "after_applying")
     elif name.startswith(("full_", "disk_")):

@@ -147,6 +147,14 @@ def test_a_commit_that_fails_throws_away_what_is_in_memory_and_what_is_durable_g
     assert seen(trial) == (sent if kind in RESENT else 1, 1), "it had ended"
 
 
+@pytest.mark.parametrize("state", ["intended", "confirmed"])
+def test_a_store_that_is_busy_is_waited_for_and_nothing_is_done_again(trial, twins, kind, state):
+    code = trial.finish(trial.asked, plant=f"busy_{state}")
+    assert (code, "nothing goes on until it can be written" in trial.said[1]) == (0, True), trial.said
+    assert seen(trial) == (1, 1)
+    end(trial, twins(kind, "done"))
+
+
 @pytest.mark.parametrize("point", ["before_acknowledge", "before_result"])
 def test_an_outcome_that_is_durable_and_not_acted_on_sends_nothing(trial, twins, kind, point):
     crash(trial, point=point)
