@@ -15,6 +15,7 @@ from orchspec.cli.pictures import save
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
 from orchspec.cli.sweeps import combinations
+from orchspec.cli.whatif import play
 
 if TYPE_CHECKING:
     from orchspec.compiler.load import Compiled
@@ -55,6 +56,13 @@ class _Case:
     metavar="N",
     help="Refuse new runs while N tasks wait, as the runtime does with queue_max.",
 )
+@click.option(
+    "--from-journal",
+    "journal",
+    metavar="STORE",
+    help="In place of a scenario the runs of a store: what would have been, with what is --set.",
+)
+@click.option("--flow", metavar="NAME", help="Whose runs, with --from-journal.")
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
@@ -68,6 +76,8 @@ def command(
     sweeps: tuple[str, ...],
     jobs: int,
     queue_max: int | None,
+    journal: str | None,
+    flow: str | None,
     resume: str | None,
     report: str | None,
     charts: str | None,
@@ -77,6 +87,12 @@ def command(
     Without SCENARIO the only one. Ends with 1 when an expectation failed, with 4 when one stayed undecided. An
     interrupt keeps what is done. FILE may be - for standard input.
     """
+    if journal is not None:
+        if scenario is not None or sweeps or runs is not None or queue_max is not None or report or charts or resume:
+            raise Misuse("--from-journal has load and runs of its own; it goes with --set, --flow and --seed alone")
+        return play(terminal, file, journal, flow, settings_of(settings), seed)
+    if flow is not None:
+        raise Misuse("--flow goes with --from-journal; a scenario is for a flow already")
     cases = _cases(terminal, file, scenario, settings_of(settings), sweeps)
     if cases is None:
         return NOT_WELL
