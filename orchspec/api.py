@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """The Python interface to specs: `load` one, tell its `bounds`, `simulate` it, find its `size`, `compare` flows, ask `what_if`."""
+=======
+"""The Python interface to specs: `load` one, tell its `bounds`, `simulate`, `size`, `compare` and `calibrate` it."""
+>>>>>>> main
 
 from __future__ import annotations
 
@@ -13,7 +17,11 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.grammar.diagnostics import Diagnostic
 
+<<<<<<< HEAD
 __all__ = ["Spec", "SpecError", "bounds", "compare", "load", "simulate", "size", "what_if"]
+=======
+__all__ = ["Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size"]
+>>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,24 @@ def simulate(spec: Spec | Plan, scenario: str | None = None, **settings: Any) ->
         settings.setdefault("folder", spec.folder)
         return study(spec.plan, scenario, **settings).document
     return study(spec, scenario, **settings).document
+
+
+def calibrate(*sources: str | Path, **settings: Any) -> dict[str, Any]:
+    """Fits profiles to what was measured, and returns the document of `orch calibrate --json`.
+
+    Its `text` are the profiles as a spec of their own.
+
+    Args:
+        sources: paths of stores, journals and traces.
+        settings: `columns`, `agent`, `only`, `names`, `least`, `spec` of `orchspec.calibration.calibrate_sources`.
+
+    Raises:
+        NotCalibrated: a source cannot be read, or holds nothing of this kind.
+        SpecError: the spec that the profiles are for has errors.
+    """
+    from orchspec.calibration import calibrate_sources
+
+    return calibrate_sources(sources, **settings).document()
 
 
 def size(

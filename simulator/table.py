@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchspec.simulator.beside import twin_notes, twin_rows
 from orchspec.simulator.document import outcome_of
 from orchspec.simulator.kpis import KPIS, STATISTICS
 from orchspec.simulator.laws import LAWS
@@ -35,6 +36,8 @@ def print_document(document: Mapping[str, Any], console: Console) -> None:
         console.print(_resource_table(document))
     if document["evals"]:
         console.print(_eval_table(document))
+    if document["twin"] is not None:
+        _print_twin(document["twin"], console)
     for expectation in document["expectations"]:
         sign, colour = VERDICTS[expectation["verdict"]]
         judged = text_of(f"{sign} {expectation['verdict']}  ", colour)
@@ -121,6 +124,19 @@ def _resource_table(document: Mapping[str, Any]) -> Table:
             cell(found["queue"], "tasks"),
         )
     return table
+
+
+def _print_twin(twin: Mapping[str, Any], console: Console) -> None:
+    """What theory says of the pools above; what was simulated stands there."""
+    rows = twin_rows(twin)
+    if not rows:
+        return
+    table = new_table("by theory", "taken for", "busy", "wait")
+    for name, model, _, busy, _, wait, _ in rows:
+        table.add_row(*(text_of(each) for each in (name, model, busy, wait)))
+    console.print(table)
+    for note in twin_notes(twin):
+        line(console, f"by theory: {note}", "dim")
 
 
 def new_table(first: str, *others: str) -> Table:

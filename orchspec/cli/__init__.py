@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "graph": "Draws the flows of a spec.",
     "bounds": "Shows what each flow takes at least and at most, and why.",
     "simulate": "Simulates a scenario of a spec, and judges what it expects.",
+    "calibrate": "Fits profiles to what was measured.",
     "size": "Finds the least setting under which a scenario meets its target.",
     "compare": "Compares flows under the same load and the same draws.",
     "chaos": "Injects faults into the flows of a spec and holds what happens against S1 to S14 and L1.",

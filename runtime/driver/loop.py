@@ -26,6 +26,7 @@ from orchspec.runtime.driver.clock import pace_of
 from orchspec.runtime.driver.coming import Coming
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
+from orchspec.runtime.driver.uncollected import uncollected
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
 from orchspec.runtime.failpoints import ARMED, reached
@@ -159,6 +160,7 @@ class EngineLoop:
 
     # -------------------------------------------------------------- the loop
 
+    @uncollected
     def _turn(self) -> None:
         self._scheduled = False
         if self.closed:
@@ -260,6 +262,7 @@ class EngineLoop:
             raise error
         self._lose(error)
 
+    @uncollected
     def _durable(self, batch: Batch) -> None:
         self._batch = None
         self._busy_s = _BUSY_S
