@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The Python interface to specs: `load` one, tell its `bounds`, `simulate` it, find its `size`, `compare` flows, ask `what_if`."""
-=======
-"""The Python interface to specs: `load` one, tell its `bounds`, `simulate`, `size`, `compare` and `calibrate` it."""
->>>>>>> main
+"""The Python interface to specs: `load`, `bounds`, `simulate`, `size`, `compare`, `calibrate`, `what_if`."""
 
 from __future__ import annotations
 
@@ -17,11 +13,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.grammar.diagnostics import Diagnostic
 
-<<<<<<< HEAD
-__all__ = ["Spec", "SpecError", "bounds", "compare", "load", "simulate", "size", "what_if"]
-=======
-__all__ = ["Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size"]
->>>>>>> main
+__all__ = ["Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size", "what_if"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,8 @@ from orchspec.cli.leavings import Case, Leavings
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
 from orchspec.cli.sweeps import combinations
-<<<<<<< HEAD
-from orchspec.cli.whatif import play
-=======
 from orchspec.cli.swings import print_swings, settings_to_try, swings_of, watched_of
->>>>>>> main
+from orchspec.cli.whatif import play
 
 if TYPE_CHECKING:
     from orchspec.simulator.study import Study
@@ -45,14 +42,13 @@ __all__ = ["command"]
     help="Refuse new runs while N tasks wait, as the runtime does with queue_max.",
 )
 @click.option(
-<<<<<<< HEAD
     "--from-journal",
     "journal",
     metavar="STORE",
     help="In place of a scenario the runs of a store: what would have been, with what is --set.",
 )
 @click.option("--flow", metavar="NAME", help="Whose runs, with --from-journal.")
-=======
+@click.option(
     "--sensitivity",
     "swings",
     multiple=True,
@@ -60,7 +56,6 @@ __all__ = ["command"]
     help="How far a KPI moves with a param or attribute alone, at A and at B; also K=a,b. Several: one after another.",
 )
 @click.option("--of", "watched", metavar="KPI", help="What --sensitivity watches.  [default: p95(latency)]")
->>>>>>> main
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
@@ -76,12 +71,8 @@ def command(
     swings: tuple[str, ...],
     watched: str | None,
     jobs: int,
-<<<<<<< HEAD
-    queue_max: int | None,
     journal: str | None,
     flow: str | None,
-=======
->>>>>>> main
     resume: str | None,
     report: str | None,
     charts: str | None,
@@ -93,15 +84,9 @@ def command(
     Without SCENARIO the only one. Ends with 1 when an expectation failed, with 4 when one stayed undecided. An
     interrupt keeps what is done. FILE may be - for standard input.
     """
-<<<<<<< HEAD
-    if journal is not None:
-        if scenario is not None or sweeps or runs is not None or queue_max is not None or report or charts or resume:
-            raise Misuse("--from-journal has load and runs of its own; it goes with --set, --flow and --seed alone")
-        return play(terminal, file, journal, flow, settings_of(settings), seed)
-    if flow is not None:
-        raise Misuse("--flow goes with --from-journal; a scenario is for a flow already")
-    cases = _cases(terminal, file, scenario, settings_of(settings), sweeps)
-=======
+    if journal is not None or flow is not None:
+        others = (scenario, sweeps, swings, how["runs"], how["queue_max"], report, charts, resume, journals)
+        return play(terminal, file, journal, flow, settings_of(settings), how["seed"], alone=not any(others))
     if sweeps and swings:
         raise Misuse("--sweep tries every combination, --sensitivity each setting alone; give one of them")
     if watched and not swings:
@@ -111,7 +96,6 @@ def command(
     of = watched_of(watched or "p95(latency)") if swings else None
     tried = settings_to_try(swings) if swings else combinations(sweeps)
     cases = _cases(terminal, file, scenario, settings_of(settings), tried)
->>>>>>> main
     if cases is None:
         return NOT_WELL
     keep = of is not None or report is not None or charts is not None

@@ -19,12 +19,35 @@ __all__ = ["play"]
 _SHOWN_RUNS = 5
 
 
-def play(terminal: Terminal, file: str, journal: str, flow: str | None, settings: Mapping[str, str], seed: int) -> int:
-    """Plays the runs of a store again, and shows what was beside what would have been."""
+def play(
+    terminal: Terminal,
+    file: str,
+    journal: str | None,
+    flow: str | None,
+    settings: Mapping[str, str],
+    seed: int,
+    *,
+    alone: bool,
+) -> int:
+    """Plays the runs of a store again, and shows what was beside what would have been.
+
+    Args:
+        terminal: where it is shown.
+        file: the spec.
+        journal: the store.
+        flow: whose runs; None: the only one that has some.
+        settings: what is set.
+        seed: of what has to be drawn.
+        alone: whether nothing else was asked for, which would mean nothing here.
+    """
     from orchspec.api import SpecError
     from orchspec.simulator.past import NotReplayable
     from orchspec.whatif import document_of, what_if
 
+    if journal is None:
+        raise Misuse("--flow goes with --from-journal; a scenario is for a flow already")
+    if not alone:
+        raise Misuse("--from-journal has load and runs of its own; it goes with --set, --flow and --seed alone")
     scenario = [name for name in settings if name.startswith("scenario.")]
     if scenario:
         raise Misuse(f"--from-journal has the load of the real runs; leave --set {scenario[0]} out")
