@@ -117,30 +117,29 @@ class _Player(AgentSampler):
         self._known = known
         self._drawn = drawn
 
-    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None) -> Sampled:
-        """See `AgentSampler.attempt`."""
+    def play(
+        self, sampled: Sampled, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None
+    ) -> None:
+        """See `AgentSampler.play`."""
         was = self._was(key, attempt)
-        if was is None:
-            return super().attempt(contract, inputs, key, attempt, menu)
-        if was.kind == "stopped":
-            # It would have taken longer; how much longer nobody knows, so that is as its profile says.
-            sampled = super().attempt(contract, inputs, key, attempt, menu)
-            sampled.latency_us = max(sampled.latency_us, was.took_us + 1)
-            sampled.calls = []
-            if was.took_us:  # used by then, so by its end as much more as it would have taken longer
-                longer = sampled.latency_us / was.took_us
-                written, cost = (
-                    None if each is None else round(each * longer) for each in (was.tokens_out, was.cost_pico)
-                )
-                sampled.tokens_in, sampled.tokens_out, sampled.cost_pico = was.tokens_in, written, cost
-            return sampled
-        usage = (was.tokens_in, was.tokens_out, was.cost_pico)
-        return Sampled(was.took_us, was.kind == "failed", False, was.output, *usage, effects=list(was.effects))
+        if was is None or was.kind == "stopped":
+            super().play(sampled, contract, inputs, key, attempt, menu)
+            if was is not None:
+                _go_on(sampled, was)
+            return
+        sampled.latency_us = was.took_us
+        sampled.failed, sampled.output = was.kind == "failed", was.output
+        sampled.tokens_in, sampled.tokens_out, sampled.cost_pico = was.tokens_in, was.tokens_out, was.cost_pico
+        sampled.effects = list(was.effects)
 
     def send(self, key: int, attempt: int) -> Sampled:
         """See `AgentSampler.send`."""
         was = self._was(key, attempt)
-        return super().send(key, attempt) if was is None else Sampled(was.took_us, was.kind == "failed")
+        if was is None:
+            return super().send(key, attempt)
+        sampled = Sampled(was.took_us)
+        sampled.failed = was.kind == "failed"
+        return sampled
 
     def signal(self, inputs: list[Any], key: int) -> tuple[int, Any] | None:
         """See `AgentSampler.signal`."""
@@ -164,3 +163,13 @@ class _Player(AgentSampler):
         else:
             self._drawn.known += 1
         return was
+
+
+def _go_on(sampled: Sampled, was: Outcome) -> None:
+    """It was stopped, and would have taken longer; how much longer nobody knows, so that is as its profile says."""
+    sampled.latency_us = max(sampled.latency_us, was.took_us + 1)
+    sampled.calls = ()
+    if was.took_us:  # used by then, so by its end as much more as it would have taken longer
+        longer = sampled.latency_us / was.took_us
+        written, cost = (None if each is None else round(each * longer) for each in (was.tokens_out, was.cost_pico))
+        sampled.tokens_in, sampled.tokens_out, sampled.cost_pico = was.tokens_in, written, cost

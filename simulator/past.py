@@ -113,6 +113,7 @@ class _Reading:
         self.at_tools_us = 0
         self._folding = folding
         self._open: dict[tuple[int, int], tuple[int, int, str]] = {}
+        self._history: dict[tuple[int, int], int] = {}
         self._spent: dict[tuple[int, int], tuple[int | None, int | None, int | None]] = {}
         self._effects: dict[tuple[int, int], list[tuple[int, str, dict[str, Any]]]] = {}
 
@@ -130,6 +131,8 @@ class _Reading:
                 case _:
                     continue
             self.resent = self.resent or getattr(command, "dispatch", 0) > 0
+            if isinstance(command, RunTask):
+                self._history[command.place, attempt] = command.history_tokens
             key = self._folding.kernel.draw_key(command.place)
             self._open.setdefault((command.place, attempt), (now_us, key, who))
 
@@ -164,5 +167,8 @@ class _Reading:
                 return
             case _:
                 return
-        made.effects = self._effects.pop((event.place, event.attempt), [])
+        where = (event.place, event.attempt)
+        made.effects = self._effects.pop(where, [])
+        if made.tokens_in is not None:  # what was read beside the history, which whoever plays it again adds
+            made.tokens_in = max(0, made.tokens_in - self._history.get(where, 0))
         self.outcomes.setdefault((key, event.attempt, who), made)

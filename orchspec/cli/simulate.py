@@ -90,8 +90,9 @@ def command(
     with 4 when an expectation stayed undecided. An interrupt keeps what is done. FILE may be - for standard input.
     """
     if journal is not None or flow is not None:
-        others = (scenario, sweeps, swings, how["runs"], how["queue_max"], report, charts, resume, journals, check_determinism)
-        return play(terminal, file, journal, flow, settings_of(settings), how["seed"], alone=not any(others))
+        others = (scenario, sweeps, swings, how["runs"], how["queue_max"], check_determinism)
+        alone = not any((*others, report, charts, resume, journals))
+        return play(terminal, file, journal, flow, settings_of(settings), how["seed"], alone=alone)
     if sweeps and swings:
         raise Misuse("--sweep tries every combination, --sensitivity each setting alone; give one of them")
     if watched and not swings:
