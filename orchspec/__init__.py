@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchspec import testing
-    from orchspec.api import Spec, SpecError, bounds, load, simulate
+    from orchspec.api import Spec, SpecError, bounds, load, simulate, size
     from orchspec.runtime.app import App
     from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError, Overloaded
     from orchspec.runtime.result import RunResult
@@ -32,13 +32,14 @@ __all__ = [
     "bounds",
     "load",
     "simulate",
+    "size",
     "testing",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Spec", "SpecError", "bounds", "load", "simulate"), "orchspec.api"),
+    **dict.fromkeys(("Spec", "SpecError", "bounds", "load", "simulate", "size"), "orchspec.api"),
     "App": "orchspec.runtime.app",
     **dict.fromkeys(
         ("AttemptStopped", "EffectFailed", "InDoubt", "OrchError", "Overloaded"), "orchspec.runtime.errors"

@@ -1,8 +1,8 @@
-"""The Python interface to specs: `load` one, tell its `bounds`, `simulate` it."""
+"""The Python interface to specs: `load` one, tell its `bounds`, `simulate` it, find its `size`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.grammar.diagnostics import Diagnostic
 
-__all__ = ["Spec", "SpecError", "bounds", "load", "simulate"]
+__all__ = ["Spec", "SpecError", "bounds", "load", "simulate", "size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,35 @@ def simulate(spec: Spec | Plan, scenario: str | None = None, **settings: Any) ->
         settings.setdefault("folder", spec.folder)
         return study(spec.plan, scenario, **settings).document
     return study(spec, scenario, **settings).document
+
+
+def size(
+    path: str | Path,
+    scenario: str | None = None,
+    *,
+    target: str | Iterable[str] = (),
+    vary: Mapping[str, Iterable[object]],
+    **settings: Any,
+) -> dict[str, Any]:
+    """Finds the least setting under which a scenario meets its target: the document of `orch size --json`.
+
+    Args:
+        path: of the spec file, which is compiled for each setting.
+        scenario: its title; the only one unless given.
+        target: an expectation, or several: `"p95(latency) <= 60s"`; without one, what the scenario expects.
+        vary: the values of each param or attribute that may be varied: `{"scout.slots": range(1, 41)}`.
+        settings: `faults`, `settings`, `minimize`, `weights`, `runs`, `seed`, `jobs`, `resume` and others of
+            `orchspec.capacity.find_size`.
+
+    Raises:
+        SpecError: the spec, the target or a setting has errors.
+        UnreadableSpec, ScenarioError, NoTarget, KeptError, TableError: as they say.
+    """
+    from functools import partial
+
+    from orchspec.capacity import find_size
+    from orchspec.compiler.load import compile_file
+
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    axes = {name: [str(value) for value in values] for name, values in vary.items()}
+    return find_size(partial(compile_file, path), scenario, targets=targets, vary=axes, **settings).document()

@@ -99,6 +99,24 @@ class Dispatcher(Granting):
 
     # -------------------------------------------------------------- messages
 
+    def take(self, run: str, place: int, attempt: int, name: str, now_us: int) -> bool:
+        """Take a slot of one pool, if it is free and nobody waits for it; False, and nothing of it, else.
+
+        As `request` for a single candidate and nothing besides; most of what is asked for is that, and is there.
+        """
+        pool = self.pools[name]
+        if pool.waiting or pool.blocked_by(now_us):
+            return False
+        key = (run, place, attempt)
+        pool.take(key)
+        pool.turn = self._sequence = self._sequence + 1
+        self._grants[key] = Held(pool, now_us)
+        if self.observer is not None and pool.observed:
+            names = (name,)
+            self.observer.requested(names, now_us)
+            self.observer.granted(names, name, now_us, now_us)
+        return True
+
     def request(
         self,
         run: str,
@@ -163,14 +181,13 @@ class Dispatcher(Granting):
         """Close a grant (`ok`, `failed`, `stopped`) or withdraw a request; returns what that made possible."""
         key = (run, place, attempt)
         grants: list[Grant] = []
-        request = self._requests.pop(key, None)
-        if request is not None:
-            self._withdraw(request, now_us, grants)
-            if self._sections:
-                self._serve_sections(now_us, grants)
-            return grants
         held = self._grants.pop(key, None)
         if held is None:
+            request = self._requests.pop(key, None)
+            if request is not None:
+                self._withdraw(request, now_us, grants)
+                if self._sections:
+                    self._serve_sections(now_us, grants)
             return grants
         pool = held.pool
         if pool is None:
@@ -185,7 +202,7 @@ class Dispatcher(Granting):
             pool.speed_us = took_us if pool.speed_us == 0 else (7 * pool.speed_us + took_us) // 8
             if held.contract is not None:
                 self._latencies.add(pool.name, held.contract, took_us)
-        self._free(pool, outcome, key, now_us)
+        pool.free(outcome, key, now_us)
         if self.observer is not None and pool.observed:
             self.observer.released(pool.name, held.taken_us, now_us)
         if held.session is not None:
@@ -202,7 +219,7 @@ class Dispatcher(Granting):
         self, held: Held, outcome: str, key: tuple[str, int, int], now_us: int, grants: list[Grant]
     ) -> None:
         for gate in held.gates:
-            self._free(gate, outcome, key, now_us)
+            gate.free(outcome, key, now_us)
             self._serve(gate, now_us, grants)
 
     def _withdraw(self, request: Request, now_us: int, grants: list[Grant]) -> None:
@@ -211,7 +228,7 @@ class Dispatcher(Granting):
             for names in queues_of(request):
                 self.observer.withdrawn(names, request.made_us, now_us)
         for gate in request.passed:
-            self._free(gate, "stopped", (request.run, request.place, request.attempt), now_us)
+            gate.free("stopped", (request.run, request.place, request.attempt), now_us)
             self._serve(gate, now_us, grants)
         if request.whole:  # and past its gates
             # It may have kept others waiting, at the head of each of its queues.

@@ -195,9 +195,11 @@ class Engine:
     def _handle(self, run: str, event: Event, mail: int | None) -> None:
         kernel = self.kernels.get(run)
         committer = self.committer
-        signal = self.signals.handed(mail)
-        if mail is not None and signal is None:
-            committer.take_mail(mail)
+        signal = None
+        if mail is not None:
+            signal = self.signals.handed(mail)
+            if signal is None:
+                committer.take_mail(mail)
         if kernel is None:
             self.signals.settle(signal, self.now, used=False)
             return
@@ -208,22 +210,25 @@ class Engine:
             self._halt(run, error)
             self.signals.settle(signal, self.now, used=False)
             return
-        self.signals.settle(signal, self.now, used=kernel.ignored == ignored)
-        seq = self.seqs[run] + 1
-        self.seqs[run] = seq
-        if isinstance(event, RunStarted):
+        if signal is not None:
+            self.signals.settle(signal, self.now, used=kernel.ignored == ignored)
+        seq = self.seqs[run] = self.seqs[run] + 1
+        kind = type(event)
+        if kind is RunStarted:
             committer.put_run(self.rows[run])  # before its commands, which may end it
-        elif isinstance(event, QuestionAnswered) and kernel.ignored == ignored:
+        elif kind is QuestionAnswered and kernel.ignored == ignored:
             committer.close_question(run, kernel.path(event.place))
         gated: list[Any] = []
+        inner = self._INNER
         for command in commands:
-            if command.outward:
-                gated.append((run, command))
-                beside = self._BESIDE.get(type(command))
-                if beside is not None:
-                    beside(self, run, kernel, command)
-            else:
-                self._INNER[type(command)](self, run, kernel, seq, command)
+            act = inner.get(type(command))
+            if act is not None:
+                act(self, run, kernel, seq, command)
+                continue
+            gated.append((run, command))
+            beside = self._BESIDE.get(type(command))
+            if beside is not None:
+                beside(self, run, kernel, command)
         committer.add(EventRecord(run, seq, event, kernel, commands), gated)  # type: ignore[arg-type]
 
     def _halt(self, run: str, error: Exception) -> None:
@@ -260,30 +265,31 @@ class Engine:
         if self._held_back is not None:
             self._held_back.append((run, kernel, seq, command))
             return
+        now, dispatcher = self.now, self.dispatcher
+        place, attempt, candidates = command.place, command.attempt, command.candidates
+        grant: Grant | None
         if command.prefer == "whole":
-            grant = self.dispatcher.enter(
-                run, command.place, command.attempt, command.candidates, self.now, gates=command.gates
-            )
-        else:
+            grant = dispatcher.enter(run, place, attempt, candidates, now, gates=command.gates)
+        elif (
+            len(candidates) > 1
+            or command.sessions
+            or command.gates
+            or command.watch
+            or not dispatcher.take(run, place, attempt, candidates[0], now)
+        ):
             grant = self._ask(run, command)
+        else:
+            self.inbox.append((run, TaskEnrolled(now, place, attempt, candidates[0]), None))
+            return
         if grant is not None:
             self._granted((grant,))
 
     def _ask(self, run: str, command: RequestGrant) -> Grant | None:
         if command.keys:
             self.sessions.ask(run, command)
-        return self.dispatcher.request(
-            run,
-            command.place,
-            command.attempt,
-            command.candidates,
-            self.now,
-            prefer=command.prefer,
-            urgency=command.urgency,
-            sessions=command.sessions,
-            gates=command.gates,
-            watch=command.watch,
-        )
+        where = (run, command.place, command.attempt, command.candidates, self.now)
+        how = {"prefer": command.prefer, "urgency": command.urgency, "sessions": command.sessions}
+        return self.dispatcher.request(*where, gates=command.gates, watch=command.watch, **how)  # type: ignore[arg-type]
 
     def _hold(self, run: str, _kernel: Kernel, _seq: int, command: HoldGrant) -> None:
         where = (run, command.place, command.attempt)
@@ -344,16 +350,8 @@ class Engine:
         self.inbox.append((answer.run, event, None))
 
     def _keep(self, run: str, kernel: Kernel, _seq: int, command: KeepReuse) -> None:
-        answers, row = self.reuse.keep(
-            run,
-            command.place,
-            kernel.path(command.place),
-            command.key,
-            command.ok,
-            command.value,
-            command.ttl_us,
-            self.now,
-        )
+        where = (run, command.place, kernel.path(command.place))
+        answers, row = self.reuse.keep(*where, command.key, command.ok, command.value, command.ttl_us, self.now)
         if row is not None and row.expires_us is not None:
             self.committer.put_reuse(row)
         for answer in answers:

@@ -116,14 +116,6 @@ class Granting:
             usual_us = self._latencies.quantile(pool.name, held.contract, share) if share else None
         return Grant(*key, pool.name, waited_us, waited_for, usual_us)
 
-    def _free(self, pool: Pool, outcome: str, key: tuple[str, int, int], now_us: int) -> None:
-        """A slot of a pool comes free; its breaker learns how the work ended."""
-        pool.busy -= 1
-        if pool.elastic is not None:
-            pool.elastic.freed(pool, now_us)
-        if pool.breaker is not None:
-            pool.observe(outcome, now_us, key)
-
     def _resized(self, pool: Pool, now_us: int) -> None:
         if self.observer is not None and pool.observed:
             assert pool.slots is not None
@@ -136,6 +128,7 @@ class Granting:
     ) -> None:
         held = Held(None, now_us, gates)
         held.whole = pools
+        held.inner = {}
         for pool in pools:
             pool.locked = True
             inner = Pool(pool.name, pool.index, pool.slots, pool.bucket, None, observed=False)

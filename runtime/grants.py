@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from orchspec.runtime.pools import Pool
@@ -64,6 +64,9 @@ class Grant:
         self.usual_us = usual_us
 
 
+_NO_POOLS: Final[dict[str, Pool]] = {}
+
+
 class Held:
     """What a grant holds: a slot of `pool`, a session, and the gates it passed. `contract` where times are watched.
 
@@ -79,4 +82,4 @@ class Held:
         self.session: str | None = None
         self.contract: str | None = None
         self.whole: tuple[Pool, ...] = ()
-        self.inner: dict[str, Pool] = {}
+        self.inner = _NO_POOLS

@@ -207,6 +207,14 @@ class Pool:
         if self.elastic is not None:
             self.elastic.taken(self)
 
+    def free(self, outcome: str, key: tuple[str, int, int], now_us: int) -> None:
+        """A slot comes free; the breaker learns how the work ended."""
+        self.busy -= 1
+        if self.elastic is not None:
+            self.elastic.freed(self, now_us)
+        if self.breaker is not None:
+            self.observe(outcome, now_us, key)
+
     def wake_us(self, now_us: int) -> int | None:
         """When time alone frees something here for those who wait: now, or later (None: it does not)."""
         if not self.waiting or self.locked or (self.slots is not None and self.busy >= self.slots):

@@ -15,10 +15,10 @@ from orchspec.simulator.estimate import Estimate
 from orchspec.simulator.evals import estimates
 from orchspec.simulator.expect import Outcome, Verdict
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
-from orchspec.simulator.laws import LawCheck, check_laws
+from orchspec.simulator.laws import LawCheck, broken_laws, check_laws
 from orchspec.simulator.warmup import WarmUp
 
-__all__ = ["JsonDict", "Subject", "build", "number", "outcome_of"]
+__all__ = ["JsonDict", "Subject", "build", "estimate_json", "number", "outcome_of"]
 
 JsonDict = dict[str, Any]
 
@@ -68,11 +68,11 @@ def build(
         "plan_hash": subject.plan_hash,
         "kpis": _kpis(measures),
         "resources": {
-            pool.name: {key: _estimate(measures.estimate(kpi, None, pool.name)) for key, kpi in _RESOURCE_KPIS}
+            pool.name: {key: estimate_json(measures.estimate(kpi, None, pool.name)) for key, kpi in _RESOURCE_KPIS}
             for pool in measures.resources()
         },
         "evals": {
-            name: {**_estimate(found), "looked_at": count} for name, (found, count) in estimates(measures).items()
+            name: {**estimate_json(found), "looked_at": count} for name, (found, count) in estimates(measures).items()
         },
         "expectations": [
             {"text": text, "verdict": verdict.outcome, "reason": verdict.reason} for text, verdict in expectations
@@ -108,13 +108,14 @@ def _kpis(measures: Measures) -> JsonDict:
     found: JsonDict = {}
     for name, kpi in KPIS.items():
         if kpi.shape == "runs":
-            found[name] = {statistic: _estimate(measures.estimate(name, statistic)) for statistic in STATISTICS}
+            found[name] = {statistic: estimate_json(measures.estimate(name, statistic)) for statistic in STATISTICS}
         elif kpi.shape == "value":
-            found[name] = _estimate(measures.estimate(name))
+            found[name] = estimate_json(measures.estimate(name))
     return found
 
 
-def _estimate(estimate: Estimate) -> JsonDict:
+def estimate_json(estimate: Estimate) -> JsonDict:
+    """Return an estimate as it stands in documents: its value, its interval, and where they come from."""
     known: JsonDict = {
         "value": number(estimate.value),
         "ci95": [number(estimate.lo), number(estimate.hi)],
@@ -137,10 +138,7 @@ def _law(checks: Sequence[LawCheck]) -> JsonDict:
             check.pool: {
                 "left": number(check.left),
                 "right": number(check.right),
-                "difference": {
-                    "value": number(check.difference.value),
-                    "interval": [number(check.difference.lo), number(check.difference.hi)],
-                },
+                "difference": {"value": number(check.difference)},
                 "ok": check.ok,
             }
             for check in checks
@@ -153,8 +151,8 @@ def _warmup(warmup: WarmUp) -> JsonDict:
 
 
 def _notes(measures: Measures) -> list[str]:
-    """Return what holds for the whole document: few replications, and queues that lost their law."""
-    notes = []
+    """Return what holds for the whole document: queues that lost their law, and few replications."""
+    notes = broken_laws(measures)
     if measures.runs == 0:
         notes.append("no run arrived in the window: there is nothing to measure")
     elif len(measures.sections) < 2 and not measures.isolated:

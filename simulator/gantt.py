@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from orchspec.simulator.charts import mark_faults
-from orchspec.simulator.drawing import Chart, Theme, caption_axes, label, new_figure, time_axis
+from orchspec.simulator.axes import time_axis
+from orchspec.simulator.drawing import Chart, Theme, label, new_figure
+from orchspec.simulator.marks import draw_strip, faults_within, mark_faults, strip_height
 from orchspec.simulator.observe import Bar, FaultMark
 from orchspec.simulator.units import format_quantity
 
@@ -62,13 +63,11 @@ def gantt_chart(
     rows, grouped = _rows(kept)
     if grouped:
         notes.append(grouped)
-    marks = [
-        FaultMark(fault.name, fault.target, fault.at_s - arrived_s, fault.until_s - arrived_s)
-        for fault in faults
-        if fault.until_s >= arrived_s and fault.at_s <= arrived_s + end_s
-    ]
-    note = "; ".join(notes)
-    return Chart("gantt", title, note, lambda theme: _draw(theme, rows, marks, end_s, (title, note)))
+    marks = [FaultMark(fault.name, fault.target, fault.at_s - arrived_s, fault.until_s - arrived_s) for fault in faults]
+    inside = faults_within(marks, end_s)
+    path = list(dict.fromkeys(bar.place for bar in critical))
+    alt = f"{len(rows)} lines. Critical path: {label(', '.join(path), 300)}." if path else f"{len(rows)} lines."
+    return Chart("gantt", title, "; ".join(notes), lambda theme: _draw(theme, rows, inside, end_s), alt)
 
 
 def _order(bar: Bar) -> tuple[object, ...]:
@@ -105,11 +104,12 @@ def _gather(named: Iterable[tuple[str, Bar]]) -> list[_Row]:
     return list(rows.values())
 
 
-def _draw(
-    theme: Theme, rows: Sequence[_Row], faults: Sequence[FaultMark], end_s: float, words: tuple[str, str]
-) -> Figure:
-    figure = new_figure(9.2, 1.6 + 0.34 * max(3, len(rows)))
-    axes = figure.add_subplot()
+def _draw(theme: Theme, rows: Sequence[_Row], faults: Sequence[FaultMark], end_s: float) -> Figure:
+    body = 0.5 + 0.34 * max(3, len(rows))
+    heights = [strip_height(faults), body] if faults else [body]
+    figure = new_figure(theme, 9.2, sum(heights) + (0.9 if theme.narrow else 0.5))
+    every = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
+    axes = every[-1]
     span_s = end_s or 1.0
     path: list[tuple[Bar, float]] = []
     for number, row in enumerate(rows):
@@ -123,16 +123,16 @@ def _draw(
             if bar.critical:
                 path.append((bar, middle))
     _draw_path(axes, theme, path)
-    mark_faults(axes, theme, faults, span_s, words=True)
+    mark_faults(axes, theme, faults, span_s)
+    if faults:
+        draw_strip(every[0], theme, faults)
     axes.set_ylim(max(1, len(rows)) - 0.5, -0.5)
     axes.set_xlim(0.0, span_s * 1.01)
-    axes.set_yticks(range(len(rows)), [_row_label(row) for row in rows])
+    axes.set_yticks(range(len(rows)), [_row_label(row, narrow=theme.narrow) for row in rows])
     axes.tick_params(axis="y", length=0, labelcolor=theme.ink, labelsize=9)
     axes.spines[["left"]].set_visible(False)
     axes.grid(visible=True, axis="x")
     time_axis(axes, span_s, "x", "time since the run arrived")
-    title, note = words
-    caption_axes(axes, theme, label(title, 90), label(note, 110), room=26 if faults else 0)
     _draw_legend(figure, theme, [bar for row in rows for bar in row.bars])
     return figure
 
@@ -154,11 +154,10 @@ def _draw_bar(axes: Axes, theme: Theme, bar: Bar, span_s: float, where: tuple[fl
         linewidth=1.3 if bar.critical else 0.5,
         zorder=5 if bar.kind == "tool" else 4 if bar.critical else 3,
     )  # fmt: skip
-    if length_s >= span_s * _WORDS_SHARE and not thin and height > 0.5 and bar.ok:
-        bright = bar.kind in {"tool", "human", "orchestration"}
+    if length_s >= span_s * _WORDS_SHARE * (2.4 if theme.narrow else 1.0) and not thin and height > 0.5 and bar.ok:
         axes.annotate(
             format_quantity(length_s, "s"), (bar.start_s + length_s / 2, middle), ha="center", va="center",
-            fontsize=8, color="#10151a" if bright else "#ffffff", zorder=6,
+            fontsize=8, color=theme.on_accent if bar.kind == "model" else "#10151a", zorder=6,
         )  # fmt: skip
 
 
@@ -182,7 +181,11 @@ def _draw_legend(figure: Figure, theme: Theme, bars: Sequence[Bar]) -> None:
         handles.append(Patch(facecolor="none", edgecolor=theme.ink, linewidth=1.3, label="critical path"))
     if handles:
         figure.legend(
-            handles=handles, loc="outside lower left", ncols=len(handles), handlelength=1.2, columnspacing=1.3
+            handles=handles,
+            loc="outside lower left",
+            ncols=4 if theme.narrow else len(handles),
+            handlelength=1.2,
+            columnspacing=1.3,
         )
 
 
@@ -205,7 +208,8 @@ def _lanes(bars: Sequence[Bar]) -> list[int]:
     return lanes
 
 
-def _row_label(row: _Row) -> str:
+def _row_label(row: _Row, *, narrow: bool) -> str:
     agents = row.agents[0] if len(row.agents) == 1 else f"{row.agents[0]} +{len(row.agents) - 1}" if row.agents else ""
-    name = label(row.place, 26)
-    return f"{name} · {label(agents, 16)}" if agents and agents != row.place else name
+    name = label(row.place, 22 if narrow else 26)
+    # On a phone the place must do: the steps of a spec say who does them.
+    return name if narrow or not agents or agents == row.place else f"{name} · {label(agents, 16)}"

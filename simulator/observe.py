@@ -345,3 +345,7 @@ class Replication:
     sample_arrived_s: float = 0.0
     #: runs that were halted by a mistake of ours, each with the error
     halted: list[str] = field(default_factory=list)
+    #: seconds from its beginning to where it was left
+    lived_s: float = 0.0
+    #: the number of measured runs in the system, summed up as time passed; `None` where it was not counted
+    run_seconds: float | None = None

@@ -8,23 +8,29 @@ as a second fence.
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from orchspec.simulator.drawing import DARK, LIGHT, Chart, variables
+from orchspec.simulator.drawing import DARK, LIGHT, PHONE, Chart, variables
 
 __all__ = [
+    "alarm",
     "badge",
     "cards",
+    "command",
+    "definitions",
     "details",
     "drawing",
     "escape",
     "figure",
+    "found",
     "note",
     "page",
     "paragraph",
     "preformatted",
     "table",
+    "verdicts",
 ]
 
 #: Verdicts and states by how they are coloured; everything else is neutral.
@@ -34,10 +40,10 @@ _BAD = frozenset({"failed", "broken", "error"})
 _STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --card: #f6f8fa; --ink: #1b1f24; --muted: #5c6670; --line: #dde2e7;
   --good: #00664b; --good-paper: #dff3ec; --bad: #a63d00; --bad-paper: #fde8dc; --open: #7a5600; --open-paper: #fbf0d5;
-  LIGHT_VARIABLES }
+  --mark: #0072b2; LIGHT_VARIABLES }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181d; --card: #1b2027; --ink: #e8ecf0; --muted: #9aa5b1;
   --line: #2f3740; --good: #5fd6ae; --good-paper: #12352b; --bad: #ff9c66; --bad-paper: #41200f; --open: #f2c766;
-  --open-paper: #3a2e10; DARK_VARIABLES } }
+  --open-paper: #3a2e10; --mark: #4aa3df; DARK_VARIABLES } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -46,7 +52,12 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anyw
 h2 { font-size: 1.25rem; margin: 2.75rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 p { margin: .4rem 0; overflow-wrap: anywhere; }
-.verdict { margin-top: 1.25rem; }
+.verdict { margin-top: 1.25rem; font-size: 1.05rem; }
+.found { border-left: 4px solid var(--mark); padding: .1rem 0 .1rem .9rem; margin: 1rem 0; }
+.alarm { border: 2px solid var(--bad); background: var(--bad-paper); color: var(--bad); border-radius: .6rem;
+  padding: .6rem 1rem; margin: 1rem 0; }
+.alarm p { margin: .2rem 0; }
+pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .muted, .lead { color: var(--muted); }
 .lead { font-size: 1.05rem; margin: 0 0 1rem; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 1rem 0 0; font-size: .9rem; }
@@ -61,23 +72,40 @@ a { color: inherit; text-decoration-color: var(--muted); text-underline-offset: 
 .card b { display: block; font-size: 1.45rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .card span { display: block; font-size: .82rem; color: var(--muted); }
 .wide { overflow-x: auto; margin: .5rem 0; }
+:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; color: var(--muted); white-space: nowrap; }
+thead th { font-weight: 600; color: var(--muted); white-space: nowrap; }
+tbody th { font-weight: inherit; }
 th.number, td.number { text-align: right; white-space: nowrap; }
-td small { color: var(--muted); display: block; }
+td.words { min-width: 14rem; }
+td small, tbody th small { color: var(--muted); display: block; }
+dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .3rem 1rem; margin: .75rem 0; }
+dt { color: var(--muted); }
+dd { margin: 0; overflow-wrap: anywhere; }
+ul.verdicts { list-style: none; padding: 0; margin: .5rem 0; }
+ul.verdicts li { padding: .5rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+ul.verdicts small { color: var(--muted); display: block; margin-top: .2rem; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem;
   margin: .5rem 0; overflow-x: auto;
   font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-figure { margin: 1.25rem 0; }
-figure svg { display: block; width: 100%; min-width: 38rem; height: auto; }
-figure.drawing svg { width: auto; min-width: 20rem; max-width: 100%; margin: 0 auto; }
+figure { margin: 1.75rem 0; }
+figcaption { margin: 0 0 .4rem; overflow-wrap: anywhere; }
+figcaption span { display: block; font-size: .85rem; color: var(--muted); }
+figure svg { display: block; width: 100%; height: auto; }
+figure .narrow { display: none; }
+figure.drawing svg { width: auto; max-width: 100%; margin: 0 auto; }
+@media (max-width: 40rem) { figure .narrow { display: block; } figure .broad { display: none; }
+  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } main { padding: 1.25rem 1.25rem 3rem; }
+  h1 { font-size: 1.5rem; } }
 details { margin: 1rem 0; }
 summary { cursor: pointer; color: var(--muted); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .85rem;
   color: var(--muted); }
-@media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; }
-  figure, .card { break-inside: avoid; } }
+@media print { :root { color-scheme: light; } main { max-width: none; padding: 0; } nav { display: none; }
+  h2, h3, figcaption { break-after: avoid; } figure, .card, tr, li { break-inside: avoid; }
+  .wide, pre { overflow: visible; } pre { white-space: pre-wrap; }
+  figure .narrow { display: none; } figure .broad { display: block; } }
 """
 
 
@@ -101,7 +129,7 @@ def page(title: str, sections: Sequence[tuple[str, str]], *, lead: str = "", hea
         f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n<header>\n"
         f"<h1>{escape(title)}</h1>\n"
         + (f'<p class="lead">{escape(lead)}</p>\n' if lead else "")
-        + (f"<nav>{links}</nav>\n" if len(sections) > 1 else "")
+        + (f'<nav aria-label="Contents">{links}</nav>\n' if len(sections) > 1 else "")
         + f"</header>\n{head}\n{body}"
         + (f"<footer>{escape(footer)}</footer>\n" if footer else "")
         + "</main>\n</body>\n</html>\n"
@@ -129,7 +157,36 @@ def note(text: object) -> str:
 
 def preformatted(text: object) -> str:
     """Return text as it stands, in a fixed width: diagnostics, a journal, a scenario."""
-    return f"<pre>{escape(text)}</pre>\n"
+    return f'<pre tabindex="0">{escape(text)}</pre>\n'
+
+
+def command(text: object) -> str:
+    """Return a command to be copied, on as many lines as it takes."""
+    return f'<pre class="command">{escape(text)}</pre>\n'
+
+
+def found(*sentences: str) -> str:
+    """Return what a reader should take along, set off from the rest."""
+    return f'<div class="found">{"".join(map(paragraph, sentences))}</div>\n' if sentences else ""
+
+
+def alarm(*sentences: str) -> str:
+    """Return what must not be overlooked; nothing where nothing is wrong."""
+    return f'<div class="alarm" role="note">{"".join(map(paragraph, sentences))}</div>\n' if sentences else ""
+
+
+def definitions(rows: Sequence[tuple[object, object]]) -> str:
+    """Return names with what they stand for, all text."""
+    inner = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    return f"<dl>{inner}</dl>\n"
+
+
+def verdicts(rows: Sequence[tuple[str, str, str]]) -> str:
+    """Return a list of verdicts, each with what it is on and why, all text."""
+    inner = "".join(
+        f"<li>{badge(verdict)} {escape(text)}<small>{escape(reason)}</small></li>\n" for verdict, text, reason in rows
+    )
+    return f'<ul class="verdicts">\n{inner}</ul>\n'
 
 
 def badge(verdict: str) -> str:
@@ -147,29 +204,61 @@ def cards(items: Sequence[tuple[str, str, str]]) -> str:
     return f'<div class="cards">{inner}</div>\n'
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[int] = ()) -> str:
-    """Return a table of text; a cell may be a pair of a value and a smaller line under it.
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numbers: Sequence[int] = (),
+    words: Sequence[int] = (),
+    about: str = "table",
+) -> str:
+    """Return a table of text that scrolls in itself; a cell may be a pair of a value and a smaller line under it.
 
-    `numbers` are the columns (from 0) that hold figures. A cell that is a mapping `{"html": ...}` is taken as HTML
-    from another helper.
+    `numbers` are the columns (from 0) that hold figures, `words` those that hold sentences; `about` says to those who
+    hear the page what it holds. A cell that is a mapping `{"html": ...}` is taken as HTML from another helper.
     """
-    kind = [' class="number"' if column in numbers else "" for column in range(len(headings))]
-    head = "".join(f"<th{kind[column]}>{escape(name)}</th>" for column, name in enumerate(headings))
+    kinds = {**dict.fromkeys(numbers, ' class="number"'), **dict.fromkeys(words, ' class="words"')}
+    head = "".join(
+        f'<th scope="col"{kinds.get(column, "")}>{escape(name)}</th>' if name else f"<td{kinds.get(column, '')}></td>"
+        for column, name in enumerate(headings)
+    )
     body = "".join(
-        "<tr>" + "".join(f"<td{kind[column]}>{_cell(cell)}</td>" for column, cell in enumerate(row)) + "</tr>\n"
+        "<tr>" + "".join(_td(cell, column, kinds.get(column, "")) for column, cell in enumerate(row)) + "</tr>\n"
         for row in rows
     )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n'
+    top = f"<thead><tr>{head}</tr></thead>" if any(headings) else ""
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(about)}">'
+        f"<table>{top}<tbody>\n{body}</tbody></table></div>\n"
+    )
+
+
+def _td(cell: object, column: int, kind: str) -> str:
+    if column == 0 and not isinstance(cell, Mapping):
+        return f'<th scope="row"{kind}>{_cell(cell)}</th>'
+    return f"<td{kind}>{_cell(cell)}</td>"
 
 
 def figure(chart: Chart) -> str:
-    """Return a chart as inline SVG whose colours follow the page."""
-    return f'<figure><div class="wide">{chart.svg()}</div></figure>\n'
+    """Return a chart as inline SVG whose colours follow the page: drawn twice, for a desk and for a phone."""
+    caption = f"<b>{escape(chart.title)}</b>" + (f"<span>{escape(chart.note)}</span>" if chart.note else "")
+    return (
+        f'<figure><figcaption>{caption}</figcaption><div class="broad">{chart.svg()}</div>'
+        f'<div class="narrow">{chart.svg(PHONE)}</div></figure>\n'
+    )
 
 
-def drawing(svg: str) -> str:
-    """Return an SVG picture of its own size, made by a drawer of ours that escapes what it is given."""
-    return f'<figure class="drawing"><div class="wide">{svg}</div></figure>\n'
+def drawing(svg: str, about: str = "drawing") -> str:
+    """Return an SVG picture of its own size, made by a drawer of ours that escapes what it is given.
+
+    It shrinks with the page as long as its words can be read, and scrolls in itself below that.
+    """
+    width = re.search(r'<svg [^>]*?\bwidth="(\d+)', svg)
+    least = f' style="min-width: {0.7 * int(width[1]):.0f}px"' if width is not None else ""
+    return (
+        f'<figure class="drawing"><div class="wide" tabindex="0" role="region" aria-label="{escape(about)}">'
+        f"{svg.replace('<svg ', f'<svg{least} ', 1)}</div></figure>\n"
+    )
 
 
 def details(summary: str, content: str) -> str:

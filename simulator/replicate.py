@@ -9,6 +9,7 @@ faults come and go, it has one without any faults, since a fault must not pass f
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -231,6 +232,9 @@ class _Load:
         self._look_at_us = 0
         self._ended_then = 0
         self._ended_count = 0
+        self._run_us = 0
+        self._halted = 0
+        self._counted_to_us = 0
         key = run_key(stage.seed, index, _CLOCK, 0)
         self.clock = Clock(
             *(stage.plan, scenario.flow, stage.cast, self.world, self.meter, faults, key, self._ended, watch),
@@ -269,6 +273,8 @@ class _Load:
         effects = self.world.observe(clock.ledger())
         halted = _told(clock.halted)
         left = Replication(self.index, self.stage.seed, window, self.runs, pools, effects, marks, halted=halted)
+        self._pass_time()
+        left.lived_s, left.run_seconds = clock.now / SECOND, self._run_us / SECOND
         self._draw(left)
         return left
 
@@ -318,6 +324,7 @@ class _Load:
         now = self.last_us = self.clock.now
         self.arrived += 1
         if self.until_us is None or now < self.until_us:
+            self._pass_time()
             self.runs.append(visit.seen)
             self.open[visit.run] = None
             self.counted += now >= self.from_us
@@ -325,8 +332,20 @@ class _Load:
                 self.until_us = now + 1
         self.clock.arrive(visit)
 
+    def _pass_time(self) -> None:
+        """Book how many measured runs are in the system, up to now; one side of Little's law."""
+        now = self.clock.now
+        self._run_us += (len(self.open) + self._halted) * (now - self._counted_to_us)
+        self._counted_to_us = now
+
     def _ended(self, visit: Visit) -> None:
         if visit.run in self.open:
+            self._pass_time()
+            ended_s = visit.seen.ended_s
+            if ended_s < math.inf:  # it may have been over before its client was told: evals came after it
+                self._run_us -= self.clock.now - round(ended_s * SECOND)
+            else:  # halted: it never leaves
+                self._halted += 1
             del self.open[visit.run]
             self._ended_count += 1
         if visit.kernel is not None and visit.kernel.status is not None and visit.run not in self.clock.watched:

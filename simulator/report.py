@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchspec.simulator import page as pages
 from orchspec.simulator.document import outcome_of
 from orchspec.simulator.drawing import Chart
+from orchspec.simulator.findings import alarms, bottleneck_words, certainty
 from orchspec.simulator.kpis import KPIS, STATISTICS
 from orchspec.simulator.units import format_interval, format_quantity
 
-__all__ = ["render", "simulation_section", "written", "written_interval"]
+__all__ = ["Origin", "figure_cards", "provenance", "render", "simulation_section", "written", "written_interval"]
 
 #: What a reader looks at first: title, KPI, statistic.
 _FIRST = (
@@ -36,39 +38,65 @@ _RESOURCE_UNITS = (
     ("busy", "slots"),
     ("task_rate", "1/s"),
 )
+_SAMPLE = "gantt"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a simulation comes from, as a page says it; all of it but the graph is text that nobody trusts.
+
+    `file` is the spec, `command` what gives the same again, `source` the scenario as it was written, `graph` the SVG of
+    the flow (made by `orchspec.graph`, which escapes), `versions` what computed it (no times: the same seed gives the
+    same bytes).
+    """
+
+    file: str = ""
+    command: str = ""
+    source: str = ""
+    graph: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
     document: Mapping[str, Any],
     charts: Sequence[Chart] = (),
     *,
-    source: str = "",
-    versions: Mapping[str, str] | None = None,
+    origin: Origin | None = None,
+    extra: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return the page of one simulation.
 
-    `document` is that of `document.build`; `source` the text of the scenario as it was written; `versions` names what
-    computed it (no times, so that the same seed gives the same bytes).
+    `document` is that of `document.build`; `extra` are sections of others, as headings (text) with HTML that the
+    helpers of `page` made: they stand before the tables.
     """
+    origin = origin or Origin()
     title = str(document["scenario"] or f"A simulation of {document['flow']}")
     lead = f"Flow {document['flow']}, {document['runs']:,} runs in {_counted(document['replications'], 'replication')}"
-    sections = [("What was asked", _asked(document, source))]
-    if charts:
-        sections.append(("Charts", "".join(pages.figure(chart) for chart in charts)))
+    sample = [chart for chart in charts if chart.name.startswith(_SAMPLE)]
+    rest = [chart for chart in charts if chart not in sample]
+    sections = [("What was asked", _asked(document, origin))]
+    if document["expectations"]:
+        sections.append(("What was expected", _expectations(document)))
+    if rest:
+        sections.append(("What was seen", "".join(map(pages.figure, rest))))
+    if sample:
+        told = "The run of middling length among the first: where its time went, and what it waited for."
+        sections.append(("One run", pages.paragraph(told) + "".join(map(pages.figure, sample))))
+    if origin.graph:
+        sections.append(("The flow", pages.drawing(origin.graph, f"The flow {document['flow']}")))
+    sections += extra
     sections += [
         ("KPIs", _kpi_table(document)),
         ("Agents, tools and people", _resource_table(document)),
-        ("Checks", _checks(document)),
-        ("Where this comes from", _provenance(document, versions or {})),
+        ("How sure this is", "".join(map(pages.paragraph, certainty(document))) + _checks(document)),
     ]
-    return pages.page(title, sections, lead=lead, head=_verdict(document) + _first(document))
+    return pages.page(title, sections, lead=lead, head=_head(document), footer=_footer(origin))
 
 
 def simulation_section(document: Mapping[str, Any], charts: Sequence[Chart] = ()) -> str:
     """Return the essence of a simulation as one section of a larger page (see `page.page`)."""
     return (
-        _verdict(document)
-        + _first(document)
+        _head(document)
         + _expectations(document)
         + "".join(pages.figure(chart) for chart in charts)
         + _resource_table(document)
@@ -94,9 +122,19 @@ def _float(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
+def _head(document: Mapping[str, Any]) -> str:
+    """Return what stands first: what is wrong with it, the verdict, what is short, and the figures."""
+    return (
+        pages.alarm(*alarms(document))
+        + _verdict(document)
+        + pages.found(bottleneck_words(document))
+        + figure_cards(document)
+    )
+
+
 def _verdict(document: Mapping[str, Any]) -> str:
     if not document["expectations"]:
-        return ""
+        return '<p class="verdict muted">The scenario expects nothing, so there is no verdict.</p>\n'
     outcome = outcome_of(document)
     verdicts = Counter(expectation["verdict"] for expectation in document["expectations"])
     count = _counted(len(document["expectations"]), "expectation")
@@ -104,7 +142,8 @@ def _verdict(document: Mapping[str, Any]) -> str:
     return f'<p class="verdict">{pages.badge(outcome)} {pages.escape(f"{count}: {told}")}</p>\n'
 
 
-def _first(document: Mapping[str, Any]) -> str:
+def figure_cards(document: Mapping[str, Any]) -> str:
+    """Return the figures that a reader looks at first, each with its interval."""
     items = []
     for title, name, statistic in _FIRST:
         estimate = document["kpis"][name]
@@ -117,25 +156,30 @@ def _first(document: Mapping[str, Any]) -> str:
     return pages.cards(items) + pages.note("Under each value its 95 % interval.")
 
 
-def _asked(document: Mapping[str, Any], source: str) -> str:
-    parts = [pages.preformatted(source)] if source else []
-    if document["parameters"]:
-        parts.append(pages.table(("parameter", "value"), list(document["parameters"].items())))
+def _asked(document: Mapping[str, Any], origin: Origin) -> str:
+    parts = [pages.preformatted(origin.source)] if origin.source else []
     if document["faults"]:
         parts.append("<h3>Faults</h3>\n" + "".join(pages.paragraph(fault) for fault in document["faults"]))
-    elif not source:
+    elif not origin.source:
         parts.append(pages.paragraph("No faults were injected."))
-    return "".join(parts) + _expectations(document)
+    return "".join(parts) + provenance(document, origin)
+
+
+def provenance(document: Mapping[str, Any], origin: Origin) -> str:
+    """Return what it takes to make the same again: the command, and what it was made from."""
+    parts = []
+    if origin.command:
+        parts.append("<h3>To see it again</h3>\n" + pages.command(origin.command))
+    rows: list[tuple[object, object]] = [("spec", origin.file)] if origin.file else []
+    rows += [("flow", document["flow"]), ("scenario", document["scenario"] or "–")]
+    rows += [(f"set: {name}", value) for name, value in document["parameters"].items()]
+    rows += [("seed", document["seed"]), ("plan", document["plan_hash"])]
+    rows += list(origin.versions.items())
+    return "".join(parts) + pages.definitions(rows)
 
 
 def _expectations(document: Mapping[str, Any]) -> str:
-    if not document["expectations"]:
-        return ""
-    rows = [
-        ({"html": pages.badge(expectation["verdict"])}, (expectation["text"], expectation["reason"]))
-        for expectation in document["expectations"]
-    ]
-    return "<h3>Expectations</h3>\n" + pages.table(("verdict", "expectation"), rows)
+    return pages.verdicts([(each["verdict"], each["text"], each["reason"]) for each in document["expectations"]])
 
 
 def _kpi_table(document: Mapping[str, Any]) -> str:
@@ -152,11 +196,22 @@ def _kpi_table(document: Mapping[str, Any]) -> str:
     numbers = range(1, len(STATISTICS) + 1)
     return (
         "<h3>Of single runs</h3>\n"
-        + pages.table(("KPI", *STATISTICS), runs, numbers=numbers)
+        + pages.table(("KPI", *STATISTICS), runs, numbers=numbers, about="KPIs of single runs")
         + "<h3>Of the whole</h3>\n"
-        + pages.table(("KPI", "value", "is"), values)
-        + pages.note("95 % intervals: values that differ by less than their intervals should not be compared.")
+        + pages.table(("KPI", "value", "is"), values, words=[1, 2], about="KPIs of the whole")
+        + _eval_table(document)
     )
+
+
+def _eval_table(document: Mapping[str, Any]) -> str:
+    rows = [
+        (name, (written(found, ""), written_interval(found, "")), f"{found['looked_at']:,}")
+        for name, found in document["evals"].items()
+    ]
+    if not rows:
+        return ""
+    table = pages.table(("eval", "mean", "runs looked at"), rows, numbers=[1, 2], about="evals")
+    return f"<h3>Of evals</h3>\n{table}"
 
 
 def _resource_table(document: Mapping[str, Any]) -> str:
@@ -169,7 +224,7 @@ def _resource_table(document: Mapping[str, Any]) -> str:
     if not rows:
         return pages.note("Nothing was asked of any agent, tool or person.")
     headings = ("name", "slots", "busy share", "wait", "waiting", "busy slots", "tasks")
-    return pages.table(headings, rows, numbers=range(1, 7))
+    return pages.table(headings, rows, numbers=range(1, 7), about="agents, tools and people")
 
 
 def _checks(document: Mapping[str, Any]) -> str:
@@ -184,24 +239,21 @@ def _checks(document: Mapping[str, Any]) -> str:
     if not rows:
         return pages.note("Isolated runs do not queue together: there is no law to check.")
     headings = ("of", "law", "left", "right", "difference", "verdict")
-    text = "The two sides are counted apart; a difference beyond chance means a miscount, or no steady state."
-    return pages.note(text) + pages.table(headings, rows, numbers=(2, 3, 4))
+    text = (
+        "The two sides are counted apart, over the whole life of each replication, where they are equal but for the"
+        " last digits. A difference means a miscount."
+    )
+    table = pages.note(text) + pages.table(headings, rows, numbers=(2, 3, 4), about="laws of queues")
+    broken = any(check["ok"] is False for law in names for check in document["checks"][law]["pools"].values())
+    if broken:
+        return f"<h3>Laws that must hold</h3>\n{table}"
+    held = sum(check["ok"] is True for law in names for check in document["checks"][law]["pools"].values())
+    return pages.details(f"Laws that must hold in any queue: {held} of {len(rows)} checks held, none failed", table)
 
 
-def _provenance(document: Mapping[str, Any], versions: Mapping[str, str]) -> str:
-    rows: list[tuple[object, object]] = [
-        ("flow", document["flow"]),
-        ("scenario", document["scenario"] or "–"),
-        ("seed", document["seed"]),
-        ("plan hash", document["plan_hash"]),
-        ("runs measured", document["runs"]),
-        ("replications", document["replications"]),
-    ]
-    if document["warmup"] is not None:
-        warmup = document["warmup"]
-        rows.append(("warm-up", f"{warmup['note']} ({format_quantity(_float(warmup['cut_s']), 's')} cut)"))
-    rows += [(name, version) for name, version in versions.items()]
-    return pages.table(("", ""), rows) + "".join(pages.note(text) for text in document["notes"])
+def _footer(origin: Origin) -> str:
+    version = origin.versions.get("orch")
+    return f"Made by orch {version}: no script, nothing loaded from elsewhere." if version else ""
 
 
 def _counted(count: int, noun: str) -> str:

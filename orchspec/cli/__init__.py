@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "graph": "Draws the flows of a spec.",
     "bounds": "Shows what each flow takes at least and at most, and why.",
     "simulate": "Simulates a scenario of a spec, and judges what it expects.",
+    "size": "Finds the least setting under which a scenario meets its target.",
     "chaos": "Injects faults into the flows of a spec and holds what happens against S1 to S14 and L1.",
     "replay": "Replays a .schedule file, and says what breaks and whether it is byte for byte what was recorded.",
     "test": "Runs the tests written in spec files.",

@@ -78,7 +78,7 @@ def _print(terminal: Terminal, chronicle: Chronicle) -> None:
 
 
 def _show(terminal: Terminal, wanted: Schedule, broken: list[Violation], *, same: bool, changed: bool) -> None:
-    from orchspec.simulator.chaos.schedule import fault_lines
+    from orchspec.simulator.chaos.lines import fault_lines
 
     for line in fault_lines(wanted.faults):
         terminal.out(safe(f"  {line}"))
@@ -95,7 +95,8 @@ def _show(terminal: Terminal, wanted: Schedule, broken: list[Violation], *, same
 def _document(
     wanted: Schedule, chronicle: Chronicle, broken: list[Violation], *, same: bool, changed: bool
 ) -> dict[str, Any]:
-    from orchspec.simulator.chaos.schedule import digest_of, fault_lines
+    from orchspec.simulator.chaos.lines import fault_lines
+    from orchspec.simulator.chaos.schedule import digest_of
 
     return {
         "flow": wanted.flow,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import STDIN, write_text
+from orchspec.cli.files import STDIN, shown_name, write_text
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 from orchspec.cli.sweeps import combinations
 
 if TYPE_CHECKING:
     from orchspec.compiler.load import Compiled
     from orchspec.simulator.drawing import Chart
+    from orchspec.simulator.report import Origin
     from orchspec.simulator.study import Study
 
 __all__ = ["command"]
@@ -192,14 +194,10 @@ def _write(
 
 
 def _pictures(study: Study) -> list[Chart]:
-    from orchspec.simulator.charts import charts_of
-    from orchspec.simulator.gantt import gantt_chart
+    from orchspec.simulator.charts import charts_of, sample_chart
 
-    found = charts_of(study.measures)
-    first = study.replications[0]
-    if first.sample_gantt:
-        found.append(gantt_chart(first.sample_gantt, first.faults, arrived_s=first.sample_arrived_s))
-    return found
+    sample = sample_chart(study.measures)
+    return [*charts_of(study.measures), *([sample] if sample is not None else [])]
 
 
 def _save(folder: Path, drawn: list[Chart]) -> None:
@@ -214,13 +212,12 @@ def _save(folder: Path, drawn: list[Chart]) -> None:
 def _page(file: str, studies: list[tuple[_Case, Study]], pictures: list[list[Chart]]) -> str:
     from dataclasses import replace
 
-    from orchspec import __version__
     from orchspec.simulator import page
     from orchspec.simulator.report import render, simulation_section
 
     if len(studies) == 1:
         case, study = studies[0]
-        return render(study.document, pictures[0], source=_source(file, case, study), versions={"orch": __version__})
+        return render(study.document, pictures[0], origin=_origin(file, case, study))
     sections = []
     for number, ((case, study), drawn) in enumerate(zip(studies, pictures, strict=True)):
         # Charts of several simulations on one page: their names are also those of ids.
@@ -228,6 +225,40 @@ def _page(file: str, studies: list[tuple[_Case, Study]], pictures: list[list[Cha
         sections.append((case.label, simulation_section(study.document, named)))
     first: dict[str, Any] = studies[0][1].document
     return page.page(f"{first['scenario']}, {len(studies)} times", sections, lead=f"Flow {first['flow']}")
+
+
+def _origin(file: str, case: _Case, study: Study) -> Origin:
+    from orchspec import __version__
+    from orchspec.graph.build import graph_of
+    from orchspec.graph.svg import as_svg
+    from orchspec.runtime.needs import flows_of
+    from orchspec.simulator.report import Origin
+
+    plan = case.compiled.plan
+    assert plan is not None
+    flows = flows_of(plan, study.scenario.flow)
+    return Origin(
+        file=shown_name(file),
+        command=_command(file, case, study),
+        source=_source(file, case, study),
+        graph=as_svg([graph_of(plan, flow) for flow in flows]),
+        versions={"orch": __version__},
+    )
+
+
+def _command(file: str, case: _Case, study: Study) -> str:
+    """The command that gives the same document again."""
+    context = click.get_current_context()
+    words = ["orch", "simulate", file]
+    if study.scenario.name:
+        words.append(study.scenario.name)
+    for name, value in case.settings.items():
+        words += ["--set", f"{name}={value}"]
+    for option, parameter in (("--runs", "runs"), ("--seed", "seed"), ("--queue-max", "queue_max")):
+        given = context.params.get(parameter)
+        if given is not None:
+            words += [option, str(given)]
+    return shlex.join(words)
 
 
 def _source(file: str, case: _Case, study: Study) -> str:

@@ -2,7 +2,8 @@
 
 Whoever sends a signal stands outside: it goes into the store's mailbox, as `orch signal` puts it there, and is taken
 from there once, whatever crashes meanwhile. When it comes is counted from when it was waited for first, so a crash
-makes it neither earlier nor later; what the mailbox holds already is not sent again.
+makes it neither earlier nor later; what the mailbox holds already is not sent again. One whose place waits no more is
+not sent, as in a simulation: whoever would have sent it is part of the same story.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.errors import StoreBusy, StoreError
+from orchspec.runtime.kernel.commands import AwaitSignal
 
 if TYPE_CHECKING:
     from orchspec.runtime.driver.live import LiveRun, Loop
     from orchspec.runtime.journal.store import Store
-    from orchspec.runtime.kernel.commands import AwaitSignal
+    from orchspec.runtime.kernel.commands import WithdrawSignal
 
 __all__ = ["Coming"]
 
@@ -35,6 +37,13 @@ class Coming:
         self._open: dict[tuple[str, int], tuple[asyncio.TimerHandle | None, AwaitSignal]] = {}
         self._sent: set[tuple[str, int]] = set()
 
+    def carry(self, live: LiveRun, command: AwaitSignal | WithdrawSignal) -> None:
+        """A place waits for a signal, or no more."""
+        if isinstance(command, AwaitSignal):
+            self.wait(live, command)
+        else:
+            self.withdraw(live, command)
+
     def wait(self, live: LiveRun, command: AwaitSignal) -> None:
         """A place waits for a signal: it sets out, if the crew has somebody who sends it."""
         kernel = live.kernel
@@ -51,6 +60,12 @@ class Coming:
         clock = self._loop.clock
         delay_s = max(0.0, clock.seconds(command.since_us + latency_us - clock.now_us()))
         self._send_in(delay_s, live, command, value)
+
+    def withdraw(self, live: LiveRun, command: WithdrawSignal) -> None:
+        """A place waits no more, so the signal that set out for it does not come."""
+        handle, _ = self._open.pop((live.run, command.place), (None, None))
+        if handle is not None:
+            handle.cancel()
 
     def _send_in(self, delay_s: float, live: LiveRun, command: AwaitSignal, value: object) -> None:
         handle = self._loop.asyncio_loop.call_later(delay_s, self._send, live, command, value)

@@ -38,6 +38,7 @@ from orchspec.runtime.kernel.commands import (
     RunTask,
     StopTask,
     TryEffect,
+    WithdrawSignal,
 )
 from orchspec.runtime.kernel.events import Event, QuestionAnswered, TaskFailed, TimerFired
 from orchspec.runtime.timers import TimerQueue
@@ -84,9 +85,9 @@ class EngineLoop:
         self._house = house
         self._store = store
         self._writer = writer
-        self._timers = TimerQueue(self._tool_granted)
-        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns, queue_max=queue_max)
         self._attempts = Attempts(self)
+        self._timers = TimerQueue(self._attempts.tool_granted)
+        self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns, queue_max=queue_max)
         self.beats = Beats(self, store, writer, house.note_progress)
         self._sending = Sending(self)
         self.people = People(self, store, self._attempts, asked)
@@ -307,8 +308,8 @@ class EngineLoop:
         if not self.draining:
             self._sending.carry(live, command)
 
-    def _await(self, live: LiveRun, command: AwaitSignal) -> None:
-        self._coming.wait(live, command)
+    def _await(self, live: LiveRun, command: AwaitSignal | WithdrawSignal) -> None:
+        self._coming.carry(live, command)
 
     def _end(self, live: LiveRun, command: EndRun) -> None:
         reached("before_result")
@@ -326,9 +327,6 @@ class EngineLoop:
         self._forget(run)
         if live is not None:
             self._house.halted(live, error)
-
-    def _tool_granted(self, grant: Any) -> None:
-        self._attempts.tool_granted(grant)
 
     # -------------------------------------------------------------- for its parts
 
@@ -412,6 +410,7 @@ _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
     AskPerson: EngineLoop._ask,  # noqa: SLF001
     AwaitSignal: EngineLoop._await,  # noqa: SLF001
+    WithdrawSignal: EngineLoop._await,  # noqa: SLF001
     AnswerCall: EngineLoop._answer_call,  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._send,  # noqa: SLF001

@@ -159,9 +159,9 @@ class Deciding(Activity):
             contract = op.asks_contract
             inputs = [arg(op.holder(self.frame)) for arg in op.asks_args]
         label = f"?{current.seat.agent}" if op.group is None else f"[{index}]?{current.seat.agent}"
-        asking = Asking(contract, (current.seat,), urgency=self.frame.urgency, within_us=current.within_us)
+        asking = Asking(contract, (current.seat,), within_us=current.within_us)
         ordinal = (index + 1) * 64 + self.rule_at[index]
-        task = Task(self.frame, op, self, index, ordinal, label, asking, inputs)
+        task = Task(self.frame, op, self, index, ordinal, label, asking, inputs, self.frame.urgency)
         self.kernel.decide("asked", current.seat.agent)
         task.start()
 

@@ -28,11 +28,13 @@ class Failing(Protocol):
 class Account:
     """The account of one scope. `frame` is the scope that fails when the account is exhausted (None.
 
-    The attempts of one agent). `depth` is how many flow calls stand above it in the run.
+    The attempts of one agent). `depth` is how many flow calls stand above it in the run. `bounded`: whether it, or one
+    around it, bounds what attempts may spend, or how many there are.
     """
 
     __slots__ = (
         "attempts",
+        "bounded",
         "cap",
         "charged_pico",
         "charged_tokens",
@@ -53,6 +55,8 @@ class Account:
         self, cap: Budget, parent: Account | None, frame: Failing | None, economy: float | None = None
     ) -> None:
         self.cap = cap
+        bounds = cap.cost_pico is not None or cap.tokens is not None or cap.attempts is not None
+        self.bounded: bool = bounds or (parent is not None and parent.bounded)
         self.parent = parent
         self.frame = frame
         self.economy = economy

@@ -139,8 +139,9 @@ class Rounds(Looping):
         inputs = list(given)
         inputs[self._so_far()] = self.past
         seats = tuple([shell.leads.get(name) or shell.workers[name] for name in who])
-        asking = shell.asking(contract, seats, self.frame.urgency, shell.prefer, self)
-        Task(self.frame, self.op, self, 0, self.round << 20, f"#{self.round}", asking, inputs).start()
+        asking = shell.asking(contract, seats, shell.prefer, self)
+        urgency = self.frame.urgency
+        Task(self.frame, self.op, self, 0, self.round << 20, f"#{self.round}", asking, inputs, urgency).start()
 
     # -------------------------------------------------------------- what a lead may ask for
 
@@ -263,5 +264,5 @@ class Rounds(Looping):
             Enclosure(self.frame, shell.nested, self, index, ordinal, label).begin(errand, self.frame.urgency)
             return
         seats = tuple([shell.workers[name] for name in able])
-        asking = shell.asking(contract, seats, self.frame.urgency, shell.prefer)
-        Task(self.frame, self.op, self, index, ordinal, label, asking, inputs).start()
+        asking = shell.asking(contract, seats, shell.prefer)
+        Task(self.frame, self.op, self, index, ordinal, label, asking, inputs, self.frame.urgency).start()

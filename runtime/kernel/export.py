@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPORT_FORMAT", "export_kernel", "restore_kernel"]
 
-EXPORT_FORMAT: Final = 1
+EXPORT_FORMAT: Final = 2
 """Version of the document. Another one is refused."""
 
 
@@ -111,6 +111,7 @@ _CLASSES: Final[dict[str, type]] = {
     )
 }
 _COMPILED: Final = (
+    Asking,
     Backoff,
     Budget,
     CompiledArm,

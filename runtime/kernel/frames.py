@@ -233,9 +233,10 @@ class Frame:
 
     def adopt(self, child: Activity) -> None:
         """Keep a statement's activity until it has ended."""
-        if child.index not in self.children:
+        children, index = self.children, child.index
+        if index not in children:
             self.running += 1
-        self.children[child.index] = child
+        children[index] = child
 
     def settle(self, op: Op, value: Any) -> None:
         """A statement has its value (None also when skipped): what waited for it may start."""
@@ -255,9 +256,11 @@ class Frame:
 
     def child_done(self, child: Activity, value: Any) -> None:
         """A statement ended well."""
-        self._drop(child)
+        del self.children[child.index]
+        self.running -= 1
         self.settle(child.op, value)
-        self._close()
+        if self.failing is not None:
+            self._close()
 
     def child_skipped(self, child: Activity) -> None:
         """A statement was skipped: its value is none."""

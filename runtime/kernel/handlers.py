@@ -49,6 +49,7 @@ from orchspec.runtime.kernel.table import (
     CLOSED,
     EFFECT_TABLE,
     HEDGED,
+    QUEUED,
     REGION_TABLE,
     RUNNING,
     SETTLING,
@@ -66,6 +67,12 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.kernel import Kernel
 
 __all__ = ["HANDLERS"]
+
+_OVER: Final = frozenset({CLOSED, HEDGED, SETTLING})
+"""States of a task that has no use for an outcome."""
+_ENROLLED: Final = TASK_TABLE[QUEUED, TaskEnrolled]
+_FULFILLED: Final = TASK_TABLE[RUNNING, TaskFulfilled]
+"""The two rows that nearly all events of a run go by are looked up once."""
 
 
 def _run_started(kernel: Kernel, event: RunStarted) -> None:
@@ -192,8 +199,10 @@ def _too_early(activity: Activity, event: Event) -> ImpossibleEvent:
 
 
 def _task_at(kernel: Kernel, event: Event) -> Task:
-    activity = _at(kernel, event)
+    place, places = event.place, kernel.places
+    activity = places[place] if 0 < place < len(places) else None
     if not isinstance(activity, Task):
+        activity = _at(kernel, event)
         raise ImpossibleEvent(f"{type(event).__name__} at {activity.path()}, where no task stands")
     if event.attempt > activity.attempt:
         raise _too_early(activity, event)
@@ -211,20 +220,37 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
 
 def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
     activity = _at(kernel, event)
-    if isinstance(activity, Enclosing):
+    asked: Task | Applying
+    if isinstance(activity, Task):
+        if activity.state == QUEUED and event.attempt == activity.attempt:
+            activity.enrolled(event)
+            assert activity.state in _ENROLLED, (activity.path(), event, activity.state)
+            return
+        asked, table = activity, TASK_TABLE
+    elif isinstance(activity, Enclosing):
         _task(kernel, activity, event, REGION_TABLE, activity.enrolled)
         return
-    asked = _effect_at(kernel, event) if isinstance(activity, Applying) else _task_at(kernel, event)
-    if event.attempt != asked.attempt:
+    else:
+        asked, table = _effect_at(kernel, event), EFFECT_TABLE
+    if event.attempt == asked.attempt:
+        _task(kernel, asked, event, table, asked.enrolled)
+    elif event.attempt > asked.attempt:
+        raise _too_early(asked, event)
+    else:
         kernel.ignore()
-        return
-    table = EFFECT_TABLE if isinstance(activity, Applying) else TASK_TABLE
-    _task(kernel, asked, event, table, asked.enrolled)
 
 
 def _task_fulfilled(kernel: Kernel, event: TaskFulfilled) -> None:
     task = _task_at(kernel, event)
-    if _is_current(kernel, task, event):
+    if (
+        task.state == RUNNING
+        and event.attempt == task.attempt
+        and event.dispatch == task.dispatch
+        and not kernel.stopping
+    ):
+        task.fulfilled(event)
+        assert task.state in _FULFILLED, (task.path(), event, task.state)
+    elif _is_current(kernel, task, event):
         _task(kernel, task, event, TASK_TABLE, task.fulfilled)
 
 
@@ -257,14 +283,13 @@ def _reuse_answered(kernel: Kernel, event: ReuseAnswered) -> None:
 
 def _is_current(kernel: Kernel, task: Task, event: TaskFulfilled | TaskFailed) -> bool:
     """Whether an outcome counts; that of an attempt that is over only costs."""
-    stopping = kernel.stopping.pop((event.place, event.attempt), None)
+    stopping = kernel.stopping.pop((event.place, event.attempt), None) if kernel.stopping else None
     if stopping is not None:
         kernel.ignore()
         stopping.report(event)
         stopping.close(event.place, event.attempt)
         return False
-    over = task.state in (CLOSED, HEDGED, SETTLING)
-    if not over and event.attempt == task.attempt and event.dispatch == task.dispatch:
+    if event.attempt == task.attempt and event.dispatch == task.dispatch and task.state not in _OVER:
         return True
     kernel.ignore()
     charge_late(task, event)

@@ -71,13 +71,12 @@ class Hedging(Seeking):
             asking.contract,
             seats,
             prefer=asking.prefer,
-            urgency=asking.urgency,
             gates=asking.gates,
             watched=True,
             vetting=asking.vetting,
         )
         ordinal = _ORDINAL + self.attempt
-        hedge = type(self)(self.frame, self.op, self, 0, ordinal, f"~{self.attempt}", again, self.inputs)
+        hedge = type(self)(self.frame, self.op, self, 0, ordinal, f"~{self.attempt}", again, self.inputs, self.urgency)
         hedge.account = self.account
         hedge.inbox = self.inbox
         self.hedge = hedge

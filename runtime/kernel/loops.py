@@ -89,7 +89,6 @@ class LoopOp(ScopeOp):
         self,
         contract: str,
         seats: tuple[Seat, ...],
-        urgency: int,
         prefer: str = "in_order",
         vetting: Vetting | None = None,
     ) -> Asking:
@@ -99,7 +98,6 @@ class LoopOp(ScopeOp):
             contract,
             seats,
             prefer=prefer,
-            urgency=urgency,
             reusable=True,
             gates=self.of_each,
             watched=watched,

@@ -6,7 +6,7 @@ What is asked, whether it is done already, what it may spend, the request itself
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchspec.compiler.plan import canonical_json
 from orchspec.runtime.kernel.commands import (
@@ -32,15 +32,19 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.requests import Requests
     from orchspec.runtime.kernel.sessions import Recall
 
-__all__ = ["Asking", "Seeking"]
+__all__ = ["Asking", "Offer", "Seeking"]
+
+Offer: TypeAlias = "tuple[Seat, Tier, int, int]"
+"""Who could do it with which model, and what is reserved for that: pico-dollars and tokens."""
 
 
 class Asking:
-    """What is asked: fixed for all attempts of a task. `watched`: how long it takes is of interest to hedges.
+    """What is asked, and of whom: fixed for all attempts, and for all tasks of a step. A step compiles its own once.
 
-    `recalls`: it summarizes the session of another task. `minded`: a session may be needed.
-    `doubt`: the key that the target of an effect got, where a person is asked whether it was done. `vetting` has a say
-    in what is given, beyond the contract.
+    `names` are those asked. `sole` is the offer to the only one of them, where it is the same whatever is left of a
+    budget. `watch`: how long it takes is of interest to hedges. `recalls`: it summarizes the session of another task.
+    `minded`: a session may be needed. `doubt`: the key that the target of an effect got, where a person is asked
+    whether it was done. `vetting` has a say in what is given, beyond the contract.
     """
 
     __slots__ = (
@@ -49,13 +53,14 @@ class Asking:
         "gates",
         "links",
         "minded",
+        "names",
         "prefer",
         "recalls",
         "reusable",
         "seats",
-        "urgency",
+        "sole",
         "vetting",
-        "watched",
+        "watch",
         "within_us",
     )
 
@@ -66,7 +71,6 @@ class Asking:
         *,
         links: tuple[Link, ...] = (),
         prefer: str = "in_order",
-        urgency: int = 0,
         reusable: bool = False,
         within_us: int | None = None,
         gates: tuple[str, ...] = (),
@@ -77,19 +81,23 @@ class Asking:
     ) -> None:
         self.contract = contract
         self.gates = gates
-        self.watched = watched
+        self.names = tuple([seat.agent for seat in seats])
+        self.watch = (contract, tuple([seat.share for seat in seats])) if watched else None
         self.doubt = doubt
         self.recalls = recalls
         self.seats = seats
         self.links = links
         self.prefer = prefer
-        self.urgency = urgency
         self.reusable = reusable
         self.within_us = within_us
         self.vetting = vetting
         self.minded = recalls or any(seat.session for seat in seats)
         if self.minded and any(seat.mind is not None and seat.mind.persistent for seat in seats):
             self.reusable = False  # what a mind says depends on what it remembers
+        self.sole: tuple[Offer, ...] | None = None
+        if len(seats) == 1 and len(seats[0].tiers) == 1:
+            tier = seats[0].tiers[0]
+            self.sole = ((seats[0], tier, tier.reserve_cost_pico, tier.reserve_tokens),)
 
 
 class Seeking(Activity):
@@ -120,6 +128,7 @@ class Seeking(Activity):
         "sessions",
         "tier",
         "tokens",
+        "urgency",
         "within_at_us",
     )
 
@@ -133,15 +142,30 @@ class Seeking(Activity):
         label: str,
         asking: Asking,
         inputs: list[Any],
+        urgency: int = 0,
     ) -> None:
-        Activity.__init__(self, frame, op, owner, index, ordinal, label)
+        # As `Activity` does it, without a call: there is a task for each item of each fan-out.
+        kernel = frame.kernel
+        self.kernel = kernel
+        self.frame = frame
+        self.op = op
+        self.owner = owner
+        self.index = index
+        self.ordinal = ordinal
+        self.label = label
+        self.account = frame.account
+        self.state = -1
+        self.place = len(kernel.places)
+        kernel.places.append(self)
+        owner.adopt(self)
         self.asking = asking
+        self.urgency = urgency
         self.inputs = inputs
         self.attempt = 1
         self.dispatch = 0
         self.seat: Seat | None = None
         self.tier: Tier | None = None
-        self.offers: tuple[tuple[Seat, Tier, int, int], ...] = ()
+        self.offers: tuple[Offer, ...] = ()
         self.pico = 0
         self.tokens = 0
         self.deadline_us: int | None = None
@@ -176,16 +200,19 @@ class Seeking(Activity):
     def start(self) -> None:
         """Look for identical work where the contract says so, else ask for an agent."""
         kernel = self.kernel
+        asking = self.asking
         kernel.tasks_open += 1
-        try:
-            kernel.program.contracts[self.asking.contract].inputs.check(self.inputs)
-        except InvalidValue as error:
-            self._exhausted(Failure("bad_input", f"{self.path()}: {error}", self.path()))
-            return
-        if self.asking.within_us is not None:
-            self.within_at_us = kernel.now + self.asking.within_us
+        where = kernel.program.contracts[asking.contract].inputs.where
+        if where is not None:
+            try:
+                where(self.inputs)
+            except InvalidValue as error:
+                self._exhausted(Failure("bad_input", f"{self.path()}: {error}", self.path()))
+                return
+        if asking.within_us is not None:
+            self.within_at_us = kernel.now + asking.within_us
             kernel.out.append(ArmTimer(self.place, "within", self.within_at_us))
-        if self.asking.reusable:
+        if asking.reusable:
             self.name_work()
             if self.reuse_key is not None:
                 self.state = LOOKING
@@ -224,6 +251,15 @@ class Seeking(Activity):
     def fund(self) -> None:
         """Reserve what the next attempt may spend and ask for an agent; without room, wait for it or fail."""
         account = self.account
+        sole = self.asking.sole
+        if sole is not None and not account.bounded:
+            if self.state == UNFUNDED:
+                self.kernel.unfunded.remove(self)
+            self.offers = sole
+            _, _, self.pico, self.tokens = sole[0]
+            account.reserve(self.pico, self.tokens)
+            self._request()
+            return
         offers = []
         blocking: Account | None = None
         for seat in self.asking.seats:
@@ -296,10 +332,15 @@ class Seeking(Activity):
 
     def _request(self) -> None:
         self.state = QUEUED
-        seats = [offer[0] for offer in self.offers]
+        asking = self.asking
+        names, watch = asking.names, asking.watch
+        if len(self.offers) < len(names):
+            names = tuple([offer[0].agent for offer in self.offers])
+            watch = (asking.contract, tuple([offer[0].share for offer in self.offers])) if watch is not None else None
         keyed: tuple[tuple[str, str], ...] = ()
         taken: tuple[tuple[str, str], ...] = ()
-        if self.asking.minded:
+        if asking.minded:
+            seats = [offer[0] for offer in self.offers]
             try:
                 self.sessions = self._sessions(seats)
             except ExpressionError as error:
@@ -313,14 +354,14 @@ class Seeking(Activity):
             RequestGrant(
                 self.place,
                 self.attempt,
-                tuple([seat.agent for seat in seats]),
-                self.asking.prefer,
-                self.asking.urgency,
+                names,
+                asking.prefer,
+                self.urgency,
                 taken,
-                self.asking.gates,
-                (self.asking.contract, tuple([seat.share for seat in seats])) if self.asking.watched else None,
+                asking.gates,
+                watch,
                 keyed,
-                self.asking.recalls,
+                asking.recalls,
             )
         )
 

@@ -41,7 +41,28 @@ def send(task: Task, seat: Seat) -> None:
         return
     assert task.tier is not None
     recall = task.recall
-    history = newest(turns_of_run(kernel, seat.agent), recall.room) if recall is not None and not recall.key else []
+    if recall is None:
+        kernel.out.append(
+            RunTask(
+                task.place,
+                task.attempt,
+                task.dispatch,
+                seat.agent,
+                asking.contract,
+                task.inputs,
+                task.tier.model,
+                task.deadline_us,
+                task.previous_error,
+                [],
+                task.pico,
+                task.tokens,
+                inbox,
+                menu,
+                history_tokens=task.reads,
+            )
+        )
+        return
+    history = newest(turns_of_run(kernel, seat.agent), recall.room) if not recall.key else []
     kernel.out.append(
         RunTask(
             task.place,
@@ -58,9 +79,9 @@ def send(task: Task, seat: Seat) -> None:
             task.tokens,
             inbox,
             menu,
-            recall.key if recall is not None else "",
-            recall.version if recall is not None else 0,
-            recall.room if recall is not None else -1,
-            recall.handed if recall is not None else task.reads,
+            recall.key,
+            recall.version,
+            recall.room,
+            recall.handed,
         )
     )

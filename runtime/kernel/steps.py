@@ -9,7 +9,8 @@ arbitration.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, FanOut, compile_expr
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame
@@ -21,8 +22,11 @@ from orchspec.runtime.kernel.timed import limited
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Need, TaskStep
     from orchspec.runtime.kernel.expressions import FrameLike
+    from orchspec.runtime.kernel.frames import Owner
 
 __all__ = ["Fan", "FanOutStep", "TaskOp", "floor_of"]
+
+_BY_INDEX: Final = itemgetter(0)
 
 
 class Fan(FanOut):
@@ -56,24 +60,27 @@ class EarlyOp(Protocol):
 
 @op_for("task")
 class TaskOp(Op):
-    """A compiled step by agents."""
+    """A compiled step by agents.
+
+    `askings` are what is asked: the same of all, or, in a fan-out without items, something else of each. Those have
+    `labels`, and are the `givers`.
+    """
 
     __slots__ = (
         "args",
+        "askings",
         "budget",
         "contract",
-        "copies",
         "early",
-        "gates",
+        "givers",
         "items",
+        "labels",
         "links",
         "need",
         "only_if",
         "pattern",
-        "prefer",
-        "seats",
+        "single",
         "urgency",
-        "watched",
         "width",
     )
 
@@ -82,22 +89,45 @@ class TaskOp(Op):
         self.contract = statement.contract
         self.args: list[Compiled] = [compile_expr(arg) for arg in statement.args]
         self.pattern = statement.pattern
-        self.seats = tuple(Seat(program, candidate) for candidate in statement.candidates)
-        self.copies = statement.copies
         over = statement.over
         self.items = compile_expr(over.items) if over is not None else None
         self.width = compile_expr(over.width) if over is not None and over.width is not None else None
         self.need = statement.need
-        prefer = statement.prefer
-        self.prefer = "in_order" if prefer in ("cheapest", "most_skilled") else prefer
         self.urgency = compile_expr(statement.urgency) if statement.urgency is not None else None
         self.only_if = compile_expr(statement.only_if) if statement.only_if is not None else None
         self.links = tuple(Link(program, link) for link in statement.on_failure)
         self.budget = statement.budget
-        self.gates: tuple[str, ...] = (statement.gate,) if statement.gate is not None else ()
-        self.watched = any(seat.double is not None for seat in self.seats)
+        self.single = over is None and statement.pattern in ("one", "any")
+        self._compile_askings(program, statement)
         # The arbitration over the results that lets the rest go once it is certain how it will decide.
         self.early: EarlyOp | None = None
+
+    def _compile_askings(self, program: Program, statement: TaskStep) -> None:
+        seats = tuple(Seat(program, candidate) for candidate in statement.candidates)
+        gates = (statement.gate,) if statement.gate is not None else ()
+        watched = any(seat.double is not None for seat in seats)
+        self.labels: list[str] = []
+        self.givers: list[str] = []
+        if self.single or self.items is not None:
+            given = statement.pattern == "one" or statement.prefer in ("cheapest", "most_skilled")
+            asking = Asking(
+                self.contract,
+                seats,
+                links=self.links,
+                prefer="in_order" if given else statement.prefer,
+                reusable=program.ttl.get(self.contract) is not None,
+                gates=gates,
+                watched=watched,
+            )
+            self.askings: tuple[Asking, ...] = (asking,)
+        else:
+            self.askings = tuple([Asking(self.contract, (seat,), gates=gates, watched=watched) for seat in seats])
+            self.givers = [seat.agent for seat in seats]
+            self.labels = [f"[{seat.agent}]" for seat in seats]
+            if statement.pattern == "some":
+                self.askings = self.askings[:1]
+                self.givers = self.givers[:1] * statement.copies
+                self.labels = [f"[{index}]" for index in range(statement.copies)]
 
     def start(self, frame: Frame) -> None:
         """Begin: skip, one task, or a fan-out. An expression that fails here fails the step, without retry."""
@@ -107,7 +137,6 @@ class TaskOp(Op):
                 frame.settle(self, None)
                 return
             urgency = self.urgency(frame) if self.urgency is not None else frame.urgency
-            single = self.items is None and self.pattern in ("one", "any")
             work = [[arg(frame) for arg in self.args]] if self.items is None else self.items(frame)
             width = self.width(frame) if self.width is not None else None
         except ExpressionError as error:
@@ -115,42 +144,19 @@ class TaskOp(Op):
                 frame.evaluate_failure(self, error), self.links
             )
             return
-        prefer = "in_order" if self.pattern == "one" else self.prefer
-        if single:
-            asking = self.asking(self.seats, prefer, urgency, links=self.links, reusable=True)
-            if self.budget is None:
-                Task(frame, self, frame, self.index, self.node, self.name, asking, work[0]).start()
-                return
+        owner: Owner = frame
+        account = frame.account
+        if self.budget is not None:
             owner, account = limited(frame, self, self.budget, self.links)
-            task = Task(frame, self, owner, self.index, self.node, self.name, asking, work[0])
+        if self.single:
+            asking = self.askings[0]
+            task = Task(frame, self, owner, self.index, self.node, self.name, asking, work[0], urgency)
             task.account = account
             task.start()
             return
-        owner, account = limited(frame, self, self.budget, self.links)
         fan = FanOutStep(frame, self, owner, self.index, self.node, self.name)
         fan.account = account
-        fan.begin(work, width, urgency, prefer)
-
-    def asking(
-        self,
-        seats: tuple[Seat, ...],
-        prefer: str,
-        urgency: int,
-        *,
-        links: tuple[Link, ...] = (),
-        reusable: bool = False,
-    ) -> Asking:
-        """What is asked of these."""
-        return Asking(
-            self.contract,
-            seats,
-            links=links,
-            prefer=prefer,
-            urgency=urgency,
-            reusable=reusable,
-            gates=self.gates,
-            watched=self.watched,
-        )
+        fan.begin(work, width, urgency)
 
 
 class Failed(Activity):
@@ -169,7 +175,6 @@ class FanOutStep(Activity):
     """Several tasks of one step."""
 
     __slots__ = (
-        "askings",
         "asked",
         "came",
         "ending",
@@ -182,14 +187,17 @@ class FanOutStep(Activity):
         "next",
         "skipped",
         "tasks",
+        "urgency",
         "width",
     )
 
-    def begin(self, work: list[Any], width: int | None, urgency: int, prefer: str) -> None:
+    op: TaskOp
+
+    def begin(self, work: list[Any], width: int | None, urgency: int) -> None:
         """Start as many tasks as `width` allows. `work` is the arguments (once), or the items of a `for`."""
         op = self.op
-        assert isinstance(op, TaskOp)
         self.state = OPEN
+        self.urgency = urgency
         self.tasks: dict[int, Activity] = {}
         self.came: list[tuple[int, Any]] = []
         self.lost: list[int] = []
@@ -198,62 +206,53 @@ class FanOutStep(Activity):
         self.expired: Failure | None = None
         self.ending: tuple[str, Any] | None = None
         self.next = 0
+        self.items: list[Any] | None = None
+        self.inputs: list[Any] = []
         if op.items is not None:
-            self.items: list[Any] | None = work
+            self.items = work
             self.asked = len(work)
             self.givers = [""] * self.asked
-            self.askings = [op.asking(op.seats, prefer, urgency, links=op.links, reusable=True)]
-            self.inputs: list[Any] = []
         else:
-            self.items = None
             self.inputs = work[0]
-            seats = list(op.seats) if op.pattern != "some" else [op.seats[0]] * op.copies
-            self.asked = len(seats)
-            self.givers = [seat.agent for seat in seats]
-            self.askings = [op.asking((seat,), "in_order", urgency) for seat in seats]
+            self.givers = list(op.givers)
+            self.asked = len(op.givers)
         self.width = max(1, width) if width is not None else self.asked
-        self._go_on()
+        self.go_on()
 
-    def _go_on(self) -> None:
-        while self.state == OPEN and self.next < self.asked and len(self.tasks) < self.width:
+    def go_on(self) -> None:
+        """Start what the width allows, and end once all have ended."""
+        while self.next < self.asked and len(self.tasks) < self.width and self.state == OPEN:
             index = self.next
-            self.next += 1
+            self.next = index + 1
             self._start(index)
-        if self.state == OPEN and not self.tasks and self.next >= self.asked:
+        if not self.tasks and self.next >= self.asked and self.state == OPEN:
             self._complete()
 
     def _start(self, index: int) -> None:
         op = self.op
-        assert isinstance(op, TaskOp)
-        inputs = self.inputs
-        asking = self.askings[0] if self.items is not None else self.askings[index]
-        label = self._label(index)
         if self.expired is not None:
             self._refuse(index, self.expired)
             return
-        if self.items is not None:
+        inputs = self.inputs
+        if self.items is None:
+            asking, label = op.askings[index if len(op.askings) > 1 else 0], op.labels[index]
+        else:
+            asking, label = op.askings[0], f"[{index}]"
             try:
                 env = Env([self.items[index]], self.frame)
                 inputs = [arg(env) for arg in op.args]
             except ExpressionError as error:
                 self._refuse(index, Failure("expression", f"{self.path()}[{index}]: {error}", self.path() + label))
                 return
-        task = Task(self.frame, op, self, index, index + 1, label, asking, inputs)
+        task = Task(self.frame, op, self, index, index + 1, label, asking, inputs, self.urgency)
         task.account = self.account
         task.start()
-
-    def _label(self, index: int) -> str:
-        op = self.op
-        assert isinstance(op, TaskOp)
-        if self.items is not None or op.pattern == "some":
-            return f"[{index}]"
-        return f"[{self.askings[index].seats[0].agent}]"
 
     def _refuse(self, index: int, failure: Failure) -> None:
         """A task that fails before it begins, or since nothing is left to spend on it."""
         op = self.op
-        assert isinstance(op, TaskOp)
-        item = Failed(self.frame, op, self, index, index + 1, self._label(index))
+        label = f"[{index}]" if self.items is not None else op.labels[index]
+        item = Failed(self.frame, op, self, index, index + 1, label)
         item.fail(failure, op.links if self.items is not None else ())
 
     # -------------------------------------------------------------- as an owner
@@ -271,24 +270,23 @@ class FanOutStep(Activity):
         del self.tasks[child.index]
         self.came.append((child.index, value))
         op = self.op
-        assert isinstance(op, TaskOp)
-        if isinstance(child, Task) and child.seat is not None:
+        if self.items is not None and isinstance(child, Task) and child.seat is not None:
             self.givers[child.index] = child.seat.agent
         if op.pattern == "first":
             self.kernel.decide("won", child.path())
             self._stop_rest()
-            self._end(value)
+            self._close("done", value)
+        elif op.early is not None and self._ends_early():
             return
-        if not self._ends_early():
-            self.kernel.resume(self)
+        elif not self.tasks or self.next < self.asked:
+            self.kernel.agenda.append((self, None))
 
     def _ends_early(self) -> bool:
         """Let the rest go, if the arbitration over the results is certain to come out the same without them."""
         op = self.op
-        assert isinstance(op, TaskOp)
         if op.early is None or not self.tasks:
             return False
-        came = sorted(self.came, key=lambda pair: pair[0])
+        came = sorted(self.came, key=_BY_INDEX)
         lost = len(self.lost) + self.skipped
         open_to = [self.givers[index] for index in sorted({*self.tasks, *range(self.next, self.asked)})]
         if not op.early.is_certain(self.frame, came, self._fan(came), open_to, lost):
@@ -310,7 +308,6 @@ class FanOutStep(Activity):
         self.lost.append(child.index)
         self.failure = failure
         op = self.op
-        assert isinstance(op, TaskOp)
         floor = 1 if op.pattern == "first" else floor_of(op.need, self.asked - self.skipped)
         if self.asked - self.skipped - len(self.lost) < floor:
             self._fall_short(floor)
@@ -325,36 +322,31 @@ class FanOutStep(Activity):
         elif self.expired is not None and self.state == OPEN:
             self._refuse(child.index, self.expired)
 
-    def go_on(self) -> None:
-        """From the agenda: start what the width allows now."""
-        if self.state == OPEN:
-            self._go_on()
-
     # -------------------------------------------------------------- ending
 
     def _complete(self) -> None:
-        op = self.op
-        assert isinstance(op, TaskOp)
-        floor = floor_of(op.need, self.asked - self.skipped)
+        floor = floor_of(self.op.need, self.asked - self.skipped)
         if len(self.came) < floor:
             self._fall_short(floor)
             return
-        self._conclude(sorted(self.came, key=lambda pair: pair[0]))
+        self._conclude(sorted(self.came, key=_BY_INDEX))
 
     def _fan(self, came: list[tuple[int, Any]]) -> Fan:
-        rank = {index: position for position, (index, _) in enumerate(self.came)}
+        givers = self.givers
+        if came == self.came:
+            order = list(range(len(came)))
+        else:
+            rank = {index: position for position, (index, _) in enumerate(self.came)}
+            order = [rank[index] for index, _ in came]
         missing = [self.items[index] for index in sorted(self.lost)] if self.items is not None else []
-        return Fan([self.givers[index] for index, _ in came], missing, [rank[index] for index, _ in came], self.asked)
+        return Fan([givers[index] for index, _ in came], missing, order, self.asked)
 
     def _conclude(self, came: list[tuple[int, Any]]) -> None:
         frame = self.frame
         if frame.fanouts is None:
             frame.fanouts = {}
         frame.fanouts[self.op.slot] = self._fan(came)
-        self._end([value for _, value in came])
-
-    def _end(self, value: Any) -> None:
-        self._close("done", value)
+        self._close("done", [value for _, value in came])
 
     def _close(self, how: str, what: Any = None) -> None:
         """End once all tasks have stopped: what a loser did is undone before the block goes on."""
@@ -366,7 +358,6 @@ class FanOutStep(Activity):
         assert self.ending is not None
         how, what = self.ending
         op = self.op
-        assert isinstance(op, TaskOp)
         self.state = CLOSED
         if how == "done":
             self.owner.child_done(self, what)
@@ -380,8 +371,6 @@ class FanOutStep(Activity):
             follow(self, what, tuple(link for link in op.links if link.kind != "ask"))
 
     def _fall_short(self, floor: int) -> None:
-        op = self.op
-        assert isinstance(op, TaskOp)
         last = self.failure
         reason = f"; the last failure: {last.message}" if last is not None else ""
         lost = f"{len(self.lost)} failed, {self.skipped} were skipped"

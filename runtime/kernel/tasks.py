@@ -26,7 +26,7 @@ from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure
 from orchspec.runtime.kernel.hedging import Hedging
 from orchspec.runtime.kernel.messages import bind
-from orchspec.runtime.kernel.program import Link, Seat, rest_us
+from orchspec.runtime.kernel.program import Link, rest_us
 from orchspec.runtime.kernel.seeking import Asking
 from orchspec.runtime.kernel.sends import send
 from orchspec.runtime.kernel.sessions import keep, outgrown
@@ -87,17 +87,18 @@ class Task(Hedging):
         if seat.mind is not None and outgrown(self, seat, event):
             return
         self.state = RUNNING
-        if self.is_hedge:
-            self._read_along(seat.agent)
-        elif kernel.mail or self.inbox is not None:
-            bind(self, seat.agent)
+        if kernel.mail or self.inbox is not None:
+            if self.is_hedge:
+                self._read_along(seat.agent)
+            else:
+                bind(self, seat.agent)
         self.deadline_us = None
         if seat.timeout_us is not None:
             self.deadline_us = kernel.now + seat.timeout_us
             kernel.out.append(ArmTimer(self.place, "attempt", self.deadline_us, self.attempt))
         if seat.double is not None:
             self._arm_hedge(seat, event.usual_us)
-        self._send(seat)
+        send(self, seat)
 
     def _drop_timers(self) -> None:
         if self.deadline_us is not None:
@@ -105,16 +106,14 @@ class Task(Hedging):
         if self.hedge_after_us is not None:
             self._drop_hedge_timer()
 
-    def _send(self, seat: Seat) -> None:
-        send(self, seat)
-
     def fulfilled(self, event: TaskFulfilled) -> None:
         """Charge, verify, and hand on what was verified."""
         assert self.seat is not None
         kernel = self.kernel
         pico = self._settle(event.tokens_in, event.tokens_out, event.cost_pico)
         kernel.tool_calls += event.tool_calls
-        self._drop_timers()
+        if self.deadline_us is not None or self.hedge_after_us is not None:
+            self._drop_timers()
         if self.recall is not None and event.tokens_in is not None and event.tokens_out is not None:
             self.recall.usage = event.tokens_in + event.tokens_out
         self._verify(event.output, pico)
@@ -126,14 +125,17 @@ class Task(Hedging):
         self._verify(event.value, 0)
 
     def _verify(self, output: Any, pico: int) -> None:
-        assert self.seat is not None
         kernel = self.kernel
+        asking = self.asking
         try:
-            value = self._accept(output)
+            value = kernel.program.contracts[asking.contract].verify(self.inputs, output)
+            if asking.vetting is not None:
+                asking.vetting.vet(self, value)
         except Unverified as error:
             self._failed("unverified", str(error), pico, 0, "failed")
             return
-        self._keep(output)  # before the session is anybody else's
+        if self.recall is not None or asking.recalls:
+            self._keep(output)  # before the session is anybody else's
         kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok"))
         if self.reuse_key is not None:
             ttl = kernel.program.ttl[self.asking.contract]
@@ -143,9 +145,8 @@ class Task(Hedging):
         self._finish(value)
 
     def _keep(self, output: Any) -> None:
-        if self.recall is not None:
-            assert self.seat is not None
-            keep(self, self.seat, output)
+        assert self.seat is not None
+        keep(self, self.seat, output)
 
     def _accept(self, output: Any) -> Any:
         asking = self.asking
@@ -155,13 +156,14 @@ class Task(Hedging):
         return value
 
     def _finish(self, value: Any) -> None:
+        kernel = self.kernel
         if self.hedge is not None:
             self._call_off()
         self.state = CLOSED
-        self.kernel.steps += 1
-        self.kernel.tasks_open -= 1
+        kernel.steps += 1
+        kernel.tasks_open -= 1
         if self.within_at_us is not None:
-            self.kernel.out.append(DropTimer(self.place, "within"))
+            kernel.out.append(DropTimer(self.place, "within"))
         if self.requests is not None or self.hedge is not None:
             self._settle_deeds("done", value)
         else:
@@ -331,7 +333,7 @@ class Task(Hedging):
             message = f"{self.dispatch} engines crashed while {self.seat.agent} was at it: it is not sent again"
             self._failed("poison", message, pico, 0, "failed")
             return
-        self._send(self.seat)
+        send(self, self.seat)
 
 
 def follow(
@@ -358,13 +360,7 @@ def follow(
             return
         assert link.kind == "ask"
         assert link.seat is not None
-        asking = Asking(
-            contract,
-            (link.seat,),
-            links=links[position + 1 :],
-            urgency=activity.frame.urgency,
-            within_us=link.within_us,
-        )
+        asking = Asking(contract, (link.seat,), links=links[position + 1 :], within_us=link.within_us)
         label = f"{activity.label}?{link.seat.agent}"
         task = Task(
             activity.frame,
@@ -375,6 +371,7 @@ def follow(
             label,
             asking,
             inputs or [],
+            activity.frame.urgency,
         )
         task.account = activity.account
         activity.kernel.decide("asked", link.seat.agent)

@@ -96,9 +96,9 @@ class Turns(Looping):
         inputs = list(self.inputs)
         inputs[shell.so_far] = self.value
         seats = (shell.peers[self.here],)
-        asking = shell.asking(shell.contract, seats, self.frame.urgency, vetting=self)
+        asking = shell.asking(shell.contract, seats, vetting=self)
         turn = self.hops + 1
-        Task(self.frame, self.op, self, 0, turn, f"#{turn}", asking, inputs).start()
+        Task(self.frame, self.op, self, 0, turn, f"#{turn}", asking, inputs, self.frame.urgency).start()
 
     def menu(self, task: Task) -> Menu:
         """Those to whom this turn may hand over."""

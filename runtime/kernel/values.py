@@ -51,9 +51,12 @@ class Unverified(Exception):
 
 
 class Shape:
-    """Named fields in order, inside a list and at the edge a record: parameters."""
+    """Named fields in order, inside a list and at the edge a record: parameters.
 
-    __slots__ = ("_check", "_codecs", "_fields", "_known", "_prepared", "_what", "names")
+    `where` raises InvalidValue for inner values that are against the `where` of their field; None if no field has one.
+    """
+
+    __slots__ = ("_codecs", "_fields", "_known", "_prepared", "_what", "names", "where")
 
     def __init__(self, codecs: TypeCodecs, fields: list[Field], what: str) -> None:
         self.names = [field.name for field in fields]
@@ -61,7 +64,7 @@ class Shape:
         self._codecs = [codecs.of(field.type) for field in fields]
         self._prepared = prepare_fields(fields, self._codecs)
         self._known = {field.name: True for field in fields}
-        self._check = where_check(fields)
+        self.where = where_check(fields)
         self._what = what
 
     def decode(self, given: Any) -> list[Any]:
@@ -86,14 +89,14 @@ class Shape:
                 raise error.within(f".{name}") from None
         if seen != len(given):
             raise unknown_field(given, self._known, self._what)
-        if self._check is not None:
-            self._check(values)
+        if self.where is not None:
+            self.where(values)
         return values
 
     def check(self, values: list[Any]) -> None:
         """Raises InvalidValue if an inner value is against the `where` of its field."""
-        if self._check is not None:
-            self._check(values)
+        if self.where is not None:
+            self.where(values)
 
     def encode(self, values: list[Any]) -> dict[str, Any]:
         """JSON of the edge by name.
@@ -104,8 +107,8 @@ class Shape:
         Raises:
             InvalidValue: a value is against the `where` of its field.
         """
-        if self._check is not None:
-            self._check(values)
+        if self.where is not None:
+            self.where(values)
         return {
             name: value if codec.identity else codec.encode(value)
             for name, codec, value in zip(self.names, self._codecs, values, strict=True)

@@ -14,7 +14,8 @@ from orchspec.cli import main
 from orchspec.cli.common import LIVENESS_BROKEN, MISUSE, NOT_WELL, WELL
 from orchspec.compiler.plan import Fault
 from orchspec.runtime.kernel import kernel, tasks
-from orchspec.simulator.chaos.schedule import Schedule, fault_line, read_schedule
+from orchspec.simulator.chaos.lines import fault_line
+from orchspec.simulator.chaos.schedule import Schedule, read_schedule
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 REFUND = SPECS / "refund.orch"

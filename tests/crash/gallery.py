@@ -11,10 +11,7 @@ QUICK = "latency = fixed(40s)"
 
 @dataclass(frozen=True)
 class Play:
-    """A spec to run: its inputs, the speed of its clock, and whose latency is shortened so that a run takes no time.
-
-    `steady`: whether a second run mostly does the same; not where signals race with timers.
-    """
+    """A spec to run: its inputs, the speed of its clock, whose latency is shortened, what else is made different."""
 
     spec: str
     given: dict
@@ -23,7 +20,6 @@ class Play:
     quick: tuple = ()
     seed: int = 3
     also: dict = field(default_factory=dict)
-    steady: bool = True
 
     def write(self, folder):
         """A copy of the spec with patient people made quick; the rest of it is as it stands."""
@@ -73,7 +69,6 @@ PLAYS = {
         "refunding",
         {"ticket": {"id": "k-1", "text": "It broke.", "paid": "20.00"}},
         "desk",
-        speed=60,
         quick=("lead",),
         also={"refund: 30%, note: 80%": "refund: 100%, note: 100%"},
     ),
@@ -81,7 +76,6 @@ PLAYS = {
         "refunding",
         {"ticket": {"id": "k-1", "text": "It broke.", "paid": "20.00"}},
         "desk",
-        speed=60,
         quick=("lead",),
         also={"refund: 30%, note: 80%": "refund: 100%, note: 100%", "chance(85%)": "chance(0%)"},
     ),
@@ -98,8 +92,6 @@ PLAYS = {
         {"customer": "ann", "plan": {"name": "small", "price": "5.00"}},
         "subscription",
         also={"visits = 12": "visits = 2", "wait 30d": "wait 60s", "exponential(mean: 90d)  never = 70%": "fixed(80s)"},
-        steady=False,
     ),
     "approval": Play("approval", {"invoice": INVOICE}, "payables", quick=("manager",)),
 }
-SMALLEST = "transfer"

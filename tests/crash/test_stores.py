@@ -22,7 +22,7 @@ def zygote():
 
 @pytest.fixture
 def trial(zygote, tmp_path):
-    return Trial(zygote, tmp_path / "run", PLAYS["refund"])
+    return Trial(zygote, tmp_path / "run", PLAYS["refund"], leaps=False)
 
 
 def ask(trial, *arguments, **rest):

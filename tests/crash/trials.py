@@ -1,16 +1,18 @@
 """Trials: real runs on real stores that are killed and gone on with, and what must hold of them."""
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from orchspec.runtime.errors import StoreError
 from orchspec.runtime.journal.sqlite import SQLiteStore
-from orchspec.runtime.kernel.applying import target_key
+from orchspec.runtime.kernel.applying import Applying, target_key
 from orchspec.simulator.checkers import check_all
 from orchspec.testing import recorded
 from tests.crash.gallery import PLAYS
@@ -18,7 +20,6 @@ from tests.crash.gallery import PLAYS
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = -signal.SIGKILL
 ENDED = (0, 1)
-MISUSE = 2
 PARKED = 5
 
 
@@ -46,36 +47,46 @@ class Zygote:
 
 
 class Trial:
-    """One run of a play in a folder of its own."""
+    """One run of a play in a folder of its own, which may be a copy of what another `left`. `leaps`: see `leaping`."""
 
-    def __init__(self, zygote, folder, play):
-        folder.mkdir(parents=True)
-        self.zygote, self.folder, self.play = zygote, folder, play
+    def __init__(self, zygote, folder, play, *, left=None, leaps=True):
+        if left is None:
+            folder.mkdir(parents=True)
+        else:
+            shutil.copytree(left, folder)
+        self.zygote, self.folder, self.play, self.leaps = zygote, folder, play, leaps
         self.store, self.world_file = folder / "runs.db", folder / "world.jsonl"
         self.asked = play.arguments(play.write(folder), self.store)
         self.resumed = ["resume", "r", "--store", str(self.store), "--json"]
 
+    def copied(self, folder):
+        return Trial(self.zygote, folder, self.play, left=self.folder, leaps=self.leaps)
+
+    def next_argv(self):
+        """Resume, if there is a run."""
+        with suppress(StoreError), closing(SQLiteStore(self.store, create=False)) as store:
+            if store.runs():
+                return self.resumed
+        return self.asked
+
     def finish(self, argv, point=None, trace=None, plant=None):
         env = {"ORCH_WORLD": str(self.world_file)} | ({"ORCH_FAILPOINT_TRACE": str(trace)} if trace else {})
         out, err = self.folder / "out", self.folder / "err"
-        code = self.zygote.ask(
-            argv=argv, env=env, cwd=str(self.folder), point=point, plant=plant, out=str(out), err=str(err)
-        )
+        strikes = {"point": point, "plant": plant, "leaps": self.leaps}
+        code = self.zygote.ask(argv=argv, env=env, cwd=str(self.folder), out=str(out), err=str(err), **strikes)
         self.said = out.read_text("utf-8"), err.read_text("utf-8")
         return code
 
     def go_on(self, plant=None):
-        code = self.finish(self.resumed, plant=plant)
-        if code == MISUSE:  # nothing of it was durable yet
-            code = self.finish(self.asked)
+        code = self.finish(self.next_argv(), plant=plant)
         assert code in ENDED, (code, self.said)
         return json.loads(self.said[0])
 
     def passes(self):
         trace = self.folder / "trace"
-        code = self.finish(self.asked, trace=trace)
+        code = self.finish(self.next_argv(), trace=trace)
         assert code in ENDED, (code, self.said)
-        return trace.read_text("ascii").split()
+        return trace.read_text("ascii").split() if trace.exists() else []
 
     def deliveries(self):
         if not self.world_file.exists():
@@ -94,14 +105,34 @@ class Trial:
         return recorded(self.store, self.world_file)
 
 
+SETTLED = {"EffectConfirmed", "EffectUnknown", "EffectChecked"}
+
+
 def choices(chronicle):
-    """What happened, by place, recoveries apart: two runs in which the same did made the same choices."""
-    return Counter(
-        (record.type, record.kernel.path(record.event.place), record.event.attempt)
-        for told in chronicle.runs.values()
-        for record in told.records
-        if record.type != "EngineRecovered"
-    )
+    """What happened, by place; two runs in which the same did made the same choices.
+
+    How we came through a crash is no choice, but what has to be the same whatever it was: that a doubt was looked into,
+    by whom and how often, that an attempt which runs again asks for the same effect once more.
+    """
+    found = Counter()
+    for record in (record for told in chronicle.runs.values() for record in told.records):
+        event, path = record.event, record.kernel.path(record.event.place)
+        if record.type in SETTLED or _is_asked_about_a_doubt(chronicle.story(record.run), event.place):
+            found[path.partition("?")[0], "settled"] = 1
+        elif record.type == "EffectRequested":
+            found[path, event.attempt, event.effect, json.dumps(event.args)] = 1
+        elif not _recovers(record):
+            found[path, record.type, event.attempt, getattr(event, "agent", None)] += 1
+    return found
+
+
+def _is_asked_about_a_doubt(story, place):
+    here = story.happenings.get(place)
+    return here is not None and isinstance(here.activity.owner, Applying)
+
+
+def _recovers(record):
+    return record.type == "EngineRecovered" or getattr(record.event, "timer", None) == "settle"
 
 
 def hold(trial, result, twin):
@@ -136,32 +167,51 @@ def numbered(passes):
     return points
 
 
-def crash_at(trial, points):
-    """Crash at one point after the other, the later ones in a resume; whether each was reached."""
-    for nth, point in enumerate(points):
-        argv = trial.asked if nth == 0 or not began(trial) else trial.resumed
-        code = trial.finish(argv, point=point)
-        assert code in (KILLED, *ENDED), (point, code, trial.said)
-        if code != KILLED:
-            return False
-        trial.hold_intended()
-    return True
+def crash_at(trial, point):
+    """Go on until the run is killed at a point; whether it came there."""
+    code = trial.finish(trial.next_argv(), point=point)
+    assert code in (KILLED, *ENDED), (point, code, trial.said)
+    trial.hold_intended()
+    return code == KILLED
 
 
-def began(trial):
-    if not trial.store.exists():
-        return False
-    with closing(SQLiteStore(trial.store)) as store:
-        return bool(store.runs())
-
-
-def explore(zygote, folder, name, twin, schedules):
+def explore(zygote, folder, name, twin, points):
+    """Kill a run at each of these points, each in a run of its own; returns how many were reached and compared."""
     reached, compared = 0, 0
-    for number, points in enumerate(schedules):
-        trial = Trial(zygote, folder / str(number), PLAYS[name])
-        try:
-            reached += crash_at(trial, points)
+    for point in points:
+        trial = Trial(zygote, folder / "one", PLAYS[name])
+        with telling(trial, point):
+            reached += crash_at(trial, point)
             compared += hold(trial, trial.go_on(), twin)
-        except AssertionError as error:
-            raise AssertionError(f"{name}, killed at {' and then '.join(points)} ({trial.folder}): {error}") from error
+        shutil.rmtree(trial.folder)
     return reached, compared
+
+
+def explore_pairs(zygote, folder, name, twin, points):
+    """Kill a run at each of these points, and what goes on with it at each of its own: returns as `explore` does.
+
+    What the first kill left is copied for each second one, so that it need not be brought about again; which points the
+    second life passes is read from one that nobody disturbs.
+    """
+    explored, reached, compared = 0, 0, 0
+    for first in points:
+        left = Trial(zygote, folder / "left", PLAYS[name])
+        crash_at(left, first)
+        for second in numbered(left.copied(folder / "undisturbed").passes()):
+            trial = left.copied(folder / "again")
+            explored += 1
+            with telling(trial, f"{first} and then {second}"):
+                reached += crash_at(trial, second)
+                compared += hold(trial, trial.go_on(), twin)
+            shutil.rmtree(trial.folder)
+        for each in (left.folder, folder / "undisturbed"):
+            shutil.rmtree(each)
+    return explored, reached, compared
+
+
+@contextmanager
+def telling(trial, where):
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"{trial.play.spec}, killed at {where} ({trial.folder}): {error}") from error

@@ -2,27 +2,36 @@
 
     python zygote.py
 
-Reads a request a line, `{"argv", "env", "cwd", "point", "plant", "out", "err"}`, forks a process for it that does what
-`orch` does with those arguments, and answers a line: its exit code, negative for a signal. A child has its own streams
-and failpoints; it is as killable as any other process.
+Reads a request a line, `{"argv", "env", "cwd", "point", "plant", "leaps", "out", "err"}`, forks a process for it that
+does what `orch` does with those arguments, and answers a line: its exit code, negative for a signal. A child has its
+own streams and failpoints; it is as killable as any other process.
 """
 
+import gc
 import json
 import os
+import pkgutil
 import sys
+from importlib import import_module
 
 os.environ["ORCH_FAILPOINT_TRACE"] = os.devnull  # failpoints are armed when they are imported
 
-from orchspec.cli import (  # noqa: F401
-    main,
-    resume,
-    run,
-    running,
-)
-from orchspec.runtime import app, failpoints  # noqa: F401
-from orchspec.runtime.driver import hub  # noqa: F401
+from orchspec import cli, compiler, grammar, runtime
+from orchspec.cli import main
+from orchspec.compiler import compile_text
+from orchspec.compiler.plan import plan_from_json
+from orchspec.runtime import failpoints
 
 BUG = 70
+
+
+def warm():
+    """Everything is imported and the parser's tables are read, so that a child begins with its work."""
+    for part in (grammar, compiler, runtime, cli):
+        for module in pkgutil.walk_packages(part.__path__, f"{part.__name__}."):
+            import_module(module.name)
+    plan_from_json(compile_text("orch 1\nflow f() -> Int { return 1 }\n", "warm.orch").plan.as_json())
+    gc.freeze()
 
 
 def become(request):
@@ -36,6 +45,10 @@ def become(request):
     failpoints._trace = request["env"].get("ORCH_FAILPOINT_TRACE", "")
     failpoints._name, failpoints._left = failpoints._read(request.get("point") or "")
     sys.argv = ["orch", *request["argv"]]
+    if request.get("leaps"):
+        from tests.crash.leaping import leap
+
+        leap()
     if request.get("plant"):
         from tests.crash.planted import plant
 
@@ -62,4 +75,5 @@ def serve():
 
 
 if __name__ == "__main__":
+    warm()
     serve()

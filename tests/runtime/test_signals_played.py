@@ -21,6 +21,11 @@ flow twice(orders: List<Text>) -> Int {
   step amounts = paid(o, part: 2) for o in orders
   return sum(amounts)
 }
+flow patient(order: Text) -> Int {
+  step soon = paid(order) { timeout = 40min  on_failure = skip }
+  step amount = paid(order) { after = [soon] }
+  return amount
+}
 profile paid { latency = fixed(1h) }
 profile late { never = 100% }
 """
@@ -53,6 +58,14 @@ def test_each_wait_has_a_signal_of_its_own(plan):
     result, store = play(plan, "twice", {"orders": ["A", "B", "A"]})
     assert result.status == "completed", result.error
     assert [record.type for record in store.records("r")].count("SignalReceived") == 3
+
+
+def test_a_signal_whose_place_waits_no_more_does_not_come_for_the_next_one_as_in_a_simulation(plan):
+    result, store = play(plan, "patient", {"order": "A"})
+    assert result.status == "completed", result.error
+    records = store.records("r")
+    came = next(record for record in records if record.type == "SignalReceived")
+    assert came.time_us - records[0].time_us >= 100 * 60 * 1_000_000
 
 
 def test_what_was_sent_before_any_run_is_taken_by_the_first_that_waits_for_it(plan):

@@ -40,6 +40,7 @@ def _replicate(
     ends: list[tuple[float, int, float]] = []
     # Load goes on beyond the window, so that its last runs end under the same conditions as the others.
     last_s = window_s[1] * 1.5
+    inside, run_seconds, counted_s = 0, 0.0, 0.0
     at_s = rng.expovariate(1.0 / arrivals_s)
 
     def start(run: RunObservation, now_s: float) -> None:
@@ -53,21 +54,25 @@ def _replicate(
             pool.release(now_s, taken_s)
             run = runs[ordinal]
             run.ended_s, run.status, run.verified = now_s, "completed", True
+            inside, run_seconds, counted_s = inside - 1, run_seconds + inside * (now_s - counted_s), now_s
             run.cost_usd, run.tokens, run.attempts = 0.01 * (now_s - taken_s), 100, 1
             if waiting:
                 start(waiting.popleft(), now_s)
             continue
         run = RunObservation(len(runs), at_s)
         runs.append(run)
+        inside, run_seconds, counted_s = inside + 1, run_seconds + inside * (at_s - counted_s), at_s
         pool.enqueue(at_s)
         if pool.busy_slots < servers:
             start(run, at_s)
         else:
             waiting.append(run)
         at_s += rng.expovariate(1.0 / arrivals_s)
-    pool.close(max(run.ended_s for run in runs))
+    pool.close(counted_s)
     effect = EffectObservation("publish", len(runs), len(runs), len(runs))
-    return Replication(index, index, window_s, runs, [pool], [effect])
+    left = Replication(index, index, window_s, runs, [pool], [effect])
+    left.lived_s, left.run_seconds = counted_s, run_seconds
+    return left
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from orchspec.simulator.charts import charts_of, latency_chart, timeline_chart, utilization_chart
+from orchspec.simulator.charts import charts_of, latency_chart
 from orchspec.simulator.drawing import DARK, LIGHT, PAGE, Chart, Theme, label
 from orchspec.simulator.gantt import gantt_chart
 from orchspec.simulator.kpis import Measures
 from orchspec.simulator.observe import Bar, FaultMark, PoolObservation, Replication, RunObservation
+from orchspec.simulator.timeline import timeline_chart
+from orchspec.simulator.usage import usage_chart
 
 QueueSample = Callable[..., list[Replication]]
 
@@ -66,9 +68,12 @@ def test_charts_on_a_page_follow_its_colours_and_share_no_id(measures: Measures)
 
 
 def test_percentiles_and_faults_are_named(measures: Measures) -> None:
-    latency = latency_chart(measures).svg()
-    for name in ("p50", "p90", "p95", "p99", "mean"):
-        assert f">{name} " in latency
+    chart = latency_chart(measures)
+    latency = chart.svg()
+    for name in ("p50", "p90", "p95", "p99"):
+        assert f">{name}<" in latency
+        assert f"{name} " in chart.alt
+    assert "the mean, " in chart.note
     assert "crash(orchestrator) ×3" in timeline_chart(measures).svg()
 
 
@@ -96,7 +101,7 @@ def test_the_busiest_comes_first_and_the_least_busy_are_left_out_and_counted() -
         pool.release(1.0 + number, 0.0)
         pools.append(pool)
     sample = Replication(0, 1, (0.0, 100.0), [RunObservation(0, 1.0, 3.0, "completed")], pools)
-    chart = utilization_chart(Measures([sample]))
+    chart = usage_chart(Measures([sample]))
     assert "6 less busy ones are not shown" in chart.note
     assert "Who is busy: agent19 most" in chart.svg()
 

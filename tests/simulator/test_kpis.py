@@ -9,7 +9,7 @@ import pytest
 
 from orchspec.compiler.studies import kpis as language
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
-from orchspec.simulator.laws import check_laws
+from orchspec.simulator.laws import broken_laws, check_laws
 from orchspec.simulator.observe import EffectObservation, FaultMark, PoolObservation, Replication, RunObservation
 from orchspec.simulator.sections import cut_sections
 
@@ -197,11 +197,21 @@ def test_a_miscounted_wait_breaks_littles_law(queue_sample: QueueSample) -> None
     assert verdicts[("utilization", "clerk")] is True
 
 
-def test_a_queue_that_only_grows_breaks_littles_law(queue_sample: QueueSample) -> None:
-    verdicts = {
-        check.pool: check.ok for check in check_laws(Measures(queue_sample(1, arrivals_s=3.0))) if check.law == "little"
-    }
-    assert verdicts == {"runs": False, "clerk": False}
+def test_the_laws_hold_for_a_queue_that_only_grows_and_for_one_that_is_looked_at_for_a_moment(
+    queue_sample: QueueSample,
+) -> None:
+    for sample in (queue_sample(1, arrivals_s=3.0), queue_sample(2, 2, window_s=(0.0, 30.0))):
+        checks = check_laws(Measures(sample))
+        assert {check.pool for check in checks if check.law == "little"} == {"runs", "clerk"}
+        assert {check.ok for check in checks} == {True}
+
+
+def test_a_law_that_does_not_hold_is_told_with_what_to_do(queue_sample: QueueSample) -> None:
+    sample = queue_sample(1)
+    sample[0].run_seconds *= 1.001
+    (told,) = broken_laws(Measures(sample))
+    assert told.startswith("Little's law does not hold for runs: ")
+    assert told.endswith("please report it")
 
 
 # The language ------------------------------------------------------------------------------------------------------

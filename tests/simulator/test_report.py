@@ -19,7 +19,7 @@ from orchspec.simulator.expect import Verdict, judge
 from orchspec.simulator.gantt import gantt_chart
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
 from orchspec.simulator.observe import Bar, PoolObservation, Replication, RunObservation
-from orchspec.simulator.report import render, simulation_section
+from orchspec.simulator.report import Origin, render, simulation_section
 from orchspec.simulator.table import print_document
 from orchspec.simulator.units import format_bound, format_interval, format_quantity
 from orchspec.simulator.warmup import WarmUp, warm_up
@@ -131,9 +131,13 @@ def test_one_failed_expectation_fails_the_document_and_one_undecided_leaves_it_o
 def test_a_report_is_one_page_without_scripts_or_requests(queue_sample: QueueSample) -> None:
     sample = queue_sample(1)
     charts = [*charts_of(Measures(sample)), gantt_chart([Bar("a", "clerk", "model", 0.0, 2.0)])]
-    page = render(document_of(sample), charts, source="scenario", versions={"orchspec": "0.1.0"})
+    page = render(
+        document_of(sample),
+        charts,
+        origin=Origin("a.orch", "orch simulate a.orch", "scenario", versions={"orch": "0.1.0"}),
+    )
     found = outline(page)
-    assert found.tags.count("svg") == 4
+    assert found.tags.count("svg") == 8, "each chart for a desk and for a phone"
     assert not {"script", "link", "iframe", "img"} & set(found.tags)
     assert all(link.startswith(("#", "data:")) for link in found.links)
     for text in ("a day", "sha256:abc", "0.1.0", "1 expectation: 1 passed", "prefers-color-scheme: dark", "viewport"):
@@ -154,7 +158,7 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
         Subject(HOSTILE, HOSTILE, 7, HOSTILE), measures, [(HOSTILE, Verdict("failed", HOSTILE))],
         warmup=WarmUp(0, 0.0, None, HOSTILE), faults=[HOSTILE], notes=[HOSTILE], parameters={HOSTILE: HOSTILE},
     )  # fmt: skip
-    page = render(document, charts_of(measures), source=HOSTILE, versions={HOSTILE: HOSTILE})
+    page = render(document, charts_of(measures), origin=Origin(HOSTILE, HOSTILE, HOSTILE, versions={HOSTILE: HOSTILE}))
     found = outline(page)
     assert not {"script", "img"} & set(found.tags)
     assert "\x00" not in page

@@ -190,7 +190,7 @@ def test_tasks_are_as_urgent_as_what_is_around_them_unless_they_say_so_themselve
         def _act(self, run, command):
             if isinstance(command, RunTask):
                 activity = self.engine.kernels[run].places[command.place]
-                seen[activity.path()] = activity.asking.urgency
+                seen[activity.path()] = activity.urgency
             super()._act(run, command)
 
     assert run(Watching(found.plan, ann=[done("x")])).status == "completed"

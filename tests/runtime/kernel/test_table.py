@@ -6,6 +6,7 @@ import pytest
 
 from orchspec.compiler.plan import Backoff, Gate, OnFailure, Policy, Rate, Tool
 from orchspec.runtime.kernel import handlers
+from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.events import (
     EVENT_TYPES,
     CancelRequested,
@@ -26,7 +27,9 @@ from orchspec.runtime.kernel.events import (
     TimerFired,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
+from orchspec.runtime.kernel.regions import Region
 from orchspec.runtime.kernel.table import EFFECT_TABLE, REGION_TABLE, STATE_NAMES, TASK_TABLE, ImpossibleEvent
+from orchspec.runtime.kernel.tasks import Task
 from tests.support.driver import Driver, Ending, done, failing, hangs, lost_reply, lost_send, never, refuses
 from tests.support.plans import (
     DEEDS,
@@ -217,16 +220,23 @@ def drive_regions():
 def driven():
     """Every (table, state, event, next state) that the runs above went through."""
     seen = set()
-    names = {id(TASK_TABLE): "task", id(EFFECT_TABLE): "effect", id(REGION_TABLE): "region"}
-    original = handlers._task
+    kinds = {Task: "task", Applying: "effect", Region: "region"}
 
-    def spy(kernel, activity, event, table, handler):
-        before = activity.state
-        original(kernel, activity, event, table, handler)
-        seen.add((names[id(table)], before, type(event), activity.state))
+    def spied(handler):
+        def spy(kernel, event):
+            place, ignored = event.place, kernel.ignored
+            activity = kernel.places[place] if place < len(kernel.places) else None
+            before = getattr(activity, "state", None)
+            handler(kernel, event)
+            name = next((name for kind, name in kinds.items() if isinstance(activity, kind)), None)
+            if name is not None and kernel.ignored == ignored:
+                seen.add((name, before, type(event), activity.state))
+
+        return spy
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(handlers, "_task", spy)
+        for kind, handler in handlers.HANDLERS.items():
+            patch.setitem(handlers.HANDLERS, kind, spied(handler))
         drive_rows()
     return seen
 

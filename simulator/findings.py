@@ -1,0 +1,130 @@
+"""What a simulation says in sentences: what is short, what is wrong with the figures, and how sure they are.
+
+All of it is read from the document, so a page, a terminal and a comparison of documents say the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchspec.simulator.units import format_interval, format_quantity
+
+__all__ = ["Bottleneck", "alarms", "bottleneck_of", "bottleneck_words", "certainty"]
+
+_LAWS = {"little": "Little's law", "utilization": "the utilization law"}
+#: Busy shares from which on a resource is called so: queues grow steeply from some 80 % on (M/M/c).
+_FULL, _NEAR, _BUSY = 0.97, 0.8, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """The busiest resource of limited slots: its name and kind, how many slots, and the busy share of them (0..1).
+
+    `wait_s` is the mean wait for it; `limit` the rate of runs (1/s) at which its slots would all be busy, by the
+    utilization law (P. J. Denning and J. P. Buzen, ACM Computing Surveys 10, 1978: no more runs than 1 / the most
+    that one of them takes of any resource); `None` where there is no throughput to go by.
+    """
+
+    name: str
+    kind: str
+    slots: int
+    share: float
+    wait_s: float | None
+    limit: float | None
+
+
+def bottleneck_of(document: Mapping[str, Any]) -> Bottleneck | None:
+    """The busiest resource of a document; `None` where nothing has limited slots, or nothing was busy."""
+    best: Bottleneck | None = None
+    throughput = document["kpis"]["throughput"]["value"]
+    for name, found in document["resources"].items():
+        share = found["utilization"]["value"]
+        pool = document["pools"].get(name, {})
+        slots = pool.get("slots")
+        if not share or slots is None or (best is not None and share <= best.share):
+            continue
+        limit = throughput / share if throughput else None
+        best = Bottleneck(name, str(pool.get("kind", "")), slots, share, found["wait_s"]["value"], limit)
+    return best
+
+
+def bottleneck_words(document: Mapping[str, Any]) -> str:
+    """What is short, in a sentence or two."""
+    found = bottleneck_of(document)
+    if found is None:
+        return "Nothing with limited slots was busy, so nothing was waited for."
+    share = format_quantity(found.share, "share")
+    slots = f"its {found.slots} slots are" if found.slots > 1 else "its one slot is"
+    if document["kpis"]["throughput"]["value"] is None:
+        return (
+            f"Most at work is {found.name}: {slots} busy for {share} of the time. Runs were simulated one by one, so "
+            "they did not wait for each other."
+        )
+    told = f"The bottleneck is {found.name}: {slots} busy for {share} of the time"
+    if found.wait_s is not None:
+        waits = "nobody waits for it" if found.wait_s < 1e-3 else f"a task waits {format_quantity(found.wait_s, 's')}"
+        told += f", and {waits}" + ("" if found.wait_s < 1e-3 else " on average")
+    told += ". "
+    if found.share >= _FULL:
+        return f"{told}It cannot take more: what arrives beyond it waits longer and longer."
+    if found.limit is not None:
+        throughput = document["kpis"]["throughput"]["value"]
+        now, limit = (format_quantity(each, "1/s", throughput) for each in (throughput, found.limit))
+        told += f"It would be full at about {limit}; now it is {now}. "
+    if found.share >= _NEAR:
+        return f"{told}That is near: a little more load, and waits grow steeply."
+    return f"{told}{'There is some room.' if found.share >= _BUSY else 'There is room.'}"
+
+
+def alarms(document: Mapping[str, Any]) -> list[str]:
+    """What must be known before any figure is believed; empty where all is well."""
+    told = []
+    for law, title in _LAWS.items():
+        broken = [pool for pool, check in document["checks"][law]["pools"].items() if check["ok"] is False]
+        if broken:
+            named = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
+            told.append(
+                f"A check failed: {title} does not hold for {named}. Something is miscounted: don't believe these "
+                "figures, and please report it."
+            )
+    warmup = document["warmup"]
+    if warmup is not None and warmup["steady"] is False:
+        told.append(
+            "No steady state: the load is more than the system can take, or the scenario is too short. The figures "
+            "would be worse if one looked longer."
+        )
+    told += [note[0].upper() + note[1:] for note in document["notes"]]
+    return told
+
+
+def certainty(document: Mapping[str, Any]) -> list[str]:
+    """How sure the figures are, in sentences."""
+    count = document["replications"]
+    told = [
+        f"{document['runs']:,} runs were measured, in {count} independent replication{'s'[: count != 1]}.",
+        "Each figure stands with its 95 % interval: those that differ by less should not be compared.",
+    ]
+    p95 = document["kpis"]["latency"]["p95"]
+    value = _float(p95["value"])
+    lo, hi = (_float(end) for end in p95["ci95"])
+    if math.isfinite(value) and value > 0.0:
+        written = f"{format_quantity(value, 's')} ({format_interval(lo, hi, 's', value)})"
+        if math.isfinite(lo) and math.isfinite(hi):
+            width = format_quantity((hi - lo) / 2.0 / value, "share")
+            told.append(f"The p95 of latency is {written}: known to about ±{width}.")
+        else:
+            told.append(f"The p95 of latency is {written}: more runs are needed to say more.")
+    undecided = sum(1 for each in document["expectations"] if each["verdict"] == "undecided")
+    if undecided:
+        told.append(f"{undecided} of the expectations could not be decided: the value is too near its bound.")
+    if document["warmup"] is not None:
+        told.append(f"Warm-up: {document['warmup']['note']}.")
+    told.append("All of it is as true as the profiles that the agents were played from, and as the load.")
+    return told
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else float(value)
