@@ -51,6 +51,11 @@ class Attempts:
             for key, attempt in self._under_way.items()
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether any attempt is under way."""
+        return bool(self._under_way)
+
     def crash(self) -> None:
         """The process that called the agents is gone, and what it held with it."""
         for attempt in self._under_way.values():

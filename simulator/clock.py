@@ -37,6 +37,7 @@ from orchspec.runtime.ledger import Ledger
 from orchspec.runtime.recording import fold
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.crashes import Crashed, Crashes
+from orchspec.simulator.handover import Handover
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
@@ -126,6 +127,7 @@ class Clock:
         self.people = People(self)
         self.signals = Signals(self)
         self.targets = Targets(self)
+        self.handover = Handover(self)
         self.tool_granted: Callable[[Grant], None] = self.attempts.tool_granted
         self._acts: dict[type, Callable[[str, Any], None]] = {
             RunTask: self.attempts.begin,
@@ -229,6 +231,8 @@ class Clock:
         if wake_at is not None and (self._wake_at is None or wake_at < self._wake_at or self._wake_at <= now):
             self._wake_at = wake_at
             self.at(wake_at, self._woken, self.epoch)
+        if self.handover.leaving is not None:
+            self.handover.leave_if_done()
 
     def commit(self, batch: Batch) -> None:
         """A batch is durable: what it decided may be seen outside."""
@@ -278,7 +282,7 @@ class Clock:
     def arrive(self, visit: Visit) -> None:
         """A client asks for a run; while the orchestrator is down, it keeps asking."""
         self.visits[visit.run] = visit
-        if self.engine is not None:
+        if self.engine is not None and self.handover.leaving is None:
             self._start(self.engine, visit)
 
     def _start(self, engine: Engine, visit: Visit) -> None:
@@ -339,9 +343,13 @@ class Clock:
         crash: Crash = event.value
         if crash.every_us:
             self.at(self.now + crash.every_us, self._crash_due, crash)
-        if self.engine is not None:
-            assert self.crashes is not None
-            self.crashes.due(crash)
+        if self.engine is None:
+            return
+        if crash.name == "upgrade":
+            self._acts = self.handover.begin(crash, self._acts)
+            return
+        assert self.crashes is not None
+        self.crashes.due(crash)
 
     def _die(self, crash: Crash | Breakdown) -> None:
         now = self.now
@@ -352,6 +360,7 @@ class Clock:
             self.journal.commit(flying)
             self._witness(flying)
         self.engine = None
+        self._acts = self.handover.over(self._acts)
         self.epoch += 1
         self.attempts.crash()
         self.targets.crash()
@@ -360,7 +369,7 @@ class Clock:
         if self.meter is not None:
             self.meter.crash(now)
         for visit in self.visits.values():
-            visit.seen.in_flight_at_crash = True
+            visit.seen.in_flight_at_crash = visit.kernel is not None
         self.at(back_us, self._recover, None)
 
     def _recover(self, _event: Any) -> None:

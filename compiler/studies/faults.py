@@ -55,6 +55,7 @@ _SECOND = 1_000_000
 WINDOW_US = 60 * _SECOND
 """How long a window holds that begins `at` a time and does not say; one of `every` holds for a tenth of it."""
 _ONCE = ("at", "every", "rate", "first", "nth")
+_AT = ("at", "every")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ _BUILT = (
         ("at", "every", "first", "nth"),
     ),
     _built("crash_loop", "orchestrator", _ORCHESTRATOR, {**_LASTING, "down": "duration"}, ("lasting",), lasting=0),
+    _built("upgrade", "orchestrator", _ORCHESTRATOR, {"at": "time", "every": "duration", "down": "duration"}, _AT),
     _built("stale_lease", "orchestrator", _ORCHESTRATOR, _WHEN, _ONCE),
     _built("fail", "agent", _WORKERS | {"tool", "effect"}),
     _built("garbage", "output", _WORKERS),

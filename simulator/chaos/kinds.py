@@ -43,8 +43,11 @@ class Kind:
     persists: bool = True
 
 
+_AT_ONCE: Final = frozenset({"jump", "upgrade"})
+
+
 def _kind(name: str, aim: Aim, *needs: Need, dated: bool = False, persists: bool = True, **args: float) -> Kind:
-    return Kind(name, aim, MappingProxyType(args), frozenset(needs), dated, name != "jump", persists)
+    return Kind(name, aim, MappingProxyType(args), frozenset(needs), dated, name not in _AT_ONCE, persists)
 
 
 KINDS: Final = (
@@ -121,12 +124,11 @@ KINDS: Final = (
     _kind("stale_lease", "commit", persists=False),
     _kind("disk_full", "clock", dated=True),
     _kind("crash_loop", "clock", dated=True, persists=False, down=1 * SECOND),
+    _kind("upgrade", "clock", dated=True, persists=False, down=1 * SECOND),
 )
 """Every kind but crashes, which strike at points instead of attempts."""
 
 LEFT_OUT: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "upgrade": "another plan in mid-run is a decision of people: `orch resume --upgrade` names what does not fit",
-    }
+    {}
 )
 """Faults of the language that chaos does not draw, with the reason; each other has a kind, or is a crash."""
