@@ -90,7 +90,13 @@ def find_size(
             together = {**fixed, **chosen}
             started(chosen)
             compiled = compile_(together, asked)
-            how: dict[str, Any] = {"runs": runs, "seed": with_seed, "queue_max": queue_max, "progress": progress}
+            how: dict[str, Any] = {
+                "runs": runs,
+                "seed": with_seed,
+                "queue_max": queue_max,
+                "progress": progress,
+                "with_twin": False,
+            }
             return simulate(
                 compiled_plan(compiled), name, folder=compiled.folder, parameters=together, workers=workers, **how
             )

@@ -13,6 +13,11 @@ Real runs are held to the same: `recorded` reads a store.
 
     testing.hold(testing.recorded("runs.db", "world.jsonl"))
 
+Agents of your own run in virtual time, so that a test of a three-day wait takes milliseconds:
+
+    with testing.virtual_time() as clock:
+        result = clock.run(app.run("onboarding", {"name": "Ann"}))
+
 Journals that were kept are tests too: `replay_journals` folds them under the spec as it is now.
 
     def test_what_has_happened_still_fits():
@@ -37,6 +42,7 @@ from orchspec.simulator.chaos.lines import BadFault, fault_lines, read_fault
 from orchspec.simulator.chaos.recorded import chronicle_of
 from orchspec.simulator.chaos.schedule import BadSchedule, Schedule, read_schedule
 from orchspec.simulator.checkers import Violation, check_all
+from orchspec.virtual import StandStill, virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +57,7 @@ __all__ = [
     "BadSchedule",
     "Broken",
     "Schedule",
+    "StandStill",
     "Unfit",
     "Violation",
     "check",
@@ -60,6 +67,7 @@ __all__ = [
     "replay_journals",
     "schedule",
     "schedules",
+    "virtual_time",
 ]
 
 

@@ -57,7 +57,8 @@ class Panel:
     """What curves are drawn against: titles, the unit of the values (see `units`), a bound, and a mark.
 
     `names` are the labels of the positions 0, 1, 2 … where the values on the horizontal axis are no numbers. Dots are
-    `joined` by a line and a band unless they stand for things that have no order.
+    `joined` by a line and a band unless they stand for things that have no order. `along` is the unit of the horizontal
+    axis.
     """
 
     title: str
@@ -69,6 +70,7 @@ class Panel:
     mark: Mark | None = None
     names: tuple[str, ...] = ()
     joined: bool = True
+    along: str = ""
 
 
 def curve_chart(name: str, panel: Panel, curves: Sequence[Curve]) -> Chart:
@@ -158,7 +160,10 @@ def _scale(axes: Axes, panel: Panel, curves: Sequence[Curve], top: float) -> Non
         axes.set_xticks(range(len(panel.names)), [label(name, 18) for name in panel.names])
     elif all(dot.x == int(dot.x) for curve in curves for dot in curve.dots):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel(label(panel.across, 60))
+    if panel.along:
+        quantity_axis(axes, "x", panel.along, max(dot.x for curve in curves for dot in curve.dots), panel.across)
+    else:
+        axes.set_xlabel(label(panel.across, 60))
 
 
 def heat_chart(

@@ -52,12 +52,13 @@ def build(
     faults: Sequence[str] = (),
     notes: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
+    twin: JsonDict | None = None,
 ) -> JsonDict:
     """Return the document, in a fixed order of keys.
 
     `measures` must be at level 0.95; `expectations` pairs the text of each with its verdict (which may come from
     another level, see `estimate.look_level`); `faults` and `notes` are texts for readers; `parameters` are those that
-    were set for this simulation (JSON values).
+    were set for this simulation (JSON values); `twin` is what queueing theory says of it (`beside.twin_document`).
     """
     laws = check_laws(measures)
     return {
@@ -86,6 +87,7 @@ def build(
         },
         "warmup": None if warmup is None else _warmup(warmup),
         "faults": list(faults),
+        "twin": twin,
         "notes": [*notes, *_notes(measures)],
     }
 

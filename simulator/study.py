@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import plan_from_json
 from orchspec.runtime.errors import OrchError
+from orchspec.simulator.beside import twin_document
 from orchspec.simulator.document import JsonDict, Subject, build
 from orchspec.simulator.estimate import look_level
 from orchspec.simulator.expect import judge
 from orchspec.simulator.kpis import Measures
+from orchspec.simulator.replicate import Stage
+from orchspec.simulator.twin import twin_of
 from orchspec.simulator.units import format_bound
 from orchspec.simulator.warmup import WarmUp, warm_up
 from orchspec.simulator.workers import Staged, Workers
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from orchspec.simulator.observe import Replication
     from orchspec.simulator.replicate import Twinned
 
-__all__ = ["LOOKS", "REPLICATIONS", "ScenarioError", "Study", "find_scenario", "simulate"]
+__all__ = ["LOOKS", "REPLICATIONS", "ScenarioError", "Study", "find_scenario", "simulate", "stage_of"]
 
 REPLICATIONS: Final = 10
 """Replications for a first look: quantiles are sectioned over at least so many."""
@@ -65,6 +68,10 @@ class Study:
     def replications(self) -> Sequence[Replication]:
         """The replications, in the order of their numbers."""
         return self.measures.replications
+
+    def forget(self) -> None:
+        """Lets go of the replications, which are what is large: the document stays, and nothing can be drawn."""
+        self.measures = Measures([])
 
     @property
     def failed(self) -> bool:
@@ -105,6 +112,7 @@ def simulate(
     progress: Progress | None = None,
     queue_max: int | None = None,
     workers: Workers | None = None,
+    with_twin: bool = True,
 ) -> Study:
     """Simulate a scenario.
 
@@ -119,6 +127,7 @@ def simulate(
         parameters: What was set for this simulation, for the document.
         progress: Called with (replications done, replications planned so far).
         queue_max: While so many tasks wait, new runs are refused, as `App.run` has it; None: every run is let in.
+        with_twin: Whether what queueing theory says of it is computed, too.
         workers: Processes that serve other studies too, and the file in which they keep what is done; `jobs` is theirs.
 
     Raises ScenarioError, TableError (a file that cannot be read) and PlanError.
@@ -130,7 +139,14 @@ def simulate(
         parameters = {**(parameters or {}), "queue_max": queue_max}
     with Workers(jobs) if workers is None else nullcontext(workers) as hands:
         staged = hands.stage(plan, chosen, seed, folder, _size(chosen, runs), queue_max)
-        return _Inquiry(plan, chosen, runs, progress).carry_out(staged, seed, parameters)
+        return _Inquiry(plan, chosen, runs, progress, with_twin=with_twin).carry_out(staged, seed, parameters)
+
+
+def stage_of(
+    plan: Plan, scenario: Scenario, seed: int, folder: Path | None, *, runs: int | None, queue_max: int | None = None
+) -> Stage:
+    """What `simulate` replicates for these arguments, to look at one replication closely."""
+    return Stage(plan_from_json(plan.as_json()), scenario, seed, folder, _size(scenario, runs), queue_max)
 
 
 def _size(scenario: Scenario, runs: int | None) -> int:
@@ -141,8 +157,11 @@ def _size(scenario: Scenario, runs: int | None) -> int:
 class _Inquiry:
     """Replications until what was asked is known: looks at expectations, and runs that were asked for."""
 
-    def __init__(self, plan: Plan, scenario: Scenario, runs: int | None, progress: Progress | None) -> None:
+    def __init__(
+        self, plan: Plan, scenario: Scenario, runs: int | None, progress: Progress | None, *, with_twin: bool
+    ) -> None:
         self.plan = plan
+        self.with_twin = with_twin
         self.scenario = scenario
         self.loaded = scenario.arrivals is not None
         self.wanted = runs if runs is not None else scenario.runs if scenario.runs is not None else 0
@@ -181,6 +200,7 @@ class _Inquiry:
             faults=[_fault_text(fault) for fault in self.scenario.faults],
             notes=self._notes(interrupted=interrupted),
             parameters=parameters,
+            twin=self._twin(staged.stage, measures),
         )
         return Study(document, measures, self.warmup, self.scenario, interrupted)
 
@@ -211,6 +231,16 @@ class _Inquiry:
             dated_faults=self.dated,
             period_s=self.period_s,
         )
+
+    def _twin(self, stage: Stage, measures: Measures) -> JsonDict | None:
+        """What theory says; nothing where it is interrupted, since what was simulated is there."""
+        if not self.with_twin:
+            return None
+        try:
+            found = twin_of(self.plan, self.scenario, stage)
+        except KeyboardInterrupt:
+            return None
+        return twin_document(found, measures) if found is not None else None
 
     def _notes(self, *, interrupted: bool) -> list[str]:
         notes = ["interrupted: fewer replications than planned"] if interrupted else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchspec.simulator.beside import twin_notes, twin_rows
 from orchspec.simulator.document import outcome_of
 from orchspec.simulator.kpis import KPIS, STATISTICS
 from orchspec.simulator.laws import LAWS
@@ -35,6 +36,8 @@ def print_document(document: Mapping[str, Any], console: Console) -> None:
         console.print(_resource_table(document))
     if document["evals"]:
         console.print(_eval_table(document))
+    if document["twin"] is not None:
+        _print_twin(document["twin"], console)
     for expectation in document["expectations"]:
         sign, colour = VERDICTS[expectation["verdict"]]
         judged = text_of(f"{sign} {expectation['verdict']}  ", colour)
@@ -58,15 +61,26 @@ def print_sweep(documents: Sequence[tuple[str, Mapping[str, Any]]], console: Con
     line(console, f"{first['scenario'] or first['flow']}", "bold")
     line(console, f"{first['flow']}, {len(documents)} values, seed {first['seed']}", "dim")
     kpis = (("latency", "p50"), ("latency", "p95"), ("cost", "mean"), ("completion", None), ("throughput", None))
-    titles = [" ".join(part for part in (statistic, name) if part) for name, statistic in kpis]
-    table = new_table("", *titles, "expected")
-    for label, document in documents:
-        found = [document["kpis"][name] if part is None else document["kpis"][name][part] for name, part in kpis]
-        cells = [cell(estimate, KPIS[name].unit) for estimate, (name, _) in zip(found, kpis, strict=True)]
-        verdict = outcome_of(document) if document["expectations"] else "–"
-        sign, colour = VERDICTS.get(verdict, ("", ""))
-        table.add_row(text_of(label), *cells, text_of(f"{sign} {verdict}".strip(), colour))
+    titles = {" ".join(part for part in (statistic, name) if part): (name, statistic) for name, statistic in kpis}
+    found = {title: [_known(document, *of) for _, document in documents] for title, of in titles.items()}
+    told = {title: [written(each, KPIS[titles[title][0]].unit) for each in found[title]] for title in titles}
+    # What is the same for all is no column.
+    shown = [title for title in titles if len(documents) == 1 or len(set(told[title])) > 1]
+    judged = [outcome_of(document) if document["expectations"] else "" for _, document in documents]
+    table = new_table("", *shown, *["expected"] * any(judged))
+    for at, (label, _) in enumerate(documents):
+        cells = [cell(found[title][at], KPIS[titles[title][0]].unit) for title in shown]
+        sign, colour = VERDICTS.get(judged[at], ("–", ""))
+        table.add_row(text_of(label), *cells, *[text_of(f"{sign} {judged[at]}", colour)] * any(judged))
     console.print(table)
+    same = [f"{title} {told[title][0]}" for title in titles if title not in shown and told[title][0] != "–"]
+    if same:
+        line(console, f"the same for all: {', '.join(same)}", "dim")
+
+
+def _known(document: Mapping[str, Any], name: str, statistic: str | None) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = document["kpis"][name]
+    return found if statistic is None else found[statistic]
 
 
 def _run_table(document: Mapping[str, Any]) -> Table:
@@ -110,6 +124,19 @@ def _resource_table(document: Mapping[str, Any]) -> Table:
             cell(found["queue"], "tasks"),
         )
     return table
+
+
+def _print_twin(twin: Mapping[str, Any], console: Console) -> None:
+    """What theory says of the pools above; what was simulated stands there."""
+    rows = twin_rows(twin)
+    if not rows:
+        return
+    table = new_table("by theory", "taken for", "busy", "wait")
+    for name, model, _, busy, _, wait, _ in rows:
+        table.add_row(*(text_of(each) for each in (name, model, busy, wait)))
+    console.print(table)
+    for note in twin_notes(twin):
+        line(console, f"by theory: {note}", "dim")
 
 
 def new_table(first: str, *others: str) -> Table:

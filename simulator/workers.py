@@ -111,6 +111,11 @@ class Staged:
             *(folder, stage.size, stage.queue_max),
         )
 
+    @property
+    def stage(self) -> Stage:
+        """That of this process."""
+        return self._stage
+
     def replicate(self, start: int, stop: int) -> Iterator[Twinned]:
         """Replications `start` to `stop` (left out), in order: those that are kept, and the others made."""
         kept = self._workers.kept

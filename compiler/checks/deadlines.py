@@ -104,7 +104,7 @@ class _Reader:
             return
         if bounded:
             return
-        at: Node | None = getattr(step.node, "by", None) or step.node.name
+        at: Node = getattr(step.node, "by", None) or step.node.name
         self._person(step, at)
         self._agents(step.candidates, step.node.name.span if step.node.name.text else step.node.work.span)
         asked = [link.who for link in step.on_failure if link.who is not None and link.within_us is None]

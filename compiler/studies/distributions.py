@@ -215,9 +215,9 @@ def _law_of_numbers(study: Study, expr: syntax.Call, name: str, want: Type, what
         value = inner_value(study, bound[each], kind, f"`{each}` of {what}")
         if isinstance(value, Failed):
             return FAILED
-        values[each] = value
-    problem = law.problem(values)
-    if problem is not None:
+        # Whole ends stay whole: then each whole number between is drawn equally often.
+        values[each] = int(value) if name == "uniform" and want == INT and value.is_integer() else value
+    if (problem := law.problem(values)) is not None:
         impossible(study, expr, f"{name} has nothing to sample: {problem}")
         return FAILED
     return [name, *values.values()]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import STDIN, shown_name, write_text
-from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
+from orchspec.cli.files import STDIN, read_text, shown_name, write_text
+from orchspec.cli.pictures import save
+from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
+from orchspec.cli.progress import shown
 from orchspec.cli.sweeps import combinations
 
 if TYPE_CHECKING:
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_Progress = Callable[[int, int], None]
-
 
 @dataclass(slots=True)
 class _Case:
-    """One simulation that was asked for: a compiled spec, and what was set for it."""
+    """One simulation that was asked for: a compiled spec, what was set for it, and what of that is swept."""
 
     settings: dict[str, str]
+    swept: dict[str, str]
     compiled: Compiled
     label: str
 
@@ -56,8 +55,12 @@ class _Case:
     metavar="N",
     help="Refuse new runs while N tasks wait, as the runtime does with queue_max.",
 )
+@click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
-@click.option("--charts", metavar="DIR", help="Write latency, timeline, utilization and one run as PNG and SVG.")
+@click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
+@click.option(
+    "--journals", metavar="FILE", help="Write the records of the first replication, as orch journal --all does."
+)
 def command(
     terminal: Terminal,
     file: str,
@@ -68,94 +71,101 @@ def command(
     sweeps: tuple[str, ...],
     jobs: int,
     queue_max: int | None,
+    resume: str | None,
     report: str | None,
     charts: str | None,
+    journals: str | None,
 ) -> int:
     """Simulates a scenario of a spec, and judges what it expects.
 
     Without SCENARIO the only one. Ends with 1 when an expectation failed, with 4 when one stayed undecided. An
     interrupt keeps what is done. FILE may be - for standard input.
     """
-    cases = _cases(terminal, file, settings_of(settings), sweeps)
+    if sweeps and journals is not None:
+        raise Misuse("--journals writes the records of one simulation; leave --sweep out", "usage")
+    cases = _cases(terminal, file, scenario, settings_of(settings), sweeps)
     if cases is None:
         return NOT_WELL
-    studies: list[tuple[_Case, Study]] = []
-    try:
-        for number, case in enumerate(cases, 1):
-            told = f"{number} of {len(cases)}, {case.label}" if len(cases) > 1 else "simulating"
-            with _progress(terminal, told) as progress:
-                study = _simulate(
-                    case, scenario, progress, runs=runs, seed=seed, jobs=jobs or None, queue_max=queue_max
-                )
-            studies.append((case, study))
-            if study.interrupted:
-                break
-    except KeyboardInterrupt:
-        if not studies:
-            raise
+    how: dict[str, Any] = {"runs": runs, "seed": seed, "queue_max": queue_max}
+    drawn = report is not None or charts is not None
+    studies = _simulate(terminal, cases, scenario, jobs or None, resume, how, keep=drawn)
     if len(studies) < len(cases):
-        terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated")
+        again = "; --resume goes on from there" if resume is not None else ""
+        terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated{again}")
     _write(terminal, file, studies, report, charts)
+    if journals is not None:
+        _write_journals(terminal, journals, studies[0], seed, runs, queue_max)
     _print(terminal, studies, swept=bool(sweeps))
     if any(study.failed for _, study in studies):
         return NOT_WELL
     return UNDECIDED if any(study.undecided for _, study in studies) else WELL
 
 
-def _cases(terminal: Terminal, file: str, settings: dict[str, str], sweeps: tuple[str, ...]) -> list[_Case] | None:
+def _cases(
+    terminal: Terminal, file: str, scenario: str | None, settings: dict[str, str], sweeps: tuple[str, ...]
+) -> list[_Case] | None:
     """The spec, compiled once for each combination of the sweeps; None after reporting its errors."""
-    if sweeps and file == STDIN:
-        raise Misuse("--sweep compiles the spec once for each value, and standard input is read once; name a file")
+    from orchspec.compiler.asked import Asked
+
     swept = combinations(sweeps)
     for name in swept[0]:
         if name in settings:
             raise Misuse(f"--set and --sweep both give {name}; leave one out")
+    compile_ = compiler_of(file, read_text(file))
     cases = []
     for extra in swept:
-        compiled = compile_spec(file, {**settings, **extra})
+        compiled = compile_({**settings, **extra}, Asked(scenario))
         if compiled.plan is None:
             refuse(terminal, file, compiled)
             return None
         label = ", ".join(f"{name}={value}" for name, value in extra.items())
-        cases.append(_Case({**settings, **extra}, compiled, label))
+        cases.append(_Case({**settings, **extra}, extra, compiled, label))
     return cases
 
 
-def _simulate(case: _Case, scenario: str | None, progress: _Progress | None, **how: Any) -> Study:
-    from orchspec.simulator.study import ScenarioError, find_scenario, simulate
+def _simulate(
+    terminal: Terminal,
+    cases: list[_Case],
+    scenario: str | None,
+    jobs: int | None,
+    resume: str | None,
+    how: dict[str, Any],
+    *,
+    keep: bool,
+) -> list[tuple[_Case, Study]]:
+    """The studies of the cases, as many as there are when the user has seen enough."""
+    from orchspec import __version__
+    from orchspec.simulator.kept import Kept
+    from orchspec.simulator.study import REPLICATIONS, ScenarioError, find_scenario, simulate
+    from orchspec.simulator.workers import Workers
 
-    plan = case.compiled.plan
-    assert plan is not None
-    try:
-        find_scenario(plan, scenario)
-    except ScenarioError as error:
-        raise Misuse(str(error), error.code) from None
-    return simulate(
-        plan,
-        scenario,
-        folder=case.compiled.folder,
-        parameters=case.settings,
-        progress=progress,
-        **how,
-    )
-
-
-@contextmanager
-def _progress(terminal: Terminal, told: str) -> Iterator[_Progress | None]:
-    """A bar on standard error, where that is a terminal; it leaves nothing behind."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, no_color=not terminal.colored(err=True))
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(told, total=None)
-        yield lambda done, planned: bar.update(task, completed=done, total=planned)
+    studies: list[tuple[_Case, Study]] = []
+    kept = Kept(resume, __version__) if resume is not None else None
+    with shown(terminal, "simulating") as bar, Workers(jobs, kept) as workers:
+        for number, case in enumerate(cases, 1):
+            plan = case.compiled.plan
+            assert plan is not None
+            try:
+                find_scenario(plan, scenario)
+            except ScenarioError as error:
+                raise Misuse(str(error), error.code) from None
+            if len(cases) > 1:
+                bar.tell(f"{number} of {len(cases)}, {case.label}")
+            workers.ahead = (len(cases) - number) * REPLICATIONS
+            place: dict[str, Any] = {"folder": case.compiled.folder, "parameters": case.settings}
+            try:
+                study = simulate(plan, scenario, progress=bar, workers=workers, **place, **how)
+            except KeyboardInterrupt:
+                workers.stopping = True
+                if not studies:
+                    raise
+                break
+            if not keep:
+                study.forget()
+            studies.append((case, study))
+            if study.interrupted:
+                break
+    return studies
 
 
 # ------------------------------------------------------------------ what is left behind
@@ -183,14 +193,52 @@ def _write(
     if report is None and charts is None:
         return
     pictures = [_pictures(study) for _, study in studies]
+    curves = _curves(studies)
     if charts is not None:
+        save(Path(charts), curves)
         for (case, _), drawn in zip(studies, pictures, strict=True):
-            folder = Path(charts) / case.label if case.label else Path(charts)
-            _save(folder, drawn)
-        terminal.say(f"{charts}: {sum(map(len, pictures))} charts, each as PNG and SVG")
+            folder = Path(charts) / case.label.replace("/", "per") if case.label else Path(charts)
+            save(folder, drawn)
+        terminal.say(f"{charts}: {len(curves) + sum(map(len, pictures))} charts, each as PNG and SVG")
     if report is not None:
-        write_text(report, _page(file, studies, pictures))
+        write_text(report, _page(file, studies, pictures, curves))
         terminal.say(f"{report}: the report")
+
+
+def _write_journals(
+    terminal: Terminal,
+    journals: str,
+    simulated: tuple[_Case, Study],
+    seed: int,
+    runs: int | None,
+    queue_max: int | None,
+) -> None:
+    import json
+
+    from orchspec.runtime.journal.records import Record, public_record
+    from orchspec.simulator.study import stage_of
+
+    case, study = simulated
+    plan = case.compiled.plan
+    assert plan is not None
+    stage = stage_of(plan, study.scenario, seed, case.compiled.folder, runs=runs, queue_max=queue_max)
+    kept = stage.journals(0)
+    records = sorted(
+        (record for each in kept.values() for record in each),
+        key=lambda record: (record.time_us, record.run, record.seq),
+    )
+    lines = []
+    for each in records:
+        record = Record(each.run, each.seq, each.time_us, each.type, each.body)
+        lines.append(json.dumps({"run": record.run, **public_record(record)}) + "\n")
+    write_text(journals, "".join(lines))
+    terminal.say(f"{journals}: {len(lines):,} records of {len(kept):,} runs")
+
+
+def _curves(studies: list[tuple[_Case, Study]]) -> list[Chart]:
+    from orchspec.simulator.sweep_charts import Point, sweep_charts
+
+    return sweep_charts([Point(case.swept, study.document) for case, study in studies])
 
 
 def _pictures(study: Study) -> list[Chart]:
@@ -200,16 +248,7 @@ def _pictures(study: Study) -> list[Chart]:
     return [*charts_of(study.measures), *([sample] if sample is not None else [])]
 
 
-def _save(folder: Path, drawn: list[Chart]) -> None:
-    from orchspec.simulator.drawing import LIGHT
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for chart in drawn:
-        write_text(str(folder / f"{chart.name}.svg"), f"{chart.svg(LIGHT)}\n")
-        (folder / f"{chart.name}.png").write_bytes(chart.png())
-
-
-def _page(file: str, studies: list[tuple[_Case, Study]], pictures: list[list[Chart]]) -> str:
+def _page(file: str, studies: list[tuple[_Case, Study]], pictures: list[list[Chart]], curves: list[Chart]) -> str:
     from dataclasses import replace
 
     from orchspec.simulator import page
@@ -218,7 +257,7 @@ def _page(file: str, studies: list[tuple[_Case, Study]], pictures: list[list[Cha
     if len(studies) == 1:
         case, study = studies[0]
         return render(study.document, pictures[0], origin=_origin(file, case, study))
-    sections = []
+    sections = [("Curves", "".join(page.figure(chart) for chart in curves))] if curves else []
     for number, ((case, study), drawn) in enumerate(zip(studies, pictures, strict=True)):
         # Charts of several simulations on one page: their names are also those of ids.
         named = [replace(chart, name=f"{chart.name}-{number}") for chart in drawn]

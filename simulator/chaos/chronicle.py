@@ -191,8 +191,8 @@ class Chronicler:
         self.flow = flow
         self.seed = seed
         self.count = runs
-        self._data = columns(self.plan, folder, list((given or {}).values()))
-        self._inputs = InputMaker(self.plan, flow, given or {}, data=self._data, codecs=program_of(plan).codecs)
+        self.data = columns(self.plan, folder, list((given or {}).values()))
+        self._inputs = InputMaker(self.plan, flow, given or {}, data=self.data, codecs=program_of(plan).codecs)
 
     def chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         """What happens under a schedule of faults."""
@@ -208,13 +208,13 @@ class Chronicler:
             left.discard(visit.run)
 
         key = run_key(self.seed, 0, 1, 0)
-        clock = Clock(plan, self.flow, Cast(plan, self._data, striking.targets), world, None, striking, key, ended)
+        clock = Clock(plan, self.flow, Cast(plan, self.data, striking.targets), world, None, striking, key, ended)
         journal = clock.journal = _Journal(chronicle, lambda: clock.now)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
         clock.on_halt = lambda visit: left.discard(visit.run)
         for number in range(self.count):
-            visit = self._visit(number)
+            visit = self.visit(number)
             chronicle.runs[visit.run] = RunTold(visit.run, visit.inputs)
             left.add(visit.run)
             if number == 0:
@@ -235,7 +235,8 @@ class Chronicler:
         chronicle.passes = counted.passes
         return chronicle
 
-    def _visit(self, number: int) -> Visit:
+    def visit(self, number: int) -> Visit:
+        """One of the runs, as its client asks for it."""
         seed = run_key(self.seed, 0, 0, number)
         at_us = number * APART_US
         inputs = self._inputs.make(partial(uniform, seed, 0))

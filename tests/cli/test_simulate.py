@@ -151,6 +151,7 @@ def test_a_report_and_charts_can_be_kept(orch):
     assert Path("pictures/gantt.png").read_bytes().startswith(b"\x89PNG")
     assert orch("a.orch", "--sweep", "seats=3..4", "--report", "swept.html", "--charts", "swept").exit_code == WELL
     assert Path("swept/seats=4/latency.svg").exists()
+    assert Path("swept/sweep-latency.png").exists()
     assert "seats=4" in Path("swept.html").read_text(encoding="utf-8")
 
 
@@ -165,7 +166,7 @@ def test_an_interrupt_keeps_what_is_done(orch, monkeypatch):
     monkeypatch.setattr(Stage, "replicate", interrupted)
     document = json.loads(orch("a.orch", "--json").stdout)
     assert document["replications"] == 3
-    result = orch("a.orch", "--sweep", "seats=3..5", "--json")
+    result = orch("a.orch", "--sweep", "seats=3..5", "--json", "--jobs", "1")
     assert len(json.loads(result.stdout)) == 1
     assert "1 of 3 values were simulated" in result.stderr
 
@@ -177,3 +178,31 @@ def test_a_bar_is_shown_on_a_terminal_only(orch, monkeypatch):
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
     orch("a.orch", "--color", "never")
     assert shown[-1] == {"completed": 10, "total": 10}
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(orch, monkeypatch):
+    replicate = Stage.replicate
+    made = []
+
+    def interrupted(self, index):
+        if len(made) == 13:
+            made.append(None)
+            raise KeyboardInterrupt
+        made.append(index)
+        return replicate(self, index)
+
+    sweep = ("a.orch", "--sweep", "seats=3..4", "--json", "--jobs", "1")
+    whole = orch(*sweep).stdout
+    monkeypatch.setattr(Stage, "replicate", interrupted)
+    stopped = orch(*sweep, "--resume", "done")
+    assert [document["replications"] for document in json.loads(stopped.stdout)] == [10, 3]
+    made.append(None)
+    assert orch(*sweep, "--resume", "done").stdout == whole
+    assert made[15:] == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_load_is_swept_by_the_scenario_itself(orch):
+    swept = json.loads(orch("a.orch", "--sweep", "scenario.arrivals=poisson(1 / 10s),every(20s)", "--json").stdout)
+    assert swept[0]["runs"] > 1.5 * swept[1]["runs"]
+    assert [document["parameters"]["scenario.arrivals"] for document in swept] == ["poisson(1 / 10s)", "every(20s)"]
+    assert orch("a.orch", "--set", "scenario.arival=every(1s)").exit_code == NOT_WELL
