@@ -360,6 +360,7 @@ class Clock:
             self.journal.commit(flying)
             self._witness(flying)
         self.engine = None
+        in_order = self.handover.leaving is not None
         self._acts = self.handover.over(self._acts)
         self.epoch += 1
         self.attempts.crash()
@@ -369,7 +370,9 @@ class Clock:
         if self.meter is not None:
             self.meter.crash(now)
         for visit in self.visits.values():
-            visit.seen.in_flight_at_crash = visit.kernel is not None
+            # Who came while the engine was leaving was not let in.
+            if visit.kernel is not None or not in_order:
+                visit.seen.in_flight_at_crash = True
         self.at(back_us, self._recover, None)
 
     def _recover(self, _event: Any) -> None:
