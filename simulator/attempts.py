@@ -238,14 +238,22 @@ class Attempts:
         attempt = self._under_way.get((run, command.place, command.attempt))
         if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
             return  # it does not hear, and answers when nobody listens any more
+        tool_us = 0
         if attempt is not None:
             waited = attempt.waits
+            tool_us = self._at_tools_us(attempt, now)
             self._end(attempt)
             share = min(1.0, (now - attempt.since_us) / attempt.latency_us) if attempt.latency_us else 1.0
             usage = attempt.sampled.spent(share) if not waited else (0, 0, 0)
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
-        engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch))
+        engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch, tool_us=tool_us))
+
+    def _at_tools_us(self, attempt: Attempt, now: int) -> int:
+        # A call that still waits for its grant counts from when it was asked for.
+        since = (asked_us for other, _, _, asked_us in self._tools.values() if other is attempt)
+        waiting = [asked_us for asked_us in since if attempt.tool_until_us <= asked_us]
+        return attempt.at_tools_us(now) + (now - min(waiting) if waiting else 0)
 
     # -------------------------------------------------------------- tools
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchspec.simulator.axes import quantity_axis, time_axis_for
-from orchspec.simulator.drawing import Chart, Theme, label, legend_above, new_figure
+from orchspec.simulator.drawing import DASHES, MARKERS, Chart, Theme, label, legend_above, new_figure
 from orchspec.simulator.units import format_bound, format_quantity
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Curve", "Dot", "Mark", "Panel", "curve_chart", "heat_chart"]
 
-_STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 _SIGNS = {"passed": "o", "failed": "X", "undecided": "D"}
 
 
@@ -85,33 +84,32 @@ def curve_chart(name: str, panel: Panel, curves: Sequence[Curve]) -> Chart:
 def _draw(theme: Theme, panel: Panel, curves: Sequence[Curve]) -> Figure:
     figure = new_figure(theme, 8.4, 4.1)
     axes = figure.add_subplot()
-    colours = _colours(theme, len(curves))
     top = panel.bound or 0.0
     for number, curve in enumerate(curves):
-        top = max(top, _draw_curve(axes, theme, panel, curve, colours[number], number))
+        top = max(top, _draw_curve(axes, theme, panel, curve, theme.curves[number % len(theme.curves)], number))
     if panel.bound is not None and math.isfinite(panel.bound):
         axes.axhline(panel.bound, color=theme.alarm, linewidth=1.4, linestyle=(0, (5, 2)), zorder=3)
         axes.annotate(
-            format_bound(panel.bound, panel.unit), (1.0, panel.bound), (-4, 4), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="right", va="bottom", fontsize=9, color=theme.alarm_ink, zorder=6,
+            format_bound(panel.bound, panel.unit), (1.0, panel.bound), (4, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="left", va="center", fontsize=9, color=theme.alarm_ink, zorder=6,
         )  # fmt: skip
     if panel.mark is not None:
         axes.axvline(panel.mark.x, color=theme.muted, linewidth=1.2, linestyle=(0, (2, 2)), zorder=2)
+        # Above the axes, where no curve runs through it, and not beyond their ends.
+        places = [dot.x for curve in curves for dot in curve.dots]
+        share = (panel.mark.x - min(places)) / ((max(places) - min(places)) or 1.0)
         axes.annotate(
-            label(panel.mark.text, 60), (panel.mark.x, 1.0), (5, -4), xycoords=("data", "axes fraction"),
-            textcoords="offset points", va="top", fontsize=9, color=theme.ink, zorder=6,
+            label(panel.mark.text, 60), (panel.mark.x, 1.0), (0, 3), xycoords=("data", "axes fraction"),
+            textcoords="offset points", va="bottom", fontsize=9, color=theme.ink, zorder=6,
+            ha="left" if share < 0.3 else "right" if share > 0.7 else "center",
         )  # fmt: skip
     _scale(axes, panel, curves, top)
     axes.grid(visible=True, axis="y")
     if len(curves) > 1:
-        legend_above(axes, 2 if theme.narrow else min(4, len(curves)))
+        letters = max(len(label(curve.name)) for curve in curves) + 7
+        fitting = max(1, (50 if theme.narrow else 96) // letters)
+        legend_above(axes, min(fitting, len(curves)), line=panel.mark is not None)
     return figure
-
-
-def _colours(theme: Theme, count: int) -> list[str]:
-    kinds = theme.kinds
-    known = [theme.accent, theme.second, kinds["effect"], theme.alarm, kinds["orchestration"], kinds["tool"]]
-    return [known[at % len(known)] for at in range(count)]
 
 
 def _draw_curve(axes: Axes, theme: Theme, panel: Panel, curve: Curve, colour: str, number: int) -> float:
@@ -126,15 +124,15 @@ def _draw_curve(axes: Axes, theme: Theme, panel: Panel, curve: Curve, colour: st
         axes.fill_between(xs, lows, highs, color=colour, alpha=0.18, linewidth=0, zorder=2)
     axes.errorbar(
         xs, [dot.value for dot in known],
-        [[dot.value - low for dot, low in zip(known, lows, strict=True)],
-         [high - dot.value for dot, high in zip(known, highs, strict=True)]],
+        [[max(0.0, dot.value - low) for dot, low in zip(known, lows, strict=True)],
+         [max(0.0, high - dot.value) for dot, high in zip(known, highs, strict=True)]],
         fmt="none", color=colour, capsize=2.5, linewidth=1.0, zorder=3,
     )  # fmt: skip
-    style = _STYLES[number % len(_STYLES)] if panel.joined else ""
+    style = DASHES[number % len(DASHES)] if panel.joined else ""
     judged = any(dot.verdict for dot in known)
     axes.plot(
         xs, [dot.value for dot in known], color=colour, linewidth=1.9, linestyle=style, zorder=4,
-        label=label(curve.name), marker="" if judged else _MARKERS[number % len(_MARKERS)], markersize=4.5,
+        label=label(curve.name), marker="" if judged else MARKERS[number % len(MARKERS)], markersize=4.5,
     )  # fmt: skip
     if judged:
         for dot in known:
@@ -146,8 +144,6 @@ def _draw_curve(axes: Axes, theme: Theme, panel: Panel, curve: Curve, colour: st
 
 
 def _scale(axes: Axes, panel: Panel, curves: Sequence[Curve], top: float) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     values = sorted(dot.value for curve in curves for dot in curve.dots if math.isfinite(dot.value) and dot.value > 0.0)
     # Below the knee and beyond it lie orders of magnitude: on an even scale the one would be a line at the bottom.
     if values and panel.unit == "s" and values[-1] > 30.0 * values[len(values) // 2]:
@@ -158,12 +154,24 @@ def _scale(axes: Axes, panel: Panel, curves: Sequence[Curve], top: float) -> Non
         quantity_axis(axes, "y", panel.unit, top, panel.up)
     if panel.names:
         axes.set_xticks(range(len(panel.names)), [label(name, 18) for name in panel.names])
-    elif all(dot.x == int(dot.x) for curve in curves for dot in curve.dots):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    places = sorted({dot.x for curve in curves for dot in curve.dots})
     if panel.along:
-        quantity_axis(axes, "x", panel.along, max(dot.x for curve in curves for dot in curve.dots), panel.across)
+        quantity_axis(axes, "x", panel.along, places[-1], label(panel.across, 60))
     else:
         axes.set_xlabel(label(panel.across, 60))
+    if not panel.names:
+        _tick(axes, places)
+
+
+def _tick(axes: Axes, places: Sequence[float]) -> None:
+    """Put a tick at each value, where they are few and apart."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    least = (places[-1] - places[0]) / 18.0
+    if len(places) <= 10 and all(b - a >= least for a, b in pairwise(places)):
+        axes.xaxis.set_major_locator(FixedLocator(list(places)))
+    elif all(place == int(place) for place in places):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
 def heat_chart(

@@ -18,9 +18,11 @@ from orchspec.simulator.pareto import Choice, pareto_chart
 if TYPE_CHECKING:
     from orchspec.simulator.drawing import Chart
 
-__all__ = ["Point", "knee_of", "number_of", "sweep_charts"]
+__all__ = ["Point", "choice_of", "knee_of", "longest_axis", "number_of", "sweep_charts"]
 
 _FAMILY_MAX: Final = 6
+_LOADED: Final = 1.3
+"""What is swept is a load if throughput grows by at least this factor."""
 _RESOURCES_MAX: Final = 5
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _NUMBER: Final = r"(-?[0-9][0-9_]*(?:\.[0-9]+)?)"
@@ -35,17 +37,18 @@ class Point:
     settings: Mapping[str, str]
     document: Mapping[str, Any]
 
+    @property
+    def label(self) -> str:
+        """What was set, in words."""
+        return ", ".join(f"{name}={value}" for name, value in self.settings.items())
+
 
 def sweep_charts(points: Sequence[Point]) -> list[Chart]:
     """Return what the points have data for: curves along the longest axis, and for two axes a heat map."""
     names = list(points[0].settings) if points else []
     if not names or len(points) < 2:
         return []
-    # Numbers have an order, which names of flows or models have not.
-    axis = max(
-        reversed(names),
-        key=lambda name: (_unit(points, name) is not None, len({point.settings[name] for point in points})),
-    )
+    axis = longest_axis(points)
     others = [name for name in names if name != axis]
     families = _families(points, others)
     charts = []
@@ -61,6 +64,14 @@ def sweep_charts(points: Sequence[Point]) -> list[Chart]:
     if _varies(points, "cost", "mean"):
         charts.append(_pareto(points))
     return charts
+
+
+def longest_axis(points: Sequence[Point]) -> str:
+    """The setting of the most values, the last of several; numbers have an order, which names have not."""
+    return max(
+        reversed(list(points[0].settings)),
+        key=lambda name: (_unit(points, name) is not None, len({point.settings[name] for point in points})),
+    )
 
 
 def number_of(text: str) -> tuple[float, str] | None:
@@ -83,13 +94,19 @@ def knee_of(points: Sequence[Point], axis: str) -> Point | None:
     """Where a load is best served: the most throughput for the latency; None where the sweep has no such place inside.
 
     That is the greatest power, throughput / mean latency (L. Kleinrock, *Power and deterministic rules of thumb for
-    probabilistic problems in computer communications*, ICC 1979).
+    probabilistic problems in computer communications*, ICC 1979), where what is swept is a load: the throughput grows
+    with it.
     """
+    if _unit(points, axis) is None:
+        return None
     power = []
     for point in sorted(points, key=lambda point: _place(points, axis, point)):
         rate = point.document["kpis"]["throughput"]["value"]
         mean = point.document["kpis"]["latency"]["mean"]["value"]
         power.append((rate / mean if rate and mean else 0.0, point))
+    rates = [point.document["kpis"]["throughput"]["value"] for _, point in power]
+    if not rates[0] or not rates[-1] or rates[-1] < _LOADED * rates[0]:
+        return None
     best = max(range(len(power)), key=lambda at: power[at][0])
     return power[best][1] if 0 < best < len(power) - 1 and power[best][0] > 0.0 else None
 
@@ -167,7 +184,7 @@ def _panel(points: Sequence[Point], axis: str, title: str, up: str, unit: str, s
 def _latency(points: Sequence[Point], axis: str) -> Chart:
     curves = [_curve(points, points, axis, each, ("latency", each)) for each in ("p50", "p95", "p99")]
     mark, said = None, ""
-    knee = knee_of(points, axis) if _unit(points, axis) == "1/s" else None
+    knee = knee_of(points, axis)
     if knee is not None:
         mark = Mark(_place(points, axis, knee), f"knee: {knee.settings[axis]}")
         said = "the knee has the most throughput for its latency"
@@ -219,10 +236,10 @@ def _heat(points: Sequence[Point], axis: str, other: str) -> Chart:
 
 
 def _pareto(points: Sequence[Point]) -> Chart:
-    choices = []
-    for point in points:
-        name = ", ".join(f"{key}={value}" for key, value in point.settings.items())
-        cost, latency = _estimate(point, "cost", "mean"), _estimate(point, "latency", "p95")
-        choices.append(Choice(name, _dot(0.0, cost), _dot(0.0, latency)))
-    first = points[0].document
-    return pareto_chart("sweep-pareto", choices, f"{first['scenario'] or first['flow']}; each dot is a setting")
+    return pareto_chart("sweep-pareto", [choice_of(point) for point in points])
+
+
+def choice_of(point: Point) -> Choice:
+    """What a point costs, and how long it takes."""
+    cost, latency = _estimate(point, "cost", "mean"), _estimate(point, "latency", "p95")
+    return Choice(point.label, _dot(0.0, cost), _dot(0.0, latency))

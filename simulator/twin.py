@@ -11,17 +11,18 @@ none, the two must agree within the interval of the simulation; where there are,
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Profile
 from orchspec.runtime.distributions import mean_of
 from orchspec.simulator.arrivals import mean_rate
 from orchspec.simulator.estimate import Estimate
-from orchspec.simulator.moments import second_moment
+from orchspec.simulator.moments import cut_moments, second_moment
 from orchspec.simulator.queueing import (
     Demand,
     burst_dispersion,
@@ -155,24 +156,57 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage) -> list[Station]:
     return found
 
 
+def _timeouts(plan: Plan) -> dict[str, set[int | None]]:
+    """The timeouts under which each agent is asked, wherever in the plan."""
+    found: dict[str, set[int | None]] = {}
+    parts: list[Any] = [json.loads(plan.as_json())]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("policy"), dict) and isinstance(part.get("agent"), str):
+                found.setdefault(part["agent"], set()).add(part["policy"].get("timeout_us"))
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
+    return found
+
+
+def _moments(plan: Plan, stage: Stage, name: str, timeouts: set[int | None]) -> tuple[float, float]:
+    """The mean time of an attempt and that of its square, in seconds, as profile and timeout have it.
+
+    Infinite where it may last for ever, or where several timeouts hold in several places.
+    """
+    profile = plan.profiles.get(name, Profile(name))
+    data = stage.cast.data
+    known = [timeout for timeout in timeouts if timeout is not None]
+    if len(known) == len(timeouts) == 1:
+        mean, square = cut_moments(profile.latency, known[0], data, never=profile.never)
+    elif known or profile.never:
+        return math.inf, math.inf
+    else:
+        mean = mean_of(profile.latency, data, scale=_SECOND)
+        square = second_moment(profile.latency, data, scale=_SECOND)
+    return mean / _SECOND, square / _SECOND**2
+
+
 def _hold(plan: Plan, stage: Stage, takes: Mapping[str, float], held: Mapping[str, float]) -> tuple[float, float]:
     """The mean time that a slot is held, and its squared coefficient of variation.
 
-    It is that of the profiles, unless what was seen is too far from it: then something (a timeout, a stop, a wait for a
-    tool) ends or stretches what profiles say, and the mean is the one that was seen.
+    It is that of profiles and timeouts, unless what was seen is too far from it: then something else (a stop, a wait
+    for a tool) ends or stretches it, and the mean is the one that was seen.
     """
+    timeouts = _timeouts(plan)
     total = math.fsum(takes.values())
     mean = second = 0.0
     for name, count in takes.items():
-        dist = plan.profiles.get(name, Profile(name)).latency
-        data = stage.cast.data
-        mean += count / total * mean_of(dist, data, scale=_SECOND) / _SECOND
-        second += count / total * second_moment(dist, data, scale=_SECOND) / _SECOND**2
+        of_name = _moments(plan, stage, name, timeouts.get(name, set()))
+        mean += count / total * of_name[0]
+        second += count / total * of_name[1]
     scv = max(0.0, second / mean**2 - 1.0) if 0.0 < mean < math.inf else math.inf if mean else 0.0
     seen = math.fsum(held.values()) / total
     chance = 3.0 * seen * math.sqrt(scv / total) if math.isfinite(scv) else math.inf
     if not math.isfinite(mean) or abs(seen - mean) > chance + 1e-3 * mean:
-        return seen, scv
+        return seen, scv if math.isfinite(mean) else 1.0
     return mean, scv
 
 

@@ -49,7 +49,7 @@ class Study:
         self.base = base
         self.checked: Checked = base.checked
         self.report: Report = base.report
-        self.typer = Typer(base)
+        self.typer = Typer(base, moments=True)
         self._checkpoints: dict[FlowInfo, list[str]] = {}
         self.nodes = nodes
         self.folder = folder

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchspec.calibration.evidence import Gathered, Kind, NotCalibrated
+from orchspec.calibration.evidence import Gathered, Kind, NotCalibrated, clean
 from orchspec.calibration.profiles import FittedProfile, profiles_of
 from orchspec.calibration.rows import Columns, column_of
 from orchspec.calibration.sources import gather
@@ -112,12 +112,11 @@ def calibrate_sources(
     gathered = Gathered(frozenset(only), dict(names or {}))
     named = [str(source) for source in sources]
     for source in named:
-        shown = "standard input" if source == "-" else Path(source).name
+        shown = _shown(source)
         told = None if progress is None else lambda count, name=shown: progress(f"reading {name}: {count:,}")
         gather(source, Columns(said, agent), gathered, told)
     plan = _plan(spec)
-    shown_names = ["standard input" if source == "-" else Path(source).name for source in named]
-    return calibrated(gathered, shown_names, least=least, plan=plan, progress=progress)
+    return calibrated(gathered, [_shown(source) for source in named], least=least, plan=plan, progress=progress)
 
 
 def calibrated(
@@ -148,9 +147,14 @@ def calibrated(
         if is_name(profile.target):
             written.append(profile)
         else:
-            shown = profile.target[:60]
+            shown = clean(profile.target)
             told.append(f"{shown!r} is no name of the language; give it one: --rename '{shown}=NAME'")
     return Calibration(profiles, written, told, list(sources), gathered.runs, gathered.bad)
+
+
+def _shown(source: str) -> str:
+    # It stands in a comment of what is written, which a line's end would end.
+    return "standard input" if source == "-" else clean(Path(source).name)
 
 
 def _plan(spec: str | Path | None) -> Plan | None:
@@ -178,7 +182,7 @@ def _drop_strangers(gathered: Gathered, kinds: Mapping[str, Kind]) -> list[str]:
     for name in sorted(gathered.targets.keys() - kinds.keys()):
         del gathered.targets[name]
         near = nearest(name, kinds)
-        shown = name[:60]
+        shown = clean(name)
         told.append(
             f"{shown} is not declared in the spec; if it is {near or 'NAME'} there: --rename {shown}={near or 'NAME'}"
         )

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from orchspec.runtime.errors import OrchError
 
-__all__ = ["Ended", "Evidence", "Gathered", "Kind", "NotCalibrated", "Try"]
+__all__ = ["Ended", "Evidence", "Gathered", "Kind", "NotCalibrated", "Try", "clean"]
 
 Kind = Literal["agent", "human", "effect", "signal"]
 Ended = Literal["ok", "failed", "garbage", "timeout", "stopped", "refused"]
@@ -20,6 +20,14 @@ _TOLD_MOST: Final = 5
 _SECONDS_MOST: Final = 1e9
 _TOKENS_MOST: Final = 1e12
 _USD_MOST: Final = 1e6
+
+
+def clean(text: str, most: int = 60) -> str:
+    """A text of a source as it may be shown: on one line, without signs that steer a terminal, of bounded length."""
+    shown = text[: most + 1]
+    if not shown.isprintable():
+        shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in shown)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 class NotCalibrated(OrchError):
@@ -134,7 +142,7 @@ class Gathered:
 
     def of(self, target: str, kind: Kind) -> Evidence | None:
         """The evidence of a target; None if it is not wanted. Raises NotCalibrated beyond a thousand targets."""
-        name = self.names.get(target, target)
+        name = clean(self.names.get(target, target), 120)
         if self.only and name not in self.only:
             return None
         found = self.targets.get(name)
@@ -160,7 +168,7 @@ class Gathered:
         """A row that says nothing: counted, and the first few told with their place."""
         self.bad += 1
         if len(self._told) < _TOLD_MOST:
-            self._told.append(f"{where}: {why}")
+            self._told.append(clean(f"{where}: {why}", 300))
 
     def left_out(self) -> list[str]:
         """What is told of rows that were left out; nothing if there were none."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from orchspec.calibration.evidence import Ended, NotCalibrated, Try
+from orchspec.calibration.evidence import Ended, NotCalibrated, Try, clean
 
 __all__ = ["KNOWN", "UNITS", "Column", "Columns", "column_of", "flat"]
 
@@ -147,7 +147,7 @@ class Columns:
 
     def check(self, names: Sequence[str], where: str) -> None:
         """Hold what was said against the columns of a file. Raises NotCalibrated, saying what there is."""
-        shown = ", ".join(names[:20]) or "none"
+        shown = ", ".join(clean(name, 40) for name in names[:20]) or "none"
         for quantity, column in self.said.items():
             if column.name not in names:
                 raise NotCalibrated(f"{where} has no column {column.name!r} (for {quantity}); it has {shown}")

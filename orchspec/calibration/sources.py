@@ -16,7 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final
 
-from orchspec.calibration.evidence import Gathered, NotCalibrated
+from orchspec.calibration.evidence import Gathered, NotCalibrated, clean
 from orchspec.calibration.journals import JournalReader
 from orchspec.calibration.rows import Columns, flat
 
@@ -61,7 +61,7 @@ def gather(source: str, columns: Columns, gathered: Gathered, progress: Progress
 
 
 def _shown(source: str) -> str:
-    return "standard input" if source == "-" else Path(source).name
+    return "standard input" if source == "-" else clean(Path(source).name)
 
 
 def _head(source: str) -> bytes:

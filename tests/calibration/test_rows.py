@@ -131,6 +131,17 @@ def test_too_many_names_are_a_wrong_column(tmp_path):
         calibrate_sources([path])
 
 
+def test_names_of_files_columns_and_agents_cannot_write_a_spec_or_steer_a_terminal(tmp_path):
+    path = tmp_path / "t.csv\nprofile evil { latency = fixed(1s) }\n//"
+    path.write_text("agent,latency,\x1b[2J\n" + "\x1b[31mred\r,1,2\n" * 30 + "ann,1,2\n" * 30)
+    found = calibrate_sources([path])
+    assert "\x1b" not in "".join(found.told)
+    assert [line for line in found.text.splitlines() if line.startswith("profile")] == ["profile ann {"]
+    with pytest.raises(NotCalibrated) as told:
+        calibrate_sources([path], columns={"cost": "none"})
+    assert "\x1b" not in str(told.value)
+
+
 def test_failures_are_not_claimed_where_nothing_tells_of_them(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("agent,latency\n" + "".join(f"a,{n}\n" for n in range(1, 40)))

@@ -165,6 +165,14 @@ def test_retries_are_visits_and_are_said_to_come_back():
     assert any("retries" in told for told in bob.breaks)
 
 
+def test_a_timeout_cuts_what_a_slot_is_held_for_and_who_never_answers_holds_it_as_long():
+    text = queue_spec(1, "poisson(1 / 20s)", "exponential(mean: 10s)", agent="timeout = 5s", duration="1h")
+    assert only(twin(text)).hold_s == pytest.approx(10.0 * (1.0 - math.exp(-0.5)), rel=1e-3)
+    never = text.replace("agent clerk", "human clerk").replace("exponential(mean: 10s)", "fixed(1s)  never = 25%")
+    assert only(twin(never)).hold_s == pytest.approx(0.75 * 1.0 + 0.25 * 5.0)
+    assert only(twin(never)).hold_scv == pytest.approx((0.75 + 0.25 * 25.0) / 4.0 - 1.0)
+
+
 @pytest.mark.parametrize(
     ("load", "latency", "agent", "told"),
     [
