@@ -199,7 +199,7 @@ is what a throttled caller is told to wait.
 
 | what | does |
 | --- | --- |
-| `upgrade` | the engine leaves in order: it sends nothing new, waits two seconds for what is under way, and commits it; a newer build takes over the store, after `down`, and goes on with all runs |
+| `upgrade` | the engine leaves in order: what comes back within two seconds is kept; after `down` a newer one goes on |
 | `outage` | nobody answers: what begins fails at once and costs nothing, what is under way as it begins breaks off |
 | `correlated_outage` | the same for several at once: names, a list of them, or a model, for all who run on it |
 | `capacity` | the agent gets on with at most `to` attempts at once; others wait at its door, their timeouts running |

@@ -17,6 +17,7 @@ from orchspec.simulator.trial import run_test
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "specs").rglob("*.orch"))
 
+
 @pytest.fixture(autouse=True)
 def _at_the_root(monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
-__all__ = ["DOWN_US", "KINDS", "LEFT_OUT", "Aim", "Kind", "Need"]
+__all__ = ["DOWN_US", "KINDS", "Aim", "Kind", "Need"]
 
 SECOND: Final = 1_000_000
 DOWN_US: Final = 5 * SECOND
@@ -127,8 +127,3 @@ KINDS: Final = (
     _kind("upgrade", "clock", dated=True, persists=False, down=1 * SECOND),
 )
 """Every kind but crashes, which strike at points instead of attempts."""
-
-LEFT_OUT: Final[Mapping[str, str]] = MappingProxyType(
-    {}
-)
-"""Faults of the language that chaos does not draw, with the reason; each other has a kind, or is a crash."""

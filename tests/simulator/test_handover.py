@@ -152,3 +152,9 @@ def test_a_scenario_says_it_and_is_the_same_in_two_processes():
     one, two = (study(text, runs=120, seed=5, jobs=jobs) for jobs in (1, 2))
     assert [each["verdict"] for each in one.document["expectations"]] == ["passed"]
     assert one.document == two.document
+
+
+def test_the_grace_is_that_of_the_driver():
+    from orchspec.runtime.driver import hub
+
+    assert hub._GRACE_S * second == GRACE_US
