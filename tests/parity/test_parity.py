@@ -12,7 +12,8 @@ from orchspec.compiler.plan import Fault
 from orchspec.parity import compare, fits
 from orchspec.parity.lives import Job, live_through
 from orchspec.runtime.driver.attempts import Attempts
-from orchspec.simulator.chaos.kinds import crash_singles, places_of, singles
+from orchspec.simulator.chaos.places import places_of
+from orchspec.simulator.chaos.schedules import crash_singles, singles
 from tests.support.generated import plans
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
