@@ -164,7 +164,8 @@ class StepLog:
                 self._end(record, "failed" if why else "ok", why)
             case TaskFailed():
                 self._end(record, "failed", f"{event.code}: {event.message}")
-            case TaskStopped():
+            case TaskStopped() if key in self._open and self._open[key].attempt == event.attempt:
+                # One that timed out stops later, when the next attempt may be under way at its place.
                 self._end(record, "stopped", None)
             case TimerFired() if event.timer in ("attempt", "within"):
                 self._end(record, "timeout", said.get("retry") or said.get("failed") or "no answer in time")
