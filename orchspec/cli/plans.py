@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.asked import Asked
     from orchspec.compiler.load import Compiled
     from orchspec.compiler.plan import Plan
+    from orchspec.grammar.diagnostics import Diagnostic
 
 __all__ = ["compile_spec", "compiler_of", "concerned", "counted", "refuse", "set_option", "settings_of"]
 
@@ -49,13 +50,23 @@ def compile_spec(path: str, settings: Mapping[str, str] | None = None) -> Compil
     """Compiles a spec file; `-` is standard input, which lies in no folder.
 
     Raises:
-        Misuse: the file can't be read as text.
+        Misuse: the file can't be read as text, or nothing but what `--set` says keeps it from a plan.
     """
     from orchspec.compiler import compile_text
 
     text = read_text(path)
     folder = None if path == STDIN else Path(path).parent
-    return compile_text(text, shown_name(path), settings=settings, folder=folder)
+    compiled = compile_text(text, shown_name(path), settings=settings, folder=folder)
+    if compiled.plan is None and settings and all(_is_of_settings(error) for error in compiled.errors):
+        first = compiled.errors[0]
+        message = "; ".join([first.message, *first.notes])
+        where = first.span.source.name
+        raise Misuse(message if message.startswith("--set") else f"{where}: {message}")
+    return compiled
+
+
+def _is_of_settings(error: Diagnostic) -> bool:
+    return error.code.slug == "bad-setting" or error.span.source.name.startswith("--set ")
 
 
 def compiler_of(path: str, text: str) -> Callable[..., Compiled]:

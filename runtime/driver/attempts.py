@@ -350,7 +350,7 @@ class Attempts:
             return  # The kernel let go of the question at once.
         if any(part is not None for part in usage):
             self._loop.post(attempt.run, CostReported(0, attempt.place, attempt.attempt, *usage))
-        self._loop.post(attempt.run, TaskStopped(0, attempt.place, attempt.attempt, attempt.dispatch))
+        self._loop.post(attempt.run, TaskStopped(0, *attempt.where(), attempt.number, attempt.tool_us))
 
     def stop(self, run: str, command: StopTask) -> None:
         """Stop an attempt; `TaskStopped` follows when it has stopped."""

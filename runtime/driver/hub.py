@@ -372,6 +372,7 @@ class Hub(Ears):
             return
         if self._loop is not None and not self._loop.closed:
             self._loop.close()
+        self._pinned.clear()  # while the store is not ours, others may remove the plans of runs that have ended
         if isinstance(error, (Fenced, LeaseHeld)):
             self._give_up(error)
             return

@@ -7,17 +7,18 @@ the checkers read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import run_key, uniform
+from orchspec.runtime.draws import run_key
 from orchspec.runtime.kernel.commands import TryEffect
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
 from orchspec.runtime.why.story import Story, read_story
+from orchspec.simulator.calls import Calls
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.chaos.noticing import CountedCrashes, NoticedFaults
 from orchspec.simulator.clock import Clock, Visit
+from orchspec.simulator.garbage import seldom_collecting
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import RunObservation
 from orchspec.simulator.stubs import without_chance_failures
@@ -80,6 +81,7 @@ class Chronicle:
         order: all durable records in the order of their commits, with the commit's number.
         applied: what landed in the world.
         ledger: the rows of the ledger as they were at the end.
+        calls: by tool, when a call took a slot (1) or gave it back (-1), or a crash freed all (0); a store tells none.
         halted: runs that met a mistake of ours.
         crashes: when the orchestrator died, or gave up what it had in memory.
         struck: which faults have struck somebody, by name, with their targets.
@@ -97,6 +99,7 @@ class Chronicle:
     order: list[tuple[int, EventRecord]] = field(default_factory=list)
     applied: list[Applied] = field(default_factory=list)
     ledger: list[LedgerRow] = field(default_factory=list)
+    calls: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     halted: dict[str, Exception] = field(default_factory=dict)
     crashes: list[int] = field(default_factory=list)
     struck: dict[str, set[str]] = field(default_factory=dict)
@@ -196,6 +199,10 @@ class Chronicler:
 
     def chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         """What happens under a schedule of faults."""
+        with seldom_collecting():
+            return self._chronicle(faults)
+
+    def _chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         plan = self.plan
         chronicle = Chronicle(plan, self.flow, list(faults))
         striking = NoticedFaults(faults)
@@ -208,7 +215,10 @@ class Chronicler:
             left.discard(visit.run)
 
         key = run_key(self.seed, 0, 1, 0)
-        clock = Clock(plan, self.flow, Cast(plan, self.data, striking.targets), world, None, striking, key, ended)
+        calls = Calls(plan.tools)
+        cast = Cast(plan, self.data, striking.targets)
+        clock = Clock(plan, self.flow, cast, world, calls, striking, key, ended)
+        chronicle.calls = calls.of
         journal = clock.journal = _Journal(chronicle, lambda: clock.now)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
@@ -239,5 +249,5 @@ class Chronicler:
         """One of the runs, as its client asks for it."""
         seed = run_key(self.seed, 0, 0, number)
         at_us = number * APART_US
-        inputs = self._inputs.make(partial(uniform, seed, 0))
+        inputs = self._inputs.play(seed)
         return Visit(f"run{number}", seed, inputs, RunObservation(number, at_us / SECOND), at_us)
