@@ -222,8 +222,8 @@ leaves one valid copy of the journal: a commit is durable as a whole or not at a
 `partition` lets nothing through to the target and back; `reorder` delays each message by up to `by`. `skew` sets the
 clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
 multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output
-(`wrong`, `conflicting`) passes its contract; `inconsistent` is one that comes out otherwise when it is sent again after
-a crash.
+(`wrong`, `conflicting`) passes its contract, and so does a `poisoned` one, whose texts give orders to whoever reads
+them; `inconsistent` is one that comes out otherwise when it is sent again after a crash.
 """
 
 

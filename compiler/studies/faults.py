@@ -117,6 +117,7 @@ _BUILT = (
     _built("wrong", "output", _WORKERS),
     _built("conflicting", "output", _WORKERS),
     _built("inconsistent", "output", _MODELS),
+    _built("poisoned", "output", _WORKERS),
     _built(
         "slow",
         "agent",

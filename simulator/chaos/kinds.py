@@ -83,6 +83,7 @@ KINDS: Final = (
     _kind("wrong", "agent"),
     _kind("conflicting", "agent"),
     _kind("inconsistent", "agent"),
+    _kind("poisoned", "agent"),
     # Who provides it, and what it costs.
     _kind("throttle", "agent", retry_after=5 * SECOND),
     _kind("server_error", "agent"),
