@@ -89,7 +89,7 @@ def test_what_the_real_engine_does_otherwise_is_found(monkeypatch):
     told = Attempts._post_failed
     monkeypatch.setattr(Attempts, "_post_failed", forgets)
     story = job("research")
-    agent = next(iter(aimed(story).agents))
+    agent = next(iter(aimed(story).targets["agent"]))
     throttled = Fault(0, "throttle", agent, {"nth": 1, "retry_after": 600 * SECOND})
     found = compare(replace(story, faults=(throttled,)))
     monkeypatch.undo()
