@@ -292,10 +292,11 @@ class Clock:
             self._start(self.engine, visit)
 
     def _start(self, engine: Engine, visit: Visit) -> None:
+        told = self.told
         row = RunRow(
-            visit.run, self.flow, self.plan.hash, visit.inputs, "running", None, None, self.told, None, visit.seed, {}
+            visit.run, self.flow, self.plan.hash, visit.inputs, "running", None, None, told, None, visit.seed, {}
         )
-        if not engine.start(self.plan, row, self.told):
+        if not engine.start(self.plan, row, told):
             del self.visits[visit.run]
             visit.seen.status, visit.seen.ended_s = "refused", self.now / SECOND
             self.on_end(visit)
