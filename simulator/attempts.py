@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.kernel.events import CostReported, EffectRequested, TaskFailed, TaskFulfilled, TaskStopped
-from orchspec.runtime.sampling import Moment, moments_of, why_failed
+from orchspec.runtime.sampling import why_failed
 from orchspec.simulator.calendar import Due
 from orchspec.simulator.underway import Attempt
 
@@ -117,7 +117,9 @@ class Attempts:
         if strike is not None and strike.silent:
             return  # until somebody stops it
         if (attempt.calls or attempt.effects) and not (strike is not None and strike.rejects):
-            attempt.moments = self._moments(attempt)
+            scarce = self._clock.cast.scarce
+            way = attempt.on_its_way(self._clock.cast)
+            attempt.moments = [each for each in reversed(way) if each.args is not None or each.name in scarce]
             if attempt.moments:
                 self._go_on(attempt, 0)
                 return
@@ -151,19 +153,6 @@ class Attempts:
             if not attempt.done:
                 attempt.waits = False
                 self._knock(attempt)
-
-    def _moments(self, attempt: Attempt) -> list[Moment]:
-        """What the attempt asks of others on its way, the last first; it is not over before its calls are."""
-        cast = self._clock.cast
-        scale = attempt.takes_us / attempt.latency_us if attempt.latency_us else 1.0
-        moments = []
-        for moment in moments_of(attempt, attempt.key, attempt.command.attempt, cast.holds):
-            if moment.args is None and moment.name not in cast.scarce:
-                continue
-            moments.append(moment._replace(at_us=int(moment.at_us * scale)) if scale != 1.0 else moment)
-            attempt.takes_us = max(attempt.takes_us, moments[-1].at_us + moment.held_us)
-        moments.reverse()
-        return moments
 
     # -------------------------------------------------------------- faults of one attempt
 
@@ -206,7 +195,7 @@ class Attempts:
         clock = self._clock
         engine = clock.engine
         assert engine is not None
-        calls = self._calls_made(attempt)
+        calls = attempt.calls_made()
         engine.post(
             attempt.visit.run,
             TaskFulfilled(
@@ -238,7 +227,7 @@ class Attempts:
         assert engine is not None
         command = attempt.command
         usage = attempt.spent(share) if sent else (0, 0, 0)
-        calls = self._calls_made(attempt, share) if sent else 0
+        calls = attempt.calls_until(self._clock.now, self._clock.cast.scarce) if sent and share else 0
         engine.post(
             attempt.visit.run,
             TaskFailed(
@@ -255,12 +244,6 @@ class Attempts:
                 attempt.at_tools_us(self._clock.now),
             ),
         )
-
-    def _calls_made(self, attempt: Attempt, share: float = 1.0) -> int:
-        if share >= 1.0 or not attempt.calls:
-            return sum(count for _, count in attempt.calls)
-        moments = moments_of(attempt, attempt.key, attempt.command.attempt, self._clock.cast.holds)
-        return sum(each.args is None and each.at_us < round(attempt.latency_us * share) for each in moments)
 
     def _end(self, attempt: Attempt) -> None:
         attempt.done = True
@@ -279,8 +262,9 @@ class Attempts:
         attempt = self._task(run, command.place, command.attempt)
         if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
             return  # it does not hear, and answers when nobody listens any more
-        tool_us = 0
+        calls = tool_us = 0
         if attempt is not None:
+            calls = attempt.calls_until(now, self._clock.cast.scarce)
             waited = attempt.waits
             tool_us = self._at_tools_us(attempt, now)
             self._end(attempt)
@@ -288,7 +272,7 @@ class Attempts:
             usage = attempt.spent(share) if not waited else (0, 0, 0)
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
-        engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch, tool_us=tool_us))
+        engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch, calls, tool_us))
 
     def _at_tools_us(self, attempt: Attempt, now: int) -> int:
         # A call that still waits for its grant counts from when it was asked for.
@@ -305,6 +289,7 @@ class Attempts:
     def _go_on(self, attempt: Attempt, done_us: int, late_us: int = 0) -> None:
         """Work until the next call, or to the end; `done_us` of the work are done, `late_us` come on top."""
         now = self._clock.now
+        attempt.done_us, attempt.resumed_us = done_us, now + late_us
         if attempt.moments:
             attempt.left_us = attempt.moments[-1][0]
             self._put(now + max(0, attempt.left_us - done_us) + late_us, Due(self._call, attempt))
@@ -320,6 +305,7 @@ class Attempts:
         assert engine is not None
         assert attempt.moments is not None
         at_us, tool, args, held_us = attempt.moments.pop()
+        attempt.resumed_us = None
         if args is not None:
             self._ask(attempt, tool, args)
             return
@@ -342,6 +328,7 @@ class Attempts:
             strike,
             clock.now,
         )
+        attempt.called += 1
         grant = engine.call_tool(attempt.visit.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
             self.tool_granted(grant)

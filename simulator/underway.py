@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from orchspec.runtime.sampling import Sampled
+from orchspec.runtime.sampling import Sampled, moments_of
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.commands import RunTask
@@ -31,6 +31,8 @@ class Tried(Sampled):
     strike: Strike | None = None
     share: float = 1.0
     takes_us: int = 0
+    #: what it asks of others, once that was looked at
+    way: list[Moment] | None = None
 
     def __init__(self, command: RunTask, key: int, now: int) -> None:
         self.command = command
@@ -59,6 +61,25 @@ class Tried(Sampled):
         if strike.price != 1.0 or strike.usage != 1.0:
             strike.spend(self, cast.plan.models.get(command.model or ""))
 
+    def on_its_way(self, cast: Cast) -> list[Moment]:
+        """What it asks of others, in order of time, as far as it gets; it is not over before its calls are."""
+        cut = self.share < 1.0
+        whole_us = round(self.takes_us / self.share) if cut and self.share else self.takes_us
+        scale = whole_us / self.latency_us if self.latency_us else 1.0
+        way = self.way = []
+        for moment in moments_of(self, self.key, self.command.attempt, cast.holds):
+            at_us = moment.at_us if scale == 1.0 else int(moment.at_us * scale)
+            if cut and at_us >= self.takes_us:
+                break
+            way.append(moment if scale == 1.0 else moment._replace(at_us=at_us))
+            if not cut:
+                self.takes_us = max(self.takes_us, at_us + moment.held_us)
+        return way
+
+    def calls_made(self) -> int:
+        """How many calls of tools it has made at its end."""
+        return sum(each.args is None for each in self.way or ())
+
 
 class Attempt(Tried):
     """One that is under way. It stands in the calendar itself (`callback`).
@@ -68,6 +89,11 @@ class Attempt(Tried):
 
     left_us: int = 0
     moments: list[Moment] | None = None
+    #: how much of the work was done when it went on last, and when that was; None: it waits for a call or an effect
+    done_us: int = 0
+    resumed_us: int | None = None
+    #: how many calls of tools it has made that can be kept waiting
+    called: int = 0
     #: how many effects it has asked for, and whether it waits for one
     asked: int = 0
     asking: Strike | bool = False
@@ -83,6 +109,19 @@ class Attempt(Tried):
         self.command = command
         self.key = key
         self.since_us = now
+
+    def calls_until(self, now: int, scarce: frozenset[str]) -> int:
+        """How many calls of tools it has made until now: those that are not `scarce` are made as work goes on."""
+        if not self.way:
+            return 0
+        if self.moments is None:
+            worked_us = now - self.since_us
+        elif self.resumed_us is None:
+            worked_us = self.left_us
+        else:
+            worked_us = self.done_us + max(0, now - self.resumed_us)
+        others = sum(each.args is None and each.name not in scarce and each.at_us < worked_us for each in self.way)
+        return self.called + others
 
     def at_tools_us(self, now: int) -> int:
         """How long at least one call of a tool was under way, until now."""

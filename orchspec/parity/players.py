@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
-from orchspec.runtime.sampling import CHECK, Sampled, moments_of, receipt_key, why_failed
+from orchspec.runtime.sampling import CHECK, Sampled, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 from orchspec.simulator.targets import LANDED, outcome_of
 from orchspec.simulator.underway import Tried
@@ -121,11 +121,10 @@ class Players:
             await asyncio.Event().wait()
         late_us, ends_us = 0, attempt.takes_us
         if (attempt.calls or attempt.effects) and not (strike is not None and strike.rejects):
-            scale = attempt.takes_us / attempt.latency_us if attempt.latency_us else 1.0
-            moments = moments_of(attempt, attempt.key, task.attempt, self._cast.holds)
+            cut, moments = attempt.share, attempt.on_its_way(self._cast)
+            ends_us = attempt.takes_us
             left = sum(each.args is not None or each.name in self._cast.scarce for each in moments)
-            for usual_us, name, args, held_us in moments:
-                after_us = int(usual_us * scale) if scale != 1.0 else usual_us
+            for after_us, name, args, held_us in moments:
                 await self._until(began_us + after_us + late_us)
                 slowed_us = 0
                 if args is not None or name in self._cast.scarce:
@@ -135,11 +134,10 @@ class Players:
                     await self._do(task, attempt, left, name, args)
                 elif name in self._cast.scarce:
                     slowed_us = await self._call(task, attempt, left, name, held_us)
-                    ends_us = max(ends_us, after_us + held_us)
                 else:
                     task.powers.leave_tool(await task.powers.enter_tool(name))
                 late_us = max(0, self._clock.now_us() - began_us - after_us) + slowed_us
-            attempt.share = 1.0
+            attempt.share = cut
         await self._until(began_us + ends_us + late_us)
 
     async def _do(self, task: Task, attempt: Tried, left: int, effect: str, args: dict[str, Any]) -> None:
