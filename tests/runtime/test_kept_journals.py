@@ -24,9 +24,7 @@ from orchspec.simulator.chaos.chronicle import Chronicler
 KEPT = Path(__file__).with_name("journals")
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 NAMES = ("debate", "hedged", "letter", "map", "refund", "refunding", "research", "subscription", "support")
-CRASHES = [
-    Fault(0, "crash", "orchestrator", {"point": "after_commit", "nth": nth, "down": 5_000_000}) for nth in (2, 6)
-]
+CRASHES = [Fault(0, "crash", "orchestrator", {"at": at_us, "down": 1_000_000}) for at_us in (500_000, 5_000_000)]
 
 
 def written(name):
