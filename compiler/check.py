@@ -8,7 +8,6 @@ broken part is unknown to the later passes, and silent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from orchspec.compiler import codes
@@ -41,6 +40,7 @@ from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
 from orchspec.grammar.parser import parse
 from orchspec.grammar.source import Source
 from orchspec.grammar.syntax import File, Import
+from orchspec.slotted import dataclass
 
 __all__ = ["CheckResult", "check"]
 

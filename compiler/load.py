@@ -7,7 +7,6 @@ read but the file itself and the heads of data files that lie in its folder or b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchspec.compiler.asked import Asked
@@ -16,6 +15,7 @@ from orchspec.compiler.plan import Plan
 from orchspec.grammar.diagnostics import Diagnostic
 from orchspec.grammar.parser import BYTES_MAX
 from orchspec.grammar.source import Source
+from orchspec.slotted import dataclass
 
 __all__ = ["STANDARD_INPUT", "Compiled", "UnreadableSpec", "check_file", "compile_file", "compile_text"]
 

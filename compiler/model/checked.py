@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from orchspec.compiler.model.blocks import (
@@ -65,6 +65,7 @@ from orchspec.grammar.syntax import (
     Supervise,
     TestDecl,
 )
+from orchspec.slotted import dataclass
 
 __all__ = ["Checked", "Symbol"]
 

@@ -87,7 +87,7 @@ LARGE = {
         "let v0 = 1 " + " ".join(f"let v{n + 1} = v{n} + 1" for n in range(800)) + " return v800", "flow f() -> Int"
     ),
     "machine": HEAD
-    + "machine m(s: Text) -> Text { budget { transitions <= 5 } initial state s0 { on done -> s1 } "
+    + "machine m(s: Text) -> Text { budget { transitions <= 1000 } initial state s0 { on done -> s1 } "
     + " ".join(f"state s{n} {{ on done -> s{n + 1} }}" for n in range(1, 1_000))
     + " final state s1000 { return s } }\n",
 }
