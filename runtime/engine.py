@@ -221,14 +221,16 @@ class Engine:
         gated: list[Any] = []
         inner = self._INNER
         for command in commands:
-            act = inner.get(type(command))
-            if act is not None:
-                act(self, run, kernel, seq, command)
+            what = type(command)
+            if what in inner:
+                inner[what](self, run, kernel, seq, command)
                 continue
             gated.append((run, command))
-            beside = self._BESIDE.get(type(command))
-            if beside is not None:
-                beside(self, run, kernel, command)
+            if isinstance(command, RunTask):
+                if command.session:
+                    command.history = newest(self.sessions.history(command.session, command.version), command.room)
+            elif what in self._BESIDE:
+                self._BESIDE[what](self, run, kernel, command)
         committer.add(EventRecord(run, seq, event, kernel, commands), gated)  # type: ignore[arg-type]
 
     def _halt(self, run: str, error: Exception) -> None:
@@ -360,10 +362,6 @@ class Engine:
     def _keep_turn(self, run: str, kernel: Kernel, _seq: int, command: KeepTurn) -> None:
         self.committer.put_turn(self.sessions.keep(command, run, kernel.path(command.place), self.now))
 
-    def _recall(self, _run: str, _kernel: Kernel, command: RunTask) -> None:
-        if command.session:
-            command.history = newest(self.sessions.history(command.session, command.version), command.room)
-
     # -------------------------------------------------------------- signals
 
     def _await(self, run: str, _kernel: Kernel, command: AwaitSignal) -> None:
@@ -403,7 +401,6 @@ class Engine:
     }
 
     _BESIDE: ClassVar[dict[type, Callable[[Engine, str, Kernel, Any], None]]] = {
-        RunTask: _recall,
         AskPerson: _question,
         AwaitSignal: _await,
         WithdrawSignal: _withdraw_signal,

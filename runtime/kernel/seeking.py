@@ -253,8 +253,6 @@ class Seeking(Activity):
         account = self.account
         sole = self.asking.sole
         if sole is not None and not account.bounded:
-            if self.state == UNFUNDED:
-                self.kernel.unfunded.remove(self)
             self.offers = sole
             _, _, self.pico, self.tokens = sole[0]
             account.reserve(self.pico, self.tokens)
