@@ -165,7 +165,7 @@ class Engine:
     def committed(self) -> list[tuple[str, Command]]:
         """The batch in flight is durable: what the outside may now see, in handle order."""
         gated: list[tuple[str, Command]] = self.committer.done()
-        if self.committer.idle:
+        if self.sessions.many and self.committer.idle:
             self.sessions.rest()
         return gated
 

@@ -250,17 +250,16 @@ class Seeking(Activity):
 
     def fund(self) -> None:
         """Reserve what the next attempt may spend and ask for an agent; without room, wait for it or fail."""
-        account = self.account
-        sole = self.asking.sole
-        if sole is not None and not account.bounded:
-            self.offers = sole
-            _, _, self.pico, self.tokens = sole[0]
+        account, asking = self.account, self.asking
+        if asking.sole is not None and not account.bounded:
+            self.offers = asking.sole
+            _, _, self.pico, self.tokens = asking.sole[0]
             account.reserve(self.pico, self.tokens)
             self._request()
             return
         offers = []
         blocking: Account | None = None
-        for seat in self.asking.seats:
+        for seat in asking.seats:
             tiers = seat.tiers
             tier = tiers[account.tier(len(tiers))] if len(tiers) > 1 else tiers[0]
             pico, tokens = tier.reserve_cost_pico, tier.reserve_tokens
