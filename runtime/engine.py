@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from orchspec.runtime.committer import GroupCommitter
@@ -69,7 +70,9 @@ __all__ = ["TOOL_CALLS", "Engine", "Timers"]
 TOOL_CALLS: Final = 1 << 32
 """Attempt numbers of tool calls start here: a call is a request of its own, beside that of the task."""
 
-Posted = tuple[str, Event, int | None]
+Posted = tuple[tuple[int, str, int, int, int], Event, int | None]
+"""Its place among what happens at the same instant (rank, run, place, attempt, dispatch), what it is, and its mail."""
+_ORDER: Final = itemgetter(0)
 
 
 class Engine:
@@ -102,6 +105,7 @@ class Engine:
         self.halted: dict[str, Exception] = {}
         self.inbox: list[Posted] = []
         self.now = 0
+        self._inner = self._INNER  # what is of the instance is found sooner than what is of the class
         self._held_back: list[tuple[str, Kernel, int, Command]] | None = None
 
     # -------------------------------------------------------------- ways in
@@ -144,7 +148,7 @@ class Engine:
 
     def post(self, run: str, event: Event, mail: int | None = None) -> None:
         """Something happened; `mail` is the number of the mail that brought it, consumed with its record."""
-        self.inbox.append((run, event, mail))
+        self.inbox.append(((event.rank, run, event.place, event.attempt, event.dispatch), event, mail))
 
     def signal(self, arrival: Arrival, now: int) -> None:
         """A signal is in the mailbox; its mail is consumed with the record of whoever takes it."""
@@ -188,9 +192,9 @@ class Engine:
     def _drain_once(self) -> None:
         batch, self.inbox = self.inbox, []
         if len(batch) > 1:
-            batch.sort(key=_order)
-        for run, event, mail in batch:
-            self._handle(run, event, mail)
+            batch.sort(key=_ORDER)
+        for order, event, mail in batch:
+            self._handle(order[1], event, mail)
 
     def _handle(self, run: str, event: Event, mail: int | None) -> None:
         kernel = self.kernels.get(run)
@@ -219,7 +223,7 @@ class Engine:
         elif kind is QuestionAnswered and kernel.ignored == ignored:
             committer.close_question(run, kernel.path(event.place))
         gated: list[Any] = []
-        inner = self._INNER
+        inner = self._inner
         for command in commands:
             what = type(command)
             if what in inner:
@@ -259,7 +263,7 @@ class Engine:
                 )
                 if self.sessions.asked:
                     self.sessions.granted(grant.run, event)
-                self.inbox.append((grant.run, event, None))
+                self.post(grant.run, event)
 
     # -------------------------------------------------------------- inner commands
 
@@ -281,7 +285,8 @@ class Engine:
         ):
             grant = self._ask(run, command)
         else:
-            self.inbox.append((run, TaskEnrolled(now, place, attempt, candidates[0]), None))
+            event = TaskEnrolled(now, place, attempt, candidates[0])
+            self.inbox.append(((event.rank, run, place, attempt, 0), event, None))
             return
         if grant is not None:
             self._granted((grant,))
@@ -320,7 +325,7 @@ class Engine:
 
     def _claimed(self, answer: Answer) -> None:
         event = EffectClaimed(self.now, answer.place, answer.standing, answer.generation, answer.value)
-        self.inbox.append((answer.run, event, None))
+        self.post(answer.run, event)
 
     def _settle(self, run: str, kernel: Kernel, _seq: int, command: SettleEffect) -> None:
         answers, rows = self.ledger.settle(
@@ -349,7 +354,7 @@ class Engine:
 
     def _looked_up(self, answer: Answer) -> None:
         event = ReuseAnswered(self.now, answer.place, answer.standing == "hit", answer.value)
-        self.inbox.append((answer.run, event, None))
+        self.post(answer.run, event)
 
     def _keep(self, run: str, kernel: Kernel, _seq: int, command: KeepReuse) -> None:
         where = (run, command.place, kernel.path(command.place))
@@ -407,8 +412,3 @@ class Engine:
         StopTask: _withdraw,
         EndRun: _end,
     }
-
-
-def _order(posted: Posted) -> tuple[int, str, int, int, int]:
-    run, event, _ = posted
-    return (event.rank, run, event.place, event.attempt, event.dispatch)

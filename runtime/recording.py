@@ -45,7 +45,7 @@ class EventRecord:
     def __init__(self, run: str, seq: int, event: Event, kernel: Kernel, commands: list[Command]) -> None:
         self.run = run
         self.seq = seq
-        self.time_us = event.time
+        self.time_us = kernel.now
         self.event = event
         self.kernel = kernel
         self.decided = kernel.decided
