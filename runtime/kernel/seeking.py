@@ -379,6 +379,9 @@ class Seeking(Activity):
         """Close the reservation, charge, and return what was charged (pico-dollars)."""
         assert self.tier is not None
         self.kernel.room = True
+        if not (self.pico or self.tokens or tokens_in or tokens_out or cost):
+            self.account.close()
+            return 0
         if not sent:
             self.account.settle(self.pico, self.tokens, 0, 0)
             return 0

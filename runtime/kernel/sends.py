@@ -58,7 +58,10 @@ def send(task: Task, seat: Seat) -> None:
                 task.tokens,
                 inbox,
                 menu,
-                history_tokens=task.reads,
+                "",
+                0,
+                -1,
+                task.reads,
             )
         )
         return
