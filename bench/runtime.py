@@ -1,10 +1,13 @@
-"""What a durable step costs: microseconds a step, beside the least that makes a step durable on the same disk.
+"""What a durable step costs: microseconds a step, beside the least that makes one durable here, and peers.
 
-Usage: python bench/runtime.py [--rounds N] [--folder DIR] [--profile sequence|fan-out|many]
+Usage: python bench/runtime.py [--rounds N] [--folder DIR] [--no-peers] [--profile sequence|fan-out|many]
 
 A step is asked of an agent, its typed output is verified, and both are durable, with fsync (WAL, synchronous FULL),
 before anything goes on. The floor of a sequence is a bare sqlite3 connection with two rows and one commit for each
-step; that of concurrent work writes the same rows in as few commits as we made. Rounds alternate; medians are told.
+step. That of concurrent work is a bare group committer: asyncio tasks hand their rows to one thread, which writes what
+has gathered in one commit and wakes them. DBOS and LangGraph run in an environment of their own (`bench/peers`), which
+is made when it is first wanted. Rounds alternate; medians are told, and every commit of ours and of the floors is an
+fsync.
 """
 
 from __future__ import annotations
@@ -20,11 +23,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.peers import PEERS, Missing, prepared
+from bench.peers import measure as peer_us
 from orchspec.compiler import compile_text
 from orchspec.compiler.plan import Plan
 from orchspec.runtime.app import App
@@ -91,25 +97,99 @@ def ours(text: str, runs: int, steps: int) -> Callable[[Path], tuple[float, int]
     return measure
 
 
-def floor_us(path: Path, steps: int, commits: int) -> float:
-    """Microseconds a step of a bare connection that writes two rows a step, in so many commits."""
-    connection = sqlite3.connect(path, isolation_level=None)
+def bare(path: Path) -> sqlite3.Connection:
+    """A connection that makes each commit durable, with a table of records."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("CREATE TABLE records (run INTEGER, seq INTEGER, time INTEGER, type TEXT, body TEXT)")
+    return connection
+
+
+def sequence_floor(path: Path, _runs: int, steps: int) -> tuple[float, int]:
+    """One commit of two rows for each step; gives microseconds a step, and commits."""
+    connection = bare(path)
     execute = connection.execute
     begin = time.perf_counter()
-    done = 0
-    for number in range(1, commits + 1):
+    for number in range(steps):
         execute("BEGIN IMMEDIATE")
-        until = 2 * steps * number // commits
-        while done < until:
-            done += 1
-            execute("INSERT INTO records VALUES (?, ?, ?, ?, ?)", (1, done, done, "TaskFulfilled", BODY))
+        for seq in (2 * number, 2 * number + 1):
+            execute("INSERT INTO records VALUES (?, ?, ?, ?, ?)", (1, seq, seq, "TaskFulfilled", BODY))
         execute("COMMIT")
     seconds = time.perf_counter() - begin
     connection.close()
-    return seconds * 1e6 / steps
+    return seconds * 1e6 / steps, steps
+
+
+class Group:
+    """A bare group committer: who waits for `write` is woken when its rows are on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = bare(path)
+        self.thread = ThreadPoolExecutor(1)
+        self.rows: list[tuple[int, int, int, str, str]] = []
+        self.waiting: list[asyncio.Future[None]] = []
+        self.flying = False
+        self.commits = 0
+
+    def write(self, run: int, seq: int) -> asyncio.Future[None]:
+        """Two rows of a step."""
+        loop = asyncio.get_running_loop()
+        self.rows += [(run, seq, seq, "TaskFulfilled", BODY), (run, seq + 1, seq, "TaskFulfilled", BODY)]
+        waiting = loop.create_future()
+        self.waiting.append(waiting)
+        if not self.flying:
+            self.flying = True
+            loop.call_soon(self.flush)
+        return waiting
+
+    def flush(self) -> None:
+        """Commit what has gathered."""
+        rows, self.rows = self.rows, []
+        waiting, self.waiting = self.waiting, []
+        self.commits += 1
+        done = asyncio.get_running_loop().run_in_executor(self.thread, self.commit, rows)
+        done.add_done_callback(lambda _: self.written(waiting))
+
+    def commit(self, rows: list[tuple[int, int, int, str, str]]) -> None:
+        """In the thread."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        self.connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
+        self.connection.execute("COMMIT")
+
+    def written(self, waiting: list[asyncio.Future[None]]) -> None:
+        """It is durable."""
+        for each in waiting:
+            each.set_result(None)
+        self.flying = bool(self.rows)
+        if self.flying:
+            self.flush()
+
+
+def group_floor(path: Path, runs: int, steps: int) -> tuple[float, int]:
+    """So many tasks, each with its steps one after another; gives microseconds a step, and commits."""
+    group = Group(path)
+
+    async def run(number: int) -> None:
+        for step in range(steps):
+            await group.write(number, 2 * step)
+
+    async def everything() -> None:
+        await asyncio.gather(*(run(number) for number in range(runs)))
+
+    begin = time.perf_counter()
+    asyncio.run(everything())
+    seconds = time.perf_counter() - begin
+    group.thread.shutdown()
+    group.connection.close()
+    return seconds * 1e6 / (runs * steps), group.commits
+
+
+def floor_of(case: str, path: Path, runs: int, steps: int) -> tuple[float, int]:
+    """The least that makes the steps of a case durable."""
+    if case == "sequence":
+        return sequence_floor(path, runs, steps)
+    return group_floor(path, steps, 1) if case == "fan-out" else group_floor(path, runs, steps)
 
 
 CASES: dict[str, tuple[str, str, int, int]] = {
@@ -119,11 +199,41 @@ CASES: dict[str, tuple[str, str, int, int]] = {
 }
 
 
+def told(case: str, folder: Path, rounds: int, python: Path | None) -> None:
+    """Print the medians of a case, and their ratios."""
+    title, text, runs, steps = CASES[case]
+    measure = ours(text, runs, steps)
+    mine: list[tuple[float, int]] = []
+    least: list[tuple[float, int]] = []
+    peers: dict[str, list[float]] = {}
+    for number in range(rounds):
+        mine.append(measure(folder / f"{case}-{number}.db"))
+        least.append(floor_of(case, folder / f"{case}-{number}-bare.db", runs, steps))
+        for peer in PEERS if python is not None else ():
+            assert python is not None
+            try:
+                peers.setdefault(peer, []).append(peer_us(python, peer, case, runs, steps))
+            except Missing as missing:
+                print(f"  {missing}", file=sys.stderr)
+    us, commits = (statistics.median(column) for column in zip(*mine, strict=True))
+    floor, floor_commits = (statistics.median(column) for column in zip(*least, strict=True))
+    ratio = statistics.median(one[0] / other[0] for one, other in zip(mine, least, strict=True))
+    print(f"{title}, microseconds a durable step ({runs * steps} steps)")
+    print(f"  orch       {us:>9.1f}   {commits:>5.0f} fsyncs   {ratio:.2f} times the floor")
+    print(f"  floor      {floor:>9.1f}   {floor_commits:>5.0f} fsyncs")
+    for peer, found in peers.items():
+        if found:
+            theirs = statistics.median(found)
+            print(f"  {peer:<10} {theirs:>9.1f}                  {theirs / us:.2f} times ours")
+
+
 def main() -> None:
-    """Print medians of interleaved rounds and their ratio; or a profile."""
+    """Print medians of interleaved rounds and their ratios; or a profile."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to write (default: the folder for temporary files)")
+    parser.add_argument("--no-peers", action="store_true", help="without DBOS and LangGraph")
+    parser.add_argument("--case", choices=sorted(CASES), action="append")
     parser.add_argument("--profile", choices=sorted(CASES))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
@@ -133,18 +243,13 @@ def main() -> None:
             profile.runcall(ours(text, runs, steps), Path(name, "profile.db"))
             pstats.Stats(profile).sort_stats("tottime").print_stats(40)
             return
-        for case, (title, text, runs, steps) in CASES.items():
-            measure = ours(text, runs, steps)
-            rounds: list[tuple[float, float, int]] = []
-            for number in range(args.rounds):
-                mine, commits = measure(Path(name, f"{case}-{number}.db"))
-                rounds.append((mine, floor_us(Path(name, f"{case}-{number}-bare.db"), runs * steps, commits), commits))
-            mine, bare, commits = (statistics.median(column) for column in zip(*rounds, strict=True))
-            ratio = statistics.median(mine / bare for mine, bare, _ in rounds)
-            print(
-                f"{title:<28}{mine:>9.1f} us a step, in as few commits bare{bare:>9.1f} us, ratio {ratio:.2f} "
-                f"({commits:.0f} commits for {runs * steps} steps)"
-            )
+        python: Path | None = None
+        try:
+            python = None if args.no_peers else prepared()
+        except Missing as missing:
+            print(f"the peers cannot be installed here: {missing}", file=sys.stderr)
+        for case in args.case or CASES:
+            told(case, Path(name), args.rounds, python)
 
 
 if __name__ == "__main__":

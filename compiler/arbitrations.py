@@ -6,7 +6,6 @@ The rules stand in one table. To add a rule: its entry here, its kind in the pla
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import arbitration as codes
@@ -30,6 +29,7 @@ from orchspec.compiler.types import (
 )
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Arbitrate, Arg, Bool, Call, Expr, Hole, ListLit, Name
+from orchspec.slotted import dataclass
 
 __all__ = ["ATTRIBUTES", "RULES", "check_arbitrate"]
 

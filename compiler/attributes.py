@@ -209,7 +209,7 @@ class Settings:
             return None
         if self.context.checked.expr_types[expr] == INT:
             if value < 1:
-                self.out_of_range("need", expr, str(value), "at least 1")
+                self.out_of_range("need", expr, str(value), "at least 1, or `0%` to go on with none")
                 return None
             return Need(count=int(value))
         if not 0 <= value <= 1:

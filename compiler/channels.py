@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import messages as codes
+from orchspec.compiler.codes.declarations import DISPATCHER_EXECUTES
 from orchspec.compiler.context import Env
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import AgentInfo, ChannelInfo, FlowInfo, SendInfo
@@ -33,6 +34,10 @@ def _channel(typer: Typer, info: ChannelInfo) -> None:
     for item in settings.names("from", "[scout, briefing]"):
         found = find(context, item, AgentInfo, FlowInfo)
         sound = _take(typer, info.senders, found, item) and sound
+        if isinstance(found, AgentInfo) and found.kind == "dispatcher":
+            where = Label(found.node.name.span, "declared here")
+            what = f"send on `{info.name}`"
+            typer.report.add(DISPATCHER_EXECUTES, item, name=found.name, what=what, labels=[where])
     to = settings.expr("to")
     if isinstance(to, Name) and to.text == "all":
         info.receivers = list(context.checked.agents.values())

@@ -8,11 +8,11 @@ broken part is unknown to the later passes, and silent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from orchspec.compiler import codes
 from orchspec.compiler.allow import silence
+from orchspec.compiler.asked import Asked, ask
 from orchspec.compiler.beside import apart_from_syntax
 from orchspec.compiler.bindings import check_bindings, resolve_bindings
 from orchspec.compiler.blocks import Blocks
@@ -40,6 +40,7 @@ from orchspec.grammar.diagnostics import Diagnostic, sorted_diagnostics
 from orchspec.grammar.parser import parse
 from orchspec.grammar.source import Source
 from orchspec.grammar.syntax import File, Import
+from orchspec.slotted import dataclass
 
 __all__ = ["CheckResult", "check"]
 
@@ -67,7 +68,12 @@ class CheckResult:
         return not any(item.severity == "error" for item in self.diagnostics)
 
 
-def check(subject: Source | File, settings: Mapping[str, str] | None = None, folder: Path | None = None) -> CheckResult:
+def check(
+    subject: Source | File,
+    settings: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    asked: Asked | None = None,
+) -> CheckResult:
     """Checks a spec, with what it imports.
 
     Args:
@@ -75,22 +81,23 @@ def check(subject: Source | File, settings: Mapping[str, str] | None = None, fol
         settings: other values for params and attributes, as texts: `--set width=8`, `--set scout.slots=4`.
         folder: the folder of the file, for its imports and for the data that its scenarios name; none for a text that
             came from no file.
+        asked: what is asked of one of its scenarios beside what stands there.
     """
     with without_collections():
         if isinstance(subject, File):
-            return _check(subject, [], settings or {}, folder)
+            return _check(subject, [], settings or {}, folder, asked or Asked())
         parsed = parse(subject)
         if parsed.file is None:
             return CheckResult(None, sorted_diagnostics(parsed.diagnostics))
-        return _check(parsed.file, parsed.diagnostics, settings or {}, folder)
+        return _check(parsed.file, parsed.diagnostics, settings or {}, folder, asked or Asked())
 
 
 def _check(
-    file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None
+    file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None, asked: Asked
 ) -> CheckResult:
     report = Report()
     checked = Checked(file, dict(settings))
-    errors = [*syntax_errors, *_load(checked, report, folder)]
+    errors = [*syntax_errors, *_load(checked, report, folder), *ask(checked, report, asked)]
     override(checked, report)
     context = Context(checked, report)
     typer = Typer(context)

@@ -75,7 +75,7 @@ def _evaluate(expr: Expr, checked: Checked, values: Mapping[Slot, Any]) -> Any:
         case Int() | Float() | Bool():
             return expr.value
         case Text():
-            return expr.value
+            return checked.moments.get(expr, expr.value)
         case NoneLit():
             return None
         case DurationLit():

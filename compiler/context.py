@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from orchspec.compiler.model import BlockInfo, Checked, Frame, Module, Slot
 from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
 from orchspec.grammar.syntax import Field, Node, Statement
+from orchspec.slotted import dataclass
 
 __all__ = ["DEMAND_DEPTH_MAX", "Context", "Env", "Fact", "Read"]
 

@@ -9,7 +9,7 @@ order is told so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchspec.compiler.circles import circle, graph_of, knots
 from orchspec.compiler.codes import flows as codes
@@ -38,6 +38,7 @@ from orchspec.grammar.syntax import (
     Wait,
     attribute,
 )
+from orchspec.slotted import dataclass
 
 __all__ = ["settle_order"]
 

@@ -39,6 +39,9 @@ def check_eval(typer: Typer, node: Eval, env: Env) -> Type:
     _who(typer, info, contract, settings)
     sample = settings.share("sample")
     info.sample = 1.0 if sample is None else sample
+    share = settings.expr("sample")
+    if share is not None and sample == 0:
+        settings.out_of_range("sample", share, "0%", "more than 0%, or nobody ever looks")
     return UNKNOWN
 
 

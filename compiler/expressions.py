@@ -80,10 +80,11 @@ __all__ = ["Typer"]
 
 
 class Typer:
-    """Types expressions; see the head of the module."""
+    """Types expressions; see the head of the module. `moments`: whether a text may be a Time, as in inputs."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, moments: bool = False) -> None:
         self.context = context
+        self.moments = moments
         self.checked = context.checked
         self.report = context.report
         self._rules: dict[type[Node], Callable[[Any, Env, Type | None], Type]] = {

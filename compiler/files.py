@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from orchspec.compiler.model.modules import Place
 from orchspec.grammar.parser import BYTES_MAX
 from orchspec.grammar.spelling import nearest
+from orchspec.slotted import dataclass
 
 __all__ = ["LIBRARY", "Files", "Found", "Unfound"]
 

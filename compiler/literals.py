@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orchspec.compiler.codes import names as name_codes
@@ -15,6 +18,7 @@ from orchspec.compiler.types import (
     INT,
     JSON,
     TEXT,
+    TIME,
     UNKNOWN,
     URL,
     EnumOf,
@@ -35,6 +39,9 @@ from orchspec.grammar.syntax import Expr, ListLit, RecordEntry, RecordLit, Text
 if TYPE_CHECKING:
     from orchspec.compiler.expressions import Typer
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
+
 __all__ = ["list_literal", "record", "text"]
 
 
@@ -43,6 +50,8 @@ def text(typer: Typer, node: Text, hint: Type | None) -> Type:
     wanted = TEXT if hint is None else required(hint)
     if wanted == URL:
         return URL
+    if wanted == TIME and typer.moments:
+        return _moment(typer, node)
     if not isinstance(wanted, EnumOf):
         return TEXT
     enum = typer.checked.enums[wanted.name]
@@ -58,6 +67,26 @@ def text(typer: Typer, node: Text, hint: Type | None) -> Type:
             fix=_member_meant(node, list(enum.members)),
         )
     return wanted
+
+
+def _moment(typer: Typer, node: Text) -> Type:
+    """A Time as it comes in: inputs of studies are written as those of runs."""
+    said = None
+    if _RFC_3339.fullmatch(node.value):
+        with contextlib.suppress(ValueError, OverflowError):
+            said = datetime.fromisoformat(node.value).astimezone(UTC)
+    if said is None:
+        typer.report.add(
+            codes.TYPE_MISMATCH,
+            node,
+            what=f'"{node.value}"',
+            found="Text",
+            expected="a Time",
+            notes=['in the inputs of a test or a scenario a Time is written as "2026-01-31T09:30:00Z"'],
+        )
+        return UNKNOWN
+    typer.checked.moments[node] = (said - _EPOCH) // timedelta(microseconds=1)
+    return TIME
 
 
 def _member_meant(node: Text, members: Sequence[str]) -> Fix | None:

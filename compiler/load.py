@@ -7,14 +7,15 @@ read but the file itself and the heads of data files that lie in its folder or b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from orchspec.compiler.asked import Asked
 from orchspec.compiler.check import check
 from orchspec.compiler.plan import Plan
 from orchspec.grammar.diagnostics import Diagnostic
 from orchspec.grammar.parser import BYTES_MAX
 from orchspec.grammar.source import Source
+from orchspec.slotted import dataclass
 
 __all__ = ["STANDARD_INPUT", "Compiled", "UnreadableSpec", "check_file", "compile_file", "compile_text"]
 
@@ -46,12 +47,13 @@ class Compiled:
         return tuple(diagnostic for diagnostic in self.diagnostics if diagnostic.severity == "error")
 
 
-def compile_file(path: str | Path, settings: Mapping[str, str] | None = None) -> Compiled:
+def compile_file(path: str | Path, settings: Mapping[str, str] | None = None, asked: Asked | None = None) -> Compiled:
     """Compiles a spec file.
 
     Args:
         path: of the file; data files and imports are looked for in its folder.
         settings: other values for params and attributes, written as in a spec (`{"width": "8", "scout.slots": "4"}`).
+        asked: what is asked of one of its scenarios beside what stands there.
 
     Raises:
         UnreadableSpec: the file cannot be read as text.
@@ -66,11 +68,16 @@ def compile_file(path: str | Path, settings: Mapping[str, str] | None = None) ->
         raise UnreadableSpec(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise UnreadableSpec(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return compile_text(text, str(path), settings=settings, folder=path.parent)
+    return compile_text(text, str(path), settings=settings, folder=path.parent, asked=asked)
 
 
 def compile_text(
-    text: str, name: str, *, settings: Mapping[str, str] | None = None, folder: Path | None = None
+    text: str,
+    name: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    asked: Asked | None = None,
 ) -> Compiled:
     """Compiles the text of a spec.
 
@@ -79,8 +86,9 @@ def compile_text(
         name: shown in diagnostics; its stem is the name of the plan.
         settings: as of `compile_file`.
         folder: where data files are looked for; none when there are none.
+        asked: what is asked of one of its scenarios beside what stands there.
     """
-    result = check(Source(name, text), settings, folder)
+    result = check(Source(name, text), settings, folder, asked)
     diagnostics = tuple(result.diagnostics)
     if not result.ok:
         return Compiled(None, diagnostics, folder)

@@ -6,13 +6,14 @@ from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import declarations as declaration_codes
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as type_codes
+from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Env
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import Frame, LoopInfo, Slot
 from orchspec.compiler.narrowing import lookup
 from orchspec.compiler.types import INT, UNKNOWN, ListOf, Optional, Type, is_unknown, show
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import Expr, For, Ident, Int, Node
+from orchspec.grammar.syntax import Expr, For, Ident, Node
 
 __all__ = ["item_env", "items_type", "read_loop", "refuse_shadow", "width_of"]
 
@@ -68,11 +69,14 @@ def width_of(typer: Typer, settings: Settings, env: Env) -> Expr | None:
     width = settings.expr("width")
     if width is None:
         return None
-    typer.root(width, env, INT, "`width`")
-    if isinstance(width, Int) and width.value < 1:
-        typer.report.add(
-            declaration_codes.OUT_OF_RANGE, width, name="width", found=str(width.value), expected="at least 1"
-        )
+    if typer.root(width, env, INT, "`width`") != INT:
+        return width
+    try:
+        value = evaluate(width, typer.checked)
+    except NotConstant:
+        return width
+    if isinstance(value, int) and value < 1:
+        typer.report.add(declaration_codes.OUT_OF_RANGE, width, name="width", found=str(value), expected="at least 1")
     return width
 
 

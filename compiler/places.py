@@ -6,8 +6,10 @@ What means nothing at a place is refused there with the reason; what no place kn
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from orchspec.slotted import dataclass
 
 __all__ = [
     "AGENT",

@@ -14,6 +14,7 @@ from orchspec.compiler.codes import types as type_codes
 from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Env, Fact
 from orchspec.compiler.expressions import Typer
+from orchspec.compiler.extents import settled
 from orchspec.compiler.model import ArmInfo, BlockInfo, MemberRef, ParamRef, RouteInfo
 from orchspec.compiler.narrowing import fact_of, facts_without
 from orchspec.compiler.types import BOOL, NOTHING, UNKNOWN, EnumOf, Nothing, Optional, Type, is_unknown, show, unify
@@ -103,6 +104,7 @@ class _Cover:
         self.node = node
         self.subject = subject
         self.seen: dict[Hashable, Expr] = {}
+        self.guards: dict[tuple[str, ...], Expr] = {}
 
     def check(self) -> None:
         """Reports arms and patterns that are never reached, and values that no arm is for."""
@@ -114,13 +116,24 @@ class _Cover:
                 continue
             for pattern in arm.patterns:
                 self._pattern(arm, pattern)
-            if isinstance(arm.when, Bool) and not arm.when.value:
-                self._never(_head(arm), "this arm", Label(arm.when.span, "it never holds"))
-            always = not arm.patterns and isinstance(arm.when, Bool) and arm.when.value
+            holds = None if arm.when is None else settled(self.typer.checked, arm.when)
+            if arm.when is not None:
+                self._guard(arm, arm.when, holds)
+            always = not arm.patterns and holds is True
             if arm.is_else or always or (whole is not None and all(value in self.seen for value in whole)):
                 full = arm
         if full is None and not (self.subject is not None and is_unknown(self.subject)):
             self._uncovered(whole)
+
+    def _guard(self, arm: Arm, when: Expr, holds: bool | None) -> None:
+        """Reports an arm whose guard never holds, or has been asked above for the same values."""
+        if holds is False:
+            self._never(_head(arm), "this arm", Label(when.span, "it never holds"))
+            return
+        asked = (*(" ".join(part.span.text.split()) for part in (*arm.patterns, when)),)
+        first = self.guards.setdefault(asked, when)
+        if first is not when:
+            self._never(_head(arm), "this arm", Label(first.span, "the same is asked here"))
 
     def _whole(self) -> Sequence[Hashable] | None:
         """Every value that the subject can have, if these can be counted."""

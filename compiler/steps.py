@@ -248,6 +248,11 @@ def agents_of(typer: Typer, by: By, contract: ContractInfo | None) -> list[Agent
         paths = by.agents
     if paths is None:
         return _everybody(typer, by, contract)
+    if not paths:
+        word = by.span.text.partition("[")[0].strip()
+        typer.report.absent(
+            declaration_codes.OUT_OF_RANGE, by, name=word, found="of nobody", expected="at least one agent"
+        )
     found, _ = find_all(context, paths, AgentInfo)
     resolved = ((path, context.checked.resolved.get(path)) for path in paths)
     fulfills(typer, [(path, agent) for path, agent in resolved if isinstance(agent, AgentInfo)], contract)

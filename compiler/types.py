@@ -7,10 +7,10 @@ stand in `Checked.rounds`, because a round may read (through `prev`) names that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from orchspec.grammar.syntax import Repeat, State
+from orchspec.slotted import dataclass
 
 __all__ = [
     "BOOL",

@@ -108,7 +108,7 @@ def _allowed(typer: Typer, info: AgentInfo) -> list[Setting]:
         name = "budget" if isinstance(item, BudgetNode) else item.name.text
         if info.kind == "dispatcher" and name in ("tools", "effects"):
             at = item.span.source.span(item.span.start, item.span.start + len(name))
-            typer.report.add(codes.DISPATCHER_EXECUTES, at, name=info.name, attribute=name)
+            typer.report.add(codes.DISPATCHER_EXECUTES, at, name=info.name, what=f"have `{name}`")
         elif info.kind == "human" and (name in _NOT_HUMAN or name == "budget"):
             at = item.span.source.span(item.span.start, item.span.start + len(name))
             why = _NOT_HUMAN.get(name, "a person's time is not paid by the attempt")

@@ -33,7 +33,9 @@ Each spec of the gallery shows one thing, with tests and scenarios beside it: wh
 figures are simulated (seed 7, all the runs that the scenario asks for; `orch simulate SPEC SCENARIO --seed 7` gives
 them, with their intervals). They are as good as the profiles in the spec: put your own in, then compare.
 
-The [standard library](how-to/share-and-import.md) and the [workflow patterns](workflow-patterns.md) have pages of
+How topologies scale, what splitting costs, who should hand the work out and what a journal saves is put side by side in
+the [comparisons](comparisons.md). The [standard library](how-to/share-and-import.md) and the
+[workflow patterns](workflow-patterns.md) have pages of
 their own.
 """
 

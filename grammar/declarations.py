@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from orchspec.grammar.expressions import Attribute, Budget, Expr, Ident, Node, Path, Setting, Text, TypeExpr
 from orchspec.grammar.source import Span
 from orchspec.grammar.statements import Statement
+from orchspec.slotted import dataclass
 
 __all__ = [
     "AgentDecl",

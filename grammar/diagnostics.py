@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from orchspec.grammar.source import Span
+from orchspec.slotted import dataclass
 
 __all__ = [
     "Applicability",

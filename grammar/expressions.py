@@ -7,11 +7,11 @@ missing expression; both have been reported already, and whoever meets one shoul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
 from orchspec.grammar.source import Span
+from orchspec.slotted import dataclass
 
 __all__ = [
     "Arg",

@@ -10,13 +10,14 @@ in a sound text.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
 from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix, Label
 from orchspec.grammar.lexer import Token, Tokens
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.tables import END
+from orchspec.slotted import dataclass
 
 __all__ = ["IDIOMS_MAX", "Idiom", "Rewriting", "View", "idiom", "respelt"]
 

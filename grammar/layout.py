@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchspec.grammar import syntax
 from orchspec.grammar.alignment import Piece
+from orchspec.slotted import dataclass
 
 __all__ = ["Group", "Groups", "Marks", "groups_of", "marks_of", "spaces_between"]
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchspec.grammar import codes, near_misses
 from orchspec.grammar.declarations import Comment
 from orchspec.grammar.diagnostics import Diagnostic
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.tables import END, load_tables
+from orchspec.slotted import dataclass
 
 __all__ = ["DIAGNOSTICS_MAX", "Token", "Tokens", "scan"]
 

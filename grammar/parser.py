@@ -6,7 +6,7 @@ most `DEPTH_MAX` nodes deep (so that later passes may use recursion), and a boun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from orchspec.grammar import codes
 from orchspec.grammar.automaton import Automaton
@@ -15,6 +15,7 @@ from orchspec.grammar.lexer import Tokens, scan
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.syntax import File, deep
 from orchspec.grammar.tables import load_tables
+from orchspec.slotted import dataclass
 
 __all__ = ["BYTES_MAX", "DEPTH_MAX", "NESTING_MAX", "ParseResult", "parse"]
 

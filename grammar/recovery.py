@@ -15,7 +15,7 @@ with what other languages would write (`idioms`): it is read as what was meant i
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from orchspec.grammar import codes, repairs
@@ -28,6 +28,7 @@ from orchspec.grammar.lexer import Token, Tokens
 from orchspec.grammar.repairs import LOOK_BACK, Repair, Snapshot
 from orchspec.grammar.source import Span
 from orchspec.grammar.tables import END, Tables
+from orchspec.slotted import dataclass
 
 __all__ = ["ERRORS_MAX", "recover"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from orchspec.grammar.diagnostics import Diagnostic, Fix
 from orchspec.grammar.source import Source, Span
+from orchspec.slotted import dataclass
 
 __all__ = ["WIDTH", "render", "render_all", "safe"]
 

@@ -6,7 +6,6 @@ Adding a kind of repair is one more line in `_candidates`, and a case in `diagno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from orchspec.grammar import codes
 from orchspec.grammar.automaton import feed
@@ -17,6 +16,7 @@ from orchspec.grammar.literals import UNITS_US
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.spelling import nearest
 from orchspec.grammar.tables import END, Tables
+from orchspec.slotted import dataclass
 
 __all__ = ["LOOK_AHEAD", "LOOK_BACK", "Repair", "Snapshot", "best", "diagnostic"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from orchspec.grammar.expressions import Arg, Attribute, Budget, Call, Expr, Hole, Ident, Node, Path, Setting
 from orchspec.grammar.source import Span
+from orchspec.slotted import dataclass
 
 __all__ = [
     "Arbitrate",

@@ -17,10 +17,12 @@ import re
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from orchspec.slotted import dataclass
 
 __all__ = ["END", "Tables", "cache_directory", "grammar_text", "load_tables"]
 

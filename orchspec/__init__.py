@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchspec import testing
-    from orchspec.api import Spec, SpecError, bounds, load, simulate
+    from orchspec.api import Spec, SpecError, bounds, calibrate, compare, load, simulate, size
     from orchspec.runtime.app import App
-    from orchspec.runtime.errors import AttemptStopped, EffectFailed, InDoubt, OrchError, Overloaded
+    from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, OrchError, Overloaded, Throttled
     from orchspec.runtime.result import RunResult
     from orchspec.runtime.task import EffectCall, Message, Output, Task
 
@@ -19,6 +19,7 @@ __all__ = [
     "AttemptStopped",
     "EffectCall",
     "EffectFailed",
+    "Failed",
     "InDoubt",
     "Message",
     "OrchError",
@@ -28,20 +29,27 @@ __all__ = [
     "Spec",
     "SpecError",
     "Task",
+    "Throttled",
     "__version__",
     "bounds",
+    "calibrate",
+    "compare",
     "load",
     "simulate",
+    "size",
     "testing",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Spec", "SpecError", "bounds", "load", "simulate"), "orchspec.api"),
+    **dict.fromkeys(
+        ("Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size"), "orchspec.api"
+    ),
     "App": "orchspec.runtime.app",
     **dict.fromkeys(
-        ("AttemptStopped", "EffectFailed", "InDoubt", "OrchError", "Overloaded"), "orchspec.runtime.errors"
+        ("AttemptStopped", "EffectFailed", "Failed", "InDoubt", "OrchError", "Overloaded", "Throttled"),
+        "orchspec.runtime.errors",
     ),
     "RunResult": "orchspec.runtime.result",
     **dict.fromkeys(("EffectCall", "Message", "Output", "Task"), "orchspec.runtime.task"),

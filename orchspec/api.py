@@ -1,8 +1,8 @@
-"""The Python interface to specs: `load` one, tell its `bounds`, `simulate` it."""
+"""The Python interface to specs: `load` one, tell its `bounds`, `simulate`, `size`, `compare` and `calibrate` it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.grammar.diagnostics import Diagnostic
 
-__all__ = ["Spec", "SpecError", "bounds", "load", "simulate"]
+__all__ = ["Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,82 @@ def simulate(spec: Spec | Plan, scenario: str | None = None, **settings: Any) ->
         settings.setdefault("folder", spec.folder)
         return study(spec.plan, scenario, **settings).document
     return study(spec, scenario, **settings).document
+
+
+def calibrate(*sources: str | Path, **settings: Any) -> dict[str, Any]:
+    """Fits profiles to what was measured, and returns the document of `orch calibrate --json`.
+
+    Its `text` are the profiles as a spec of their own.
+
+    Args:
+        sources: paths of stores, journals and traces.
+        settings: `columns`, `agent`, `only`, `names`, `least`, `spec` of `orchspec.calibration.calibrate_sources`.
+
+    Raises:
+        NotCalibrated: a source cannot be read, or holds nothing of this kind.
+        SpecError: the spec that the profiles are for has errors.
+    """
+    from orchspec.calibration import calibrate_sources
+
+    return calibrate_sources(sources, **settings).document()
+
+
+def size(
+    path: str | Path,
+    scenario: str | None = None,
+    *,
+    target: str | Iterable[str] = (),
+    vary: Mapping[str, Iterable[object]],
+    **settings: Any,
+) -> dict[str, Any]:
+    """Finds the least setting under which a scenario meets its target: the document of `orch size --json`.
+
+    Args:
+        path: of the spec file, which is compiled for each setting.
+        scenario: its title; the only one unless given.
+        target: an expectation, or several: `"p95(latency) <= 60s"`; without one, what the scenario expects.
+        vary: the values of each param or attribute that may be varied: `{"scout.slots": range(1, 41)}`.
+        settings: `faults`, `settings`, `minimize`, `weights`, `runs`, `seed`, `jobs`, `resume` and others of
+            `orchspec.capacity.find_size`.
+
+    Raises:
+        SpecError: the spec, the target or a setting has errors.
+        UnreadableSpec, ScenarioError, NoTarget, KeptError, TableError: as they say.
+    """
+    from functools import partial
+
+    from orchspec.capacity import find_size
+    from orchspec.compiler.load import compile_file
+
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    axes = {name: [str(value) for value in values] for name, values in vary.items()}
+    return find_size(partial(compile_file, path), scenario, targets=targets, vary=axes, **settings).document()
+
+
+def compare(
+    path: str | Path, flows: Iterable[str] = (), scenario: str | None = None, **settings: Any
+) -> dict[str, Any]:
+    """Compares flows under the same load and the same draws: the document of `orch compare --json`.
+
+    Args:
+        path: of the spec file, which has the scenario.
+        flows: those of it that are compared; without any all that its scenarios are about.
+        scenario: the title of the one whose load all are under; the only one unless given, or the first that is about
+            the first flow.
+        settings: `faults`, `settings`, `runs`, `seed`, `jobs`, `resume` and others of `orchspec.contest.contend`.
+
+    Raises:
+        SpecError: the spec or a setting has errors.
+        UnreadableSpec, ScenarioError, NotComparable, KeptError, TableError: as they say.
+    """
+    from functools import partial
+
+    from orchspec.capacity import compiled_plan
+    from orchspec.compiler.load import compile_file
+    from orchspec.contest import Entry, contend, entries_of
+    from orchspec.simulator.comparing import compare, comparison_json
+
+    compile_ = partial(compile_file, path)
+    entries = [Entry(name, name) for name in entries_of(compiled_plan(compile_()), tuple(flows))]
+    contenders, notes = contend({None: compile_}, entries, scenario, **settings)
+    return comparison_json(contenders, compare(contenders), notes)

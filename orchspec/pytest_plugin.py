@@ -121,7 +121,7 @@ class _SpecScenario(_Item):
 class _Chaos(_Item):
     def runtest(self) -> None:
         from orchspec.simulator.chaos.explore import Explorer
-        from orchspec.simulator.chaos.schedule import fault_lines
+        from orchspec.simulator.chaos.lines import fault_lines
 
         plan = self.compiled.plan
         assert plan is not None

@@ -13,6 +13,11 @@ Real runs are held to the same: `recorded` reads a store.
 
     testing.hold(testing.recorded("runs.db", "world.jsonl"))
 
+Agents of your own run in virtual time, so that a test of a three-day wait takes milliseconds:
+
+    with testing.virtual_time() as clock:
+        result = clock.run(app.run("onboarding", {"name": "Ann"}))
+
 Journals that were kept are tests too: `replay_journals` folds them under the spec as it is now.
 
     def test_what_has_happened_still_fits():
@@ -28,25 +33,31 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchspec.compiler.plan import Fault, Plan
+from orchspec.compiler.plan import Plan
 from orchspec.runtime.driver.stored import pinned_plan
 from orchspec.runtime.errors import StoreError
 from orchspec.runtime.journal.sqlite import SQLiteStore
 from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
+from orchspec.simulator.chaos.lines import BadFault, fault_lines, read_fault
 from orchspec.simulator.chaos.recorded import chronicle_of
-from orchspec.simulator.chaos.schedule import BadSchedule, Schedule, fault_lines, read_schedule
+from orchspec.simulator.chaos.schedule import BadSchedule, Schedule, read_schedule
 from orchspec.simulator.checkers import Violation, check_all
+from orchspec.virtual import StandStill, virtual_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hypothesis.strategies import SearchStrategy
 
     from orchspec.api import Spec
     from orchspec.runtime.errors import OrchError
 
 __all__ = [
+    "BadFault",
     "BadSchedule",
     "Broken",
     "Schedule",
+    "StandStill",
     "Unfit",
     "Violation",
     "check",
@@ -54,7 +65,9 @@ __all__ = [
     "read",
     "recorded",
     "replay_journals",
+    "schedule",
     "schedules",
+    "virtual_time",
 ]
 
 
@@ -165,53 +178,62 @@ def _deliveries(world: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
+def schedule(
+    spec: Spec | Plan,
+    flow: str,
+    faults: Iterable[str] = (),
+    *,
+    seed: int = 1,
+    runs: int = 1,
+    given: dict[str, Any] | None = None,
+) -> Schedule:
+    """A schedule of your own.
+
+    Args:
+        spec: what `orchspec.load` gives, or a plan.
+        flow: which flow is run.
+        faults: as a test in a spec says them: `"fault lose_ack(mail, nth: 1)"`.
+        seed: of what agents take and give.
+        runs: how many runs meet each other.
+        given: distributions of parameters, as a plan has them; the others are made from their types.
+
+    Raises:
+        ValueError: there is no such flow. BadFault: a line is no fault.
+    """
+    plan, _ = _parts(spec)
+    made = tuple(read_fault(line) for line in faults)
+    return Schedule(plan.name, plan.hash, _flow(plan, flow), seed, runs, made, given=dict(given or {}))
+
+
 def schedules(
-    spec: Spec | Plan, flow: str | None = None, *, seed: int = 1, runs: int = 2, most: int = 6
+    spec: Spec | Plan, flow: str | None = None, *, seed: int | None = None, runs: int = 2, most: int = 6
 ) -> SearchStrategy[Schedule]:
-    """A strategy of schedules: which faults apply where, at which attempts and points; the simplest is none at all.
+    """A strategy of schedules, in the manner of swarm testing: first which kinds of faults are on, then those faults.
+
+    The simplest is none at all. What agents give, and the inputs of the runs, are made from their contracts and types,
+    another way for each seed.
 
     Args:
         spec: what `orchspec.load` gives, or a plan.
         flow: which flow; the only one unless given.
-        seed: of what agents take and give.
+        seed: of what agents take and give; drawn unless given.
         runs: how many runs meet each other.
         most: faults in a schedule at most.
 
     Raises:
         ValueError: there is no such flow, or no way to choose one.
     """
-    from hypothesis import strategies as st
-
-    from orchspec.simulator.chaos.kinds import DOWN_US, KINDS, places_of
+    from orchspec.strategies import schedules_of
 
     plan, folder = _parts(spec)
+    return schedules_of(plan, _flow(plan, flow), folder, seed=seed, runs=runs, most=most)
+
+
+def _flow(plan: Plan, flow: str | None) -> str:
     name = flow if flow is not None else next(iter(plan.flows), None) if len(plan.flows) == 1 else None
-    if name not in plan.flows:
+    if name is None or name not in plan.flows:
         raise ValueError(f"name one of the flows of {plan.name}: {', '.join(plan.flows)}")
-    given = next((scenario.given for scenario in plan.scenarios if scenario.flow == name), {})
-    calm = Chronicler(plan, name, folder=folder, seed=seed, runs=runs, given=given).chronicle([])
-    places = places_of(calm)
-
-    def crash(point: str) -> SearchStrategy[Fault]:
-        passes = places.passes.get(point, 0)
-        number = st.integers(1, max(1, passes) + 2)
-        return number.map(lambda nth: Fault(0, "crash", "orchestrator", {"point": point, "nth": nth, "down": DOWN_US}))
-
-    one: list[SearchStrategy[Fault]] = [crash(point) for point in places.passes]
-    for kind in KINDS:
-        for target, count in places.struck_by(kind).items():
-            when: SearchStrategy[dict[str, Any]] = st.one_of(
-                st.integers(1, count + 2).map(lambda nth: {"nth": nth}),
-                st.integers(1, count + 1).map(lambda first: {"first": first}),
-            )
-            one.append(st.builds(_fault, st.just(kind.name), st.just(target), st.just(kind.args), when))
-    return st.lists(st.one_of(one), max_size=most).map(
-        lambda faults: Schedule(plan.name, plan.hash, str(name), seed, runs, tuple(faults), given=given)
-    )
-
-
-def _fault(name: str, target: str, args: dict[str, Any], when: dict[str, Any]) -> Fault:
-    return Fault(0, name, target, {**args, **when})
+    return name
 
 
 def _parts(spec: Spec | Plan) -> tuple[Plan, Path | None]:

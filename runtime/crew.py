@@ -14,6 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
+from orchspec.runtime.driver.clock import pace_of
 from orchspec.runtime.task import EffectCall, Task
 
 __all__ = ["Caller", "Crew", "Player", "Relay", "Sender", "in_thread", "player_of", "sender_of"]
@@ -115,6 +116,7 @@ async def in_thread(work: Callable[[], Any], held: Callable[[], bool]) -> Any:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Any] = loop.create_future()
     ended.add_done_callback(lambda future: future.cancelled() or future.exception())
+    pace_of(loop).outside(ended)
     context = contextvars.copy_context()
 
     def settle(result: Any, error: BaseException | None) -> None:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Final
 from orchspec.runtime.distributions import quantile_us
 from orchspec.runtime.elastic import Elastic
 from orchspec.runtime.granting import Granting, queues_of
-from orchspec.runtime.grants import Grant, Held, PoolObserver
+from orchspec.runtime.grants import Grant, Held, Outcome, PoolObserver
 from orchspec.runtime.pools import Bucket, Pool, Request
 
 if TYPE_CHECKING:
@@ -278,14 +278,20 @@ class Dispatcher(Granting):
             for pool in pools:
                 self.observer.held(pool.name, now_us)
 
-    def recover(self, outcomes: list[tuple[int, str, str]], now_us: int) -> None:
-        """After a crash: buckets start empty, breakers fold recent outcomes (time, pool, outcome), oldest first."""
+    def recover(self, outcomes: list[Outcome], now_us: int) -> None:
+        """After a crash: buckets start empty; breakers, and what is known of how long work takes, fold outcomes."""
         for pool in self.pools.values():
             if pool.bucket is not None:
                 pool.bucket.drain(now_us)
-        for at_us, name, outcome in sorted(outcomes):
-            known = self.pools.get(name)  # a critical section has no pool of its own
-            if known is not None and known.breaker is not None:
+        for at_us, name, outcome, took_us, contract in sorted(outcomes):
+            known = self.pools.get(name)
+            if known is None:  # a critical section has no pool of its own
+                continue
+            if outcome == "ok" and took_us >= 0:  # as in `release`, where a call would cost
+                known.speed_us = took_us if known.speed_us == 0 else (7 * known.speed_us + took_us) // 8
+                if contract:
+                    self._latencies.add(name, contract, took_us)
+            if known.breaker is not None:
                 if known.open_until_us is not None and at_us >= known.open_until_us:
                     known.probe = _FOLDED
                 known.observe(outcome, at_us, _FOLDED)

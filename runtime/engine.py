@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from orchspec.runtime.committer import GroupCommitter
 from orchspec.runtime.dispatcher import Dispatcher
-from orchspec.runtime.grants import Grant, PoolObserver
+from orchspec.runtime.grants import Grant, Outcome, PoolObserver
 from orchspec.runtime.journal.records import LedgerRow, MatterRow, ReuseRow, RunRow
 from orchspec.runtime.kernel.commands import (
     ArmTimer,
@@ -124,7 +124,7 @@ class Engine:
 
     def recover(self, folded: list[tuple[Plan, RunRow, Folded]], epoch: int, now: int) -> None:
         """Go on with runs that another engine left: grants that were open are held before anybody new is served."""
-        outcomes: list[tuple[int, str, str]] = []
+        outcomes: list[Outcome] = []
         for plan, row, state in folded:
             self.dispatcher.admit(plan)
             self.kernels[row.run] = state.kernel

@@ -6,7 +6,9 @@ appears. Our own bugs are assertions, not members of this family.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Final
 
 __all__ = [
     "AlreadyAnswered",
@@ -14,6 +16,7 @@ __all__ = [
     "BadInput",
     "BadOutput",
     "CorruptStore",
+    "Failed",
     "Fenced",
     "ForkRefused",
     "InDoubt",
@@ -31,10 +34,13 @@ __all__ = [
     "StoreBusy",
     "StoreError",
     "StoreFull",
+    "Throttled",
     "UnknownName",
     "UnknownRun",
     "UpgradeMisfit",
 ]
+
+_RETRY_AFTER_MAX_S: Final = 30 * 86_400
 
 
 class OrchError(Exception):
@@ -198,6 +204,55 @@ class EffectFailed(OrchError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Failed(OrchError):
+    """Raised by the handler of an agent: the attempt failed, and this is what it spent.
+
+    Any other exception fails the attempt too, but then nobody knows what it spent.
+
+    Args:
+        message: why; the next attempt is told (`Task.previous_error`).
+        tokens_in: how many tokens were read, None if nobody counted.
+        tokens_out: how many tokens were written.
+        cost_usd: US dollars as a decimal text, as "0.011"; None lets the model's prices say it.
+        retry_after: seconds (or a timedelta) that whoever was asked wants to be left in peace, at most 30 days: the
+            next attempt waits so long at least.
+
+    Raises:
+        ValueError: `retry_after` is no such time.
+    """
+
+    code = "agent_error"
+    sent: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str = "the attempt failed",
+        *,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        cost_usd: str | Decimal | float | None = None,
+        retry_after: float | timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.tokens_in = tokens_in
+        self.tokens_out = tokens_out
+        self.cost_usd = cost_usd
+        seconds = retry_after.total_seconds() if isinstance(retry_after, timedelta) else retry_after or 0
+        if not 0 <= seconds <= _RETRY_AFTER_MAX_S:
+            raise ValueError(f"retry_after is {retry_after!r}; expected 0 to {_RETRY_AFTER_MAX_S} seconds (30 days)")
+        self.retry_after_us = round(seconds * 1_000_000)
+
+
+class Throttled(Failed):
+    """Raised by a handler whose provider did not serve (429): nothing was spent, and it may say when to come again.
+
+    Of an agent it fails the attempt, and its reservation is given back; of an effect it says that it was not done.
+    """
+
+    code = "throttled"
+    sent: ClassVar[bool] = False
 
 
 class AttemptStopped(OrchError):

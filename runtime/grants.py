@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from orchspec.runtime.pools import Pool
 
-__all__ = ["Grant", "Held", "PoolObserver"]
+__all__ = ["Grant", "Held", "Outcome", "PoolObserver"]
+
+Outcome: TypeAlias = tuple[int, str, str, int, str]
+"""A grant that a journal says was closed: when (us), of which pool, how (`ok` or `failed`), how long it was held (us),
+-1 for a gate on the way to an agent, and the contract if hedges want to know how long such work takes, else "".
+"""
 
 
 class PoolObserver(Protocol):

@@ -1,8 +1,8 @@
 """How long work takes: what hedges wait for.
 
 For each agent and contract the times of the last `KEPT` attempts that were verified, from grant to release. From
-`LEAST` of them on a quantile of them means something. They are not rebuilt after a crash: then they are gathered anew,
-and until there are enough of them the profile of the plan stands in.
+`LEAST` of them on a quantile of them means something; until then the profile of the plan stands in. After a crash they
+are those of the runs that go on, whose journals are folded anyway; those of runs that have ended are not read for it.
 """
 
 from __future__ import annotations

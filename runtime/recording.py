@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
-from orchspec.runtime.kernel.commands import Command, ReleaseGrant, RequestGrant
+from orchspec.runtime.grants import Outcome
+from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.events import (
     EVENT_TYPES,
     Event,
@@ -94,9 +95,7 @@ class Folded:
 
     __slots__ = ("kernel", "outcomes", "seq", "upgrade")
 
-    def __init__(
-        self, kernel: Kernel, seq: int, outcomes: list[tuple[int, str, str]], upgrade: PlanUpgraded | None = None
-    ) -> None:
+    def __init__(self, kernel: Kernel, seq: int, outcomes: list[Outcome], upgrade: PlanUpgraded | None = None) -> None:
         self.kernel = kernel
         self.seq = seq
         self.outcomes = outcomes
@@ -135,13 +134,13 @@ class Folding:
         self.kernel = Kernel(plan, began_as(run, records))
         self.run = run
         self.seq = 0
-        self.outcomes: list[tuple[int, str, str]] = []
+        self.outcomes: list[Outcome] = []
         last = None if refit else next((each for each in reversed(records) if each.type == "PlanUpgraded"), None)
         self.upgraded_at = len(records) + 1 if refit else last.seq if last is not None else 0
         moved = getattr(event_of(last), "moved", None) if last is not None else None
         self.moved: dict[str, int] = moved if isinstance(moved, dict) else {}
-        self._agents: dict[tuple[int, int], tuple[str, ...]] = {}
-        self._gates: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._held: dict[tuple[int, int], tuple[str, tuple[str, ...], int, str]] = {}
+        self._asked: dict[tuple[int, int], RequestGrant] = {}
         self._paths: dict[str, int] = {}
         self._known = 1
         self._named = 1
@@ -165,18 +164,25 @@ class Folding:
         return commands
 
     def _learn(self, event: Event, commands: list[Command]) -> None:
-        agents, gates = self._agents, self._gates
-        if type(event) is TaskEnrolled:
+        held, asked = self._held, self._asked
+        if isinstance(event, TaskEnrolled):
             where = event.place, event.attempt
-            agents[where] = (event.agent, *gates.pop(where, ()))
+            request = asked.pop(where, None)
+            gates, watch = (request.gates, request.watch) if request is not None else ((), None)
+            held[where] = event.agent, gates, event.time, watch[0] if watch is not None else ""
         for command in commands:
-            if type(command) is RequestGrant:
-                if command.gates:
-                    gates[command.place, command.attempt] = command.gates
-            elif type(command) is ReleaseGrant:
-                held = agents.pop((command.place, command.attempt), ())
-                if command.outcome != "stopped":
-                    self.outcomes.extend((event.time, pool, command.outcome) for pool in held)
+            if isinstance(command, RequestGrant):
+                if command.gates or command.watch is not None:
+                    asked[command.place, command.attempt] = command
+            elif isinstance(command, HoldGrant):
+                held[command.place, command.attempt] = command.agent, command.gates, event.time, ""
+            elif isinstance(command, ReleaseGrant):
+                asked.pop((command.place, command.attempt), None)
+                taken = held.pop((command.place, command.attempt), None)
+                if taken is not None and command.outcome != "stopped":
+                    agent, gates, taken_us, contract = taken
+                    self.outcomes.append((event.time, agent, command.outcome, event.time - taken_us, contract))
+                    self.outcomes.extend((event.time, gate, command.outcome, -1, "") for gate in gates)
 
     def repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
         """Whether a record that is still in memory has come out as before, as far as can be told without spelling it.

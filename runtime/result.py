@@ -26,6 +26,8 @@ class RunResult:
         cost_usd: what was spent, US dollars as a decimal text.
         tokens: how many were charged.
         steps: tasks fulfilled, effects confirmed and arbitrations decided.
+        reserved_usd: how much of `cost_usd` is what had been reserved for attempts that did not say what they used; not
+            in the document of `orch run --json`.
     """
 
     run: str
@@ -35,17 +37,19 @@ class RunResult:
     cost_usd: str
     tokens: int
     steps: int
+    reserved_usd: str = "0"
 
     def as_json(self) -> dict[str, Any]:
-        """The fields by name."""
-        return asdict(self)
+        """The fields of the document by name."""
+        return {name: value for name, value in asdict(self).items() if name != "reserved_usd"}
 
 
 def result_of(row: RunRow, kernel: Kernel) -> RunResult:
     """The result of a run, from its row and its kernel as it was last."""
     account = kernel.account
     pico, tokens = (account.charged_pico, account.charged_tokens) if account is not None else (0, 0)
-    return RunResult(row.run, row.status, row.result, row.error, usd_text(pico), tokens, kernel.steps)
+    reserved = usd_text(account.estimated_pico) if account is not None else "0"
+    return RunResult(row.run, row.status, row.result, row.error, usd_text(pico), tokens, kernel.steps, reserved)
 
 
 def usd_text(pico: int) -> str:

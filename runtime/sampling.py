@@ -8,9 +8,10 @@ agent that was chosen. A target without a profile takes one second, never fails 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from orchspec.compiler.plan import Plan, Profile
 from orchspec.runtime.distributions import Data, compile_cost, compile_count, compile_dist, compile_time
@@ -32,10 +33,28 @@ from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import ArgumentMaker, Maker
 
-__all__ = ["CALLS_MAX", "AgentSampler", "Sampled", "call_moments"]
+__all__ = [
+    "CALLS_MAX",
+    "CHECK",
+    "AgentSampler",
+    "Holds",
+    "Moment",
+    "Sampled",
+    "moments_of",
+    "receipt_key",
+    "scarce_tools",
+    "why_failed",
+]
 
 CALLS_MAX: Final = 1_000
 """An attempt calls no tool more often than this, whatever its profile says."""
+
+CHECK: Final = 0x8_0000
+"""Draws of checks are those of a place beside the effect."""
+_HOLDS: Final = TOOL + 0x8000
+"""Draws of how long tools are held lie in the upper half of those of calls."""
+
+Holds: TypeAlias = Mapping[str, Callable[[float], int]]
 
 
 @dataclass(slots=True)
@@ -58,6 +77,19 @@ class Sampled:
     calls: list[tuple[str, int]] = field(default_factory=list)
     effects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     never: bool = False
+
+    def spent(self, share: float = 1.0) -> tuple[int | None, int | None, int | None]:
+        """Tokens in and out and pico-dollars of a share of the attempt.
+
+        Providers bill what was read, and what was written until they were stopped.
+        """
+        if share >= 1.0:
+            return self.tokens_in, self.tokens_out, self.cost_pico
+        return (
+            self.tokens_in,
+            None if self.tokens_out is None else int(self.tokens_out * share),
+            None if self.cost_pico is None else int(self.cost_pico * share),
+        )
 
 
 class AgentSampler:
@@ -185,11 +217,11 @@ class AgentSampler:
         return None if sampled.never else (sampled.latency_us, sampled.output)
 
     def receipt(self, args: list[Any], key: int) -> Any:
-        """The receipt of the effect, JSON of the edge: a function of the place alone, since every send gets the same.
+        """The receipt of the effect, JSON of the edge: equal keys, equal receipts, since every send gets the same.
 
         Args:
             args: inner values in the order of the effect's parameters.
-            key: of the place.
+            key: what `receipt_key` makes of the key that the target gets, which knows nothing of runs and places.
         """
         return self.maker(self.target).make(args, partial(uniform, key, 0))
 
@@ -207,11 +239,61 @@ class AgentSampler:
         return next((value for value in made if value is not None), None)
 
 
-def call_moments(sampled: Sampled, key: int, attempt: int) -> list[tuple[int, str]]:
-    """When an attempt makes its tool calls: (microseconds since its start, tool), in order of time."""
-    moments: list[tuple[int, str]] = []
+def receipt_key(target_key: str) -> int:
+    """The key of the draws for the receipt of an effect, of the key that its target gets."""
+    return mix(int(target_key[:16], 16), 0)
+
+
+class Moment(NamedTuple):
+    """Something that an attempt asks of others on its way: a call of a tool, or an effect, which has arguments.
+
+    Times in microseconds: `at_us` since the attempt began, `held_us` for how long the tool is held.
+    """
+
+    at_us: int
+    name: str
+    args: dict[str, Any] | None = None
+    held_us: int = 0
+
+
+def moments_of(sampled: Sampled, key: int, attempt: int, holds: Holds) -> list[Moment]:
+    """What an attempt asks of others on its way, in order of time.
+
+    An attempt's time includes that of its calls: each begins early enough to be over with it. Only one that lasts
+    longer than all of the attempt ends after it.
+
+    Args:
+        sampled: the attempt.
+        key: of the place.
+        attempt: its number.
+        holds: how long a call of a tool lasts, by its name and a uniform. Tools without are not held at all.
+    """
+    moments = [Moment(*each) for each in sampled.effects]
+    number = 0
     for tool, count in sampled.calls:
+        hold = holds.get(tool)
         for _ in range(count):
-            moments.append((int(sampled.latency_us * uniform(key, attempt, TOOL + len(moments))), tool))
-    moments.sort()
+            held_us = hold(uniform(key, attempt, _HOLDS + number)) if hold is not None else 0
+            begins_us = max(0, sampled.latency_us - held_us)
+            moments.append(Moment(int(begins_us * uniform(key, attempt, TOOL + number)), tool, None, held_us))
+            number += 1
+    moments.sort(key=_in_time)
     return moments
+
+
+def _in_time(moment: Moment) -> tuple[int, str]:
+    return moment[:2]
+
+
+def scarce_tools(plan: Plan) -> frozenset[str]:
+    """The tools whose calls can be kept waiting; what calls the others does not notice them."""
+    # Whether a tool is taken whole is known where the plan is compiled: then all tools take part.
+    sections = program_of(plan).sections
+    return frozenset(
+        name for name, tool in plan.tools.items() if sections or tool.slots is not None or tool.rate is not None
+    )
+
+
+def why_failed(target: str) -> str:
+    """What is said of one that failed because its profile says so."""
+    return f"{target} failed, as its profile says it sometimes does"

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchspec.compiler.plan import Profile
+from orchspec.runtime.distributions import compile_time
 from orchspec.runtime.draws import mix
 from orchspec.runtime.driver.clock import Clock
-from orchspec.runtime.errors import OrchError
-from orchspec.runtime.sampling import AgentSampler, Sampled, call_moments
+from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed
+from orchspec.runtime.sampling import CHECK, AgentSampler, Sampled, moments_of, receipt_key, scarce_tools, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 
 if TYPE_CHECKING:
@@ -27,13 +29,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.crew import Caller, Player, Sender
     from orchspec.runtime.distributions import Data
 
-__all__ = ["StandInFailure", "StandIns", "World", "columns_needed"]
-
-
-class StandInFailure(OrchError):
-    """A stand-in failed, as its profile said that it would."""
-
-    code = "agent_error"
+__all__ = ["StandIns", "World", "columns_needed"]
 
 
 class World:
@@ -113,6 +109,10 @@ class StandIns:
         self._world = world if world is not None else World(os.environ.get("ORCH_WORLD") or None)
         self._data = data
         self._samplers: dict[str, AgentSampler] = {}
+        # How long a tool is held that others may have to wait for.
+        self._holds = {
+            name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in scarce_tools(plan)
+        }
 
     def agent(self, name: str, contract: str) -> Player | None:
         """See `Crew`."""
@@ -120,29 +120,40 @@ class StandIns:
 
         async def play(task: Task) -> Output:
             sampled = sampler.attempt(contract, task.inner, task.draw_key, task.attempt, task.menu)
-            await self._work(task, sampled)
+            if sampled.tokens_in is not None:
+                sampled.tokens_in += task.history_tokens  # a profile says what is read beside the history
+            began_us = self._clock.now_us()
+            try:
+                await self._work(task, sampled, began_us)
+            except (asyncio.CancelledError, AttemptStopped):
+                done_us = self._clock.now_us() - began_us
+                share = min(1.0, done_us / sampled.latency_us) if sampled.latency_us else 1.0
+                raise _failed(f"{name} was told to stop", sampled, share) from None
+            except EffectFailed as error:
+                done_us = self._clock.now_us() - began_us
+                share = done_us / sampled.latency_us if sampled.latency_us else 1.0
+                raise _failed(error.message, sampled, share) from None
             if sampled.failed:
-                raise StandInFailure(f"the stand-in for {name} failed, as its profile says it sometimes does")
-            cost = None if sampled.cost_pico is None else f"{sampled.cost_pico / 10**12:.12f}"
-            tokens_in = None if sampled.tokens_in is None else sampled.tokens_in + task.history_tokens
-            return Output(sampled.output, tokens_in, sampled.tokens_out, cost)
+                raise _failed(why_failed(name), sampled)
+            return Output(sampled.output, sampled.tokens_in, sampled.tokens_out, _usd(sampled.cost_pico))
 
         return play
 
-    async def _work(self, task: Task, sampled: Sampled) -> None:
-        start_us = self._clock.now_us()
-        moments: list[tuple[int, str, dict[str, Any] | None]] = [
-            (at_us, tool, None) for at_us, tool in call_moments(sampled, task.draw_key, task.attempt)
-        ]
-        for after_us, name, args in sorted([*moments, *sampled.effects], key=lambda moment: moment[:2]):
+    async def _work(self, task: Task, sampled: Sampled, began_us: int) -> None:
+        """The attempt's time, with what it asks of others on its way: what keeps it waiting comes on top."""
+        late_us, ends_us = 0, sampled.latency_us
+        for after_us, name, args, held_us in moments_of(sampled, task.draw_key, task.attempt, self._holds):
             if args is not None:
-                await self._until(start_us + after_us)
+                await self._until(began_us + after_us + late_us)
                 await task.effect(name, **args)
             elif name in task.tools:
-                await self._until(start_us + after_us)
-                async with task.tool(name):
-                    pass
-        await self._until(start_us + sampled.latency_us)
+                await self._until(began_us + after_us + late_us)
+                call = await task.powers.enter_tool(name)
+                # It is held beside the work.
+                task.powers.loop.call_later(self._clock.seconds(held_us), task.powers.leave_tool, call)
+                ends_us = max(ends_us, after_us + held_us)
+            late_us = max(0, self._clock.now_us() - began_us - after_us)
+        await self._until(began_us + ends_us + late_us)
 
     def human(self, name: str, *, doubt: bool = False) -> Player | None:
         """See `Crew`. Whoever is asked about a doubt looks at the world."""
@@ -154,7 +165,7 @@ class StandIns:
                 await asyncio.Event().wait()
             await self._until(task.asked_us + sampled.latency_us)
             if sampled.failed:
-                raise StandInFailure(f"the stand-in for {name} failed, as its profile says they sometimes do")
+                raise Failed(why_failed(name))
             if doubt:
                 known, receipt = self._world.find(task.doubt)
                 return {"done": known, "result": receipt}
@@ -163,24 +174,25 @@ class StandIns:
         return answer
 
     def effect(self, name: str) -> Sender | None:
-        """See `Crew`."""
+        """See `Crew`: half of its time a request is on its way, then it lands, then its reply is on the way back."""
         sampler = self._sampler(name)
         drops = self._plan.effects[name].key is not None
 
         async def send(call: EffectCall, arguments: dict[str, Any]) -> Any:
-            sampled = sampler.send(call.draw_key, call.attempt)
-            await self._until(self._clock.now_us() + sampled.latency_us)
-            known, receipt = self._world.find(call.key)
+            key = mix(call.draw_key, CHECK) if call.checks else call.draw_key
+            sampled = sampler.send(key, call.attempt)
+            now_us = self._clock.now_us()
+            await self._until(now_us + sampled.latency_us // 2)
             if call.checks:
-                if sampled.failed:
-                    raise StandInFailure(f"the stand-in for {name} failed, as its profile says it sometimes does")
-                return sampler.found(call.inner, int(call.key[:16], 16), receipt) if known else None
-            if not known or not drops:
-                if sampled.failed:
-                    raise StandInFailure(f"the stand-in for {name} refused, as its profile says it sometimes does")
-                # The target knows the key and nothing of runs and places: equal keys, equal receipts.
-                receipt = sampler.receipt(call.inner, mix(int(call.key[:16], 16), 0))
-            return self._world.deliver(call.key, name, arguments, receipt, drops=drops)
+                known, receipt = self._world.find(call.key)
+                found = sampler.found(call.inner, int(call.key[:16], 16), receipt) if known else None
+            elif not sampled.failed:
+                receipt = sampler.receipt(call.inner, receipt_key(call.key))
+                found = self._world.deliver(call.key, name, arguments, receipt, drops=drops)
+            await self._until(now_us + sampled.latency_us)
+            if sampled.failed:
+                raise Failed(why_failed(name))
+            return found
 
         return send
 
@@ -203,6 +215,15 @@ class StandIns:
         left_us = at_us - self._clock.now_us()
         if left_us > 0:
             await asyncio.sleep(self._clock.seconds(left_us))
+
+
+def _usd(pico: int | None) -> str | None:
+    return None if pico is None else f"{pico / 10**12:.12f}"
+
+
+def _failed(message: str, sampled: Sampled, share: float = 1.0) -> Failed:
+    read, written, cost = sampled.spent(share)
+    return Failed(message, tokens_in=read, tokens_out=written, cost_usd=_usd(cost))
 
 
 def columns_needed(plan: Plan) -> set[tuple[str, str]]:

@@ -9,12 +9,13 @@ exporter implements `StepSink`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from orchspec.runtime.kernel.commands import AwaitSignal, EndRun, RunTask
+from orchspec.runtime.kernel.commands import AwaitSignal, EndRun, RunTask, StopTask
 from orchspec.runtime.kernel.events import (
+    CostReported,
     EffectClaimed,
     EffectConfirmed,
     EffectRefused,
@@ -124,6 +125,7 @@ class StepLog:
         self._open: dict[tuple[str, int], _Open] = {}
         self._causes: dict[tuple[str, int], str | None] = {}
         self._last: dict[tuple[str, int], str] = {}
+        self._cut: dict[tuple[str, int, int], StepRecord] = {}
 
     def watch(self, record: EventRecord) -> None:
         """Take a record; it fits `App.run(watch=…)`."""
@@ -142,7 +144,14 @@ class StepLog:
             elif isinstance(command, EndRun):
                 self._forget(run)
 
+    def close(self) -> None:
+        """No record follows: attempts that ran out of time and have not stopped are told as they are."""
+        for key in list(self._cut):
+            self._sink.step(self._cut.pop(key))
+
     def _forget(self, run: str) -> None:
+        for cut in [cut for cut in self._cut if cut[0] == run]:
+            self._sink.step(self._cut.pop(cut))
         tables: tuple[dict[tuple[str, int], Any], ...] = (self._open, self._last, self._causes)
         for table in tables:
             for key in [key for key in table if key[0] == run]:
@@ -165,7 +174,11 @@ class StepLog:
             case TaskFailed():
                 self._end(record, "failed", f"{event.code}: {event.message}")
             case TaskStopped():
-                self._end(record, "stopped", None)
+                self._stopped(record, event)
+            case TimerFired() if event.timer.startswith("grace:"):
+                self._stopped(record, event)
+            case CostReported():
+                self._told(record, event)
             case TimerFired() if event.timer in ("attempt", "within"):
                 self._end(record, "timeout", said.get("retry") or said.get("failed") or "no answer in time")
             case ReuseAnswered() if "reused" in said:
@@ -187,6 +200,28 @@ class StepLog:
                 self._end(record, "ok", None)
             case _:
                 pass
+
+    def _stopped(self, record: EventRecord, event: TaskStopped | TimerFired) -> None:
+        cut = self._cut.pop((record.run, event.place, event.attempt), None)
+        if cut is None:
+            if isinstance(event, TaskStopped):
+                self._end(record, "stopped", None)
+        elif isinstance(event, TaskStopped):
+            self._sink.step(replace(cut, tool_calls=event.tool_calls, tool_ms=event.tool_us / 1000))
+        else:
+            self._sink.step(cut)
+
+    def _told(self, record: EventRecord, event: CostReported) -> None:
+        at = (record.run, event.place, event.attempt)
+        if at in self._cut:
+            pico, estimated = _charged(record.kernel, event)
+            self._cut[at] = replace(
+                self._cut[at],
+                input_tokens=event.tokens_in or 0,
+                output_tokens=event.tokens_out or 0,
+                cost_usd=format((Decimal(pico) / PICO).normalize(), "f"),
+                cost_estimated=estimated,
+            )
 
     def _end(self, record: EventRecord, status: str, error: str | None, *, keep: bool = False) -> None:
         event, kernel, run = record.event, record.kernel, record.run
@@ -222,7 +257,11 @@ class StepLog:
             seq=record.seq,
         )
         self._last[key] = step
-        self._sink.step(made)
+        stops = any(isinstance(command, StopTask) and not command.person for command in record.commands)
+        if status == "timeout" and stops:
+            self._cut[run, event.place, opened.attempt] = made  # what it did until it has stopped is its own
+        else:
+            self._sink.step(made)
 
 
 def _charged(kernel: Kernel, event: Event) -> tuple[int, bool]:
@@ -285,3 +324,5 @@ def steps_in(plan_of: Callable[[str], Plan], woven: Iterable[tuple[str, Record |
         log.watch(EventRecord(run, record.seq, event, folding.kernel, commands))
         yield from gathered.records
         gathered.records.clear()
+    log.close()
+    yield from gathered.records

@@ -2,19 +2,18 @@
 
 An attempt takes the time that its agent's profile says, which includes the time of its own tool calls; what is added is
 what the profile cannot know: the wait for a slot or a token of a tool, and what a `slow` tool is late by. Calls are
-spread over the attempt's time, and one that waits keeps the attempt waiting. A tool is held for as long as its own
-profile says. Only calls that can be kept waiting or struck take part (`Cast.scarce`).
+spread over the attempt's time, so that they are over with it, and one that waits keeps the attempt waiting. A tool is
+held for as long as its own profile says. Only calls that can be kept waiting or struck take part (`Cast.scarce`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from orchspec.runtime.draws import TOOL, uniform
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.kernel.events import CostReported, EffectRequested, TaskFailed, TaskFulfilled, TaskStopped
-from orchspec.runtime.sampling import call_moments
-from orchspec.simulator.underway import Attempt, usage_of
+from orchspec.runtime.sampling import Moment, moments_of, why_failed
+from orchspec.simulator.underway import Attempt
 
 if TYPE_CHECKING:
     from orchspec.runtime.dispatcher import Grant
@@ -22,12 +21,8 @@ if TYPE_CHECKING:
     from orchspec.simulator.clock import Clock
     from orchspec.simulator.faults import Strike
 
-__all__ = ["THROTTLED_US", "Attempts"]
+__all__ = ["Attempts"]
 
-THROTTLED_US: Final = 100_000
-"""How long it takes a provider to say that it will not serve."""
-_HOLDS: Final = TOOL + 0x8000
-"""Draws of how long tools are held lie in the upper half of those of calls."""
 
 _ToolKey = tuple[str, int, int]
 
@@ -39,7 +34,7 @@ class Attempts:
         self._clock = clock
         self._env = clock.env
         self._under_way: dict[tuple[str, int, int], Attempt] = {}
-        self._tools: dict[_ToolKey, tuple[Attempt, str, Strike | None, int]] = {}
+        self._tools: dict[_ToolKey, tuple[Attempt, int, Strike | None, int]] = {}
         # Where capacity is short: how many each agent is at, and who waits at their door.
         self._at_work: dict[str, int] = {}
         self._waiting: dict[str, list[Attempt]] = {}
@@ -78,7 +73,7 @@ class Attempts:
             sampled.tokens_in += command.history_tokens  # a profile says what is read beside the history
         attempt = Attempt(run, command, key, sampled, strike, now)
         if strike is not None:
-            self._strike(attempt, strike)
+            attempt.struck(strike, clock.cast)
         self._under_way[run, place, number] = attempt
         if clock.faults.limits_capacity:
             self._knock(attempt)
@@ -91,7 +86,7 @@ class Attempts:
         if strike is not None and strike.silent:
             return  # until somebody stops it
         if (sampled.calls or sampled.effects) and not (strike is not None and strike.rejects):
-            attempt.calls = self._moments(attempt, attempt.command.attempt)
+            attempt.calls = self._moments(attempt)
             if attempt.calls:
                 self._go_on(attempt, 0)
                 return
@@ -127,39 +122,20 @@ class Attempts:
                 attempt.waits = False
                 self._knock(attempt)
 
-    def _moments(self, attempt: Attempt, number: int) -> list[tuple[int, str, dict[str, Any] | None]]:
-        """What the attempt asks of others on its way, the last first: calls of tools, and effects with arguments."""
-        sampled = attempt.sampled
-        scarce = self._clock.cast.scarce
-        moments: list[tuple[int, str, dict[str, Any] | None]] = [*sampled.effects]
-        if sampled.calls:
-            moments += [(at, tool, None) for at, tool in call_moments(sampled, attempt.key, number) if tool in scarce]
-        moments.sort(key=lambda moment: moment[:2], reverse=True)
+    def _moments(self, attempt: Attempt) -> list[Moment]:
+        """What the attempt asks of others on its way, the last first; it is not over before its calls are."""
+        cast, sampled = self._clock.cast, attempt.sampled
         scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
-        return [(int(at * scale), name, args) for at, name, args in moments]
+        moments = []
+        for moment in moments_of(sampled, attempt.key, attempt.command.attempt, cast.holds):
+            if moment.args is None and moment.name not in cast.scarce:
+                continue
+            moments.append(moment._replace(at_us=int(moment.at_us * scale)) if scale != 1.0 else moment)
+            attempt.latency_us = max(attempt.latency_us, moments[-1].at_us + moment.held_us)
+        moments.reverse()
+        return moments
 
     # -------------------------------------------------------------- faults of one attempt
-
-    def _strike(self, attempt: Attempt, strike: Strike) -> None:
-        command, sampled = attempt.command, attempt.sampled
-        usual_us = attempt.latency_us
-        if strike.rejects:
-            attempt.latency_us = THROTTLED_US
-            return
-        attempt.latency_us = strike.slowed(usual_us) + strike.zombie_us + strike.delay_us
-        if strike.out_in_us is not None and strike.out_in_us < attempt.latency_us:
-            attempt.share = strike.out_in_us / attempt.latency_us
-            attempt.latency_us = strike.out_in_us
-            strike.fail = "an outage broke the connection"
-        if strike.fail is not None:
-            sampled.failed = True
-        elif not sampled.failed:
-            kind = strike.broken or ("wrong" if strike.inconsistent and command.dispatch else None)
-            if kind is not None:
-                what = (command.agent, command.contract, command.inputs, attempt.key, command.attempt)
-                sampled.output = self._clock.cast.broken(*what, kind)
-        if strike.price != 1.0 or strike.usage != 1.0:
-            strike.spend(sampled, self._clock.plan.models.get(command.model or ""))
 
     def _due(self, event: Any) -> None:
         attempt: Attempt = event.value
@@ -173,7 +149,7 @@ class Attempts:
         elif strike is not None and strike.server_error:
             self._fail(attempt, "server_error", "503: the provider failed", share=0.0)
         elif sampled.failed:
-            message = strike.fail if strike is not None and strike.fail else "the agent failed"
+            message = strike.fail if strike is not None and strike.fail else why_failed(attempt.command.agent)
             self._fail(attempt, "agent_error", message, share=attempt.share)
         else:
             self._fulfil(attempt)
@@ -183,7 +159,7 @@ class Attempts:
         self._end(attempt)
         engine = self._clock.engine
         assert engine is not None
-        calls = sum(count for _, count in sampled.calls) if sampled.calls else 0
+        calls = self._calls_made(attempt)
         engine.post(
             attempt.run,
             TaskFulfilled(
@@ -214,7 +190,8 @@ class Attempts:
         engine = self._clock.engine
         assert engine is not None
         command = attempt.command
-        usage = usage_of(attempt.sampled, share) if sent else (0, 0, 0)
+        usage = attempt.sampled.spent(share) if sent else (0, 0, 0)
+        calls = self._calls_made(attempt, share) if sent else 0
         engine.post(
             attempt.run,
             TaskFailed(
@@ -225,15 +202,23 @@ class Attempts:
                 code,
                 message,
                 *usage,
-                0,
+                calls,
                 sent,
                 strike.retry_after_us if strike is not None else 0,
                 attempt.at_tools_us(int(self._env.now)),
             ),
         )
 
+    def _calls_made(self, attempt: Attempt, share: float = 1.0) -> int:
+        sampled = attempt.sampled
+        if share >= 1.0 or not sampled.calls:
+            return sum(count for _, count in sampled.calls)
+        moments = moments_of(sampled, attempt.key, attempt.command.attempt, self._clock.cast.holds)
+        return sum(each.args is None and each.at_us < round(sampled.latency_us * share) for each in moments)
+
     def _end(self, attempt: Attempt) -> None:
         attempt.done = True
+        self._leave_tools(attempt)
         command = attempt.command
         self._under_way.pop((attempt.run, command.place, command.attempt), None)
         if self._at_work and not attempt.waits:
@@ -248,15 +233,22 @@ class Attempts:
         attempt = self._under_way.get((run, command.place, command.attempt))
         if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
             return  # it does not hear, and answers when nobody listens any more
+        tool_us = 0
         if attempt is not None:
             waited = attempt.waits
+            tool_us = self._at_tools_us(attempt, now)
             self._end(attempt)
-            self._leave_tools(attempt)
             share = min(1.0, (now - attempt.since_us) / attempt.latency_us) if attempt.latency_us else 1.0
-            usage = usage_of(attempt.sampled, share) if not waited else (0, 0, 0)
+            usage = attempt.sampled.spent(share) if not waited else (0, 0, 0)
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
-        engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch))
+        engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch, tool_us=tool_us))
+
+    def _at_tools_us(self, attempt: Attempt, now: int) -> int:
+        # A call that still waits for its grant counts from when it was asked for.
+        since = (asked_us for other, _, _, asked_us in self._tools.values() if other is attempt)
+        waiting = [asked_us for asked_us in since if attempt.tool_until_us <= asked_us]
+        return attempt.at_tools_us(now) + (now - min(waiting) if waiting else 0)
 
     # -------------------------------------------------------------- tools
 
@@ -277,7 +269,7 @@ class Attempts:
         clock = self._clock
         engine = clock.engine
         assert engine is not None
-        at_us, tool, args = attempt.calls.pop()
+        at_us, tool, args, held_us = attempt.calls.pop()
         if args is not None:
             self._ask(attempt, tool, args)
             return
@@ -296,7 +288,7 @@ class Attempts:
             return
         self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (
             attempt,
-            tool,
+            held_us,
             strike,
             clock.now,
         )
@@ -319,7 +311,8 @@ class Attempts:
             return
         attempt.asking = strike if strike is not None else True
         where = (command.place, command.attempt, command.dispatch)
-        engine.post(attempt.run, EffectRequested(clock.now, *where, call, effect, args))
+        attempt.asked += 1
+        engine.post(attempt.run, EffectRequested(clock.now, *where, attempt.asked, effect, args))
 
     def answered(self, run: str, command: AnswerCall) -> None:
         """What became of the effect that an agent asked for: it goes on, or fails for want of it."""
@@ -341,17 +334,14 @@ class Attempts:
         """A tool is taken for as long as its profile says, and the attempt goes on with its work."""
         clock = self._clock
         key = (grant.run, grant.place, grant.attempt)
-        attempt, tool, strike, asked_us = self._tools[key]
-        purpose = _HOLDS + ((grant.attempt - TOOL_CALLS) & 0x7FFF)
-        held_us = late_us = clock.cast.tools[tool](uniform(attempt.key, attempt.command.attempt, purpose))
-        if strike is not None:
-            held_us = strike.slowed(held_us)
+        attempt, usual_us, strike, asked_us = self._tools[key]
+        held_us = strike.slowed(usual_us) if strike is not None else usual_us
         until_us = clock.now + held_us
         clock.at(until_us, self._call_over, (clock.epoch, key))
         attempt.tool_us += max(0, until_us - max(asked_us, attempt.tool_until_us))
         attempt.tool_until_us = max(attempt.tool_until_us, until_us)
         if not attempt.done:
-            self._go_on(attempt, attempt.left_us, max(0, held_us - late_us))
+            self._go_on(attempt, attempt.left_us, max(0, held_us - usual_us))
 
     def _call_over(self, event: Any) -> None:
         epoch, key = event.value

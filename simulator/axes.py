@@ -82,5 +82,10 @@ def quantity_axis(axes: Axes, which: str, unit: str, longest: float, title: str)
         return
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value, unit, longest)))
+    if unit == "share":
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100.0 * value:.3g} %"))
+    else:
+        axis.set_major_formatter(
+            FuncFormatter(lambda value, _: format_quantity(value, unit, longest) if value else "0")
+        )
     axis.set_label_text(title)

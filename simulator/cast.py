@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.compiler.plan import Profile
 from orchspec.runtime.distributions import columns_of, compile_time
 from orchspec.runtime.draws import uniform
-from orchspec.runtime.kernel.program import program_of
-from orchspec.runtime.sampling import AgentSampler
+from orchspec.runtime.sampling import AgentSampler, scarce_tools
 from orchspec.runtime.tables import TableError, read_columns
 
 if TYPE_CHECKING:
@@ -31,14 +30,10 @@ class Cast:
         self.plan = plan
         self.data = data
         self.players = {name: AgentSampler(plan, name, data) for name in [*plan.agents, *plan.effects, *plan.signals]}
-        self.tools = {name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in plan.tools}
-        # Whether a tool is taken whole is known where the plan is compiled: then all tools take part.
-        sections = program_of(plan).sections
-        self.scarce = frozenset(
-            name
-            for name, tool in plan.tools.items()
-            if sections or tool.slots is not None or tool.rate is not None or name in tools_struck
-        )
+        self.scarce = scarce_tools(plan) | (tools_struck & plan.tools.keys())
+        self.holds = {
+            name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in sorted(self.scarce)
+        }
         orchestrator = plan.profiles.get("orchestrator")
         write = orchestrator.journal_write if orchestrator is not None else None
         self.journal_write: Callable[[float], int] | None = compile_time(write, data) if write is not None else None

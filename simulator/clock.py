@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch
     from orchspec.runtime.recording import EventRecord
     from orchspec.simulator.breakdowns import Breakdown
+    from orchspec.simulator.calls import Calls
     from orchspec.simulator.cast import Cast
     from orchspec.simulator.faults import Crash, Faults
     from orchspec.simulator.meter import Meter
@@ -89,7 +90,7 @@ class Clock:
         flow: str,
         cast: Cast,
         world: World,
-        meter: Meter | None,
+        meter: Meter | Calls | None,
         faults: Faults,
         key: int,
         on_end: Callable[[Visit], None],

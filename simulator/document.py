@@ -18,7 +18,7 @@ from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
 from orchspec.simulator.laws import LawCheck, broken_laws, check_laws
 from orchspec.simulator.warmup import WarmUp
 
-__all__ = ["JsonDict", "Subject", "build", "number", "outcome_of"]
+__all__ = ["JsonDict", "Subject", "build", "estimate_json", "number", "outcome_of"]
 
 JsonDict = dict[str, Any]
 
@@ -52,12 +52,13 @@ def build(
     faults: Sequence[str] = (),
     notes: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
+    twin: JsonDict | None = None,
 ) -> JsonDict:
     """Return the document, in a fixed order of keys.
 
     `measures` must be at level 0.95; `expectations` pairs the text of each with its verdict (which may come from
     another level, see `estimate.look_level`); `faults` and `notes` are texts for readers; `parameters` are those that
-    were set for this simulation (JSON values).
+    were set for this simulation (JSON values); `twin` is what queueing theory says of it (`beside.twin_document`).
     """
     laws = check_laws(measures)
     return {
@@ -68,11 +69,11 @@ def build(
         "plan_hash": subject.plan_hash,
         "kpis": _kpis(measures),
         "resources": {
-            pool.name: {key: _estimate(measures.estimate(kpi, None, pool.name)) for key, kpi in _RESOURCE_KPIS}
+            pool.name: {key: estimate_json(measures.estimate(kpi, None, pool.name)) for key, kpi in _RESOURCE_KPIS}
             for pool in measures.resources()
         },
         "evals": {
-            name: {**_estimate(found), "looked_at": count} for name, (found, count) in estimates(measures).items()
+            name: {**estimate_json(found), "looked_at": count} for name, (found, count) in estimates(measures).items()
         },
         "expectations": [
             {"text": text, "verdict": verdict.outcome, "reason": verdict.reason} for text, verdict in expectations
@@ -86,6 +87,7 @@ def build(
         },
         "warmup": None if warmup is None else _warmup(warmup),
         "faults": list(faults),
+        "twin": twin,
         "notes": [*notes, *_notes(measures)],
     }
 
@@ -108,13 +110,14 @@ def _kpis(measures: Measures) -> JsonDict:
     found: JsonDict = {}
     for name, kpi in KPIS.items():
         if kpi.shape == "runs":
-            found[name] = {statistic: _estimate(measures.estimate(name, statistic)) for statistic in STATISTICS}
+            found[name] = {statistic: estimate_json(measures.estimate(name, statistic)) for statistic in STATISTICS}
         elif kpi.shape == "value":
-            found[name] = _estimate(measures.estimate(name))
+            found[name] = estimate_json(measures.estimate(name))
     return found
 
 
-def _estimate(estimate: Estimate) -> JsonDict:
+def estimate_json(estimate: Estimate) -> JsonDict:
+    """Return an estimate as it stands in documents: its value, its interval, and where they come from."""
     known: JsonDict = {
         "value": number(estimate.value),
         "ci95": [number(estimate.lo), number(estimate.hi)],

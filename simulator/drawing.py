@@ -285,14 +285,14 @@ def new_figure(theme: Theme, width: float, height: float, *, narrow_height: floa
     return Figure(figsize=size, layout="constrained")
 
 
-def legend_above(axes: Axes, columns: int) -> None:
-    """Put the legend of axes above them, where it hides nothing."""
+def legend_above(axes: Axes, columns: int, *, line: bool = False) -> None:
+    """Put the legend of axes above them, where it hides nothing; `line` says that a line of words stands there."""
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
         ncols=columns,
         handlelength=2.4,
-        borderaxespad=0.1,
+        borderaxespad=1.7 if line else 0.1,
         columnspacing=1.3,
     )
 

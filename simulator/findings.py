@@ -17,6 +17,8 @@ __all__ = ["Bottleneck", "alarms", "bottleneck_of", "bottleneck_words", "certain
 _LAWS = {"little": "Little's law", "utilization": "the utilization law"}
 #: Busy shares from which on a resource is called so: queues grow steeply from some 80 % on (M/M/c).
 _FULL, _NEAR, _BUSY = 0.97, 0.8, 0.5
+#: A wait beyond so many times what busy slots explain has another cause; below this share of the latency it is no news.
+_UNEXPLAINED, _NOTABLE = 5.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ def bottleneck_words(document: Mapping[str, Any]) -> str:
     found = bottleneck_of(document)
     if found is None:
         return "Nothing with limited slots was busy, so nothing was waited for."
+    held = _held_back(document)
+    if held and found.share < _NEAR:
+        return held
     share = format_quantity(found.share, "share")
     slots = f"its {found.slots} slots are" if found.slots > 1 else "its one slot is"
     if document["kpis"]["throughput"]["value"] is None:
@@ -77,6 +82,41 @@ def bottleneck_words(document: Mapping[str, Any]) -> str:
     if found.share >= _NEAR:
         return f"{told}That is near: a little more load, and waits grow steeply."
     return f"{told}{'There is some room.' if found.share >= _BUSY else 'There is room.'}"
+
+
+def _held_back(document: Mapping[str, Any]) -> str:
+    """What is waited for though its slots are free, in a sentence: a rate limit, a breaker or a fault.
+
+    A wait is explained by busy slots if it is some few times that of M/M/c (A. K. Erlang, 1917) with the same slots,
+    busy share and time at work. What is waited for in pools of several is left out: they share a wait.
+    """
+    longest, told = 0.0, ""
+    for name, found in document["resources"].items():
+        slots = document["pools"].get(name, {}).get("slots")
+        wait_s, share, rate = found["wait_s"]["value"], found["utilization"]["value"], found["task_rate"]["value"]
+        shared = any(name in pool["members"] and len(pool["members"]) > 1 for pool in document["pools"].values())
+        if not slots or not wait_s or not share or not rate or share >= _NEAR or shared:
+            continue
+        expected_s = _erlang_wait(slots, share) * found["busy"]["value"] / rate
+        mean_s = document["kpis"]["latency"]["mean"]["value"]
+        if wait_s <= _UNEXPLAINED * expected_s or not mean_s or wait_s < _NOTABLE * mean_s or wait_s <= longest:
+            continue
+        longest = wait_s
+        told = (
+            f"What holds it up is {name}: one waits {format_quantity(wait_s, 's')} for it on average, though only "
+            f"{format_quantity(share, 'share')} of its {slots} slots are busy: its rate is used up, or a fault shut it."
+        )
+    return told
+
+
+def _erlang_wait(slots: int, share: float) -> float:
+    """The mean wait of M/M/c in units of the mean time at work, at a busy share below 1 (Erlang's C)."""
+    load = slots * share
+    blocked = 1.0
+    for number in range(1, slots + 1):  # Erlang's B, by its recursion
+        blocked = load * blocked / (number + load * blocked)
+    waiting = blocked / (1.0 - share * (1.0 - blocked))
+    return waiting / (slots * (1.0 - share))
 
 
 def alarms(document: Mapping[str, Any]) -> list[str]:

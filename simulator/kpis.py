@@ -125,7 +125,8 @@ class Measures:
         share = int(statistic[1:]) / 100.0
         if self.isolated:
             return est.isolated_quantile(everything, share, self.level)
-        return est.sectioned_quantile(samples, share, self.level)
+        batches = len(self.sections) > len(self.replications)
+        return est.sectioned_quantile(samples, share, self.level, batches=batches)
 
     def _mean(self, samples: list[list[float]]) -> Estimate:
         """Return the mean of finite values; if some are infinite, no bound from above is claimed."""

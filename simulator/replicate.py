@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchspec.compiler.plan import Plan, Scenario
+    from orchspec.runtime.recording import EventRecord
 
 __all__ = ["Stage", "Twinned"]
 
@@ -123,6 +126,25 @@ class Stage:
                 calm = make(index, names, watch=0)
         return Twinned(disturbed, twin, calm)
 
+    def alone(self, runs: int) -> Replication:
+        """So many runs of the flow, each in a world of its own, without faults: a look at what a run is by itself."""
+        other = copy(self)
+        other.scenario = replace(self.scenario, arrivals=None, faults=[])
+        other.size = runs
+        return other._isolated(0, frozenset(), watch=1)  # noqa: SLF001 - of its own class
+
+    def journals(self, index: int) -> dict[str, list[EventRecord]]:
+        """The records of all runs of a replication by run, as a store would hold them, also of those under way."""
+        kept: dict[str, list[EventRecord]] = {}
+        if self.isolated:
+            self._isolated(index, frozenset(), watch=self.size, kept=kept)
+        else:
+            load = _Load(self, index, Faults(self.scenario.faults), sys.maxsize)
+            load.replicate()
+            # Those that are under way at the end belong to it: they are the long ones.
+            kept.update({**load.clock.journal.records, **load.clock.watched})
+        return kept
+
     # -------------------------------------------------------------- a load
 
     def _loaded(self, index: int, without: frozenset[str], *, watch: int) -> Replication:
@@ -137,7 +159,9 @@ class Stage:
 
     # -------------------------------------------------------------- runs that never meet
 
-    def _isolated(self, index: int, without: frozenset[str], *, watch: int) -> Replication:
+    def _isolated(
+        self, index: int, without: frozenset[str], *, watch: int, kept: dict[str, list[EventRecord]] | None = None
+    ) -> Replication:
         """Each run has a clock, a world and faults of its own, so dates and counts of faults are those of each run."""
         meter = Meter(self.plan, 1.0)
         left = Replication(index, self.seed, (0.0, 0.0))
@@ -150,14 +174,16 @@ class Stage:
             struck = Faults(self.scenario.faults, without)
             ended: list[Visit] = []
             key = run_key(self.seed, index, _CLOCK, ordinal)
-            watched = 1 if watch and not ordinal else 0
+            watched = 1 if watch and (kept is not None or not ordinal) else 0
             alone = Clock(self.plan, self.scenario.flow, self.cast, world, meter, struck, key, ended.append, watched)
             alone.on_halt = ended.append
             alone.arrive(visit)
             alone.begin()
             alone.run(lambda ended=ended: bool(ended), 52 * WEEK_US)  # type: ignore[misc]
             visit.seen.ended_s += offset_s
-            if alone.watched:
+            if kept is not None:
+                kept.update({**alone.journal.records, **alone.watched})
+            elif alone.watched:
                 left.sample_gantt = bars_of(self.plan, alone.watched[visit.run], 0)
             meter.settle(alone.now)
             offset_s += alone.now / SECOND

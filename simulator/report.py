@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchspec.simulator import page as pages
+from orchspec.simulator.beside import HEADINGS, twin_notes, twin_rows
 from orchspec.simulator.document import outcome_of
 from orchspec.simulator.drawing import Chart
 from orchspec.simulator.findings import alarms, bottleneck_words, certainty
 from orchspec.simulator.kpis import KPIS, STATISTICS
 from orchspec.simulator.units import format_interval, format_quantity
 
-__all__ = ["Origin", "figure_cards", "provenance", "render", "simulation_section", "written", "written_interval"]
+__all__ = ["Origin", "asked", "footer", "render", "simulation_section", "written", "written_interval"]
 
 #: What a reader looks at first: title, KPI, statistic.
 _FIRST = (
@@ -74,7 +75,7 @@ def render(
     lead = f"Flow {document['flow']}, {document['runs']:,} runs in {_counted(document['replications'], 'replication')}"
     sample = [chart for chart in charts if chart.name.startswith(_SAMPLE)]
     rest = [chart for chart in charts if chart not in sample]
-    sections = [("What was asked", _asked(document, origin))]
+    sections = [("What was asked", asked(document, origin))]
     if document["expectations"]:
         sections.append(("What was expected", _expectations(document)))
     if rest:
@@ -85,12 +86,14 @@ def render(
     if origin.graph:
         sections.append(("The flow", pages.drawing(origin.graph, f"The flow {document['flow']}")))
     sections += extra
+    if document["twin"] is not None and document["twin"]["pools"]:
+        sections.append(("By theory", _twin(document["twin"])))
     sections += [
         ("KPIs", _kpi_table(document)),
         ("Agents, tools and people", _resource_table(document)),
         ("How sure this is", "".join(map(pages.paragraph, certainty(document))) + _checks(document)),
     ]
-    return pages.page(title, sections, lead=lead, head=_head(document), footer=_footer(origin))
+    return pages.page(title, sections, lead=lead, head=_head(document), footer=footer(origin))
 
 
 def simulation_section(document: Mapping[str, Any], charts: Sequence[Chart] = ()) -> str:
@@ -125,10 +128,7 @@ def _float(value: float | None) -> float:
 def _head(document: Mapping[str, Any]) -> str:
     """Return what stands first: what is wrong with it, the verdict, what is short, and the figures."""
     return (
-        pages.alarm(*alarms(document))
-        + _verdict(document)
-        + pages.found(bottleneck_words(document))
-        + figure_cards(document)
+        pages.alarm(*alarms(document)) + _verdict(document) + pages.found(bottleneck_words(document)) + _cards(document)
     )
 
 
@@ -142,7 +142,7 @@ def _verdict(document: Mapping[str, Any]) -> str:
     return f'<p class="verdict">{pages.badge(outcome)} {pages.escape(f"{count}: {told}")}</p>\n'
 
 
-def figure_cards(document: Mapping[str, Any]) -> str:
+def _cards(document: Mapping[str, Any]) -> str:
     """Return the figures that a reader looks at first, each with its interval."""
     items = []
     for title, name, statistic in _FIRST:
@@ -156,24 +156,27 @@ def figure_cards(document: Mapping[str, Any]) -> str:
     return pages.cards(items) + pages.note("Under each value its 95 % interval.")
 
 
-def _asked(document: Mapping[str, Any], origin: Origin) -> str:
+def asked(document: Mapping[str, Any], origin: Origin, swept: Sequence[str] = ()) -> str:
+    """Return what was asked, of what, and how to see it again; `swept` are the settings that were tried."""
     parts = [pages.preformatted(origin.source)] if origin.source else []
     if document["faults"]:
         parts.append("<h3>Faults</h3>\n" + "".join(pages.paragraph(fault) for fault in document["faults"]))
     elif not origin.source:
         parts.append(pages.paragraph("No faults were injected."))
-    return "".join(parts) + provenance(document, origin)
+    return "".join(parts) + _provenance(document, origin, swept)
 
 
-def provenance(document: Mapping[str, Any], origin: Origin) -> str:
-    """Return what it takes to make the same again: the command, and what it was made from."""
+def _provenance(document: Mapping[str, Any], origin: Origin, swept: Sequence[str]) -> str:
     parts = []
     if origin.command:
         parts.append("<h3>To see it again</h3>\n" + pages.command(origin.command))
     rows: list[tuple[object, object]] = [("spec", origin.file)] if origin.file else []
     rows += [("flow", document["flow"]), ("scenario", document["scenario"] or "–")]
-    rows += [(f"set: {name}", value) for name, value in document["parameters"].items()]
-    rows += [("seed", document["seed"]), ("plan", document["plan_hash"])]
+    if swept:
+        rows += [("settings", "; ".join(swept)), ("seed", document["seed"])]
+    else:
+        rows += [(f"set: {name}", value) for name, value in document["parameters"].items()]
+        rows += [("seed", document["seed"]), ("plan", document["plan_hash"])]
     rows += list(origin.versions.items())
     return "".join(parts) + pages.definitions(rows)
 
@@ -227,6 +230,17 @@ def _resource_table(document: Mapping[str, Any]) -> str:
     return pages.table(headings, rows, numbers=range(1, 7), about="agents, tools and people")
 
 
+def _twin(twin: Mapping[str, Any]) -> str:
+    told = (
+        "What queueing theory says of the same plan under the same load, from how often a run visits each pool and how"
+        f" long it takes there ({twin['runs_alone']} runs that met nobody). Where nothing is said against it below, the"
+        " two agree within the interval of the simulation; else the difference is what its suppositions leave out."
+    )
+    rows = twin_rows(twin)
+    figures = pages.table(HEADINGS, rows, numbers=range(2, 7), about="by theory") if rows else ""
+    return pages.note(told) + figures + "".join(map(pages.paragraph, twin_notes(twin)))
+
+
 def _checks(document: Mapping[str, Any]) -> str:
     names = {"little": "Little's law: waiting = rate × wait", "utilization": "Utilization law: busy = rate × hold"}
     rows = []
@@ -251,7 +265,8 @@ def _checks(document: Mapping[str, Any]) -> str:
     return pages.details(f"Laws that must hold in any queue: {held} of {len(rows)} checks held, none failed", table)
 
 
-def _footer(origin: Origin) -> str:
+def footer(origin: Origin) -> str:
+    """Return what stands at the end of a page."""
     version = origin.versions.get("orch")
     return f"Made by orch {version}: no script, nothing loaded from elsewhere." if version else ""
 

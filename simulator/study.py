@@ -8,31 +8,31 @@ that looking often does not decide more easily (Bonferroni).
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import plan_from_json
 from orchspec.runtime.errors import OrchError
+from orchspec.simulator.beside import twin_document
 from orchspec.simulator.document import JsonDict, Subject, build
 from orchspec.simulator.estimate import look_level
 from orchspec.simulator.expect import judge
 from orchspec.simulator.kpis import Measures
-from orchspec.simulator.replicate import Stage, Twinned
+from orchspec.simulator.replicate import Stage
+from orchspec.simulator.twin import twin_of
 from orchspec.simulator.units import format_bound
 from orchspec.simulator.warmup import WarmUp, warm_up
+from orchspec.simulator.workers import Staged, Workers
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan, Scenario
     from orchspec.simulator.observe import Replication
+    from orchspec.simulator.replicate import Twinned
 
-__all__ = ["LOOKS", "REPLICATIONS", "ScenarioError", "Study", "find_scenario", "simulate"]
+__all__ = ["LOOKS", "REPLICATIONS", "ScenarioError", "Study", "find_scenario", "simulate", "stage_of"]
 
 REPLICATIONS: Final = 10
 """Replications for a first look: quantiles are sectioned over at least so many."""
@@ -41,9 +41,6 @@ LOOKS: Final = 4
 REPLICATIONS_MAX: Final = 100_000
 ISOLATED_RUNS: Final = 1_000
 """How many runs an isolated scenario makes that does not say."""
-
-WORTH_S: Final = 4.0
-"""Processes are started once so much work is left, since starting one takes the better part of a second."""
 
 Progress = Callable[[int, int], None]
 
@@ -71,6 +68,10 @@ class Study:
     def replications(self) -> Sequence[Replication]:
         """The replications, in the order of their numbers."""
         return self.measures.replications
+
+    def forget(self) -> None:
+        """Lets go of the replications, which are what is large: the document stays, and nothing can be drawn."""
+        self.measures = Measures([])
 
     @property
     def failed(self) -> bool:
@@ -110,6 +111,8 @@ def simulate(
     parameters: dict[str, Any] | None = None,
     progress: Progress | None = None,
     queue_max: int | None = None,
+    workers: Workers | None = None,
+    with_twin: bool = True,
 ) -> Study:
     """Simulate a scenario.
 
@@ -124,6 +127,8 @@ def simulate(
         parameters: What was set for this simulation, for the document.
         progress: Called with (replications done, replications planned so far).
         queue_max: While so many tasks wait, new runs are refused, as `App.run` has it; None: every run is let in.
+        with_twin: Whether what queueing theory says of it is computed, too.
+        workers: Processes that serve other studies too, and the file in which they keep what is done; `jobs` is theirs.
 
     Raises ScenarioError, TableError (a file that cannot be read) and PlanError.
     """
@@ -132,8 +137,16 @@ def simulate(
     chosen = find_scenario(plan, scenario)
     if queue_max is not None:
         parameters = {**(parameters or {}), "queue_max": queue_max}
-    with _Workers(plan, chosen, seed, folder, _size(chosen, runs), jobs, queue_max) as workers:
-        return _Inquiry(plan, chosen, runs, progress).carry_out(workers, seed, parameters)
+    with Workers(jobs) if workers is None else nullcontext(workers) as hands:
+        staged = hands.stage(plan, chosen, seed, folder, _size(chosen, runs), queue_max)
+        return _Inquiry(plan, chosen, runs, progress, with_twin=with_twin).carry_out(staged, seed, parameters)
+
+
+def stage_of(
+    plan: Plan, scenario: Scenario, seed: int, folder: Path | None, *, runs: int | None, queue_max: int | None = None
+) -> Stage:
+    """What `simulate` replicates for these arguments, to look at one replication closely."""
+    return Stage(plan_from_json(plan.as_json()), scenario, seed, folder, _size(scenario, runs), queue_max)
 
 
 def _size(scenario: Scenario, runs: int | None) -> int:
@@ -144,8 +157,11 @@ def _size(scenario: Scenario, runs: int | None) -> int:
 class _Inquiry:
     """Replications until what was asked is known: looks at expectations, and runs that were asked for."""
 
-    def __init__(self, plan: Plan, scenario: Scenario, runs: int | None, progress: Progress | None) -> None:
+    def __init__(
+        self, plan: Plan, scenario: Scenario, runs: int | None, progress: Progress | None, *, with_twin: bool
+    ) -> None:
         self.plan = plan
+        self.with_twin = with_twin
         self.scenario = scenario
         self.loaded = scenario.arrivals is not None
         self.wanted = runs if runs is not None else scenario.runs if scenario.runs is not None else 0
@@ -158,13 +174,13 @@ class _Inquiry:
         self.period_s = max(periods) if periods else None
         self.dated = bool(periods) or any({"at", "lasting", "first", "nth"} & args.keys() for args in times)
 
-    def carry_out(self, workers: _Workers, seed: int, parameters: dict[str, Any] | None) -> Study:
+    def carry_out(self, staged: Staged, seed: int, parameters: dict[str, Any] | None) -> Study:
         """Replicate, measure, judge."""
         interrupted = False
         level = look_level(self.looks)
         for look in range(self.looks):
             try:
-                self._gather(workers, len(self.done) + REPLICATIONS)
+                self._gather(staged, len(self.done) + REPLICATIONS)
             except KeyboardInterrupt:
                 if not self.done:
                     raise
@@ -184,13 +200,14 @@ class _Inquiry:
             faults=[_fault_text(fault) for fault in self.scenario.faults],
             notes=self._notes(interrupted=interrupted),
             parameters=parameters,
+            twin=self._twin(staged.stage, measures),
         )
         return Study(document, measures, self.warmup, self.scenario, interrupted)
 
-    def _gather(self, workers: _Workers, planned: int) -> None:
+    def _gather(self, staged: Staged, planned: int) -> None:
         """So many replications, and as many more as it takes to measure the runs that were asked for."""
         while True:
-            for one in workers.replicate(len(self.done), planned):
+            for one in staged.replicate(len(self.done), planned):
                 self.done.append(one)
                 if self.progress is not None:
                     self.progress(len(self.done), planned)
@@ -215,6 +232,16 @@ class _Inquiry:
             period_s=self.period_s,
         )
 
+    def _twin(self, stage: Stage, measures: Measures) -> JsonDict | None:
+        """What theory says; nothing where it is interrupted, since what was simulated is there."""
+        if not self.with_twin:
+            return None
+        try:
+            found = twin_of(self.plan, self.scenario, stage)
+        except KeyboardInterrupt:
+            return None
+        return twin_document(found, measures) if found is not None else None
+
     def _notes(self, *, interrupted: bool) -> list[str]:
         notes = ["interrupted: fewer replications than planned"] if interrupted else []
         halted = [told for one in self.done for told in one.disturbed.halted]
@@ -234,84 +261,3 @@ def _fault_text(fault: Any) -> str:
             told = f"{100 * value:.4g}%" if name == "rate" and isinstance(value, float) else str(value)
         words.append(f"{name}: {told}")
     return f"{fault.name}({', '.join([fault.target, *words])})"
-
-
-class _Workers:
-    """Replications by number, from this process or from several; always handed on in order."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        scenario: Scenario,
-        seed: int,
-        folder: Path | None,
-        size: int,
-        jobs: int | None,
-        queue_max: int | None,
-    ) -> None:
-        self._arguments = (plan, scenario, seed, folder, size, queue_max)
-        self._stage: Stage | None = None
-        self._jobs = jobs
-        self._pool: ProcessPoolExecutor | None = None
-        self._stopping = False
-
-    def __enter__(self) -> Self:
-        # Made here as well, so that a file that cannot be read is an error of this process.
-        self._stage = Stage(*self._arguments)
-        if self._jobs is not None and self._jobs > 1:
-            self._spawn(self._jobs)
-        return self
-
-    def _spawn(self, jobs: int) -> None:
-        plan, scenario, seed, folder, size, queue_max = self._arguments
-        position = plan.scenarios.index(scenario)
-        self._pool = ProcessPoolExecutor(
-            jobs,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(plan.as_json(), position, seed, folder, size, queue_max),
-        )
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        pool = self._pool
-        if pool is None:
-            return
-        workers = list((getattr(pool, "_processes", None) or {}).values()) if self._stopping or kind else []
-        pool.shutdown(wait=not workers, cancel_futures=True)
-        for worker in workers:  # what they are at is not wanted any more, and may take long
-            worker.terminate()
-
-    def replicate(self, start: int, stop: int) -> Iterator[Twinned]:
-        """Replications `start` to `stop` (left out), in order."""
-        assert self._stage is not None
-        while self._pool is None and start < stop:
-            began = time.perf_counter()
-            one = self._stage.replicate(start)
-            start += 1
-            left_s = (time.perf_counter() - began) * (stop - start)
-            yield one
-            if self._jobs is None and left_s > WORTH_S:
-                cores = os.cpu_count() or 1
-                if cores > 1:
-                    self._spawn(cores)
-        if self._pool is None or start >= stop:
-            return
-        try:
-            yield from self._pool.map(_replicate, range(start, stop))
-        except KeyboardInterrupt:
-            self._stopping = True
-            raise
-
-
-_STAGE: list[Stage] = []
-
-
-def _begin(plan_json: str, position: int, seed: int, folder: Path | None, size: int, queue_max: int | None) -> None:
-    # An interrupt from a terminal reaches all processes of its group; the first one decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    plan = plan_from_json(plan_json)
-    _STAGE[:] = [Stage(plan, plan.scenarios[position], seed, folder, size, queue_max)]
-
-
-def _replicate(index: int) -> Twinned:
-    return _STAGE[0].replicate(index)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import FAULT, mix, uniform
 from orchspec.runtime.kernel.events import EffectChecked, EffectConfirmed, EffectRefused, EffectUnknown
-from orchspec.simulator.attempts import THROTTLED_US
+from orchspec.runtime.sampling import CHECK, receipt_key, why_failed
+from orchspec.simulator.underway import THROTTLED_US
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.commands import CheckEffect, TryEffect
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
     from orchspec.simulator.clock import Clock
     from orchspec.simulator.faults import Strike
 
-__all__ = ["Targets"]
+__all__ = ["LANDED", "Targets", "outcome_of"]
 
-CHECK: Final = 0x8_0000
-"""Draws of checks are those of a place beside the effect."""
-_LANDED: Final = FAULT + 0x8000
+LANDED: Final = FAULT + 0x8000
 """Draws of whether an effect was done that its target failed at."""
 
 
@@ -55,12 +54,12 @@ class Targets:
         strike = clock.faults.strike(command.effect, key, command.attempt, clock.now)
         if strike is not None and strike.hung:
             return  # no reply, and no broken connection either
-        latency_us, refused = _outcome(sampled, strike)
+        latency_us, refused = outcome_of(command.effect, sampled, strike)
         now = clock.now
         if strike is not None and strike.server_error:
             # Who fails in the middle may have done it: half of the time they have.
-            if uniform(key, command.attempt, _LANDED) < 0.5:
-                receipt = player.receipt(command.args, key)
+            if uniform(key, command.attempt, LANDED) < 0.5:
+                receipt = player.receipt(command.args, receipt_key(command.target_key))
                 clock.at(now + latency_us // 2, self._lands, (clock.epoch, run, command, receipt, None))
             self._await(run)
             clock.at(now + latency_us, self._broken, (clock.epoch, run, command))
@@ -70,7 +69,7 @@ class Targets:
             retry_after_us = strike.retry_after_us if strike is not None else 0
             clock.at(now + latency_us, self._refused, (clock.epoch, run, command, refused, retry_after_us))
             return
-        receipt = player.receipt(command.args, key)
+        receipt = player.receipt(command.args, receipt_key(command.target_key))
         there_us = latency_us // 2
         back_us: int | None = latency_us - there_us
         if strike is not None:
@@ -106,7 +105,7 @@ class Targets:
         key = mix(visit.kernel.draw_key(command.place), CHECK)
         player = clock.cast.players[command.check]
         strike = clock.faults.strike(command.check, key, command.attempt, clock.now)
-        latency_us, refused = _outcome(player.send(key, command.attempt), strike)
+        latency_us, refused = outcome_of(command.check, player.send(key, command.attempt), strike)
         if strike is not None and strike.hung:
             return
         if strike is not None and (strike.lost or strike.ack_lost or strike.server_error):
@@ -186,9 +185,9 @@ class Targets:
         engine.post(run, event)
 
 
-def _outcome(sampled: Sampled, strike: Strike | None) -> tuple[int, str | None]:
+def outcome_of(target: str, sampled: Sampled, strike: Strike | None) -> tuple[int, str | None]:
     """How long it takes (microseconds), and why it is refused, if it is."""
-    latency_us, refused = sampled.latency_us, "the target refused" if sampled.failed else None
+    latency_us, refused = sampled.latency_us, why_failed(target) if sampled.failed else None
     if strike is not None:
         latency_us = strike.slowed(latency_us)
         if strike.throttled:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 PARTS = ("grammar", "compiler", "runtime", "simulator")
 
-# Which modules of ours a part may import: these, and what is below them.
+# Which modules of ours a part may import: these, and what is below them. `slotted` is no part: it could be a library.
 LAYERS: Mapping[str, tuple[str, ...]] = {
-    "grammar": ("orchspec.grammar",),
-    "compiler": ("orchspec.grammar", "orchspec.compiler"),
+    "grammar": ("orchspec.grammar", "orchspec.slotted"),
+    "compiler": ("orchspec.grammar", "orchspec.compiler", "orchspec.slotted"),
     "runtime": ("orchspec.runtime", "orchspec.compiler.plan"),
     "simulator": (
         "orchspec.simulator",

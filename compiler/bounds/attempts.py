@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from orchspec.compiler.bounds.metrics import (
@@ -23,6 +22,7 @@ from orchspec.compiler.bounds.metrics import (
 from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, product
 from orchspec.compiler.bounds.supports import highest, lowest
 from orchspec.compiler.plan import Backoff, Budget, Candidate, Plan, Policy, Tier
+from orchspec.slotted import dataclass
 
 __all__ = ["RESEND", "UNDO_ATTEMPTS_MIN", "Place", "rests_us", "sends_us", "task_bound", "undo_us"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from orchspec.compiler.bounds import evals, loops, machines, regions, statements, steps
 from orchspec.compiler.bounds.journal import GRACE_US, PAYLOAD_BYTES_MAX, START
@@ -22,6 +21,7 @@ from orchspec.compiler.bounds.ranges import Number, Range, product, summed
 from orchspec.compiler.bounds.shapes import declared
 from orchspec.compiler.bounds.walk import Limit, Stack, Walk
 from orchspec.compiler.plan import Flow, Plan
+from orchspec.slotted import dataclass
 
 __all__ = ["FlowBounds", "bounds_of"]
 

@@ -7,10 +7,11 @@ takes of it in the module of that statement.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from orchspec.compiler.bounds.ranges import NOTHING, Number, Range, capped, either, scaled, summed
+from orchspec.slotted import dataclass
 
 __all__ = [
     "AMPLIFICATION",

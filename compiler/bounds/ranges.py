@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
+
+from orchspec.slotted import dataclass
 
 __all__ = [
     "INF",

@@ -8,11 +8,12 @@ lies outside of it, since values are checked against their constraints when they
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from orchspec.compiler.bounds.ranges import INF, Number
 from orchspec.compiler.plan import Expr, Field, Plan, TypeExpr
+from orchspec.slotted import dataclass
 
 __all__ = ["ANY", "Shape", "field_of", "item_of", "joined", "narrowed", "of_type", "of_value", "satisfying"]
 

@@ -6,12 +6,13 @@ To follow another form of expression, add its function to `_FORMS`; what has non
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from orchspec.compiler.bounds.ranges import INF, Number
 from orchspec.compiler.bounds.shapes import ANY, Shape, field_of, item_of, joined, of_type, of_value
 from orchspec.compiler.plan import Expr, Plan
+from orchspec.slotted import dataclass
 
 __all__ = ["Known", "shape_of"]
 

@@ -7,7 +7,7 @@ test holds that there is none, so that nothing counts as nothing by oversight.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, TypeAlias
 
 from orchspec.compiler.bounds.metrics import (
@@ -37,6 +37,7 @@ from orchspec.compiler.bounds.ranges import NOTHING, Number, Range, Term, produc
 from orchspec.compiler.bounds.shapes import ANY, Shape
 from orchspec.compiler.bounds.values import Known, shape_of
 from orchspec.compiler.plan import Block, Budget, Plan, PlanError
+from orchspec.slotted import dataclass
 
 __all__ = ["BOUNDED", "Limit", "Stack", "Walk", "bounded"]
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchspec.compiler.checks.advice import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.bounds import best_case, reservations
+from orchspec.compiler.checks.conditions import beyond_the_end, conditions, settled_comparisons, unsatisfiable
+from orchspec.compiler.checks.constants import constants_that_break
+from orchspec.compiler.checks.deadlines import missing_deadlines, missing_timeouts
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
 from orchspec.compiler.checks.effects import deeds_of_agents, nothing_to_revert, raced_deeds
 from orchspec.compiler.checks.habits import one_answer_of_many, twin_agents, unpriced_models
+from orchspec.compiler.checks.idle import idle_settings, idle_transitions
 from orchspec.compiler.checks.keys import keys_in_loops
 from orchspec.compiler.checks.machines import machines
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
@@ -45,6 +48,10 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     reservations,
     best_case,
     times_that_do_not_fit,
+    unsatisfiable,
+    constants_that_break,
+    conditions,
+    beyond_the_end,
 )
 """The checks, in the order in which they run."""
 
@@ -56,5 +63,8 @@ LINTS: Sequence[Callable[[Context], None]] = (
     one_answer_of_many,
     twin_agents,
     unpriced_models,
+    settled_comparisons,
+    idle_settings,
+    idle_transitions,
 )
 """What warns and advises; run only on specs without an error, where what is missing is really missing."""

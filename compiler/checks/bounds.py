@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from orchspec.compiler.checks.calls import called_first
 from orchspec.compiler.codes import budgets as codes
@@ -16,6 +15,7 @@ from orchspec.compiler.types import MONEY
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import Attribute, Node, Peers, Repeat, Route, Scope, State, Step, Supervise, budgets
+from orchspec.slotted import dataclass
 
 __all__ = ["best_case", "limit_span", "reservations"]
 

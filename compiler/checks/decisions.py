@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from orchspec.compiler.checks.calls import called_first
@@ -24,6 +24,7 @@ from orchspec.grammar.syntax import (
     Step,
     statements_in,
 )
+from orchspec.slotted import dataclass
 
 __all__ = ["owned_twice"]
 

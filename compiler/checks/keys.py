@@ -8,7 +8,6 @@ looked at where the flow is called, if its key is made of nothing but parameters
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from orchspec.compiler.checks.calls import called_first
@@ -28,6 +27,7 @@ from orchspec.compiler.model import (
 )
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Expr, For, Let, Node, Repeat, Scope, State, Step, walk
+from orchspec.slotted import dataclass
 
 __all__ = ["keys_in_loops"]
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from orchspec.compiler.checks.bounds import limit_span
 from orchspec.compiler.circles import Graph, circle, graph_of, knots, reachable
 from orchspec.compiler.codes import machines as codes
+from orchspec.compiler.codes.budgets import BELOW_BEST_CASE
 from orchspec.compiler.context import Context
+from orchspec.compiler.extents import settled
 from orchspec.compiler.model import FlowInfo, MachineInfo, StateInfo
+from orchspec.compiler.report import word
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import MachineDecl, On
 
@@ -46,19 +50,23 @@ def _state(context: Context, state: StateInfo) -> None:
         if clauses:
             report.add(codes.LEAVES_FINAL, clauses[0], name=name.text)
         return
-    settled: dict[str, On] = {}
+    last: dict[str, On] = {}
     for on in clauses:
         event = _event(on)
-        first = settled.get(event)
+        first = last.get(event)
         if first is not None:
             report.add(codes.DEAD_TRANSITION, on, labels=[Label(first.span, "this one is always taken before it")])
-        elif on.when is None:
-            settled[event] = on
-    if "done" not in settled and not rests(state):
+            continue
+        holds = True if on.when is None else settled(context.checked, on.when)
+        if holds:
+            last[event] = on
+        elif holds is False and on.when is not None:
+            report.add(codes.DEAD_TRANSITION, on, labels=[Label(on.when.span, "it never holds")])
+    if "done" not in last and not rests(state):
         report.absent(codes.NO_WAY_ON, name, name=name.text)
     asked = any(on.event.text == "exhausted" for on in clauses)
     visits = any(getattr(getattr(item, "name", None), "text", "") == "visits" for item in state.node.body)
-    if visits and "exhausted" not in settled:
+    if visits and "exhausted" not in last:
         problem = "has `visits`, and says nothing of where to go when they are spent: add `on exhausted -> STATE`"
         report.absent(codes.NO_EXHAUSTED, name, name=name.text, problem=problem)
     elif asked and not visits:
@@ -98,6 +106,7 @@ def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Itera
     trapped = [name for name in machine.states if name in reached and name not in ending]
     _traps(context, machine, graph, trapped)
     if flow.budget.transitions is not None:
+        _shortest(context, flow, machine, graph, finals)
         return
     for knot in knots(endless):
         if knot[0] not in reached or knot[0] not in ending:
@@ -111,6 +120,29 @@ def _paths(context: Context, flow: FlowInfo, machine: MachineInfo, states: Itera
             follow="follow each other" if len(cycle) > 1 else "follows itself",
             labels=[Label(node.name.span, "on the circle") for node in nodes],
             notes=["write `visits = 3` in a state of the circle, or `budget { transitions <= 12 }` in the machine"],
+        )
+
+
+def _shortest(context: Context, flow: FlowInfo, machine: MachineInfo, graph: Graph[str], finals: Sequence[str]) -> None:
+    """Reports a budget of transitions that no way to an end keeps."""
+    most = flow.budget.transitions
+    if machine.initial is None or most is None:
+        return
+    away = {machine.initial.node.name.text: 0}
+    pending = list(away)
+    for name in pending:
+        for target in graph.get(name, ()):
+            if target not in away:
+                away[target] = away[name] + 1
+                pending.append(target)
+    least = min((away[name] for name in finals if name in away), default=0)
+    if least > most:
+        context.report.add(
+            BELOW_BEST_CASE,
+            limit_span(flow.node, "transitions"),
+            place=f"`{flow.name}`",
+            limit=word(most, "transition"),
+            best=str(least),
         )
 
 

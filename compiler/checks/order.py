@@ -5,11 +5,11 @@ from __future__ import annotations
 from orchspec.compiler.circles import circle, graph_of, knots
 from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.context import Context
-from orchspec.compiler.model import ScopeInfo, StepInfo
+from orchspec.compiler.model import BlockInfo, Reference, ScopeInfo, StepInfo
 from orchspec.compiler.narrowing import facts
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Call, Peers, Require, Scope, Step, Supervise, attribute, statements_in
+from orchspec.grammar.syntax import Call, Fail, Peers, Require, Scope, Step, Supervise, attribute, statements_in, walk
 
 __all__ = ["flow_cycles", "required_and_skipped"]
 
@@ -35,7 +35,7 @@ def flow_cycles(context: Context) -> None:
 
 
 def required_and_skipped(context: Context) -> None:
-    """Reports `require a before b` where a may be skipped although b is done."""
+    """Reports `require a before b` where a may be skipped although b is done, and warns where a value replaces it."""
     for block in context.checked.blocks.values():
         body = getattr(block.node, "body", ())
         for node in body:
@@ -45,13 +45,18 @@ def required_and_skipped(context: Context) -> None:
             if earlier is None:
                 continue
             why = _skipped(context, earlier, later)
+            earlier_name, later_name = node.earlier.text, node.later.text
             if why is not None:
+                labels = [Label(why, "here it may be skipped")]
                 context.report.add(
-                    codes.REQUIRED_MAY_BE_SKIPPED,
-                    node,
-                    earlier=node.earlier.text,
-                    later=node.later.text,
-                    labels=[Label(why, "here it may be skipped")],
+                    codes.REQUIRED_MAY_BE_SKIPPED, node, earlier=earlier_name, later=later_name, labels=labels
+                )
+                continue
+            instead = _instead(earlier)
+            if later is not None and instead is not None and not _looked_at(context, block, earlier, later):
+                labels = [Label(instead, "this stands in for it then")]
+                context.report.add(
+                    codes.REQUIRED_MAY_BE_REPLACED, node, earlier=earlier_name, later=later_name, labels=labels
                 )
 
 
@@ -60,6 +65,25 @@ def _work(context: Context, slot: object) -> StepInfo | ScopeInfo | None:
     if isinstance(declared, Scope):
         return context.checked.scopes.get(declared)
     return context.checked.steps.get(declared) if isinstance(declared, Step | Supervise | Peers) else None
+
+
+def _instead(earlier: StepInfo | ScopeInfo) -> Span | None:
+    """Where it is said that a value stands in for what is earlier once that has failed, or none."""
+    # Of a `for`, or of several, `use` stands in for an item: how many must be there is said by `need`.
+    several = earlier.loop is not None or getattr(earlier, "pattern", "one") in ("all", "some")
+    values = [link.value for link in earlier.on_failure if link.kind == "use" and link.value is not None]
+    return values[0].span if values and not several else None
+
+
+def _looked_at(context: Context, block: BlockInfo, earlier: StepInfo | ScopeInfo, later: StepInfo | ScopeInfo) -> bool:
+    """Whether a condition of the later one, or a guard of the block, reads what the earlier one gives."""
+    slot = context.checked.slots[earlier.node]
+    guards = [item.when for item in block.statements if isinstance(item, Fail) and item.when is not None]
+    return any(
+        isinstance(found := context.checked.resolved.get(part), Reference) and found.slot is slot
+        for condition in (later.only_if, *guards)
+        for part in (walk(condition) if condition is not None else ())
+    )
 
 
 def _skipped(context: Context, earlier: StepInfo | ScopeInfo, later: StepInfo | ScopeInfo | None) -> Span | None:

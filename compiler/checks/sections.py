@@ -9,7 +9,6 @@ refused. So is a lead that needs its last slot for what it delegates.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from orchspec.compiler.checks.calls import called_first
 from orchspec.compiler.codes import shared as codes
@@ -17,6 +16,7 @@ from orchspec.compiler.context import Context
 from orchspec.compiler.model import AgentInfo, FlowInfo, StepInfo, SuperviseInfo, ToolInfo
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Node, Peers, Scope, Step, Supervise, children
+from orchspec.slotted import dataclass
 
 __all__ = ["last_slots", "sections"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from orchspec.compiler.codes import budgets as codes
 from orchspec.compiler.constants import NotConstant, evaluate, written
 from orchspec.compiler.context import Context
@@ -12,6 +10,7 @@ from orchspec.compiler.types import DURATION
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import Hole, Node, Scope, Step, Wait, attribute, budgets
+from orchspec.slotted import dataclass
 
 __all__ = ["times_that_do_not_fit"]
 

@@ -19,6 +19,7 @@ __all__ = [
     "REUSED_DECISION",
     "SECOND_OWNER",
     "TOO_MANY_CANDIDATES",
+    "UNBOUNDED_ATTEMPT",
     "UNKNOWN_ATTRIBUTE",
     "UNKNOWN_LIMIT",
 ]
@@ -95,9 +96,9 @@ AGENT_DOES_NOT_FULFILL = define(
 DISPATCHER_EXECUTES = define(
     "E0409",
     "dispatcher-executes",
-    "the dispatcher `{name}` cannot have `{attribute}`: it never leaves the desk",
-    explanation="A dispatcher routes, assembles context and tracks status. It has no tools and no effects, so that it "
-    "is never busy doing the work; give them to the agent that does it.",
+    "the dispatcher `{name}` cannot {what}: it never leaves the desk",
+    explanation="A dispatcher routes, assembles context and tracks status. It has no tools and no effects and sends no "
+    "messages, so that it is never busy doing the work; leave that to the agent that does it.",
     bad="orch 1\ncontract Triage(text: Text) -> Bool\ntool search { slots = 2 }\n"
     "dispatcher front fulfills Triage { tools = [search] }",
     good="orch 1\ncontract Triage(text: Text) -> Bool\ndispatcher front fulfills Triage { timeout = 5s }",
@@ -157,6 +158,24 @@ flow f(text: Text) -> Bool { step ok = Judge(text) by editor  return ok }""",
 contract Judge(text: Text) -> Bool
 human editor fulfills Judge { timeout = 4h }
 flow f(text: Text) -> Bool { step ok = Judge(text) by editor  return ok }""",
+)
+UNBOUNDED_ATTEMPT = define(
+    "A0421",
+    "unbounded-attempt",
+    "nothing bounds how long an attempt of `{name}` may take",
+    severity="advice",
+    explanation="What hangs is waited for without end, and whoever waits holds slots and budgets. A `timeout` "
+    "bounds each attempt: of the agent or the effect, of a step, or of a policy of these. The time of a step, scope or "
+    "flow around it bounds it too (`timeout`, `budget { time <= 6h }`), but not what is undone. Take a timeout well "
+    "above what slow attempts take, for what comes late is lost.",
+    bad="""orch 1
+contract Draft(topic: Text) -> Text
+agent ann fulfills Draft
+flow f(topic: Text) -> Text { step draft = Draft(topic) by ann  return draft }""",
+    good="""orch 1
+contract Draft(topic: Text) -> Text
+agent ann fulfills Draft { timeout = 2min }
+flow f(topic: Text) -> Text { step draft = Draft(topic) by ann  return draft }""",
 )
 REUSED_DECISION = define(
     "W0415",

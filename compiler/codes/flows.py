@@ -18,6 +18,7 @@ __all__ = [
     "NO_SUBJECT",
     "NO_UNTIL",
     "NO_VALUE",
+    "REQUIRED_MAY_BE_REPLACED",
     "REQUIRED_MAY_BE_SKIPPED",
     "SECOND_UNTIL",
     "SECOND_VALUE",
@@ -215,8 +216,7 @@ REQUIRED_MAY_BE_SKIPPED = define(
     "required-may-be-skipped",
     "`{earlier}` may be skipped, and is required before `{later}`",
     explanation="`require a before b` holds on every path, and a skipped step does not satisfy it. Let the later "
-    "step be "
-    "left out under the same condition, or do the earlier one always.",
+    "step be left out under the same condition, or do the earlier one always.",
     bad=spec(
         "flow f(t: Text) -> Note {\n  require checked before url\n  step draft = Draft(t) by ann\n"
         "  step checked = Check(draft) by bob { only_if = draft.score < 0.5 }\n"
@@ -226,6 +226,25 @@ REQUIRED_MAY_BE_SKIPPED = define(
         "flow f(t: Text) -> Note {\n  require checked before url\n  step draft = Draft(t) by ann\n"
         "  step checked = Check(draft) by bob\n"
         "  step url = publish(note: checked)\n  return draft\n}"
+    ),
+)
+REQUIRED_MAY_BE_REPLACED = define(
+    "W0529",
+    "required-may-be-replaced",
+    "`{earlier}` is required before `{later}`, which goes on with a value in its place when it has failed",
+    severity="warning",
+    explanation="`on_failure = use(VALUE)` gives a value although the work was not done. Let the later step look at "
+    "what it was given (`only_if`, or a guard above it), or let the earlier one fail.",
+    bad=spec(
+        "flow f(t: Text) -> Note {\n  require checked before url\n  step draft = Draft(t) by ann\n"
+        "  step checked = Check(draft) by bob { on_failure = use(draft) }\n"
+        "  step url = publish(note: checked)\n  return checked\n}"
+    ),
+    good=spec(
+        "flow f(t: Text) -> Note {\n  require checked before url\n  step draft = Draft(t) by ann\n"
+        "  step checked = Check(draft) by bob { on_failure = use(draft) }\n"
+        '  fail "poor" when checked.score < 0.5\n'
+        "  step url = publish(note: checked)\n  return checked\n}"
     ),
 )
 NO_SUBJECT = define(

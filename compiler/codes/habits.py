@@ -32,10 +32,11 @@ TWIN_AGENTS = define(
     "`3 of ann` asks one agent several times, `slots` says how many tasks it has at once. If your program gives the "
     "same model different prompts, allow this with that reason.",
     bad=_CONTRACT + "model large { input = $3 / 1M  output = $15 / 1M  context = 200k }\n"
-    "agent ann fulfills Draft { models = [large] }\nagent bob fulfills Draft { models = [large] }\n"
+    "agent ann fulfills Draft { models = [large]  timeout = 1min }\n"
+    "agent bob fulfills Draft { models = [large]  timeout = 1min }\n"
     "flow f(topic: Text) -> Text {\n  step draft = Draft(topic) by any of [ann, bob]\n  return draft\n}",
     good=_CONTRACT + "model large { input = $3 / 1M  output = $15 / 1M  context = 200k }\n"
-    "agent ann fulfills Draft { models = [large] }\n"
+    "agent ann fulfills Draft { models = [large]  timeout = 1min }\n"
     "flow f(topic: Text) -> Text {\n  step draft = Draft(topic) by ann\n  return draft\n}",
 )
 UNPRICED_MODEL = define(

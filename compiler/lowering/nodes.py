@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from orchspec.compiler.model import Checked
 from orchspec.compiler.plan import Source
 from orchspec.grammar import syntax
+from orchspec.slotted import dataclass
 
 __all__ = ["Nodes", "number_nodes"]
 

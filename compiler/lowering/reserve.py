@@ -8,10 +8,10 @@ one, else two standard deviations above the mean.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from orchspec.compiler.model import ModelInfo
 from orchspec.compiler.plan import Dist, Profile
+from orchspec.slotted import dataclass
 
 __all__ = ["Estimated", "estimated", "high"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from orchspec.compiler.model.declarations import (
@@ -42,6 +42,7 @@ from orchspec.grammar.syntax import (
     Supervise,
     Until,
 )
+from orchspec.slotted import dataclass
 
 __all__ = [
     "ArbitrateInfo",

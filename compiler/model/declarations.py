@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchspec.compiler.model.frames import Frame, Slot
@@ -28,6 +28,7 @@ from orchspec.grammar.syntax import (
     ToolDecl,
     TypeDecl,
 )
+from orchspec.slotted import dataclass
 
 if TYPE_CHECKING:
     from orchspec.compiler.model.blocks import BlockInfo, CandidateInfo, MachineInfo

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchspec.compiler.types import UNKNOWN, Type
 from orchspec.grammar.syntax import Eval, Node
+from orchspec.slotted import dataclass
 
 if TYPE_CHECKING:
     from orchspec.compiler.model.declarations import AgentInfo, EnumInfo, ParamInfo

@@ -9,11 +9,12 @@ Declarations stand once in the tables of `Checked`, under names that are unique 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 from typing import Any
 
 from orchspec.grammar.syntax import Attribute, File, Import, Node
+from orchspec.slotted import dataclass
 
 __all__ = ["Binding", "Module", "Place"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from orchspec.compiler.plan.messages import Channel
 from orchspec.compiler.plan.parties import Agent, Effect, Signal, Tool
 from orchspec.compiler.plan.statements import Flow
 from orchspec.compiler.plan.studies import Profile, Scenario, Test
+from orchspec.slotted import dataclass
 
 __all__ = [
     "FORMAT",

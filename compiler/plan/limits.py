@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from orchspec.slotted import dataclass
 
 __all__ = [
     "Backoff",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 
 from orchspec.compiler.plan.forms import Expr
@@ -10,6 +10,7 @@ from orchspec.compiler.plan.handoffs import Contract
 from orchspec.compiler.plan.limits import Budget, Candidate
 from orchspec.compiler.plan.parties import Agent
 from orchspec.compiler.plan.steps import OnFailure
+from orchspec.slotted import dataclass
 
 __all__ = ["ASKS_MAX", "DEPTH_MAX", "SO_FAR", "Handoff", "Peers", "Supervise", "asked_of", "so_far_of"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from orchspec.compiler.plan.forms import Expr
 from orchspec.compiler.plan.handoffs import Field
+from orchspec.slotted import dataclass
 
 __all__ = ["Channel", "Send"]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
 from orchspec.compiler.plan.limits import Breaker, Budget, Candidate, Policy, Rate
+from orchspec.slotted import dataclass
 
 __all__ = [
     "Agent",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal, TypeAlias
 
 from orchspec.compiler.plan.evals import Evaluation
@@ -12,6 +12,7 @@ from orchspec.compiler.plan.limits import Budget, Candidate, Policy
 from orchspec.compiler.plan.loops import Peers, Supervise
 from orchspec.compiler.plan.messages import Send
 from orchspec.compiler.plan.steps import EffectStep, FlowStep, Need, OnFailure, Over, SignalStep, TaskStep
+from orchspec.slotted import dataclass
 
 __all__ = [
     "Arbitrate",

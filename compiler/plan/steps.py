@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from orchspec.compiler.plan.forms import Expr
 from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.slotted import dataclass
 
 __all__ = [
     "EffectStep",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from orchspec.compiler.plan.forms import Dist, Expr, Json
+from orchspec.slotted import dataclass
 
 __all__ = [
     "Expectation",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from orchspec.compiler.codes.types import (
     DUPLICATE_ARGUMENT,
@@ -15,6 +14,7 @@ from orchspec.compiler.codes.types import (
 from orchspec.compiler.report import did_you_mean, listed, word
 from orchspec.compiler.studies.context import Study
 from orchspec.grammar import syntax
+from orchspec.slotted import dataclass
 
 __all__ = ["Parameter", "bind"]
 

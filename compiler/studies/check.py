@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchspec.compiler.context import Context
@@ -14,6 +13,7 @@ from orchspec.compiler.studies.profiles import check_profiles
 from orchspec.compiler.studies.reservations import check_guesses
 from orchspec.compiler.studies.scenarios import check_scenarios
 from orchspec.compiler.studies.spec_tests import check_tests
+from orchspec.slotted import dataclass
 
 __all__ = ["Studies", "check_studies"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
 from orchspec.grammar import syntax
 from orchspec.grammar.diagnostics import Code, Label
+from orchspec.slotted import dataclass
 
 __all__ = ["FAILED", "ORCHESTRATOR", "Constant", "Failed", "Study", "Target", "describe"]
 
@@ -49,7 +49,7 @@ class Study:
         self.base = base
         self.checked: Checked = base.checked
         self.report: Report = base.report
-        self.typer = Typer(base)
+        self.typer = Typer(base, moments=True)
         self._checkpoints: dict[FlowInfo, list[str]] = {}
         self.nodes = nodes
         self.folder = folder

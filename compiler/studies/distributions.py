@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from orchspec.compiler.codes.names import UNKNOWN_FIELD, UNKNOWN_MEMBER
+from orchspec.compiler.codes.names import UNKNOWN_FIELD
 from orchspec.compiler.codes.studies import (
     BAD_DATA_FILE,
-    IMPOSSIBLE_DISTRIBUTION,
-    MISFIT_DISTRIBUTION,
     UNKNOWN_DISTRIBUTION,
 )
-from orchspec.compiler.codes.types import DUPLICATE_ARGUMENT, DUPLICATE_ENTRY, TYPE_MISMATCH
+from orchspec.compiler.codes.types import DUPLICATE_ENTRY
 from orchspec.compiler.library import sampled_type
 from orchspec.compiler.model import FieldInfo, RecordInfo
 from orchspec.compiler.plan import Dist
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.arguments import Parameter, bind
+from orchspec.compiler.studies.choices import SUM_TOLERANCE, choice, impossible, misfit, share
 from orchspec.compiler.studies.context import FAILED, Failed, Study
 from orchspec.compiler.studies.datafiles import ColumnKind, column_problem
-from orchspec.compiler.studies.values import check_constraint, constant, inner_value
+from orchspec.compiler.studies.values import check_constraint, inner_value
 from orchspec.compiler.types import (
     BOOL,
     DURATION,
@@ -34,21 +32,19 @@ from orchspec.compiler.types import (
     MONEY,
     PERCENT,
     RATE,
-    EnumOf,
     ListOf,
     Nothing,
     RecordOf,
     Type,
     Unknown,
     required,
-    show,
 )
 from orchspec.grammar import syntax
+from orchspec.slotted import dataclass
 
-__all__ = ["LAWS", "Law", "column_name", "distribution", "of_field", "read_column", "share"]
+__all__ = ["LAWS", "Law", "column_name", "distribution", "of_field", "read_column"]
 
 _NUMERIC = (INT, FLOAT, PERCENT, DURATION, MONEY, RATE)
-_SUM_TOLERANCE = 1e-9
 _LEVELS_MAX = 12
 
 
@@ -201,35 +197,14 @@ def _checked_sign(study: Study, expr: syntax.Expr, dist: Dist, want: Type, *, ne
         return dist
     least = {"fixed": 1, "uniform": 1, "normal": 1}.get(dist[0])
     if least is not None and dist[1] is not None and dist[1] < 0:
-        _impossible(study, expr, "it is never below 0")
+        impossible(study, expr, "it is never below 0")
         return FAILED
     return dist
 
 
-def _misfit(study: Study, expr: syntax.Expr, law: str, want: Type) -> Failed:
-    study.report.add(MISFIT_DISTRIBUTION, expr, law=f"`{law}`", expected=_sampled(want))
-    return FAILED
-
-
-def _sampled(want: Type) -> str:
-    match required(want):
-        case EnumOf(name):
-            return f"the enum {name}; write `choice(member: P, ...)`"
-        case ListOf():
-            return f"{show(want)}; write `size(D)`"
-        case kind if kind == BOOL:
-            return "Bool; write `chance(P)`"
-        case _:
-            return show(want)
-
-
-def _impossible(study: Study, expr: syntax.Node, problem: str) -> None:
-    study.report.add(IMPOSSIBLE_DISTRIBUTION, expr, problem=problem)
-
-
 def _law_of_numbers(study: Study, expr: syntax.Call, name: str, want: Type, what: str) -> Dist | Failed:
     if want not in _NUMERIC:
-        return _misfit(study, expr, name, want)
+        return misfit(study, expr, name, want)
     law = LAWS[name]
     bound = bind(study, expr, name, [Parameter(each) for each in law.parameters])
     if bound is None:
@@ -240,10 +215,10 @@ def _law_of_numbers(study: Study, expr: syntax.Call, name: str, want: Type, what
         value = inner_value(study, bound[each], kind, f"`{each}` of {what}")
         if isinstance(value, Failed):
             return FAILED
-        values[each] = value
-    problem = law.problem(values)
-    if problem is not None:
-        _impossible(study, expr, f"{name} has nothing to sample: {problem}")
+        # Whole ends stay whole: then each whole number between is drawn equally often.
+        values[each] = int(value) if name == "uniform" and want == INT and value.is_integer() else value
+    if (problem := law.problem(values)) is not None:
+        impossible(study, expr, f"{name} has nothing to sample: {problem}")
         return FAILED
     return [name, *values.values()]
 
@@ -259,75 +234,11 @@ def _fixed(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | Fai
     return FAILED if isinstance(value, Failed) else ["fixed", value]
 
 
-def share(study: Study, expr: syntax.Expr, what: str) -> float | Failed:
-    """A share in 0..1, written in percent."""
-    found = constant(study, expr, what)
-    if found is None:
-        return FAILED
-    if found.type != PERCENT:
-        study.report.add(TYPE_MISMATCH, expr, what=what, found=show(found.type), expected="Percent, such as 5%")
-        return FAILED
-    if not 0 <= found.value <= 1:
-        _impossible(study, expr, f"{what} lies between 0% and 100%")
-        return FAILED
-    return float(found.value)
-
-
-def _shares(study: Study, expr: syntax.Call, parts: list[tuple[Any, float]]) -> list[list[Any]] | Failed:
-    total = sum(part[1] for part in parts)
-    if abs(total - 1) > _SUM_TOLERANCE:
-        _impossible(study, expr, f"the shares sum to {total * 100:.6g}%, not to 100%")
-        return FAILED
-    return [list(part) for part in parts]
-
-
-def _choice(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | Failed:
-    if not expr.args:
-        _impossible(study, expr, "choice has nothing to choose from")
-        return FAILED
-    labelled = [arg for arg in expr.args if arg.label is not None]
-    weighted = [arg for arg in expr.args if arg.key is not None]
-    if labelled and len(labelled) == len(expr.args):
-        return _choice_of_members(study, expr, want)
-    if labelled or (weighted and len(weighted) < len(expr.args)):
-        _impossible(study, expr, "either all choices have a share or none")
-        return FAILED
-    values = [inner_value(study, arg.value, want, what) for arg in expr.args]
-    shares = [share(study, arg.key, "a share") if arg.key is not None else 1 / len(expr.args) for arg in expr.args]
-    parts = [(value, part) for value, part in zip(values, shares, strict=True) if not isinstance(part, Failed)]
-    if len(parts) < len(shares) or any(isinstance(value, Failed) for value in values):
-        return FAILED
-    made = _shares(study, expr, parts)
-    return FAILED if isinstance(made, Failed) else ["choice", made]
-
-
-def _choice_of_members(study: Study, expr: syntax.Call, want: Type) -> Dist | Failed:
-    kind = required(want)
-    if not isinstance(kind, EnumOf):
-        return _misfit(study, expr, "choice(member: P, ...)", want)
-    members = study.checked.enums[kind.name].members
-    parts: list[tuple[str, float]] = []
-    given: dict[str, syntax.Node] = {}
-    for arg in expr.args:
-        assert arg.label is not None
-        name = arg.label.text
-        if name not in members:
-            fix = did_you_mean(name, arg.label, members)
-            study.report.add(UNKNOWN_MEMBER, arg.label, type=kind.name, name=name, fix=fix)
-            return FAILED
-        part = share(study, arg.value, f"the share of `{name}`")
-        if isinstance(part, Failed) or not study.once(DUPLICATE_ARGUMENT, given, arg.label):
-            return FAILED
-        parts.append((name, part))
-    made = _shares(study, expr, parts)
-    return FAILED if isinstance(made, Failed) else ["choice", made]
-
-
 def _mixture(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | Failed:
     parts: list[tuple[float, Dist]] = []
     for arg in expr.args:
         if arg.key is None:
-            _impossible(study, arg, "each part of a mixture has a share: `mixture(30%: fixed(1s), 70%: fixed(2s))`")
+            impossible(study, arg, "each part of a mixture has a share: `mixture(30%: fixed(1s), 70%: fixed(2s))`")
             return FAILED
         part = share(study, arg.key, "a share")
         dist = distribution(study, arg.value, want, what)
@@ -335,12 +246,12 @@ def _mixture(study: Study, expr: syntax.Call, want: Type, what: str) -> Dist | F
             return FAILED
         parts.append((part, dist))
     total = sum(part for part, _ in parts)
-    if abs(total - 1) > _SUM_TOLERANCE:
-        _impossible(study, expr, f"the shares sum to {total * 100:.6g}%, not to 100%")
+    if abs(total - 1) > SUM_TOLERANCE:
+        impossible(study, expr, f"the shares sum to {total * 100:.6g}%, not to 100%")
         return FAILED
     made = ["mixture", [[part, dist] for part, dist in parts]]
     if _levels(made) > _LEVELS_MAX:
-        _impossible(study, expr, f"mixtures nest deeper than {_LEVELS_MAX} levels; flatten them")
+        impossible(study, expr, f"mixtures nest deeper than {_LEVELS_MAX} levels; flatten them")
         return FAILED
     return made
 
@@ -351,7 +262,7 @@ def _levels(dist: Dist) -> int:
 
 def _chance(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:
     if required(want) != BOOL:
-        return _misfit(study, expr, "chance", want)
+        return misfit(study, expr, "chance", want)
     bound = bind(study, expr, "chance", [Parameter("share")])
     if bound is None:
         return FAILED
@@ -361,7 +272,7 @@ def _chance(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Faile
 
 def _size(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:
     if not isinstance(required(want), ListOf):
-        return _misfit(study, expr, "size", want)
+        return misfit(study, expr, "size", want)
     bound = bind(study, expr, "size", [Parameter("of")])
     if bound is None:
         return FAILED
@@ -371,7 +282,7 @@ def _size(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:
 
 def _empirical(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Failed:
     if required(want) not in _NUMERIC:
-        return _misfit(study, expr, "empirical", want)
+        return misfit(study, expr, "empirical", want)
     found = read_column(study, expr, "empirical", "numbers")
     return FAILED if isinstance(found, Failed) else ["empirical", *found]
 
@@ -412,7 +323,7 @@ def read_column(study: Study, expr: syntax.Call, name: str, kind: ColumnKind) ->
 
 _SPECIAL: Mapping[str, Callable[[Study, syntax.Call, Type, str], Dist | Failed]] = {
     "fixed": _fixed,
-    "choice": _choice,
+    "choice": choice,
     "mixture": _mixture,
     "chance": _chance,
     "size": _size,

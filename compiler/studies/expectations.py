@@ -5,7 +5,6 @@ Everything is reduced to the units of the KPIs (seconds, USD, shares, counts, ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchspec.compiler.codes.studies import BAD_KPI, NOT_AN_EXPECTATION, UNIT_MISMATCH, UNKNOWN_KPI
@@ -18,6 +17,7 @@ from orchspec.compiler.studies.kpis import KPIS, STATISTICS, Kpi, Unit
 from orchspec.compiler.studies.values import constant
 from orchspec.compiler.types import DURATION, FLOAT, INT, MONEY, PERCENT, RATE, Type, show
 from orchspec.grammar import syntax
+from orchspec.slotted import dataclass
 
 __all__ = ["check_expectation"]
 

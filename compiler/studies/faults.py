@@ -6,9 +6,11 @@ To add a fault, give it an entry here and a function of its name in the simulato
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, Literal
+
+from orchspec.slotted import dataclass
 
 __all__ = ["CRASH_POINTS", "FAULTS", "WINDOW_US", "ArgumentKind", "FaultKind", "TargetKind"]
 

@@ -6,9 +6,10 @@ How a KPI is computed is the simulator's business; a test holds that both know t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from orchspec.slotted import dataclass
 
 __all__ = ["KPIS", "STATISTICS", "STATUSES", "Kpi", "Shape", "Unit"]
 

@@ -14,8 +14,9 @@ from orchspec.compiler.model import AgentInfo, EffectInfo, FieldInfo, SignalInfo
 from orchspec.compiler.plan import Dist, Profile
 from orchspec.compiler.profiled import holds_profiles_alone, rank
 from orchspec.compiler.report import did_you_mean, listed
+from orchspec.compiler.studies.choices import share
 from orchspec.compiler.studies.context import FAILED, ORCHESTRATOR, Failed, Study, Target
-from orchspec.compiler.studies.distributions import distribution, of_field, share
+from orchspec.compiler.studies.distributions import distribution, of_field
 from orchspec.compiler.studies.values import spoken
 from orchspec.compiler.types import BOOL, DURATION, INT, MONEY, RecordOf, Type, Unknown, required
 from orchspec.grammar import syntax

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchspec.compiler.codes.types import CONSTRAINT_BROKEN, NOT_CONSTANT
@@ -14,6 +15,7 @@ from orchspec.compiler.studies.context import FAILED, Constant, Failed, Study
 from orchspec.compiler.types import (
     DURATION,
     MONEY,
+    TIME,
     ListOf,
     MapOf,
     Nothing,
@@ -139,6 +141,8 @@ def edge_value(checked: Checked, value: Any, kind: Type) -> Any:
             return {each: edge_value(checked, part, item) for each, part in value.items()}
         case plain if plain == MONEY:
             return _dollars(value)
+        case plain if plain == TIME:
+            return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
         case plain if plain == DURATION:
             return value // 1_000_000 if value % 1_000_000 == 0 else value / 1_000_000
         case _:

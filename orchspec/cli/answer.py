@@ -36,7 +36,7 @@ def command(terminal: Terminal, run: str, step: str, value: str, by: str, store:
             if terminal.json:
                 terminal.document({"run": run, "step": step, "by": by, "status": "closed"})
             else:
-                terminal.say(f"closed: {step} of run {run} is in the inbox no more")
+                terminal.say(f"closed: {step} of run {run} is in the inbox no more; see orch inbox --closed")
             return
         row = find_run(looked, run)
         question = _question(looked, row, step)

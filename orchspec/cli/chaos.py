@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from orchspec.cli.chaos_telling import document, show
 from orchspec.cli.common import LIVENESS_BROKEN, NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
-from orchspec.grammar.render import safe
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -38,6 +37,7 @@ _PAIRS: Final = 200
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same schedules.")
 @set_option
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write JUnit XML.")
+@click.option("--pytest", "pytest_file", type=click.Path(dir_okay=False), metavar="FILE", help="Write failing tests.")
 @click.option("--schedules", type=click.Path(file_okay=False), default=".", metavar="DIR", show_default=True)
 def command(
     terminal: Terminal,
@@ -51,14 +51,18 @@ def command(
     seed: int,
     settings: tuple[str, ...],
     junit: str | None,
+    pytest_file: str | None,
     schedules: str,
 ) -> int:
     """Injects faults into the flows of a spec and holds what happens against S1 to S14 and L1.
 
     Without --exhaustive schedules are drawn, in the manner of swarm testing; with it every crash point and every
     single fault is tried, then pairs. What breaks is shrunk to the fewest faults and written to a .schedule file that
-    orch replay reproduces. Ends with 0 when all held, 1 when safety broke, 3 when only liveness did.
+    orch replay reproduces, with --pytest as tests that fail until it is mended, too. Ctrl-C keeps what was found. Ends
+    with 0 when all held, 1 when safety broke, 3 when only liveness did.
     """
+    from orchspec.simulator.chaos.failure import failure_name, pytest_function, pytest_module
+
     compiled = compile_spec(file, settings_of(settings))
     if compiled.plan is None:
         refuse(terminal, file, compiled)
@@ -69,6 +73,7 @@ def command(
     paired = (_PAIRS if exhaustive else 0) if pairs is None else pairs
     explored: list[tuple[Explored, float]] = []
     written: dict[int, str] = {}
+    tests: list[str] = []
     for flow in chosen:
         began = time.perf_counter()
         made = _explore(
@@ -76,18 +81,24 @@ def command(
         )
         explored.append((made, time.perf_counter() - began))
         for found in made.found:
-            path = Path(schedules) / _file_name(plan.name, flow, found)
-            schedule = _schedule(file, plan, flow, folder, seed, found)
-            path.write_text(schedule.as_json(), "utf-8")
+            path = Path(schedules) / f"{failure_name(plan.name, flow, found)}.schedule"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_schedule(file, plan, flow, folder, seed, found).as_json(), "utf-8")
             written[id(found)] = str(path)
+            tests.append(pytest_function(plan, file, flow, seed, found, _given(plan, flow)))
         if not terminal.json:
-            _show(terminal, plan, made, written)
+            show(terminal, plan, folder, made, written)
+        if any(phase.cut for phase in made.phases):
+            break
+    if pytest_file is not None and tests:
+        Path(pytest_file).write_text(pytest_module(tests), "utf-8")
+        terminal.say(f"{len(tests)} failing {'test' if len(tests) == 1 else 'tests'} in {pytest_file}")
     if junit is not None:
         from orchspec.cli.junit import chaos_xml
 
         Path(junit).write_text(chaos_xml(plan.name, explored), "utf-8")
     if terminal.json:
-        terminal.document(_document(plan, [each for each, _ in explored], written))
+        terminal.document(document(plan, [each for each, _ in explored], written))
     every = [found for made, _ in explored for found in made.found]
     if any(not found.liveness for found in every):
         return NOT_WELL
@@ -121,7 +132,7 @@ def _explore(terminal: Terminal, plan: Plan, flow: str, folder: Path | None, **h
     from orchspec.simulator.chaos.explore import Explorer
 
     runs, seed = how.pop("runs"), how.pop("seed")
-    given = next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
+    given = _given(plan, flow)
     explorer = Explorer(plan, flow, folder=folder, seed=seed, runs=runs, given=given)
     with _bar(terminal, flow) as advance:
         return explorer.explore(progress=advance, **how)
@@ -147,16 +158,15 @@ def _bar(terminal: Terminal, flow: str) -> Iterator[Progress | None]:
         yield advance
 
 
-def _file_name(spec: str, flow: str, found: Found) -> str:
-    where = re.sub(r"[^\w]+", "-", found.violation.step or "").strip("-")
-    return "-".join(part for part in (spec, flow, found.violation.number, where) if part) + ".schedule"
+def _given(plan: Plan, flow: str) -> dict[str, Any]:
+    return next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
 
 
 def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, seed: int, found: Found) -> Schedule:
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.chaos.schedule import Schedule, digest_of
 
-    given = next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
+    given = _given(plan, flow)
     chronicle = Chronicler(plan, flow, folder=folder, seed=seed, runs=found.runs, given=given).chronicle(found.faults)
     return Schedule(
         spec=file,
@@ -169,69 +179,3 @@ def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, seed: int, 
         digest=digest_of(chronicle),
         given=given,
     )
-
-
-# ------------------------------------------------------------------ showing
-
-
-def _show(terminal: Terminal, plan: Plan, made: Explored, written: dict[int, str]) -> None:
-    ends = ", ".join(f"{count:,} {status}" for status, count in sorted(made.statuses.items()))
-    terminal.out(safe(f"{plan.name}: {made.flow} (seed {made.seed}; runs: {ends})"))
-    for phase in made.phases:
-        known = f" of {phase.known:,}" if phase.known is not None else ""
-        verdict = "all held" if phase.held else f"{len(phase.found)} broken"
-        cut = ", interrupted" if phase.cut else ""
-        terminal.out(f"  {phase.name:<14} {phase.tried:>7,}{known} explored: {verdict}{cut}")
-    for found in made.found:
-        terminal.out("")
-        for line in _told(plan, found):
-            terminal.out(safe(line))
-        if id(found) in written:
-            terminal.out(safe(f"  orch replay {written[id(found)]}"))
-
-
-def _told(plan: Plan, found: Found) -> list[str]:
-    from orchspec.simulator.chaos.schedule import fault_lines
-    from orchspec.simulator.checkers import CHECKERS
-
-    violation = found.violation
-    name = CHECKERS[violation.number][0]
-    lines = [f"{violation.number} {name}: {violation.message}"]
-    lines += [f"  {line}" for line in fault_lines(found.faults)] or ["  without any fault"]
-    if violation.node is not None and 0 <= violation.node < len(plan.source.spans):
-        line, _, _, _, file = plan.source.spans[violation.node]
-        lines.append(f"  at {plan.source.files[file]}:{line}")
-    were = f"shrunk from {found.were} faults, " if found.were > len(found.faults) else ""
-    lines.append(f"  {were}{found.runs} {'run' if found.runs == 1 else 'runs'}")
-    return lines
-
-
-def _document(plan: Plan, explored: list[Explored], written: dict[int, str]) -> dict[str, Any]:
-    from orchspec.simulator.chaos.schedule import fault_lines
-
-    return {
-        "spec": plan.name,
-        "plan_hash": plan.hash,
-        "held": not any(made.found for made in explored),
-        "flows": [
-            {
-                "flow": made.flow,
-                "seed": made.seed,
-                "runs": made.statuses,
-                "phases": [
-                    {"name": each.name, "tried": each.tried, "known": each.known, "held": each.held, "cut": each.cut}
-                    for each in made.phases
-                ],
-                "found": [
-                    {
-                        "violation": found.violation.as_json(),
-                        "faults": fault_lines(found.faults),
-                        "were": found.were,
-                        "schedule": written.get(id(found)),
-                    }
-                    for found in made.found
-                ],
-            }
-            for made in explored
-        ],
-    }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from orchspec.cli.common import Terminal, orch_command
 from orchspec.cli.stores import opened, store_option
 from orchspec.grammar.render import safe
@@ -16,13 +18,17 @@ __all__ = ["command"]
 
 
 @orch_command("inbox")
+@click.option("--closed", is_flag=True, help="What runs left to people and somebody has closed, and what became of it.")
 @store_option
-def command(terminal: Terminal, store: str) -> None:
+def command(terminal: Terminal, *, closed: bool, store: str) -> None:
     """Shows the questions that wait for people, oldest first.
 
     Below them stands what runs that have ended left to people: undos that are stuck, and doubts that nobody settled.
     """
     with opened(store) as looked:
+        if closed:
+            _show_closed(terminal, looked.matters(closed=True))
+            return
         answered = {(mail.run, mail.place) for mail in looked.pending_mail() if mail.kind == "answer"}
         questions = looked.questions()
         matters = looked.matters()
@@ -40,6 +46,18 @@ def command(terminal: Terminal, store: str) -> None:
         terminal.out(safe(f"  {matter.why}"))
         terminal.out("  look at the target, put it right, then say what became of it (any JSON):")
         terminal.out(safe(f"  orch answer {matter.run} {matter.place!r} --value JSON --by NAME --store {store}"))
+
+
+def _show_closed(terminal: Terminal, matters: list[MatterRow]) -> None:
+    if terminal.json:
+        told = [{**_matter(row), "answered": True, "by": row.closed_by, "value": row.value} for row in matters]
+        terminal.document(told)
+        return
+    if not matters:
+        terminal.say("nothing that runs left to people has been closed")
+    for row in matters:
+        terminal.out(safe(f"{row.run}  {row.place}  closed by {row.closed_by}: {json.dumps(row.value)}"))
+        terminal.out(safe(f"  {row.why}"))
 
 
 def _matter(row: MatterRow) -> dict[str, Any]:

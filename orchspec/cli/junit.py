@@ -35,7 +35,7 @@ def chaos_xml(spec: str, explored: Iterable[tuple[Explored, float]]) -> str:
 
 
 def _case(suite: str, phase: Phase) -> list[str]:
-    from orchspec.simulator.chaos.schedule import fault_lines
+    from orchspec.simulator.chaos.lines import fault_lines
 
     case = f"    <testcase classname={suite} name={quoteattr(f'{phase.name} ({phase.tried} explored)')}"
     if phase.held:

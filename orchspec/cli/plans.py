@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,12 @@ from orchspec.cli.common import Misuse, Terminal
 from orchspec.cli.files import STDIN, read_text, shown_name
 
 if TYPE_CHECKING:
+    from orchspec.compiler.asked import Asked
     from orchspec.compiler.load import Compiled
     from orchspec.compiler.plan import Plan
+    from orchspec.grammar.diagnostics import Diagnostic
 
-__all__ = ["compile_spec", "concerned", "counted", "refuse", "set_option", "settings_of"]
+__all__ = ["compile_spec", "compiler_of", "concerned", "counted", "refuse", "set_option", "settings_of"]
 
 set_option = click.option(
     "--set",
@@ -48,13 +50,35 @@ def compile_spec(path: str, settings: Mapping[str, str] | None = None) -> Compil
     """Compiles a spec file; `-` is standard input, which lies in no folder.
 
     Raises:
-        Misuse: the file can't be read as text.
+        Misuse: the file can't be read as text, or nothing but what `--set` says keeps it from a plan.
     """
     from orchspec.compiler import compile_text
 
     text = read_text(path)
     folder = None if path == STDIN else Path(path).parent
-    return compile_text(text, shown_name(path), settings=settings, folder=folder)
+    compiled = compile_text(text, shown_name(path), settings=settings, folder=folder)
+    if compiled.plan is None and settings and all(_is_of_settings(error) for error in compiled.errors):
+        first = compiled.errors[0]
+        message = "; ".join([first.message, *first.notes])
+        where = first.span.source.name
+        raise Misuse(message if message.startswith("--set") else f"{where}: {message}")
+    return compiled
+
+
+def _is_of_settings(error: Diagnostic) -> bool:
+    return error.code.slug == "bad-setting" or error.span.source.name.startswith("--set ")
+
+
+def compiler_of(path: str, text: str) -> Callable[..., Compiled]:
+    """What compiles a spec again and again: `(settings, asked) -> Compiled`; `path` says where its text came from."""
+    from orchspec.compiler import compile_text
+
+    folder = None if path == STDIN else Path(path).parent
+
+    def compile_(settings: Mapping[str, str] | None = None, asked: Asked | None = None) -> Compiled:
+        return compile_text(text, shown_name(path), settings=settings, folder=folder, asked=asked)
+
+    return compile_
 
 
 def concerned(plan: Plan) -> list[str]:

@@ -13,22 +13,29 @@ from orchspec.cli.plans import compile_spec, refuse
 from orchspec.grammar.render import safe
 
 if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
+    from orchspec.parity import Difference
     from orchspec.simulator.chaos.chronicle import Chronicle
     from orchspec.simulator.chaos.schedule import Schedule
     from orchspec.simulator.checkers import Violation
 
 __all__ = ["command"]
 
+_AGREES = "the real engine wrote the same journal, record by record"
+
 
 @orch_command("replay")
 @click.argument("schedule")
 @click.option("--spec", metavar="FILE", help="The spec, where it has moved since.")
 @click.option("--journal", is_flag=True, help="Print every durable record, a JSON document a line.")
-def command(terminal: Terminal, schedule: str, spec: str | None, *, journal: bool) -> int:
+@click.option(
+    "--real", is_flag=True, help="Also with the real engine, killed where the schedule says; the journals must agree."
+)
+def command(terminal: Terminal, schedule: str, spec: str | None, *, journal: bool, real: bool) -> int:
     """Replays a .schedule file, and says what breaks and whether it is byte for byte what was recorded.
 
     The spec is compiled as it is now, so after a fix the same schedule says whether it holds. Ends with 0 when all
-    held, 1 when safety broke, 3 when only liveness did.
+    held, 1 when safety broke or the real engine's journal is another, 3 when only liveness broke.
     """
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.chaos.schedule import digest_of, read_schedule
@@ -50,15 +57,29 @@ def command(terminal: Terminal, schedule: str, spec: str | None, *, journal: boo
     broken = check_all(chronicle)
     same = digest_of(chronicle) == wanted.digest
     changed = plan.hash != wanted.plan_hash
+    difference = _differs(plan, compiled.folder, wanted) if real else None
     if terminal.json:
-        terminal.document(_document(wanted, chronicle, broken, same=same, changed=changed))
+        document = _document(wanted, chronicle, broken, same=same, changed=changed)
+        if real:
+            document["real"] = {"same": difference is None, "difference": difference and str(difference)}
+        terminal.document(document)
     else:
         if journal:
             _print(terminal, chronicle)
         _show(terminal, wanted, broken, same=same, changed=changed)
-    if any(each.number != LIVENESS for each in broken):
+        if real:
+            terminal.out(safe(f"the real engine differs: {difference}") if difference else _AGREES)
+    if difference is not None or any(each.number != LIVENESS for each in broken):
         return NOT_WELL
     return LIVENESS_BROKEN if broken else WELL
+
+
+def _differs(plan: Plan, folder: Path | None, wanted: Schedule) -> Difference | None:
+    from orchspec.parity import Job, compare, fits
+
+    if unplayed := fits(wanted.faults):
+        raise Misuse(f"{', '.join(unplayed)} cannot be played to the real engine; replay it without --real", "unplayed")
+    return compare(Job(plan, wanted.flow, folder, wanted.seed, wanted.runs, wanted.given, wanted.faults))
 
 
 def _find(spec: str, beside: Path) -> str:
@@ -78,7 +99,7 @@ def _print(terminal: Terminal, chronicle: Chronicle) -> None:
 
 
 def _show(terminal: Terminal, wanted: Schedule, broken: list[Violation], *, same: bool, changed: bool) -> None:
-    from orchspec.simulator.chaos.schedule import fault_lines
+    from orchspec.simulator.chaos.lines import fault_lines
 
     for line in fault_lines(wanted.faults):
         terminal.out(safe(f"  {line}"))
@@ -95,7 +116,8 @@ def _show(terminal: Terminal, wanted: Schedule, broken: list[Violation], *, same
 def _document(
     wanted: Schedule, chronicle: Chronicle, broken: list[Violation], *, same: bool, changed: bool
 ) -> dict[str, Any]:
-    from orchspec.simulator.chaos.schedule import digest_of, fault_lines
+    from orchspec.simulator.chaos.lines import fault_lines
+    from orchspec.simulator.chaos.schedule import digest_of
 
     return {
         "flow": wanted.flow,

@@ -143,7 +143,10 @@ def exit_code(results: Sequence[RunResult | OrchError]) -> int:
 
 def conclude(terminal: Terminal, result: RunResult, store: str) -> None:
     """Tells a person how a run stands: the result to standard output, the rest to standard error."""
-    summary = f"{result.steps} {'step' if result.steps == 1 else 'steps'}, ${result.cost_usd}, {result.tokens:,} tokens"
+    # An attempt that does not say what it used is charged what was reserved for it: whoever pays is told so.
+    guessed = "" if result.reserved_usd == "0" else f" (${result.reserved_usd} of it reserved, its use not reported)"
+    steps = f"{result.steps} {'step' if result.steps == 1 else 'steps'}"
+    summary = f"{steps}, ${result.cost_usd}{guessed}, {result.tokens:,} tokens"
     if result.status == "completed":
         terminal.say(f"run {result.run} completed: {summary}")
         terminal.out(json.dumps(result.result, indent=_INDENT, ensure_ascii=True))

@@ -12,7 +12,7 @@ from orchspec.grammar.render import safe
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal import SQLiteStore
-    from orchspec.runtime.journal.records import BeatRow, RunRow
+    from orchspec.runtime.journal.records import BeatRow, MatterRow, RunRow
     from orchspec.runtime.kernel.kernel import Kernel
 
 __all__ = ["command"]
@@ -83,13 +83,23 @@ def _one(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
         **_summary(row, asked),
         "result": row.result,
         "cost_usd": result.cost_usd,
+        "reserved_usd": result.reserved_usd,
         "tokens": result.tokens,
         "steps": result.steps,
         "records": state.seq,
         "evals": [{"name": name, "step": path, "value": value} for name, path, _, value in state.kernel.verdicts],
         "evals_usd": usd_text(state.kernel.looked_pico),
         "open": _open(state.kernel, {beat.place: beat for beat in store.beats() if beat.run == row.run}),
+        "left": [_left(matter) for matter in _matters(store) if matter.run == row.run],
     }
+
+
+def _matters(store: SQLiteStore) -> list[MatterRow]:
+    return [*store.matters(), *store.matters(closed=True)]
+
+
+def _left(matter: MatterRow) -> dict[str, Any]:
+    return {"step": matter.place, "why": matter.why, "closed_by": matter.closed_by, "value": matter.value}
 
 
 def _attribution(store: SQLiteStore, row: RunRow) -> dict[str, Any]:
@@ -132,6 +142,8 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
     for name in ("run", "flow", "status", "created", "ended", "steps", "cost_usd", "tokens", "records", "questions"):
         if document[name] is not None:
             terminal.out(safe(f"{name:<10} {document[name]}"))
+    if document["reserved_usd"] != "0":
+        terminal.out(f"{'reserved':<10} {document['reserved_usd']} of the cost: attempts did not report what they used")
     if document["error"]:
         terminal.out(safe(f"{'error':<10} {document['error']['code']}: {document['error']['message']}"))
     if document["result"] is not None:
@@ -142,6 +154,10 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
         told = each["progress"]
         far = f" {told['share']:.0%} {told['note']}".rstrip() + f", {told['silent_s']:.0f} s ago" if told else ""
         terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']}){far}"))
+    for each in document["left"]:
+        terminal.out(safe(f"{'left':<10} {each['step']}: {each['why']}"))
+        if each["closed_by"] is not None:
+            terminal.out(safe(f"{'closed':<10} {each['step']} by {each['closed_by']}: {json.dumps(each['value'])}"))
     if "attribution" in document:
         _show_attribution(terminal, document["attribution"])
 

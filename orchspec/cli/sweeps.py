@@ -17,6 +17,7 @@ __all__ = ["VALUES_MAX", "combinations", "parse_sweep"]
 
 VALUES_MAX: Final = 200
 """A sweep simulates once for each of its values: more than this is taken for a slip."""
+_COMMA: Final = re.compile(r",(?![^(\[{]*[)\]}])")
 _RANGE: Final = re.compile(r"(-?[0-9][0-9_]{0,17})\.\.(-?[0-9][0-9_]{0,17})")
 
 
@@ -41,34 +42,37 @@ def combinations(written: Sequence[str]) -> list[dict[str, str]]:
     return [dict(zip(sweeps, chosen, strict=True)) for chosen in itertools.product(*sweeps.values())]
 
 
-def parse_sweep(written: str) -> tuple[str, list[str]]:
+def parse_sweep(written: str, option: str = "--sweep") -> tuple[str, list[str]]:
     """The name of the param and its values, written as in a spec.
 
     Args:
-        written: `name=1..12` (whole numbers, both ends in) or `name=30s,1min,2min`.
+        written: `name=1..12` (whole numbers, both ends in) or `name=30s,1min,2min`; commas in brackets part nothing.
+        option: that it was given as, for messages.
 
     Raises:
         Misuse: it is neither, or has too many values.
     """
     name, sign, values = (part.strip() for part in written.partition("="))
     if not sign or not name or not values:
-        raise Misuse(f"--sweep takes name=a..b or name=a,b,c, found {written!r}; write for example --sweep width=1..8")
+        raise Misuse(
+            f"{option} takes name=a..b or name=a,b,c, found {written!r}; write for example {option} width=1..8"
+        )
     bounds = _RANGE.fullmatch(values)
     if bounds is not None:
         first, last = (int(bound.replace("_", "")) for bound in bounds.groups())
         if first > last:
-            raise Misuse(f"--sweep {name} goes from {first} down to {last}; write {name}={last}..{first}")
+            raise Misuse(f"{option} {name} goes from {first} down to {last}; write {name}={last}..{first}")
         count = last - first + 1
         if count > VALUES_MAX:
             raise Misuse(
-                f"--sweep {name} has {count:,} values, at most {VALUES_MAX} are simulated; list the ones you want"
+                f"{option} {name} has {count:,} values, at most {VALUES_MAX} are simulated; list the ones you want"
             )
         return name, [str(value) for value in range(first, last + 1)]
     if ".." in values:
-        raise Misuse(f"--sweep {name} takes a range of whole numbers, found {values}; list the values: {name}=a,b,c")
-    found = [value.strip() for value in values.split(",")]
+        raise Misuse(f"{option} {name} takes a range of whole numbers, found {values}; list the values: {name}=a,b,c")
+    found = [value.strip() for value in _COMMA.split(values)]
     if not all(found):
-        raise Misuse(f"--sweep {name} has an empty value in {values!r}; leave the comma out")
+        raise Misuse(f"{option} {name} has an empty value in {values!r}; leave the comma out")
     if len(found) > VALUES_MAX:
-        raise Misuse(f"--sweep {name} has {len(found):,} values, at most {VALUES_MAX} are simulated; list fewer")
+        raise Misuse(f"{option} {name} has {len(found):,} values, at most {VALUES_MAX} are simulated; list fewer")
     return name, list(dict.fromkeys(found))

@@ -3,6 +3,7 @@
 | module | is |
 |---|---|
 | `clock`, `timers` | the time of events, and what comes due |
+| `uncollected` | batches without searches for garbage in their middle |
 | `values` | what handlers give back, made JSON and held to limits |
 | `people`, `attempts`, `sending` | who carries out commands: questions and mail, agents and tools, effects |
 | `loop` | one engine: drain, step, commit, act |

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchspec.runtime.driver.handing import task_of, usage_of
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.engine import TOOL_CALLS
-from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, NotAllowed
+from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, Failed, NotAllowed
 from orchspec.runtime.failpoints import reached
 from orchspec.runtime.kernel.events import (
     CostReported,
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "Attempts"]
 
 _CALLS_MAX = (1 << 16) - 1
+
+Usage: TypeAlias = tuple[int | None, int | None, int | None]
+"""Tokens read, tokens written, pico-dollars; None: nobody counted."""
 
 
 class Attempt:
@@ -271,7 +274,8 @@ class Attempts:
     ) -> None:
         returned: Any = None
         failure: tuple[str, str] | None = None
-        usage: tuple[int | None, int | None, int | None] = (None, None, None)
+        failed: Failed | None = None
+        usage: Usage = (None, None, None)
         try:
             returned = await player(task)
             output = returned if isinstance(returned, Output) else Output(returned)
@@ -284,9 +288,10 @@ class Attempts:
                 current = asyncio.current_task()
                 if self._loop.closed or (current is not None and current.cancelling()):
                     attempt.abandoned = True
-        except BadOutput as error:
-            failure = (error.code, error.message)
-        except AttemptStopped as error:
+        except Failed as error:
+            failed, failure = error, (error.code, error_text(error))
+            usage = _usage_of(error)
+        except (BadOutput, AttemptStopped) as error:
             failure = (error.code, error.message)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an agent raises is a failed attempt
             failure = ("agent_error", error_text(error))
@@ -300,7 +305,9 @@ class Attempts:
         if attempt.stopped:
             self._post_stopped(attempt, usage, person=person)
         elif failure is not None:
-            self._post_failed(attempt, *failure, usage=usage, person=person)
+            sent = failed is None or failed.sent
+            rest_us = failed.retry_after_us if failed is not None else 0
+            self._post_failed(attempt, *failure, usage=usage, person=person, sent=sent, retry_after_us=rest_us)
         elif person:
             self._loop.post(attempt.run, QuestionAnswered(0, attempt.place, attempt.attempt, returned, attempt.agent))
         else:
@@ -315,9 +322,10 @@ class Attempts:
         code: str,
         message: str,
         *,
-        usage: tuple[int | None, int | None, int | None] = (None, None, None),
+        usage: Usage = (None, None, None),
         person: bool = False,
         sent: bool = True,
+        retry_after_us: int = 0,
     ) -> None:
         loop = self._loop
         if person:
@@ -332,18 +340,17 @@ class Attempts:
             *usage,
             tool_calls=attempt.number,
             sent=sent,
+            retry_after_us=retry_after_us,
             tool_us=attempt.tool_us,
         )
         loop.post(attempt.run, event)
 
-    def _post_stopped(
-        self, attempt: Attempt, usage: tuple[int | None, int | None, int | None], *, person: bool
-    ) -> None:
+    def _post_stopped(self, attempt: Attempt, usage: Usage, *, person: bool) -> None:
         if person:
             return  # The kernel let go of the question at once.
         if any(part is not None for part in usage):
             self._loop.post(attempt.run, CostReported(0, attempt.place, attempt.attempt, *usage))
-        self._loop.post(attempt.run, TaskStopped(0, attempt.place, attempt.attempt, attempt.dispatch))
+        self._loop.post(attempt.run, TaskStopped(0, *attempt.where(), attempt.number, attempt.tool_us))
 
     def stop(self, run: str, command: StopTask) -> None:
         """Stop an attempt; `TaskStopped` follows when it has stopped."""
@@ -380,3 +387,12 @@ class Attempts:
         for attempt in list(self._open.values()):
             attempt.abandon()
         self._open.clear()
+
+
+def _usage_of(failed: Failed) -> Usage:
+    if not failed.sent:
+        return 0, 0, 0
+    try:
+        return usage_of(failed)
+    except BadOutput:
+        return None, None, None  # what it says of itself is none: as if nobody had counted

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
-__all__ = ["Clock", "wall_us"]
+__all__ = ["Clock", "Pace", "pace_of", "wall_us"]
+
+_SLEEP_MAX_S: Final = 30.0
+"""A loop looks at the clock this often at least: the system's may have been set."""
 
 
 def wall_us() -> int:
@@ -45,3 +51,31 @@ class Clock:
     def seconds(self, us: int) -> float:
         """How many seconds of the system's clock a time span of this clock lasts."""
         return us / 1_000_000 / self.speed
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How time passes where an event loop runs. One that keeps a time of its own (`orchspec.virtual`) has a `pace`.
+
+    Attributes:
+        wall: the time, in microseconds since the epoch.
+        soon: calls back when all that happens at this instant was told, as far as the loop can say.
+        beside: calls back after so many seconds, for housekeeping that is no part of any story: time that is virtual
+            does not go on for it.
+        outside: told of a future that a thread works for.
+        sleep_max_s: how long a sleep may be.
+    """
+
+    wall: Callable[[], int]
+    soon: Callable[[Callable[[], None]], Any]
+    beside: Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+    outside: Callable[[asyncio.Future[Any]], None]
+    sleep_max_s: float
+
+
+def pace_of(loop: asyncio.AbstractEventLoop) -> Pace:
+    """The pace of an event loop: the system's clock, unless it says otherwise."""
+    pace = getattr(loop, "pace", None)
+    if isinstance(pace, Pace):
+        return pace
+    return Pace(wall_us, loop.call_soon, loop.call_later, lambda _future: None, _SLEEP_MAX_S)

@@ -12,6 +12,7 @@ from orchspec.runtime.task import Message, Output, Task, moment
 if TYPE_CHECKING:
     from orchspec.runtime.driver.attempts import Attempt
     from orchspec.runtime.driver.live import LiveRun
+    from orchspec.runtime.errors import Failed
     from orchspec.runtime.kernel.commands import AskPerson, RunTask
 
 __all__ = ["task_of", "usage_of"]
@@ -50,8 +51,8 @@ def task_of(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Ta
     return task
 
 
-def usage_of(output: Output) -> tuple[int | None, int | None, int | None]:
-    """Tokens read and written and pico-dollars of an output, as far as it tells. Raises BadOutput."""
+def usage_of(output: Output | Failed) -> tuple[int | None, int | None, int | None]:
+    """Tokens read and written and pico-dollars of an output, or of a failure, as far as it tells. Raises BadOutput."""
     return (
         token_count(output.tokens_in, "tokens_in"),
         token_count(output.tokens_out, "tokens_out"),

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from orchspec.runtime.driver.clock import Clock
+from orchspec.runtime.driver.clock import Clock, pace_of
 from orchspec.runtime.driver.ears import Ears
 from orchspec.runtime.driver.lease import Lease
 from orchspec.runtime.driver.live import Heard, LiveRun, Request, Tell
@@ -92,7 +92,8 @@ class Hub(Ears):
         self._store = store
         self._owned, self._left = owned, left
         self._queue_max = queue_max
-        self._clock = Clock(speed)
+        self._pace = pace_of(self.asyncio_loop)
+        self._clock = Clock(speed, self._pace.wall)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="orch-writer")
         self._lease = Lease(store, this_process(str(id(self.asyncio_loop))), self._writer, self.lost)
         self._loop: EngineLoop | None = None
@@ -305,7 +306,7 @@ class Hub(Ears):
             return
         if self._loop is not None and not self._loop.closed and not self._parking:
             self._loop.poll()
-        self._poll = self.asyncio_loop.call_later(_POLL_S, self._look)
+        self._poll = self._pace.beside(_POLL_S, self._look)
 
     # -------------------------------------------------------------- what the loop tells
 
@@ -371,6 +372,7 @@ class Hub(Ears):
             return
         if self._loop is not None and not self._loop.closed:
             self._loop.close()
+        self._pinned.clear()  # while the store is not ours, others may remove the plans of runs that have ended
         if isinstance(error, (Fenced, LeaseHeld)):
             self._give_up(error)
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Final
 
-from orchspec.runtime.driver.clock import wall_us
+from orchspec.runtime.driver.clock import pace_of, wall_us
 from orchspec.runtime.errors import StoreBusy, StoreError
 
 if TYPE_CHECKING:
@@ -31,33 +31,41 @@ class Lease:
         self._owner = owner
         self._writer = writer
         self._lost = lost
-        self._beating: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.epoch = 0
 
     def take(self) -> int:
         """Take the store; returns the new epoch. Raises LeaseHeld while another engine has it."""
         self.epoch = self._store.acquire(self._owner, wall_us(), LEASE_US)
-        if self._beating is None:
-            self._beating = asyncio.get_running_loop().create_task(self._beat())
+        if self._timer is None:
+            self._beat_later()
         return self.epoch
 
-    async def _beat(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(BEAT_US / 1_000_000)
-            try:
-                await loop.run_in_executor(self._writer, self._store.renew, self.epoch, wall_us(), LEASE_US)
-            except StoreBusy:
-                continue  # There is time for another beat.
-            except StoreError as error:
-                self._beating = None
-                self._lost(error)
-                return
+    def _beat_later(self) -> None:
+        self._timer = pace_of(asyncio.get_running_loop()).beside(BEAT_US / 1_000_000, self._beat)
+
+    def _beat(self) -> None:
+        renewing = asyncio.get_running_loop().run_in_executor(
+            self._writer, self._store.renew, self.epoch, wall_us(), LEASE_US
+        )
+        renewing.add_done_callback(self._renewed)
+
+    def _renewed(self, renewing: asyncio.Future[None]) -> None:
+        error = None if renewing.cancelled() else renewing.exception()
+        if self._timer is None:
+            return  # given back meanwhile
+        if error is None or isinstance(error, StoreBusy):  # there is time for another beat
+            self._beat_later()
+            return
+        self._timer = None
+        if not isinstance(error, StoreError):
+            raise error
+        self._lost(error)
 
     def give_back(self) -> None:
         """Release the store; whoever has taken it meanwhile keeps it."""
-        if self._beating is not None:
-            self._beating.cancel()
-            self._beating = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         with contextlib.suppress(StoreError):  # It runs out by itself.
             self._store.release(self.epoch)

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.driver.attempts import Attempts
 from orchspec.runtime.driver.beats import Beats
+from orchspec.runtime.driver.clock import pace_of
 from orchspec.runtime.driver.coming import Coming
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
+from orchspec.runtime.driver.uncollected import uncollected
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
 from orchspec.runtime.failpoints import ARMED, reached
@@ -55,8 +57,6 @@ __all__ = ["EngineLoop"]
 
 _BUSY_S: Final = 0.05
 """First wait before a commit is tried again that the store was too busy for; it doubles, up to a second."""
-_SLEEP_MAX_S: Final = 30.0
-"""The loop looks at the clock this often at least: the system's may have been set."""
 
 
 class EngineLoop:
@@ -79,19 +79,20 @@ class EngineLoop:
         self.clock = clock
         self.epoch = epoch
         self.asyncio_loop = asyncio.get_running_loop()
+        self._pace = pace_of(self.asyncio_loop)
         self.lives: dict[str, LiveRun] = {}
         self.closed = False
         self.draining = False
         self._house = house
         self._store = store
         self._writer = writer
-        self._attempts = Attempts(self)
+        self._attempts: Attempts = Attempts(self)
         self._timers = TimerQueue(self._attempts.tool_granted)
         self.engine = Engine(plan, self._timers, ledger=ledger, reuse=reuse, sessions=store.turns, queue_max=queue_max)
         self.beats = Beats(self, store, writer, house.note_progress)
         self._sending = Sending(self)
         self.people = People(self, store, self._attempts, asked)
-        self._coming = Coming(self, store)
+        self._coming: Coming = Coming(self, store)
         self._beside: set[asyncio.Task[Any]] = set()
         self._scheduled = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -139,7 +140,7 @@ class EngineLoop:
         """See `live.Loop`."""
         if not self._scheduled and not self.closed:
             self._scheduled = True
-            self.asyncio_loop.call_soon(self._turn)
+            self._pace.soon(self._turn)
 
     def poll(self) -> None:
         """Drain the mailbox."""
@@ -159,6 +160,7 @@ class EngineLoop:
 
     # -------------------------------------------------------------- the loop
 
+    @uncollected
     def _turn(self) -> None:
         self._scheduled = False
         if self.closed:
@@ -197,7 +199,7 @@ class EngineLoop:
             self._alarm = None
         if times:
             delay_s = max(self.clock.seconds(min(times) - now), 0.0)
-            self._alarm = self.asyncio_loop.call_later(min(delay_s, _SLEEP_MAX_S), self.schedule)
+            self._alarm = self.asyncio_loop.call_later(min(delay_s, self._pace.sleep_max_s), self.schedule)
         self._tell_settled()
         if self._is_quiet():
             self._house.quiet()
@@ -206,7 +208,7 @@ class EngineLoop:
         engine = self.engine
         if self._scheduled or not self.lives or self.draining or engine.inbox or not engine.committer.idle:
             return False
-        if any((self._attempts.busy, len(self._sending), self._coming.busy, self._timers.active)):
+        if any((self._attempts.busy, self._sending.busy, self._coming.busy, self._timers.active)):
             return False
         if self._wake_us is not None:
             return False
@@ -260,6 +262,7 @@ class EngineLoop:
             raise error
         self._lose(error)
 
+    @uncollected
     def _durable(self, batch: Batch) -> None:
         self._batch = None
         self._busy_s = _BUSY_S
@@ -301,9 +304,6 @@ class EngineLoop:
         else:
             self._attempts.stop(live.run, command)
 
-    def _answer_call(self, live: LiveRun, command: AnswerCall) -> None:
-        self._attempts.answer_call(live.run, command)
-
     def _send(self, live: LiveRun, command: TryEffect | CheckEffect) -> None:
         if not self.draining:
             self._sending.carry(live, command)
@@ -318,6 +318,7 @@ class EngineLoop:
 
     def _forget(self, run: str) -> None:
         self.lives.pop(run, None)
+        self._sending.forget(run)
         self._timers.forget(run)
         for key in [key for key in self.people.open if key[0] == run]:
             del self.people.open[key]
@@ -411,7 +412,7 @@ _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     AskPerson: EngineLoop._ask,  # noqa: SLF001
     AwaitSignal: EngineLoop._await,  # noqa: SLF001
     WithdrawSignal: EngineLoop._await,  # noqa: SLF001
-    AnswerCall: EngineLoop._answer_call,  # noqa: SLF001
+    AnswerCall: lambda loop, live, command: loop._attempts.answer_call(live.run, command),  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._send,  # noqa: SLF001
     CheckEffect: EngineLoop._send,  # noqa: SLF001

@@ -1,7 +1,9 @@
 """Effects on their way: sent once their intent is durable and the store is still ours, and told as events.
 
-A handler that returns says that it was done, one that raises says that it was not; `InDoubt`, a timeout and a
-cancellation say that nobody knows. What is under way when the engine goes down is in doubt by itself.
+A handler that returns says that it was done, one that raises says that it was not; `InDoubt`, a `TimeoutError` of its
+own and a cancellation say that nobody knows. What is under way when the engine goes down is in doubt by itself. A
+deadline is the kernel's: a handler that is late goes on until its run ends, since what it says in the end may still
+settle a doubt.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.driver.values import as_json, error_text
-from orchspec.runtime.errors import BadOutput, InDoubt
+from orchspec.runtime.errors import BadOutput, Failed, InDoubt
 from orchspec.runtime.failpoints import reached
 from orchspec.runtime.kernel.commands import TryEffect
 from orchspec.runtime.kernel.events import EffectChecked, EffectConfirmed, EffectRefused, EffectUnknown
@@ -32,10 +34,19 @@ class Sending:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._open: set[asyncio.Task[Any]] = set()
+        self._open: dict[asyncio.Task[Any], tuple[str, int | None]] = {}
 
-    def __len__(self) -> int:
-        return len(self._open)
+    @property
+    def busy(self) -> bool:
+        """Whether an effect is under way that is not late; a late one may never come back."""
+        now_us = self._loop.clock.now_us()
+        return any(deadline_us is None or now_us < deadline_us for _, deadline_us in self._open.values())
+
+    def forget(self, run: str) -> None:
+        """A run has ended: whoever is late for it need not go on."""
+        for handle in [handle for handle, (owner, _) in self._open.items() if owner == run]:
+            del self._open[handle]
+            handle.cancel()
 
     def handles(self) -> list[asyncio.Task[Any]]:
         """The asyncio tasks of those under way."""
@@ -57,7 +68,7 @@ class Sending:
             loop.post(live.run, EffectRefused(0, *place, _nobody(command.effect)))
             return
         call, arguments = _call(live, command, command.effect)
-        self._spawn(self._send(live, command, sender, call, arguments))
+        self._spawn(live, command, self._send(live, command, sender, call, arguments))
 
     def check(self, live: LiveRun, command: CheckEffect) -> None:
         """Ask whether an effect was done; a check changes nothing, so any engine may ask."""
@@ -68,12 +79,12 @@ class Sending:
             loop.post(live.run, EffectChecked(0, *place, known=False, message=_nobody(command.check)))
             return
         call, arguments = _call(live, command, command.check)
-        self._spawn(self._check(live, command, sender, replace(call, checks=True), arguments))
+        self._spawn(live, command, self._check(live, command, sender, replace(call, checks=True), arguments))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, live: LiveRun, command: TryEffect | CheckEffect, work: Coroutine[Any, Any, None]) -> None:
         handle = self._loop.spawn(work)
-        self._open.add(handle)
-        handle.add_done_callback(self._open.discard)
+        self._open[handle] = (live.run, command.deadline_us)
+        handle.add_done_callback(lambda done: self._open.pop(done, None))
 
     async def _send(
         self, live: LiveRun, command: TryEffect, sender: Sender, call: EffectCall, arguments: dict[str, Any]
@@ -90,14 +101,13 @@ class Sending:
             self._tell(live, EffectUnknown(0, *place, f"{command.effect} was not sent before its deadline"))
             return
         try:
-            async with asyncio.timeout(self._seconds_left(command.deadline_us)):
-                receipt = await sender(call, arguments)
-        except InDoubt as error:
-            event = EffectUnknown(0, *place, error_text(error))
-        except TimeoutError as error:
+            receipt = await sender(call, arguments)
+        except (InDoubt, TimeoutError) as error:
             event = EffectUnknown(0, *place, error_text(error))
         except asyncio.CancelledError:
             event = EffectUnknown(0, *place, f"{command.effect} was cancelled while it was under way")
+        except Failed as error:
+            event = EffectRefused(0, *place, error_text(error), error.retry_after_us)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler that raises says that it was not done
             event = EffectRefused(0, *place, error_text(error))
         else:
@@ -110,8 +120,7 @@ class Sending:
     ) -> None:
         place = (command.place, command.attempt, command.dispatch)
         try:
-            async with asyncio.timeout(self._seconds_left(command.deadline_us)):
-                found = as_json(await sender(call, arguments), f"the answer of {command.check}")
+            found = as_json(await sender(call, arguments), f"the answer of {command.check}")
         except asyncio.CancelledError:
             event = EffectChecked(0, *place, known=False, message=f"{command.check} was cancelled")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a check that fails is asked again
@@ -124,15 +133,9 @@ class Sending:
         # Before the event is handled: the loop asks whether anything is under way.
         current = asyncio.current_task()
         if current is not None:
-            self._open.discard(current)
+            self._open.pop(current, None)
         if not self._loop.closed:
             self._loop.post(live.run, event)
-
-    def _seconds_left(self, deadline_us: int | None) -> float | None:
-        if deadline_us is None:
-            return None
-        clock = self._loop.clock
-        return max(clock.seconds(deadline_us - clock.now_us()), 0.0)
 
     def _receipt(self, command: TryEffect, receipt: Any) -> Any:
         # It was done, whatever came back: the kernel refuses a receipt that is none, and the ledger knows.

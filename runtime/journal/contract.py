@@ -369,8 +369,11 @@ class StoreContract(SessionContract, WeaveContract):
             store.remove_run(epoch, "r1")
         assert "cancel" in caught[0].message
         store.commit(epoch, Batch(runs=[sample.ended("r1")], records=[sample.record("r1", 2)]))
+        for name in ("hash", "other"):
+            store.put_plan(name, "{}")
         store.remove_run(epoch, "r1")
         assert [row.run for row in store.runs()] == ["r2"]
+        assert [store.plan(name) for name in ("hash", "other")] == ["{}", "{}"], "another run is pinned to it"
         assert store.records("r2")[0].body == shared
         assert store.ledger() == [sample.ledger()]
         assert store.questions() == []
@@ -381,6 +384,10 @@ class StoreContract(SessionContract, WeaveContract):
         assert store.records("r1") == [sample.record("r1", 1)]
         with refused(UnknownRun):
             store.remove_run(epoch, "r3")
+        store.commit(epoch, Batch(runs=[sample.ended("r1"), sample.ended("r2")]))
+        store.remove_run(epoch, "r1")
+        store.remove_run(epoch, "r2")
+        assert [store.plan(name) for name in ("hash", "other")] == [None, "{}"], "it went with its last run"
         store.close()
 
     def test_threads_may_post_and_read_while_one_commits(self, tmp_path: Path) -> None:

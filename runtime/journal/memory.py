@@ -159,10 +159,10 @@ class MemoryStore:
         with self._lock:
             return sorted(self._questions.values(), key=lambda row: (row.asked_us, row.run, row.place))
 
-    def matters(self) -> list[MatterRow]:
+    def matters(self, *, closed: bool = False) -> list[MatterRow]:
         """See ``Store.matters``."""
         with self._lock:
-            found = [row for row in self._matters.values() if row.closed_by is None]
+            found = [row for row in self._matters.values() if (row.closed_by is not None) == closed]
             return sorted(found, key=lambda row: (row.time_us, row.run, row.place))
 
     def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
@@ -233,6 +233,8 @@ class MemoryStore:
             if row.status in LIVE_STATUSES:
                 raise StoreError(f"run {run} is {row.status}; only an ended run can be removed: cancel it first")
             del self._runs[run], self._records[run]
+            if all(other.plan_hash != row.plan_hash for other in self._runs.values()):
+                self._plans.pop(row.plan_hash, None)
             self._weave = [each for each in self._weave if each[1].run != run]
             self._payloads.pop(run, None)
             self._questions = {place: row for place, row in self._questions.items() if row.run != run}

@@ -86,7 +86,9 @@ GET_RUNS = f"SELECT {_RUN} FROM runs"  # noqa: S608 - our own columns
 GET_LEDGER = f"SELECT {_LEDGER} FROM ledger ORDER BY no"  # noqa: S608 - our own columns
 PUT_MATTER = "INSERT OR REPLACE INTO matters (run, place, why, time_us) VALUES (?, ?, ?, ?)"
 CLOSE_MATTER = "UPDATE matters SET closed_by = ?, value = ? WHERE run = ? AND place = ? AND closed_by IS NULL"
-GET_MATTERS = """SELECT run, place, why, time_us FROM matters WHERE closed_by IS NULL ORDER BY time_us, run, place"""
+GET_MATTERS = """SELECT run, place, why, time_us, closed_by, value FROM matters WHERE (closed_by IS NOT NULL) = ?
+ORDER BY time_us, run, place"""
+REMOVE_PLAN = "DELETE FROM plans WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE plan_hash = ?1)"
 GET_BEATS = "SELECT run, place, attempt, share, note, time_us FROM beats ORDER BY run, place"
 GET_REUSE = """SELECT key, value, expires_us, run, place FROM reuse WHERE expires_us IS NULL OR expires_us > ?
     ORDER BY key"""
@@ -194,9 +196,11 @@ def turn_row(row: tuple[Any, ...]) -> TurnRow:
 
 def matter_row(row: tuple[Any, ...]) -> MatterRow:
     """What was left to people, from its columns. Raises ``CorruptStore``."""
-    if [type(value) for value in row] != [str, str, str, int]:
-        raise CorruptStore(f"what run {row[0]} left to people is damaged; restore the store from a copy")
-    return MatterRow(*row)
+    run, place, why, time_us, closed_by, value = row
+    if [type(part) for part in row[:4]] != [str, str, str, int]:
+        raise CorruptStore(f"what run {run} left to people is damaged; restore the store from a copy")
+    became = None if closed_by is None else decode_value(value, f"what became of {place} of run {run}")
+    return MatterRow(run, place, why, time_us, closed_by, became)
 
 
 def beat_row(row: tuple[Any, ...]) -> BeatRow:

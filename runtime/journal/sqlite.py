@@ -181,10 +181,10 @@ class SQLiteStore:
         """See ``Store.remove_run``."""
         with self._transaction(epoch) as connection:
             self._heads = {}
-            row = connection.execute("SELECT no, status FROM runs WHERE run = ?", (run,)).fetchone()
+            row = connection.execute("SELECT no, status, plan_hash FROM runs WHERE run = ?", (run,)).fetchone()
             if row is None:
                 raise _unknown_run(run)
-            number, status = row
+            number, status, plan_hash = row
             if status in LIVE_STATUSES:
                 raise StoreError(f"run {run} is {status}; only an ended run can be removed: cancel it first")
             connection.execute(rows.REMOVE_PAYLOADS, {"no": number})
@@ -192,6 +192,7 @@ class SQLiteStore:
                 connection.execute(f"DELETE FROM {table} WHERE run_no = ?", (number,))  # noqa: S608 - our own names
             for table in ("questions", "mail", "runs"):
                 connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608 - our own names
+            connection.execute(rows.REMOVE_PLAN, (plan_hash,))
 
     # ------------------------------------------------------------------ reading
 
@@ -261,9 +262,9 @@ class SQLiteStore:
         """See ``Store.questions``."""
         return [rows.question_row(row) for row in self._read(rows.GET_QUESTIONS)]
 
-    def matters(self) -> list[MatterRow]:
+    def matters(self, *, closed: bool = False) -> list[MatterRow]:
         """See ``Store.matters``."""
-        return [rows.matter_row(row) for row in self._read(rows.GET_MATTERS)]
+        return [rows.matter_row(row) for row in self._read(rows.GET_MATTERS, (closed,))]
 
     def beats(self) -> list[BeatRow]:
         """See ``Store.beats``."""

@@ -106,8 +106,8 @@ class Store(Protocol):
         """Open questions, oldest first (by time asked, run, place)."""
         ...
 
-    def matters(self) -> list[MatterRow]:
-        """What was left to people and is not closed, oldest first (by time, run, place)."""
+    def matters(self, *, closed: bool = False) -> list[MatterRow]:
+        """What was left to people and is not closed, or what is, oldest first (by time, run, place)."""
         ...
 
     def close_matter(self, run: str, place: str, by: str, value: Any) -> bool:
@@ -150,7 +150,9 @@ class Store(Protocol):
         ...
 
     def remove_run(self, epoch: int, run: str) -> None:
-        """Remove an ended run whole, with its records, mail and payloads that no other run uses, in one transaction.
+        """Remove an ended run whole, with its records and mail, in one transaction.
+
+        With it go the payloads that no other run uses, and its plan if no other run is pinned to it.
 
         The effect ledger, reusable values, sessions and matters stay. Raises ``Fenced``, ``UnknownRun``, and
         ``StoreError`` for a run that has not ended.

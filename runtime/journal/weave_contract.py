@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - a test says in its name what holds
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchspec.runtime.errors import Fenced, StoreError
@@ -107,4 +108,5 @@ class WeaveContract:
         assert store.close_matter("r1", "a", "Ada", {"done": True}), "needs no lease"
         assert not store.close_matter("r1", "a", "Eve", None), "it is closed once"
         assert store.matters() == [late]
+        assert store.matters(closed=True) == [replace(first, closed_by="Ada", value={"done": True})]
         store.close()

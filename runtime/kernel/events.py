@@ -149,12 +149,14 @@ class EffectRequested:
 
 @dataclass(slots=True)
 class TaskStopped:
-    """The attempt that was told to stop has stopped: its grant may close."""
+    """The attempt that was told to stop has stopped: its grant may close. `tool_us` as in `TaskFulfilled`."""
 
     time: int
     place: int
     attempt: int
     dispatch: int = 0
+    tool_calls: int = 0
+    tool_us: int = 0
     rank: ClassVar[int] = 5
 
 

@@ -28,7 +28,10 @@ __all__ = ["Attempt", "Happening", "Moment", "Story", "read_story"]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A record: its number, when it was (microseconds), what happened, at which place, and what was decided on it."""
+    """A record: its number, when it was (microseconds), what happened, at which place, and what was decided on it.
+
+    `state`: the one of `kernel.table` in which it found its place.
+    """
 
     seq: int
     time_us: int
@@ -36,6 +39,7 @@ class Moment:
     place: int
     path: str
     decided: tuple[tuple[str, str | None], ...]
+    state: int = CLOSED
 
     def as_json(self) -> dict[str, Any]:
         """The moment as `orch why --json` shows it."""
@@ -97,10 +101,12 @@ class Story:
         event = self._folding.event(record)
         kernel = self.kernel
         known = len(kernel.places)
+        met = kernel.places[event.place] if 0 < event.place < known else None
+        state = met.state if met is not None else CLOSED
         self._folding.step(record, event)
         path = kernel.path(event.place) if event.place else ""
         decided = tuple((str(what), detail) for what, detail in kernel.decided)
-        moment = Moment(record.seq, event.time, record.type, event.place, path, decided)
+        moment = Moment(record.seq, event.time, record.type, event.place, path, decided, state)
         self.moments.append(moment)
         for place in range(known, len(kernel.places)):
             activity = kernel.places[place]

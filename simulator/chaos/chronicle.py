@@ -11,13 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import run_key, uniform
+from orchspec.runtime.kernel.commands import TryEffect
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
 from orchspec.runtime.why.story import Story, read_story
+from orchspec.simulator.calls import Calls
 from orchspec.simulator.cast import Cast, columns
+from orchspec.simulator.chaos.noticing import CountedCrashes, NoticedFaults
 from orchspec.simulator.clock import Clock, Visit
-from orchspec.simulator.crashes import Crashes
-from orchspec.simulator.faults import Faults
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import RunObservation
 from orchspec.simulator.stubs import without_chance_failures
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault, Json, Plan
     from orchspec.runtime.journal.records import Batch, LedgerRow
     from orchspec.runtime.recording import EventRecord
-    from orchspec.simulator.faults import Crash
 
 __all__ = ["HORIZON_US", "Applied", "Chronicle", "Chronicler", "RunTold"]
 
@@ -81,8 +81,12 @@ class Chronicle:
         order: all durable records in the order of their commits, with the commit's number.
         applied: what landed in the world.
         ledger: the rows of the ledger as they were at the end.
+        calls: by tool, when a call took a slot (1) or gave it back (-1), or a crash freed all (0); a store tells none.
         halted: runs that met a mistake of ours.
-        crashes: when the orchestrator died.
+        crashes: when the orchestrator died, or gave up what it had in memory.
+        struck: which faults have struck somebody, by name, with their targets.
+        at_keys: names of faults by the draw key of the place that they struck.
+        at_times: when the orchestrator as a whole was struck, µs, and by what, in order.
         passes: how often each point was passed at which a crash may strike.
         endless: whether it was given up, since it wrote more records than any run may.
         ended_us: when nothing more happened, or everybody was told.
@@ -95,8 +99,12 @@ class Chronicle:
     order: list[tuple[int, EventRecord]] = field(default_factory=list)
     applied: list[Applied] = field(default_factory=list)
     ledger: list[LedgerRow] = field(default_factory=list)
+    calls: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     halted: dict[str, Exception] = field(default_factory=dict)
     crashes: list[int] = field(default_factory=list)
+    struck: dict[str, set[str]] = field(default_factory=dict)
+    at_keys: dict[int, set[str]] = field(default_factory=dict)
+    at_times: list[tuple[int, str]] = field(default_factory=list)
     passes: dict[str, int] = field(default_factory=dict)
     ended_us: int = 0
     endless: bool = False
@@ -108,6 +116,16 @@ class Chronicle:
         if story is None:
             story = self._stories[run] = read_story(self.plan, run, self.runs[run].records)
         return story
+
+    def sender(self, run: str, key: str) -> tuple[str | None, int | None]:
+        """The step that sent a request under a key, with its node in the source; none if nothing did."""
+        told = self.runs.get(run)
+        for record in told.records if told is not None else ():
+            for command in record.commands:
+                if isinstance(command, TryEffect) and command.target_key == key:
+                    activity = record.kernel.places[command.place]
+                    return record.kernel.path(command.place), activity.op.node if activity is not None else None
+        return None, None
 
 
 class _Endless(Exception):
@@ -132,20 +150,6 @@ class _Journal(SimulatedJournal):
             chronicle.order.append((self._commits, record))  # type: ignore[arg-type]
         if len(chronicle.order) > RECORDS_MAX:
             raise _Endless
-
-
-class _Counted(Crashes):
-    """Crashes that count how often each point is passed, so that each pass can be struck in turn."""
-
-    __slots__ = ("passes",)
-
-    def __init__(self, crashes: Sequence[Crash]) -> None:
-        super().__init__(crashes)
-        self.passes: dict[str, int] = {}
-
-    def reached(self, point: str, now_us: int) -> None:
-        self.passes[point] = self.passes.get(point, 0) + 1
-        super().reached(point, now_us)
 
 
 class _World(World):
@@ -190,14 +194,14 @@ class Chronicler:
         self.flow = flow
         self.seed = seed
         self.count = runs
-        self._data = columns(self.plan, folder, list((given or {}).values()))
-        self._inputs = InputMaker(self.plan, flow, given or {}, data=self._data, codecs=program_of(plan).codecs)
+        self.data = columns(self.plan, folder, list((given or {}).values()))
+        self._inputs = InputMaker(self.plan, flow, given or {}, data=self.data, codecs=program_of(plan).codecs)
 
     def chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         """What happens under a schedule of faults."""
         plan = self.plan
         chronicle = Chronicle(plan, self.flow, list(faults))
-        striking = Faults(faults)
+        striking = NoticedFaults(faults)
         world = _World(plan, chronicle)
         left: set[str] = set()
 
@@ -207,13 +211,16 @@ class Chronicler:
             left.discard(visit.run)
 
         key = run_key(self.seed, 0, 1, 0)
-        clock = Clock(plan, self.flow, Cast(plan, self._data, striking.targets), world, None, striking, key, ended)
+        calls = Calls(plan.tools)
+        cast = Cast(plan, self.data, striking.targets)
+        clock = Clock(plan, self.flow, cast, world, calls, striking, key, ended)
+        chronicle.calls = calls.of
         journal = clock.journal = _Journal(chronicle, lambda: clock.now)
-        counted = clock.crashes = _Counted(striking.crashes)
+        counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
         clock.on_halt = lambda visit: left.discard(visit.run)
         for number in range(self.count):
-            visit = self._visit(number)
+            visit = self.visit(number)
             chronicle.runs[visit.run] = RunTold(visit.run, visit.inputs)
             left.add(visit.run)
             if number == 0:
@@ -226,13 +233,16 @@ class Chronicler:
         except _Endless:
             chronicle.endless = True
         chronicle.halted = clock.halted
-        chronicle.crashes = [int(mark.at_s * SECOND) for mark in striking.marks if mark.name == "crash"]
+        chronicle.crashes = [int(mark.at_s * SECOND) for mark in striking.marks]
         chronicle.ended_us = clock.now
+        chronicle.struck = striking.close(clock.now)
+        chronicle.at_keys, chronicle.at_times = striking.at_keys, striking.at_times
         chronicle.ledger = list(journal.ledger.values())
         chronicle.passes = counted.passes
         return chronicle
 
-    def _visit(self, number: int) -> Visit:
+    def visit(self, number: int) -> Visit:
+        """One of the runs, as its client asks for it."""
         seed = run_key(self.seed, 0, 0, number)
         at_us = number * APART_US
         inputs = self._inputs.make(partial(uniform, seed, 0))

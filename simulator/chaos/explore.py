@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
-from orchspec.simulator.chaos.kinds import Places, crash_singles, drawn, places_of, singles
+from orchspec.simulator.chaos.coverage import Coverage
+from orchspec.simulator.chaos.places import Places, places_of
+from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles, varied
+from orchspec.simulator.chaos.shrinking import SHRINK_MAX, smaller
 from orchspec.simulator.checkers import LIVENESS, Violation, check_all
 
 if TYPE_CHECKING:
@@ -23,18 +26,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Explored", "Explorer", "Found", "Phase"]
 
-SHRINK_MAX: Final = 300
-"""Chronicles that shrinking a failure may take."""
+_VARIED: Final = 0.25
+"""The share of drawn schedules that vary one which has reached something new."""
+_KEPT_MAX: Final = 256
+"""Schedules that are kept to be varied: the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A schedule that breaks something: the fewest faults found, how many there were, and what is broken."""
+    """A schedule that breaks something.
+
+    Attributes:
+        faults: the fewest that were found to break it.
+        were: how many there were at first.
+        runs: how many runs have to meet.
+        violation: what is broken.
+        after: how many schedules had been tried when it was found, this one included.
+    """
 
     faults: tuple[Fault, ...]
     were: int
     runs: int
     violation: Violation
+    after: int = 0
 
     @property
     def liveness(self) -> bool:
@@ -60,12 +74,14 @@ class Phase:
 
 @dataclass(slots=True)
 class Explored:
-    """What came of exploring a flow."""
+    """What came of exploring a flow: its phases, how runs ended, what was reached, and what there was to strike."""
 
     flow: str
     seed: int
     phases: list[Phase]
     statuses: dict[str, int]
+    coverage: Coverage
+    places: Places
 
     @property
     def found(self) -> list[Found]:
@@ -97,7 +113,12 @@ class Explorer:
         )
         self._chroniclers: dict[int, Chronicler] = {}
         self.statuses: dict[str, int] = {}
+        self.coverage = Coverage()
+        self._tried = 0
         self._broken: set[tuple[str, str | None]] = set()
+        self._kept: list[Sequence[Fault]] = []
+        self._until: Callable[[Found], bool] | None = None
+        self._enough = False
 
     def chronicle(self, faults: Sequence[Fault], runs: int | None = None) -> Chronicle:
         """What happens under a schedule."""
@@ -108,34 +129,51 @@ class Explorer:
         return made.chronicle(faults)
 
     def explore(
-        self, *, examples: int = 0, exhaustive: bool = False, pairs: int = 0, progress: Progress | None = None
+        self,
+        *,
+        examples: int = 0,
+        exhaustive: bool = False,
+        crashes: bool = False,
+        pairs: int = 0,
+        progress: Progress | None = None,
+        until: Callable[[Found], bool] | None = None,
     ) -> Explored:
         """Explore.
 
         Args:
-            examples: how many schedules are drawn.
+            examples: how many schedules are drawn; one in four varies one that reached something new.
             exhaustive: whether every crash point and every single fault is tried.
+            crashes: whether every crash point is tried, without the other single faults.
             pairs: how many pairs of them are tried besides, spread over all.
             progress: told of each schedule: the phase, how many are done, how many there are.
+            until: asked of each thing that is found; when it says so, nothing more is tried.
 
         Returns:
-            The phases; the first is the undisturbed chronicle, which has to hold, too.
+            The phases; the first is the undisturbed chronicle, which has to hold, too. Ctrl-C ends a phase, and what
+            was found until then is kept.
         """
+        self._until = until
         calm = self.chronicle([])
         places = places_of(calm)
         phases = [self._phase("undisturbed", 1, [[]], progress)]
+        if exhaustive or crashes:
+            at_points = list(crash_singles(places))
+            phases.append(self._phase("crash points", len(at_points), at_points, progress))
         if exhaustive:
-            crashes = list(crash_singles(places))
             others = list(singles(places))
-            phases.append(self._phase("crash points", len(crashes), crashes, progress))
             phases.append(self._phase("single faults", len(others), others, progress))
         if pairs:
             phases.append(self._pairs(places, pairs, progress))
         if examples:
             rng = random.Random(self.seed)
-            schedules = (drawn(places, rng) for _ in range(examples))
+            schedules = (self._draw(places, rng) for _ in range(examples))
             phases.append(self._phase("drawn", None, schedules, progress, examples))
-        return Explored(self.flow, self.seed, phases, self.statuses)
+        return Explored(self.flow, self.seed, phases, self.statuses, self.coverage, places)
+
+    def _draw(self, places: Places, rng: random.Random) -> list[Fault]:
+        if self._kept and rng.random() < _VARIED:
+            return varied(rng.choice(self._kept), places, rng, self.coverage.rare)
+        return drawn(places, rng, self.coverage.rare)
 
     def _pairs(self, places: Places, budget: int, progress: Progress | None) -> Phase:
         crashes = [each for each in crash_singles(places) if len(each) == 1]
@@ -158,29 +196,38 @@ class Explorer:
         total = known if total is None else total
         try:
             for faults in itertools.islice(schedules, most):
+                if self._enough:
+                    break
                 self._try(phase, faults)
                 if progress is not None:
                     progress(name, phase.tried, total)
         except KeyboardInterrupt:
-            phase.cut = True
+            phase.cut = self._enough = True
         return phase
 
     def _try(self, phase: Phase, faults: Sequence[Fault]) -> None:
         phase.tried += 1
+        self._tried += 1
+        after = self._tried
         chronicle = self.chronicle(faults)
         for told in chronicle.runs.values():
             status = told.status or "unended"
             self.statuses[status] = self.statuses.get(status, 0) + 1
-        for violation in _distinct(check_all(chronicle)):
+        broken = _distinct(check_all(chronicle))
+        if not any(violation.number == "S7" for violation in broken) and self.coverage.add(chronicle):
+            self._kept = [*self._kept[-_KEPT_MAX:], faults]
+        for violation in broken:
             root = _root(violation)
             if root not in self._broken:
                 self._broken.add(root)
-                phase.found.append(self.shrink(faults, violation))
+                found = self.shrink(faults, violation, after)
+                phase.found.append(found)
+                self._enough |= self._until is not None and self._until(found)
 
     # -------------------------------------------------------------- shrinking
 
-    def shrink(self, faults: Sequence[Fault], violation: Violation) -> Found:
-        """The fewest faults that still break the same thing."""
+    def shrink(self, faults: Sequence[Fault], violation: Violation, after: int = 0) -> Found:
+        """The fewest faults that still break the same thing; `after` so many schedules."""
         left = SHRINK_MAX
         best = list(faults)
         runs = self.runs
@@ -194,46 +241,20 @@ class Explorer:
             found = check_all(self.chronicle(candidate, count))
             return next((each for each in found if each.number == violation.number), None)
 
-        for smaller in range(1, runs):
-            fewer = still(best, smaller)
+        for count in range(1, runs):
+            fewer = still(best, count)
             if fewer is not None:
-                runs, said = smaller, fewer
+                runs, said = count, fewer
                 break
         changed = True
         while changed and left > 0:
             changed = False
-            for candidate in _smaller(best):
+            for candidate in smaller(best):
                 again = still(candidate, runs)
                 if again is not None:
                     best, said, changed = candidate, again, True
                     break
-        return Found(tuple(best), len(faults), runs, said)
-
-
-def _smaller(faults: list[Fault]) -> Iterator[list[Fault]]:
-    """Schedules that are simpler, the simplest first: one fault less, then one that strikes earlier or just once."""
-    for index in range(len(faults)):
-        yield faults[:index] + faults[index + 1 :]
-    for index, fault in enumerate(faults):
-        for args in _simpler(fault.args):
-            yield [*faults[:index], replace(fault, args=args), *faults[index + 1 :]]
-
-
-def _simpler(args: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if "rate" in args:
-        rest = {name: value for name, value in args.items() if name != "rate"}
-        yield {**rest, "nth": 1}
-    if "first" in args:
-        rest = {name: value for name, value in args.items() if name != "first"}
-        yield {**rest, "nth": args["first"]}
-        if args["first"] > 1:
-            yield {**args, "first": 1}
-    if args.get("nth", 1) > 1:
-        yield {**args, "nth": 1}
-        yield {**args, "nth": args["nth"] // 2}
-        yield {**args, "nth": args["nth"] - 1}
-    if args.get("down", 0) > 1_000_000:
-        yield {**args, "down": 1_000_000}
+        return Found(tuple(best), len(faults), runs, said, after)
 
 
 def _root(violation: Violation) -> tuple[str, str | None]:

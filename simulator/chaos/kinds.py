@@ -1,174 +1,132 @@
-"""Which faults can strike a flow, and where: read off what an undisturbed chronicle of it did.
+"""Which faults chaos knows, at whom each is aimed, and what a target must have to survive it.
 
-To add a kind: its line in `KINDS` with how a single one is aimed. What it does is `simulator.faults`, or for crashes
-`simulator.crashes`.
+To add a kind: its line in `KINDS`. What it does is `simulator.faults`, or for crashes `simulator.crashes`; where it can
+strike is read off an undisturbed chronicle by `simulator.chaos.places`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal
 
-from orchspec.compiler.plan import Fault
-from orchspec.runtime.kernel.commands import RunTask, TryEffect
-from orchspec.simulator.faults import CRASH_POINTS
-
-if TYPE_CHECKING:
-    import random
-
-    from orchspec.simulator.chaos.chronicle import Chronicle
-
-__all__ = ["DOWN_US", "KINDS", "Kind", "Places", "crash_singles", "drawn", "places_of", "singles"]
+__all__ = ["DOWN_US", "KINDS", "LEFT_OUT", "Aim", "Kind", "Need"]
 
 SECOND: Final = 1_000_000
 DOWN_US: Final = 5 * SECOND
 """How long the orchestrator is down after a crash."""
 
+Aim = Literal["agent", "person", "signal", "effect", "tool", "deed", "model", "timer", "commit", "clock"]
+"""At what: an attempt of an agent, a question to a person, a signal that is waited for, a request to a target, a call
+of a tool, an effect that an agent asks for, all agents of a model; of the orchestrator a timer, a commit, its clock."""
+
+Need = Literal["deadline", "repeats"]
+"""`deadline`: somebody must stop waiting for an answer that never comes. `repeats`: the target must drop a request that
+it has seen, or what a spec says of `settles` must not be broken by a request that is kept for long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault: at whom it is aimed, and the arguments that it needs besides."""
+    """A kind of fault: at what it is aimed, the arguments that it needs besides, and how it is said when it strikes.
+
+    `dated`: it holds for a time, from a moment on (`at`, `lasting`), or for ever where it does not `last`; any other
+    strikes attempts (`nth`, `first`, `rate`). `persists`: it is also tried from the beginning, for a while.
+    """
 
     name: str
-    aim: Literal["agent", "effect", "tool"]
-    args: dict[str, int | float]
+    aim: Aim
+    args: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
+    needs: frozenset[Need] = frozenset()
+    dated: bool = False
+    lasts: bool = True
+    persists: bool = True
+
+
+def _kind(name: str, aim: Aim, *needs: Need, dated: bool = False, persists: bool = True, **args: float) -> Kind:
+    return Kind(name, aim, MappingProxyType(args), frozenset(needs), dated, name != "jump", persists)
 
 
 KINDS: Final = (
-    Kind("fail", "agent", {}),
-    Kind("garbage", "agent", {}),
-    Kind("slow", "agent", {"factor": 50}),
-    Kind("fail", "effect", {}),
-    Kind("slow", "effect", {"factor": 50}),
-    Kind("lose", "effect", {}),
-    Kind("lose_ack", "effect", {}),
-    Kind("duplicate", "effect", {}),
-    Kind("delay", "effect", {"by": 40 * SECOND}),
-    Kind("throttle", "effect", {}),
-    Kind("throttle", "tool", {}),
+    # What fails, or comes late, or never.
+    _kind("fail", "agent"),
+    _kind("slow", "agent", factor=50),
+    _kind("hang", "agent", "deadline"),
+    _kind("zombie", "agent"),
+    _kind("outage", "agent", dated=True),
+    _kind("capacity", "agent", dated=True, to=1),
+    _kind("fail", "tool"),
+    _kind("slow", "tool", factor=50),
+    _kind("hang", "tool", "deadline"),
+    _kind("outage", "tool", dated=True),
+    _kind("fail", "effect"),
+    _kind("slow", "effect", "repeats", factor=50),
+    _kind("hang", "effect", "deadline"),
+    _kind("outage", "effect", dated=True),
+    _kind("crash_before_effect", "deed"),
+    _kind("crash_after_effect", "deed"),
+    # What is sent, and what comes back.
+    _kind("lose", "agent", "deadline"),
+    _kind("lose_ack", "agent", "deadline"),
+    _kind("delay", "agent", by=40 * SECOND),
+    _kind("lose", "effect"),
+    _kind("lose_ack", "effect"),
+    _kind("duplicate", "effect", "repeats"),
+    _kind("delay", "effect", "repeats", by=40 * SECOND),
+    _kind("reorder", "effect", "repeats", by=40 * SECOND),
+    _kind("partition", "effect", dated=True),
+    # What is said.
+    _kind("garbage", "agent"),
+    _kind("truncated", "agent"),
+    _kind("empty", "agent"),
+    _kind("oversize", "agent"),
+    _kind("wrong", "agent"),
+    _kind("conflicting", "agent"),
+    _kind("inconsistent", "agent"),
+    # Who provides it, and what it costs.
+    _kind("throttle", "agent", retry_after=5 * SECOND),
+    _kind("server_error", "agent"),
+    _kind("quota", "agent", dated=True, limit=1),
+    _kind("correlated_outage", "model", dated=True),
+    _kind("throttle", "effect"),
+    _kind("server_error", "effect"),
+    _kind("quota", "effect", dated=True, limit=1),
+    _kind("throttle", "tool"),
+    _kind("server_error", "tool"),
+    _kind("price", "agent", factor=10),
+    _kind("overrun", "agent", factor=10),
+    _kind("retry_storm", "agent"),
+    _kind("retry_storm", "effect"),
+    # People, and signals.
+    _kind("never", "person", "deadline"),
+    _kind("late", "person", by=48 * 3600 * SECOND),
+    _kind("twice", "person"),
+    _kind("contradictory", "person"),
+    _kind("garbage", "person", persists=False),
+    _kind("wrong", "person"),
+    _kind("never", "signal", "deadline"),
+    _kind("late", "signal", by=48 * 3600 * SECOND),
+    _kind("twice", "signal"),
+    _kind("contradictory", "signal"),
+    # The orchestrator's time, its store, and other engines.
+    _kind("timer_early", "timer", by=10 * SECOND),
+    _kind("timer_late", "timer", by=30 * SECOND),
+    _kind("timer_twice", "timer"),
+    _kind("skew", "clock", dated=True, by=45 * SECOND),
+    _kind("jump", "clock", dated=True, persists=False, by=60 * SECOND),
+    _kind("store_error", "commit", persists=False),
+    _kind("store_busy", "commit"),
+    _kind("torn", "commit", persists=False, down=DOWN_US),
+    _kind("unsynced", "commit", persists=False, down=DOWN_US),
+    _kind("stale_lease", "commit", persists=False),
+    _kind("disk_full", "clock", dated=True),
+    _kind("crash_loop", "clock", dated=True, persists=False, down=1 * SECOND),
 )
+"""Every kind but crashes, which strike at points instead of attempts."""
 
-
-_NEEDS_REPEATS: Final = frozenset({"duplicate", "delay", "slow"})
-"""What can make a request land later than `settles` allows, or twice: only a target that drops repeats bears that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """How often each agent and each effect was tried in an undisturbed chronicle, and each crash point passed.
-
-    The target of an `unrepeatable` effect drops no repeats, so a network that doubles its requests or keeps them for
-    long is outside of what any design can survive.
-    """
-
-    agents: dict[str, int]
-    effects: dict[str, int]
-    unrepeatable: frozenset[str]
-    tools: tuple[str, ...]
-    passes: dict[str, int]
-    ended_us: int
-
-    @property
-    def while_us(self) -> int:
-        """How long faults hold that strike more than once: they stop, since after that liveness must come.
-
-        At most two hours, also where runs live for months: what is sent again each minute all the while proves no more.
-        """
-        return min(max(2 * self.ended_us, 60 * SECOND), 7200 * SECOND)
-
-    def of(self, aim: str) -> dict[str, int]:
-        """Targets of an aim, with how many attempts on each there are to strike."""
-        if aim == "agent":
-            return self.agents
-        return self.effects if aim == "effect" else dict.fromkeys(self.tools, 1)
-
-    def struck_by(self, kind: Kind) -> dict[str, int]:
-        """Targets that a kind of fault may strike."""
-        targets = self.of(kind.aim)
-        if kind.name in _NEEDS_REPEATS and kind.aim == "effect":
-            return {name: count for name, count in targets.items() if name not in self.unrepeatable}
-        return targets
-
-
-def places_of(calm: Chronicle) -> Places:
-    """Where faults can strike what this chronicle shows."""
-    agents: dict[str, set[tuple[str, int, int]]] = {}
-    effects: dict[str, set[tuple[str, int, int]]] = {}
-    for _, record in calm.order:
-        for command in record.commands:
-            if isinstance(command, RunTask):
-                agents.setdefault(command.agent, set()).add((record.run, command.place, command.attempt))
-            elif isinstance(command, TryEffect):
-                effects.setdefault(command.effect, set()).add((record.run, command.place, command.attempt))
-    used = {tool for name in agents for tool in calm.plan.agents[name].tools}
-    return Places(
-        {name: len(tried) for name, tried in sorted(agents.items())},
-        {name: len(tried) for name, tried in sorted(effects.items())},
-        frozenset(name for name, effect in calm.plan.effects.items() if effect.key is None and not effect.idempotent),
-        tuple(sorted(used)),
-        {point: calm.passes.get(point, 0) for point in CRASH_POINTS},
-        calm.ended_us,
-    )
-
-
-def crash(point: str, nth: int) -> Fault:
-    """The orchestrator dies at the n-th pass of a point."""
-    return Fault(0, "crash", "orchestrator", {"point": point, "nth": nth, "down": DOWN_US})
-
-
-def crash_singles(places: Places) -> Iterator[list[Fault]]:
-    """Every pass of every crash point; that of recovery needs a crash to recover from."""
-    for point, count in places.passes.items():
-        for nth in range(1, count + 1):
-            yield [crash(point, nth)]
-    commits = places.passes.get("after_commit", 0)
-    for nth in range(1, commits + 1):
-        yield [crash("after_commit", nth), crash("recovery", 1)]
-
-
-def singles(places: Places) -> Iterator[list[Fault]]:
-    """Every single fault but crashes at every attempt that it can strike, and on all attempts for a while."""
-    for kind in KINDS:
-        for target, count in places.struck_by(kind).items():
-            for nth in range(1, count + 1):
-                yield [Fault(0, kind.name, target, {**kind.args, "nth": nth})]
-            yield [Fault(0, kind.name, target, {**kind.args, "lasting": places.while_us})]
-
-
-def drawn(places: Places, rng: random.Random) -> list[Fault]:
-    """A schedule in the manner of swarm testing: which kinds are on at all is drawn first, then up to six faults."""
-    kinds = [kind for kind in KINDS if places.struck_by(kind) and rng.random() < 0.5]
-    with_crashes = rng.random() < 0.7 or not kinds
-    faults: list[Fault] = []
-    for _ in range(rng.randint(1, 6)):
-        if with_crashes and (not kinds or rng.random() < 0.5):
-            faults.append(_drawn_crash(places, rng))
-            continue
-        kind = rng.choice(kinds)
-        targets = places.struck_by(kind)
-        target = rng.choice(sorted(targets))
-        args = dict(kind.args)
-        if "factor" in args:
-            args["factor"] = rng.choice((2, 10, 50, 500))
-        # More attempts may come than the calm chronicle had, so nth reaches beyond them.
-        how = rng.random()
-        if how < 0.6:
-            args["nth"] = rng.randint(1, targets[target] + 2)
-        elif how < 0.8:
-            args["first"] = rng.randint(1, targets[target] + 1)
-        else:
-            args["rate"] = rng.choice((0.1, 0.3, 0.6))
-            args["lasting"] = places.while_us
-        faults.append(Fault(0, kind.name, target, args))
-    return faults
-
-
-def _drawn_crash(places: Places, rng: random.Random) -> Fault:
-    down_us = rng.choice((1, 5, 40, 600)) * SECOND
-    if rng.random() < 0.25:
-        at_us = rng.randint(0, max(1, places.ended_us // 1000)) * 1000
-        return Fault(0, "crash", "orchestrator", {"at": at_us, "down": down_us})
-    point = rng.choice([point for point in CRASH_POINTS if places.passes.get(point) or point == "recovery"])
-    nth = rng.randint(1, max(2, places.passes.get(point, 0) + 3))
-    return Fault(0, "crash", "orchestrator", {"point": point, "nth": nth, "down": down_us})
+LEFT_OUT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "upgrade": "another plan in mid-run is a decision of people: `orch resume --upgrade` names what does not fit",
+    }
+)
+"""Faults of the language that chaos does not draw, with the reason; each other has a kind, or is a crash."""

@@ -1,8 +1,9 @@
 """A chronicle of what really happened: journals of a store, and the deliveries that a world outside of it saw.
 
 The checkers read it as they read one of a simulation. Two things a store does not tell: when a commit was durable (the
-time of its event stands for it), and when a delivery landed (it counts as landed at the end, so whoever wants to know
-that an intent was durable first looks right after a crash).
+time of its event stands for it), and when a delivery landed (it counts as landed at the end). So of S12 a store tells
+only that each delivery has a cause; whether that was durable first, a witness beside the target tells, who looks into
+the store before whatever lands (`tests/crash`).
 """
 
 from __future__ import annotations

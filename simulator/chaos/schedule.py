@@ -1,4 +1,4 @@
-"""Schedules: the exact faults of one chronicle, as a file that replays it byte for byte, and as lines of a spec."""
+"""Schedules: the exact faults of one chronicle, as a file that replays it byte for byte."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from orchspec.compiler.plan import Fault, canonical_json
 from orchspec.runtime.errors import OrchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from orchspec.simulator.chaos.chronicle import Chronicle
 
-__all__ = ["FORMAT", "BadSchedule", "Schedule", "digest_of", "fault_line", "fault_lines", "read_schedule"]
+__all__ = ["FORMAT", "BadSchedule", "Schedule", "digest_of", "read_schedule"]
 
 FORMAT: Final = 1
 _BYTES_MAX: Final = 1_000_000
-_TIMES: Final = frozenset({"at", "lasting", "every", "down", "by", "retry_after"})
-_SHARES: Final = frozenset({"rate"})
-_UNITS: Final = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms"))
 
 
 class BadSchedule(OrchError):
@@ -58,7 +53,7 @@ class Schedule:
     def as_json(self) -> str:
         """The text of a `.schedule` file."""
         document = {"schedule": FORMAT, **asdict(self)}
-        document["faults"] = [{"name": each.name, "target": each.target, "args": each.args} for each in self.faults]
+        document["faults"] = [_fault_json(each) for each in self.faults]
         return json.dumps(document, indent=2) + "\n"
 
 
@@ -74,7 +69,10 @@ def read_schedule(text: str) -> Schedule:
         raise BadSchedule(f"it is no schedule of version {FORMAT}; orch chaos writes one where something broke")
     try:
         faults = tuple(
-            Fault(0, str(each["name"]), str(each["target"]), dict(each["args"])) for each in document["faults"]
+            Fault(
+                0, str(each["name"]), str(each["target"]), dict(each["args"]), [str(o) for o in each.get("others", [])]
+            )
+            for each in document["faults"]
         )
         made = Schedule(
             spec=str(document["spec"]),
@@ -94,6 +92,11 @@ def read_schedule(text: str) -> Schedule:
     return made
 
 
+def _fault_json(fault: Fault) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": fault.name, "target": fault.target, "args": fault.args}
+    return {**said, "others": fault.others} if fault.others else said
+
+
 def _sound(fault: Fault) -> bool:
     return all(isinstance(value, (int, float, str)) and not isinstance(value, bool) for value in fault.args.values())
 
@@ -105,25 +108,3 @@ def digest_of(chronicle: Chronicle) -> str:
         line = canonical_json([commit, record.run, record.seq, record.time_us, record.type, record.body])
         digest.update(line.encode() + b"\n")
     return f"sha256:{digest.hexdigest()}"
-
-
-def fault_line(fault: Fault) -> str:
-    """A fault as a test or a scenario says it: `fault crash(orchestrator, point: after_commit, nth: 5, down: 5s)`."""
-    args = "".join(f", {name}: {_value(name, value)}" for name, value in fault.args.items())
-    return f"fault {fault.name}({fault.target}{args})"
-
-
-def fault_lines(faults: Iterable[Fault]) -> list[str]:
-    """The lines of several."""
-    return [fault_line(fault) for fault in faults]
-
-
-def _value(name: str, value: Any) -> str:
-    if name in _TIMES and isinstance(value, int):
-        for size, unit in _UNITS:
-            if value % size == 0 and value:
-                return f"{value // size}{unit}"
-        return f"{value // 1000}ms"
-    if name in _SHARES:
-        return f"{100 * float(value):g}%"
-    return str(value)

@@ -25,4 +25,7 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
         waits = ", ".join(kernel.path(place) for place in kernel.open_places()) or "nothing"
         why = "it writes records for ever" if chronicle.endless else "nothing is left that could go on"
         said = f"it has not ended after {chronicle.ended_us / 1e6:g} s, and {why}; open: {waits}"
-        yield Violation("L1", said, told.run, told.records[-1].seq)
+        last = max(kernel.open_places(), default=0)
+        here = chronicle.story(told.run).happenings.get(last)
+        step = here.path if here is not None else None
+        yield Violation("L1", said, told.run, told.records[-1].seq, step, here.node if here is not None else None)

@@ -20,4 +20,4 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
             said = (
                 f"{each.effect} was done twice for the key {each.key[:12]}, the second time at {each.time_us / 1e6:g} s"
             )
-            yield Violation("S1", said, each.run)
+            yield Violation("S1", said, each.run, None, *chronicle.sender(each.run, each.key))

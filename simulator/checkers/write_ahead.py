@@ -27,4 +27,4 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
         if since_us is None or since_us > each.time_us:
             when = "never" if since_us is None else f"at {since_us / 1e6:g} s"
             said = f"{each.effect} landed at {each.time_us / 1e6:g} s, and its cause was durable {when}"
-            yield Violation("S12", said, each.run)
+            yield Violation("S12", said, each.run, None, *chronicle.sender(each.run, each.key))

@@ -14,7 +14,8 @@ from orchspec.cli import main
 from orchspec.cli.common import LIVENESS_BROKEN, MISUSE, NOT_WELL, WELL
 from orchspec.compiler.plan import Fault
 from orchspec.runtime.kernel import kernel, tasks
-from orchspec.simulator.chaos.schedule import Schedule, fault_line, read_schedule
+from orchspec.simulator.chaos.lines import fault_line
+from orchspec.simulator.chaos.schedule import Schedule, read_schedule
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 REFUND = SPECS / "refund.orch"
@@ -78,6 +79,8 @@ def test_what_breaks_is_shrunk_told_written_and_seen_again(tmp_path, monkeypatch
         assert sum(line.startswith("{") for line in lines) == told["records"]
     fixed = orch("replay", path)
     assert (fixed.exit_code, "all held" in fixed.stdout) == (WELL, True)
+    real = orch("replay", path, "--real", "--json")
+    assert (real.exit_code, json.loads(real.stdout)["real"]) == (WELL, {"same": True, "difference": None})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel.Kernel, "unwind", lambda self, frame: frame.unwound())
         with pytest.raises(testing.Broken, match="S10"):

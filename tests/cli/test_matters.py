@@ -54,10 +54,16 @@ def test_an_undo_that_is_stuck_stays_in_the_inbox_until_it_is_closed(tmp_path, m
     assert "closed today" in left["expects"]
     text = orch("inbox").stdout
     assert "left to people" in text
+    assert "nothing" in orch("inbox", "--closed").stderr
+    assert f"left       booked: {left['expects']}" in orch("status", "r").stdout
     assert "orch answer r 'booked'" in text
     closed = orch("answer", "r", "booked", "--value", '{"done": true}', "--by", "Ada")
     assert closed.exit_code == WELL, closed.stderr
     assert json.loads(orch("inbox", "--json").stdout) == []
+    assert 'booked  closed by Ada: {"done": true}' in orch("inbox", "--closed").stdout
+    (kept,) = json.loads(orch("inbox", "--closed", "--json").stdout)
+    assert (kept["step"], kept["by"], kept["value"]) == ("booked", "Ada", {"done": True})
+    assert 'closed     booked by Ada: {"done": true}' in orch("status", "r").stdout
     again = orch("answer", "r", "booked", "--value", "1", "--by", "Ada")
     assert again.exit_code == MISUSE
 

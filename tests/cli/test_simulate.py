@@ -149,9 +149,6 @@ def test_a_report_and_charts_can_be_kept(orch):
         f"{name}.{kind}" for name in names for kind in ("png", "svg")
     }
     assert Path("pictures/gantt.png").read_bytes().startswith(b"\x89PNG")
-    assert orch("a.orch", "--sweep", "seats=3..4", "--report", "swept.html", "--charts", "swept").exit_code == WELL
-    assert Path("swept/seats=4/latency.svg").exists()
-    assert "seats=4" in Path("swept.html").read_text(encoding="utf-8")
 
 
 def test_an_interrupt_keeps_what_is_done(orch, monkeypatch):
@@ -165,7 +162,7 @@ def test_an_interrupt_keeps_what_is_done(orch, monkeypatch):
     monkeypatch.setattr(Stage, "replicate", interrupted)
     document = json.loads(orch("a.orch", "--json").stdout)
     assert document["replications"] == 3
-    result = orch("a.orch", "--sweep", "seats=3..5", "--json")
+    result = orch("a.orch", "--sweep", "seats=3..5", "--json", "--jobs", "1")
     assert len(json.loads(result.stdout)) == 1
     assert "1 of 3 values were simulated" in result.stderr
 
@@ -177,3 +174,92 @@ def test_a_bar_is_shown_on_a_terminal_only(orch, monkeypatch):
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
     orch("a.orch", "--color", "never")
     assert shown[-1] == {"completed": 10, "total": 10}
+
+
+def test_a_sensitivity_says_how_far_a_kpi_moves_with_each_setting_alone(orch):
+    result = orch(
+        "a.orch", "--sensitivity", "seats=2..5", "--sensitivity", "clerk.failure=0%,20%", "--json", "--runs", "500"
+    )
+    assert result.exit_code == WELL
+    document = json.loads(result.stdout)
+    assert document["of"] == "p95(latency)"
+    assert [each["name"] for each in document["settings"]] == ["seats", "clerk.failure"]
+    seats = document["settings"][0]["ends"]
+    assert [end["setting"] for end in seats] == ["2", "5"]
+    assert seats[0]["change"]["value"] > 0 > seats[1]["change"]["value"]
+    assert document["document"]["parameters"] == {}
+    table = orch("a.orch", "--sensitivity", "seats=4", "--of", "wait(clerk)", "--runs", "200")
+    assert "what wait(clerk) depends on" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--sensitivity", "seats=2,3", "--sweep", "seats=4"], "give one of them"),
+        (["--sensitivity", "seats=2,3", "--set", "seats=4"], "seats"),
+        (["--sensitivity", "seats=2", "--sensitivity", "seats=3"], "twice"),
+        (["--of", "p95(latency)"], "--sensitivity"),
+        (["--sensitivity", "seats=2,3", "--of", "p95(latencyy)"], "latency"),
+        (["--sensitivity", "seats=2,3", "--of", "p95(completion)"], "is written completion"),
+        (["--sensitivity", "seats=2,3", "--of", "wait"], "wait(NAME)"),
+        (["--sensitivity", "seats=2,3", "--of", "((("], "such as"),
+    ],
+)
+def test_misuse_of_a_sensitivity_says_what_to_write(orch, arguments, told):
+    result = orch("a.orch", *arguments)
+    assert result.exit_code == MISUSE
+    assert told in result.stderr
+
+
+def test_a_page_says_how_to_see_it_again_and_what_was_set_makes_no_path(orch, tmp_path):
+    arguments = [
+        "a.orch",
+        "--sweep",
+        "clerk.rate=10 / 1s,5 / 1s",
+        "--runs",
+        "100",
+        "--report",
+        "r.html",
+        "--charts",
+        "c",
+    ]
+    assert orch(*arguments).exit_code == WELL
+    page = Path("r.html").read_text("utf-8")
+    assert (
+        "orch simulate a.orch &#x27;a day&#x27; --sweep &#x27;clerk.rate=10 / 1s,5 / 1s&#x27; --runs 100 --seed 1"
+        in page
+    )
+    assert sorted(each.name for each in Path("c").iterdir() if each.is_dir()) == [
+        "clerk.rate=10 _ 1s",
+        "clerk.rate=5 _ 1s",
+    ]
+    assert Path("c/clerk.rate=5 _ 1s/latency.svg").exists()
+    assert Path("c/sweep-latency.png").exists()
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(orch, monkeypatch):
+    replicate = Stage.replicate
+    made = []
+
+    def interrupted(self, index):
+        if len(made) == 13:
+            made.append(None)
+            raise KeyboardInterrupt
+        made.append(index)
+        return replicate(self, index)
+
+    sweep = ("a.orch", "--sweep", "seats=3..4", "--json", "--jobs", "1")
+    whole = orch(*sweep).stdout
+    monkeypatch.setattr(Stage, "replicate", interrupted)
+    stopped = orch(*sweep, "--resume", "done")
+    assert [document["replications"] for document in json.loads(stopped.stdout)] == [10, 3]
+    made.append(None)
+    assert orch(*sweep, "--resume", "done").stdout == whole
+    assert made[15:] == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_load_is_swept_by_the_scenario_itself(orch):
+    swept = json.loads(orch("a.orch", "--sweep", "scenario.arrivals=poisson(1 / 10s),every(20s)", "--json").stdout)
+    assert swept[0]["runs"] > 1.5 * swept[1]["runs"]
+    assert [document["parameters"]["scenario.arrivals"] for document in swept] == ["poisson(1 / 10s)", "every(20s)"]
+    assert orch("a.orch", "--set", "scenario.arival=every(1s)").exit_code == NOT_WELL

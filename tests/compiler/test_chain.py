@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchspec.compiler.check import check
+from orchspec.grammar.render import render_all
 from orchspec.grammar.source import Source
+from orchspec.grammar.tables import load_tables
 from tests.grammar.generated import specs
 from tests.support.chain import SPECS, goes_through, mutated, spoilt
 
@@ -24,6 +26,7 @@ TEXTS = [path.read_text("utf-8") for path in SPECS]
 SOUND = [text for text in TEXTS if check(Source("a.orch", text)).ok]
 HEAD = "orch 1\ncontract C(a: Text) -> Text\nagent x fulfills C { timeout = 3s }\n"
 MANY = 10_000
+MEGABYTE = 1_000_000
 
 
 def value(expression, kind="Int"):
@@ -84,7 +87,7 @@ LARGE = {
         "let v0 = 1 " + " ".join(f"let v{n + 1} = v{n} + 1" for n in range(800)) + " return v800", "flow f() -> Int"
     ),
     "machine": HEAD
-    + "machine m(s: Text) -> Text { budget { transitions <= 5 } initial state s0 { on done -> s1 } "
+    + "machine m(s: Text) -> Text { budget { transitions <= 1000 } initial state s0 { on done -> s1 } "
     + " ".join(f"state s{n} {{ on done -> s{n + 1} }}" for n in range(1, 1_000))
     + " final state s1000 { return s } }\n",
 }
@@ -153,3 +156,76 @@ def test_many_spoilt_specs_give_diagnostics_or_a_plan(seed):
 @given(st.one_of(specs(), st.text(max_size=300), st.binary(max_size=300).map(lambda data: data.decode("latin-1"))))
 def test_many_texts_give_diagnostics_or_a_plan(text):
     goes_through(text)
+
+
+def _tokens(draw):
+    words = [*load_tables().spellings.values(), "a", "b", "1", "5m", '"s"', "$1", "3%", "a:", ".b", "\n", "{", "}"]
+    return " ".join(draw.choices(words, k=250_000))
+
+
+def _again(draw):
+    text = draw.choice(TEXTS)
+    return text * (MEGABYTE // len(text))
+
+
+def _holes(draw):
+    text = list(_again(draw))
+    for _ in range(draw.choice((5, 50, 500))):
+        place = draw.randrange(len(text))
+        text[place : place + draw.randrange(6)] = draw.choice(("", "{", "}", "(", '"', "\n", "step ", "\0", "é"))
+    return "".join(text)
+
+
+def _deep(draw):
+    opened = ("scope s {", "if x {", "route r { when a ->", "repeat r 2 times {", "(", "[", "{ a: ", "not ", "List<")
+    return "orch 1\nflow f() -> Int { " + draw.choice(opened) * 100_000
+
+
+def _sound(draw):
+    one = """type T{0} {{ a: Text  b: Float where b in 0.0..1.0 }}
+contract C{0}(t: Text) -> T{0}
+agent a{0} fulfills C{0} {{ timeout = 5s }}
+effect e{0}(t: T{0}) -> Url {{ key = t.a  timeout = 5s }}
+flow f{0}(t: Text) -> Url {{
+  step ys = C{0}(u) by a{0} for u in [t, t + "!"] {{ width = 2 }}
+  arbitrate y = ys {{ decide = highest(it.b) or first }}
+  step url = e{0}(y)
+  return url
+}}
+"""
+    return "orch 1\n" + "".join(one.format(number) for number in range(2_400))
+
+
+HUGE = {
+    "tokens": _tokens,
+    "bytes": lambda draw: draw.randbytes(MEGABYTE).decode("latin-1"),
+    "broken characters": lambda draw: draw.randbytes(MEGABYTE).decode("utf-8", "replace"),
+    "a spec again and again": _again,
+    "a spec with holes": _holes,
+    "deep": _deep,
+    "sound": _sound,
+}
+
+
+def answered(name, seed):
+    """How long it takes until a text of that kind is answered (s), and the most memory of this process (MB)."""
+    text = HUGE[name](Random(seed))[:MEGABYTE]
+    began = time.process_time()
+    found = check(Source("a.orch", text))
+    rendered = render_all(found.diagnostics)
+    took_s = time.process_time() - began
+    assert found.ok or (found.diagnostics and rendered)
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return took_s, int(peak.split()[1]) // 1024
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("name", HUGE)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the peak of a process of its own")
+def test_a_megabyte_of_anything_is_answered_in_ten_seconds_and_500_mb(name):
+    for seed in range(1 if name == "sound" else 5):
+        script = f"from tests.compiler.test_chain import answered; print(*answered({name!r}, {seed}))"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        took_s, peak_mb = (float(part) for part in done.stdout.split())
+        assert (took_s < SECONDS_MAX, peak_mb < 500) == (True, True), (seed, took_s, peak_mb)

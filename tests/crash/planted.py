@@ -4,23 +4,29 @@
 
 `keyless` sends every effect with a key of its own. Some kill the process: `before_applying` and `after_applying`
 inside the target, before and after it has done what it was asked to; `before_STATE` before the commit that writes that
-state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed. Others have it
-stop until somebody continues it (SIGSTOP): `sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And
-some fail the store: `full_at_N` has no page left from the Nth commit on, `full_once_at_N` only for that one,
-`disk_at_N` may not write one byte more to any file.
+state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed; `while_looking`
+when whoever was asked looks for what the target did. Others have it stop until somebody continues it (SIGSTOP):
+`sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And some fail the store: `full_at_N` has no page
+left from the Nth commit on, `full_once_at_N` only for that one, `disk_at_N` may not write one byte more to any file.
+`refused_STATE` fails the commit of that state once, `busy_STATE` finds the store locked three times, `unwritten_STATE`
+leaves that state out of all commits.
 """
 
 import os
 import resource
 import secrets
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from orchspec.cli import main
 from orchspec.runtime.driver import hub
 from orchspec.runtime.driver.sending import Sending
 from orchspec.runtime.journal.sqlite import SQLiteStore
+from orchspec.runtime.kernel.applying import target_key
 from orchspec.runtime.standins import World
 
 _send, _deliver = Sending.send, World.deliver
@@ -54,6 +60,47 @@ def striking_at(when, state, strike):
         SQLiteStore.commit = commit
     else:
         SQLiteStore._put_rows = put_rows
+
+
+def refusing(state, times, error):
+    """The first commits that write this state fail, when all is written and nothing is committed."""
+    refused = 0
+
+    def put_rows(self, connection, batch, rest):
+        nonlocal refused
+        _put_rows(self, connection, batch, rest)
+        if refused < times and any(row.state == state for row in batch.ledger):
+            refused += 1
+            raise error
+
+    SQLiteStore._put_rows = put_rows
+
+
+def busy():
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
+
+
+def leaving_out(state):
+    def commit(self, epoch, batch):
+        _commit(self, epoch, replace(batch, ledger=[row for row in batch.ledger if row.state != state]))
+
+    SQLiteStore.commit = commit
+
+
+def witness(store, file):
+    """Before whatever lands, write down whether its intent is durable: what another process can read of the store."""
+    deliver = World.deliver
+
+    def witnessed(self, key, *args, **rest):
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            known = connection.execute("SELECT key, generation FROM ledger").fetchall()
+        with Path(file).open("a", encoding="ascii") as lines:
+            lines.write(f"{key} {key in {target_key(*row) for row in known}}\n")
+        return deliver(self, key, *args, **rest)
+
+    World.deliver = witnessed
 
 
 def failing_at(nth, how):
@@ -111,6 +158,14 @@ def plant(name):
         Sending.send = keyless
     elif what == "before_sending":
         Sending.send = sleeping_before_sending
+    elif name == "while_looking":
+        World.find = lambda *_: die()
+    elif name.startswith("unwritten_"):
+        leaving_out(name.removeprefix("unwritten_"))
+    elif name.startswith("refused_"):
+        refusing(name.removeprefix("refused_"), 1, sqlite3.OperationalError("disk I/O error"))
+    elif name.startswith("busy_"):
+        refusing(name.removeprefix("busy_"), 3, busy())
     elif what.endswith("_applying"):
         World.deliver = delivering(strike, after=what == "after_applying")
     elif name.startswith(("full_", "disk_")):

@@ -22,7 +22,8 @@ orch 1
 human eve fulfills Look { timeout = 1h }
 contract Look(id: Text) -> Bool
 effect paid(id: Text) -> Text? { idempotent = true  timeout = 5s }
-effect keyed(id: Text) -> Text { key = id  timeout = 20s }
+// Long enough to be in time still when the first wakes up: nothing but the lease may keep it from sending.
+effect keyed(id: Text) -> Text { key = id  timeout = 2h }
 effect checked(id: Text) -> Text { check = paid(id: id)  settles = 20s  timeout = 20s }
 effect mailed(id: Text) -> Text { in_doubt = ask(eve, within: 1d)  settles = 20s  timeout = 20s }
 effect tagged(id: Text) -> Text { idempotent = true  timeout = 20s }
@@ -32,6 +33,7 @@ FLOW = """flow work(id: Text) -> Text {{
   return done
 }}
 profile eve {{ latency = fixed(30s) }}
+profile {effect} {{ latency = fixed(0s) }}
 """
 EFFECTS = ("keyed", "checked", *(pytest.param(name, marks=pytest.mark.chaos) for name in ("mailed", "tagged")))
 

@@ -58,6 +58,13 @@ def test_the_checkers_catch_an_effect_that_is_sent_without_its_key(zygote, tmp_p
     assert {each.number for each in check_all(trial.chronicle())} >= {"S1", "S2"}
 
 
+def test_the_witness_sees_an_effect_that_is_sent_before_its_intent_is_durable(zygote, tmp_path):
+    trial = Trial(zygote, tmp_path / "run", PLAYS["refund"])
+    trial.finish(trial.asked, point="after_effect", plant="unwritten_intended")
+    with pytest.raises(AssertionError, match="before its intent was durable"):
+        trial.hold_intended()
+
+
 @pytest.fixture
 def folder(tmp_path):
     """In memory if it can be: a process that is killed loses nothing that it wrote, so no disk need be waited for."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchspec.runtime.errors import StoreError
 from orchspec.runtime.journal.sqlite import SQLiteStore
-from orchspec.runtime.kernel.applying import Applying, target_key
+from orchspec.runtime.kernel.applying import Applying
 from orchspec.simulator.checkers import check_all
 from orchspec.testing import recorded
 from tests.crash.gallery import PLAYS
@@ -56,6 +56,7 @@ class Trial:
             shutil.copytree(left, folder)
         self.zygote, self.folder, self.play, self.leaps = zygote, folder, play, leaps
         self.store, self.world_file = folder / "runs.db", folder / "world.jsonl"
+        self.seen = folder / "witness"
         self.asked = play.arguments(play.write(folder), self.store)
         self.resumed = ["resume", "r", "--store", str(self.store), "--json"]
 
@@ -72,7 +73,7 @@ class Trial:
     def finish(self, argv, point=None, trace=None, plant=None):
         env = {"ORCH_WORLD": str(self.world_file)} | ({"ORCH_FAILPOINT_TRACE": str(trace)} if trace else {})
         out, err = self.folder / "out", self.folder / "err"
-        strikes = {"point": point, "plant": plant, "leaps": self.leaps}
+        strikes = {"point": point, "plant": plant, "leaps": self.leaps, "witness": (str(self.store), str(self.seen))}
         code = self.zygote.ask(argv=argv, env=env, cwd=str(self.folder), out=str(out), err=str(err), **strikes)
         self.said = out.read_text("utf-8"), err.read_text("utf-8")
         return code
@@ -95,11 +96,10 @@ class Trial:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def hold_intended(self):
-        """S2 at the moment of the crash: whatever landed, its intent is durable."""
-        landed = {line["key"] for line in self.deliveries()}
-        if landed:
-            with closing(SQLiteStore(self.store)) as store:
-                assert landed <= {target_key(row.key, row.generation) for row in store.ledger()}
+        """S12, which a store alone does not tell: whenever something landed, its intent was durable."""
+        seen = [line.split() for line in self.seen.read_text("ascii").splitlines()] if self.seen.exists() else []
+        assert {key for key, _ in seen} >= {line["key"] for line in self.deliveries()}
+        assert all(durable == "True" for _, durable in seen), "it was sent before its intent was durable"
 
     def chronicle(self):
         return recorded(self.store, self.world_file)
@@ -137,6 +137,7 @@ def _recovers(record):
 
 def hold(trial, result, twin):
     """Everything that must hold; returns whether the run could be compared with its twin's."""
+    trial.hold_intended()
     chronicle = trial.chronicle()
     broken = check_all(chronicle)
     kept = turns(trial)

@@ -2,9 +2,9 @@
 
     python zygote.py
 
-Reads a request a line, `{"argv", "env", "cwd", "point", "plant", "leaps", "out", "err"}`, forks a process for it that
-does what `orch` does with those arguments, and answers a line: its exit code, negative for a signal. A child has its
-own streams and failpoints; it is as killable as any other process.
+Reads a request a line, `{"argv", "env", "cwd", "point", "plant", "leaps", "witness", "out", "err"}`, forks a process
+for it that does what `orch` does with those arguments, and answers a line: its exit code, negative for a signal. A
+child has its own streams and failpoints; it is as killable as any other process.
 """
 
 import gc
@@ -21,6 +21,7 @@ from orchspec.cli import main
 from orchspec.compiler import compile_text
 from orchspec.compiler.plan import plan_from_json
 from orchspec.runtime import failpoints
+from tests.crash import leaping, planted
 
 BUG = 70
 
@@ -46,13 +47,11 @@ def become(request):
     failpoints._name, failpoints._left = failpoints._read(request.get("point") or "")
     sys.argv = ["orch", *request["argv"]]
     if request.get("leaps"):
-        from tests.crash.leaping import leap
-
-        leap()
+        leaping.leap()
     if request.get("plant"):
-        from tests.crash.planted import plant
-
-        plant(request["plant"])
+        planted.plant(request["plant"])
+    if request.get("witness"):
+        planted.witness(*request["witness"])
     main()
 
 

@@ -277,11 +277,17 @@ def test_tasks_from_before_it_opened_say_nothing_about_the_probe(outcome):
 
 def test_after_a_crash_breakers_fold_recent_outcomes():
     pools = dispatcher(agent("ann", breaker=Breaker(2, 5, 10)))
-    pools.recover([(2, "ann", "failed"), (1, "ann", "failed")], 3)
+    pools.recover([(2, "ann", "failed", 1, ""), (1, "ann", "failed", 1, "")], 3)
     assert pools.request("r", 1, 1, ("ann",), 3) is None
     pools = dispatcher(agent("ann", breaker=Breaker(2, 5, 10)))
-    pools.recover([(1, "ann", "failed"), (2, "ann", "failed"), (13, "ann", "ok")], 14)
+    pools.recover([(1, "ann", "failed", 1, ""), (2, "ann", "failed", 1, ""), (13, "ann", "ok", 1, "")], 14)
     assert pools.request("r", 1, 1, ("ann",), 14) is not None
+
+
+def test_after_a_crash_who_was_the_fastest_is_still_known():
+    pools = dispatcher(agent("ann"), agent("bob"))
+    pools.recover([(2, "ann", "ok", 9, ""), (3, "bob", "ok", 4, ""), (4, "bob", "failed", 90, "")], 5)
+    assert pools.request("r", 1, 1, ("ann", "bob"), 5, prefer="fastest").pool == "bob"
 
 
 # ------------------------------------------------------------------ sessions

@@ -171,7 +171,7 @@ def test_an_answer_that_came_by_the_deadline_wins_over_it_and_a_later_one_loses(
 
 def test_a_deadline_that_passed_while_a_run_was_parked_fires_when_it_is_resumed(app, store, monkeypatch):
     app.run_sync("judged", GIVEN, store=store, run_id="r")
-    monkeypatch.setattr(hubs, "Clock", lambda speed: Clock(speed, lambda: wall_us() + 2 * 3_600_000_000))
+    monkeypatch.setattr(hubs, "Clock", lambda speed, _wall: Clock(speed, lambda: wall_us() + 2 * 3_600_000_000))
     result = resume(app, store)
     assert (result.status, result.error["code"]) == ("failed", "timeout")
     assert store.questions() == []

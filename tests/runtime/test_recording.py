@@ -38,9 +38,11 @@ def test_a_record_names_its_place_what_was_decided_and_what_was_commanded(journa
 def test_a_journal_folds_to_the_state_it_was_written_in(journal):
     folded = fold(PLAN, "r", journal)
     assert (folded.seq, folded.kernel.status) == (len(journal), "failed")
+    granted = [record for record in journal if record.type == "TaskEnrolled"][1]
+    fulfilled = next(record for record in journal if record.type == "TaskFulfilled")
     assert folded.outcomes == [
-        (journal[2].time_us, "ann", "failed"),
-        (next(record.time_us for record in journal if record.type == "TaskFulfilled"), "ann", "ok"),
+        (journal[2].time_us, "ann", "failed", journal[2].time_us - journal[1].time_us, ""),
+        (fulfilled.time_us, "ann", "ok", fulfilled.time_us - granted.time_us, ""),
     ]
 
 

@@ -8,7 +8,7 @@ from orchspec.compiler.plan import Agent, Contract, Effect, Field, Plan, PlanErr
 from orchspec.runtime.draws import mix, run_key
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.kernel.values import Unverified
-from orchspec.runtime.sampling import CALLS_MAX, AgentSampler, call_moments
+from orchspec.runtime.sampling import CALLS_MAX, AgentSampler, moments_of
 
 KEYS = [mix(run_key(7, 0, 0, 0), index) for index in range(2_000)]
 
@@ -100,10 +100,21 @@ def test_usage_and_calls_are_those_of_the_profile():
 def test_calls_are_spread_over_the_time_of_the_attempt_in_order():
     sampler = AgentSampler(plan(calls={"web": ["fixed", 40], "disk": ["fixed", 2]}), "quick")
     sampled = sampler.attempt("Ask", ["q"], KEYS[0], 1)
-    moments = call_moments(sampled, KEYS[0], 1)
+    moments = moments_of(sampled, KEYS[0], 1, {})
     assert len(moments) == 42
-    assert moments == sorted(moments)
+    assert [each[:2] for each in moments] == sorted(each[:2] for each in moments)
     assert 0 <= moments[0][0] < moments[-1][0] < sampled.latency_us
+
+
+def test_an_attempt_is_not_over_before_its_calls_are():
+    sampler = AgentSampler(plan(calls={"web": ["fixed", 40]}), "quick")
+    sampled = sampler.attempt("Ask", ["q"], KEYS[0], 1)
+    half = sampled.latency_us // 2
+    assert all(
+        each.at_us + half <= sampled.latency_us for each in moments_of(sampled, KEYS[0], 1, {"web": lambda _: half})
+    )
+    longer = moments_of(sampled, KEYS[0], 1, {"web": lambda _: 2 * sampled.latency_us})
+    assert {(each.at_us, each.held_us) for each in longer} == {(0, 2 * sampled.latency_us)}
 
 
 def test_people_may_never_answer():

@@ -159,7 +159,7 @@ scenario "s" for main { arrivals = every(60s)  duration = 50s }
 """
 
 
-def test_the_simulator_tells_the_time_at_tools_too_and_a_wait_for_a_slot_makes_it_longer():
+def simulated(text):
     from orchspec.runtime.kernel.program import program_of
     from orchspec.simulator.cast import Cast
     from orchspec.simulator.clock import Clock
@@ -168,7 +168,7 @@ def test_the_simulator_tells_the_time_at_tools_too_and_a_wait_for_a_slot_makes_i
     from orchspec.simulator.visits import Visit
     from orchspec.simulator.world import World
 
-    plan = compile_text(TOOLS, "a.orch").plan
+    plan = compile_text(text, "a.orch").plan
     assert plan is not None
     ended = []
     world = World(program_of(plan))
@@ -176,7 +176,42 @@ def test_the_simulator_tells_the_time_at_tools_too_and_a_wait_for_a_slot_makes_i
     clock.arrive(Visit("r", 7, {}, RunObservation(0, 0.0), 0))
     clock.begin()
     clock.run(lambda: bool(ended), 10**12)
-    steps = list(steps_of(plan, "r", clock.watched["r"]))
+    return list(steps_of(plan, "r", clock.watched["r"]))
+
+
+def test_an_attempt_that_is_cut_by_its_timeout_tells_the_time_it_was_at_tools():
+    steps = simulated(
+        TOOLS.replace("tools = [web]", "tools = [web]  timeout = 9s  attempts = 1").replace(
+            "latency = fixed(3s)", "latency = fixed(30s)"
+        )
+    )
+    assert {step.agent: step.status for step in steps} == {"ann": "stopped", "bob": "timeout"}
+    assert all(0 < step.tool_ms < step.latency_ms == 9_000 for step in steps), steps
+
+
+def test_a_handler_that_is_cut_by_its_timeout_tells_the_time_it_was_at_tools():
+    import asyncio
+
+    from orchspec.runtime.app import App
+    from orchspec.runtime.journal.memory import MemoryStore
+
+    plan = compile_text(TOOLS.replace("tools = [web]", "tools = [web]  timeout = 9s"), "a.orch").plan
+    app = App(plan)
+
+    @app.contract("Look")
+    async def look(task, topic):
+        async with task.tool("web"):
+            await asyncio.Event().wait()
+
+    store = MemoryStore()
+    assert app.run_sync("main", {}, store=store, run_id="r", speed=30).status == "failed"
+    steps = list(steps_of(plan, "r", store.records("r")))
+    assert {step.status for step in steps} <= {"timeout", "stopped"}
+    assert all(step.tool_calls == 1 and 0 < step.tool_ms <= step.latency_ms + 1_000 for step in steps), steps
+
+
+def test_the_simulator_tells_the_time_at_tools_too_and_a_wait_for_a_slot_makes_it_longer():
+    steps = simulated(TOOLS)
     assert {step.tool_calls for step in steps} == {2}
     assert min(step.tool_ms for step in steps) >= 6_000, "each is at the web twice, three seconds each"
     late = max(steps, key=lambda step: step.tool_ms)

@@ -61,3 +61,16 @@ def test_splitting_buys_time_and_costs_tokens():
     assert p50(in_turn) > p50(alone)
     assert mean(together, "tokens") > 2 * mean(alone, "tokens")
     assert mean(together, "cost") > mean(alone, "cost")
+
+
+def test_a_journal_saves_far_more_work_than_it_costs():
+    def work_s(document):
+        return document["resources"]["writer"]["busy"]["value"] / document["kpis"]["throughput"]["value"]
+
+    short = {"scenario.duration": "1h"}
+    kept, over = (measured("durability", "crashes", parts=parts, **short) for parts in (8, 1))
+    journal_s = kept["kpis"]["overhead"]["value"] * mean(kept, "latency")
+    assert work_s(over) - work_s(kept) > 1_000 * journal_s
+    assert 480 < work_s(kept) < 530
+    assert work_s(over) > 600
+    assert mean(kept, "latency") < 0.85 * mean(over, "latency")

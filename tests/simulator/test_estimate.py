@@ -181,6 +181,10 @@ def test_sectioning_is_used_where_the_groups_are_large_enough() -> None:
     rng = random.Random(4)
     assert est.sectioned_quantile(correlated(rng, 10, 100), 0.95).method == "sectioning"
     assert est.sectioned_quantile(correlated(rng, 9, 100), 0.95).method.startswith("order statistics")
+    # Batches of one replication depend on their neighbours: it takes twenty of them.
+    few, enough = correlated(rng, 19, 100), correlated(rng, 20, 100)
+    assert est.sectioned_quantile(few, 0.95, batches=True).method.startswith("order statistics")
+    assert est.sectioned_quantile(enough, 0.95, batches=True).method == "sectioning"
 
 
 def test_unended_runs_count_as_infinite() -> None:

@@ -97,7 +97,9 @@ def test_what_hangs_ends_by_its_timeout_alone():
 def test_a_tool_that_hangs_keeps_its_caller():
     body = 'step got = Draft("a") by bob { timeout = 15s  attempts = 2 }\n  return got'
     made = replicate(f"{EVERY}  fault hang(ledger, first: 1)", body)
-    assert sorted(latencies(made)) == [10, 10, 10, 10, 25]
+    *others, struck = sorted(latencies(made))
+    assert others == [10, 10, 10, 10]
+    assert 25 <= struck <= 27, "its second attempt may wait for the ledger, for one call at most"
 
 
 def test_a_zombie_does_not_hear_and_is_paid_for_late():

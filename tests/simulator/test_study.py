@@ -11,6 +11,7 @@ import pytest
 from orchspec.compiler.plan import Fault
 from orchspec.simulator import replicate as replicate_module
 from orchspec.simulator import study as study_module
+from orchspec.simulator import workers as workers_module
 from orchspec.simulator.observe import Replication
 from orchspec.simulator.replicate import Stage
 from orchspec.simulator.study import ScenarioError, find_scenario, simulate
@@ -186,7 +187,7 @@ def test_an_interrupt_before_anything_is_done_is_one(monkeypatch):
 
 def test_processes_are_started_where_that_pays_and_change_nothing(monkeypatch):
     text = queue_spec(3, "poisson(2 / 10s)", "exponential(mean: 10s)", duration="30min", warmup="5min")
-    monkeypatch.setattr(study_module, "WORTH_S", 0.0)
+    monkeypatch.setattr(workers_module, "WORTH_S", 0.0)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert bytes_of(study(text, jobs=None).document) == bytes_of(study(text).document)
 

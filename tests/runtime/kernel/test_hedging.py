@@ -135,6 +135,26 @@ def test_the_profile_says_what_is_late_until_enough_is_known_and_then_what_was_s
     assert hedged - began == 3 * S
 
 
+def test_what_was_seen_outlives_a_crash_in_the_journals_of_the_runs_that_go_on():
+    step = (
+        "step many = Draft(t) by ann for t in ts { hedge = after(p95) }\nwait 10s\n"
+        'step got = Draft("a") by ann { hedge = after(p95) }'
+    )
+    plan = compiled(f"let ts = {['a'] * LEAST}\n{step}".replace("'", '"'))
+    script = [lambda place, _: done(1, takes=(50 if place == "got" else 3) * S)]
+    calm = Driver(plan, ann=script)
+    run(calm)
+    held = 0
+    for point in range(1, calm.points + 1):
+        driver = Driver(plan, ann=script, crashes={point})
+        run(driver)
+        at = sent(driver)
+        if at["many[0]"] == [0]:  # all of it was durable: it was not sent again
+            assert "got~1" in at, point
+            held += 1
+    assert held > 5
+
+
 def test_without_a_profile_nothing_is_late_before_something_was_seen():
     step = 'step got = Draft("a") by ann { hedge = after(p95) }'
     driver = Driver(compiled(step), ann=done(1, takes=900 * S))

@@ -1,0 +1,85 @@
+"""Two journals of one story, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.compiler.plan import canonical_json
+from orchspec.parity.lives import Job, live_through, without_store_time
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Fault
+    from orchspec.runtime.journal.records import Record
+
+__all__ = ["Difference", "compare", "fits"]
+
+_OWN: Final = frozenset({"epoch"})
+"""What a record says of one engine alone."""
+UNPLAYED: Final = frozenset(
+    {
+        *("crash_loop", "stale_lease", "upgrade", "store_error", "store_busy", "disk_full", "torn", "unsynced"),
+        *("skew", "jump", "timer_early", "timer_late", "timer_twice", "capacity", "quota", "zombie", "partition"),
+    }
+)
+"""Faults of clocks, stores and capacities, which are not played to the real engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first record in which the journals of a run differ; None: one side has no such record.
+
+    `index` is from 0; a record is (seq, microseconds, type, body as canonical JSON).
+    """
+
+    run: str
+    index: int
+    simulated: tuple[int, int, str, str] | None
+    real: tuple[int, int, str, str] | None
+
+    def __str__(self) -> str:
+        sides = f"  simulated {_shown(self.simulated)}\n  real      {_shown(self.real)}"
+        return f"{self.run}, record {self.index + 1}:\n{sides}"
+
+
+def _shown(line: tuple[int, int, str, str] | None) -> str:
+    return "has none" if line is None else f"{line[1] / 1e6:.6f} s {line[2]} {line[3]}"
+
+
+def fits(faults: Iterable[Fault]) -> list[str]:
+    """The faults among these that cannot be played to the real engine, by name; none: the schedule can be compared."""
+    return sorted({fault.name for fault in faults} & UNPLAYED)
+
+
+def compare(job: Job) -> Difference | None:
+    """Play a story to the simulator and to the real engine.
+
+    Args:
+        job: the story; its faults are such as `fits` lets through.
+
+    Returns:
+        The first difference of the first run that has one, or None: the journals are the same, record by record.
+
+    Raises:
+        ValueError: a fault cannot be played to the real engine.
+    """
+    if unplayed := fits(job.faults):
+        raise ValueError(f"{', '.join(unplayed)} cannot be played to the real engine")
+    job = replace(job, plan=without_store_time(job.plan))
+    chronicle = job.chronicler().chronicle(job.faults)
+    lived = live_through(job)
+    for told in chronicle.runs.values():
+        simulated = [_line(record) for record in told.records]
+        real = [_line(record) for record in lived.records.get(told.run, [])]
+        for index in range(max(len(simulated), len(real))):
+            one = simulated[index] if index < len(simulated) else None
+            other = real[index] if index < len(real) else None
+            if one != other:
+                return Difference(told.run, index, one, other)
+    return None
+
+
+def _line(record: Record | Any) -> tuple[int, int, str, str]:
+    body = {name: value for name, value in record.body.items() if name not in _OWN}
+    return record.seq, record.time_us, record.type, canonical_json(body)

@@ -1,0 +1,346 @@
+"""Agents, people, effects and signals as a schedule of faults has them behave, as a crew of the real engine.
+
+They are sampled as in a simulation and struck by the same faults; what is awaited there as an event of SimPy is
+awaited here with asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from orchspec.runtime.draws import mix, uniform
+from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
+from orchspec.runtime.kernel.commands import RunTask
+from orchspec.runtime.sampling import CHECK, Sampled, moments_of, receipt_key, why_failed
+from orchspec.runtime.task import EffectCall, Output, Task
+from orchspec.simulator.targets import LANDED, outcome_of
+from orchspec.simulator.underway import Attempt
+
+if TYPE_CHECKING:
+    from orchspec.parity.outside import Answer, Outside, Request
+    from orchspec.runtime.crew import Caller, Player, Sender
+    from orchspec.runtime.driver.clock import Clock
+    from orchspec.simulator.cast import Cast
+
+__all__ = ["Players"]
+
+
+class _Unavailable(Throttled):
+    code = "unavailable"
+
+
+class _ServerError(Failed):
+    code = "server_error"
+
+
+class _Died(Failed):
+    code = "agent_crashed"
+
+
+class _ToolError(Failed):
+    code = "tool_error"
+
+
+class _ToolThrottled(Failed):
+    code = "throttled"
+
+
+class Players:
+    """A crew.
+
+    Args:
+        outside: where effects land and people are.
+        cast: who plays whom.
+        clock: of the engine.
+        reached: told of points at which a crash may strike.
+        put_in: puts what somebody says into the mailbox.
+    """
+
+    def __init__(
+        self,
+        outside: Outside,
+        cast: Cast,
+        clock: Clock,
+        reached: Callable[[str], None],
+        put_in: Callable[[Answer, Any], None],
+    ) -> None:
+        self._outside = outside
+        self._cast = cast
+        self._clock = clock
+        self._reached = reached
+        self._put_in = put_in
+
+    async def _until(self, at_us: int) -> None:
+        left_us = at_us - self._clock.now_us()
+        if left_us > 0:
+            await asyncio.sleep(self._clock.seconds(left_us))
+
+    def later(self, at_us: int, callback: Callable[..., None], *args: Any) -> None:
+        """Call back at a time, whatever becomes of whoever asked for it."""
+        asyncio.get_running_loop().call_later(
+            self._clock.seconds(max(0, at_us - self._clock.now_us())), callback, *args
+        )
+
+    # -------------------------------------------------------------- agents
+
+    def agent(self, name: str, contract: str) -> Player | None:
+        """See `Crew`."""
+
+        async def play(task: Task) -> Output:
+            now = self._clock.now_us()
+            strike = self._outside.faults.strike(name, task.draw_key, task.attempt, now)
+            sampled = self._cast.players[name].attempt(contract, task.inner, task.draw_key, task.attempt, task.menu)
+            if sampled.tokens_in is not None:
+                sampled.tokens_in += task.history_tokens
+            command = RunTask(0, task.attempt, _dispatch(task), name, contract, task.inner, task.model)
+            attempt = Attempt(task.run, command, task.draw_key, sampled, strike, now)
+            if strike is not None:
+                attempt.struck(strike, self._cast)
+            try:
+                await self._work(task, attempt)
+            except (asyncio.CancelledError, AttemptStopped):
+                done_us = self._clock.now_us() - now
+                share = min(1.0, done_us / attempt.latency_us) if attempt.latency_us else 1.0
+                raise _spent(Failed, f"{name} was told to stop", sampled, share) from None
+            except EffectFailed as error:
+                raise _spent(Failed, error.message, sampled, attempt.share) from None
+            return self._ends(name, attempt)
+
+        return play
+
+    async def _work(self, task: Task, attempt: Attempt) -> None:
+        strike, sampled, began_us = attempt.strike, attempt.sampled, attempt.since_us
+        if strike is not None and strike.silent:
+            await asyncio.Event().wait()
+        late_us, ends_us = 0, attempt.latency_us
+        if (sampled.calls or sampled.effects) and not (strike is not None and strike.rejects):
+            scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
+            moments = moments_of(sampled, attempt.key, task.attempt, self._cast.holds)
+            left = sum(each.args is not None or each.name in self._cast.scarce for each in moments)
+            for usual_us, name, args, held_us in moments:
+                after_us = int(usual_us * scale) if scale != 1.0 else usual_us
+                await self._until(began_us + after_us + late_us)
+                slowed_us = 0
+                if args is not None or name in self._cast.scarce:
+                    left -= 1
+                attempt.share = after_us / attempt.latency_us if attempt.latency_us else 1.0
+                if args is not None:
+                    await self._do(task, attempt, left, name, args)
+                elif name in self._cast.scarce:
+                    slowed_us = await self._call(task, attempt, left, name, held_us)
+                    ends_us = max(ends_us, after_us + held_us)
+                else:
+                    task.powers.leave_tool(await task.powers.enter_tool(name))
+                late_us = max(0, self._clock.now_us() - began_us - after_us) + slowed_us
+            attempt.share = 1.0
+        await self._until(began_us + ends_us + late_us)
+
+    async def _do(self, task: Task, attempt: Attempt, left: int, effect: str, args: dict[str, Any]) -> None:
+        number = (task.attempt << 10) + left
+        strike = self._outside.faults.strike_deed(task.agent, attempt.key, number, self._clock.now_us())
+        if strike is not None and strike.dies_before:
+            raise _spent(_Died, "the agent died before its effect", attempt.sampled, attempt.share)
+        await task.effect(effect, **args)
+        if strike is not None and strike.dies_after:
+            raise _spent(_Died, "the agent died after its effect", attempt.sampled, attempt.share)
+
+    async def _call(self, task: Task, attempt: Attempt, left: int, tool: str, held_us: int) -> int:
+        """Call a tool; returns how much later than usual it is given back, microseconds."""
+        number = (task.attempt << 10) + left
+        strike = self._outside.faults.strike(tool, attempt.key, number, self._clock.now_us())
+        if strike is not None and strike.hung:
+            await asyncio.Event().wait()
+        if strike is not None and strike.failing is not None:
+            if strike.throttled:
+                error = _spent(_ToolThrottled, f"429: {tool} is not serving now", attempt.sampled, attempt.share)
+                error.retry_after_us = strike.retry_after_us
+                raise error
+            raise _spent(_ToolError, f"{tool}: {strike.failing}", attempt.sampled, attempt.share)
+        call = await task.powers.enter_tool(tool)
+        slowed_us = strike.slowed(held_us) if strike is not None else held_us
+        self.later(self._clock.now_us() + slowed_us, task.powers.leave_tool, call)
+        return max(0, slowed_us - held_us)
+
+    def _ends(self, name: str, attempt: Attempt) -> Output:
+        strike, sampled = attempt.strike, attempt.sampled
+        if strike is not None and strike.throttled:
+            error = Throttled("429: the provider is not serving now")
+            error.retry_after_us = strike.retry_after_us
+            raise error
+        if strike is not None and strike.out:
+            raise _Unavailable("nobody answers: an outage")
+        if strike is not None and strike.server_error:
+            raise _spent(_ServerError, "503: the provider failed", sampled, 0.0)
+        if sampled.failed:
+            message = strike.fail if strike is not None and strike.fail else why_failed(name)
+            share = attempt.share if strike is not None and strike.out_in_us is not None else 1.0
+            raise _spent(Failed, message, sampled, share)
+        return Output(sampled.output, sampled.tokens_in, sampled.tokens_out, _usd(sampled.cost_pico))
+
+    # -------------------------------------------------------------- people and signals
+
+    def human(self, name: str, *, doubt: bool = False) -> Player | None:
+        """See `Crew`: who is asked answers into the mailbox, once; the question waits there."""
+
+        async def asked(task: Task) -> Any:
+            question = (task.run, task.step, task.attempt)
+            if question not in self._outside.answers:
+                self._outside.answers[question] = answer = self._answer(name, task, question)
+                if answer is not None:
+                    self.comes(question, answer)
+            await asyncio.Event().wait()
+
+        return asked
+
+    def comes(self, question: tuple[str, str, int], answer: Answer) -> None:
+        """An answer will come."""
+        self.later(answer.at_us, self._said, question, answer)
+
+    def _said(self, question: tuple[str, str, int], answer: Answer) -> None:
+        if self._outside.answers.get(question) is answer:
+            self._outside.said(question, answer, self._put_in)
+
+    def _answer(self, name: str, task: Task, question: tuple[str, str, int]) -> Answer | None:
+        from orchspec.parity.outside import Answer
+
+        outside, key, now = self._outside, task.draw_key, self._clock.now_us()
+        strike = outside.faults.strike(name, key, task.attempt, now)
+        sampled = self._cast.players[name].attempt(task.contract, task.inner, key, task.attempt, task.menu)
+        if sampled.never or (strike is not None and strike.never):
+            return None
+        latency_us, values, doubt = sampled.latency_us, [sampled.output], task.doubt
+        if strike is not None:
+            latency_us = strike.slowed(latency_us)
+            what = (name, task.contract, task.inner, key, task.attempt)
+            kind = strike.broken or ("garbage" if strike.fail is not None else None)
+            if kind is not None:
+                values, doubt = [self._cast.broken(*what, kind)], ""
+            if strike.again is not None and not doubt:
+                values.append(values[0] if strike.again == "same" else self._cast.broken(*what, strike.again))
+        outside.number += 1
+        return Answer(now + latency_us, outside.number, task.run, task.step, name, values, doubt)
+
+    def signal(self, name: str) -> Caller | None:
+        """See `Crew`."""
+
+        def send(inputs: list[Any], key: int) -> tuple[int, Any] | None:
+            sent = self._cast.players[name].signal(inputs, key)
+            strike = self._outside.faults.strike(name, key, 1, self._clock.now_us())
+            if sent is None or (strike is not None and strike.never):
+                return None
+            latency_us, value = sent
+            if strike is not None:
+                latency_us = strike.slowed(latency_us)
+                if strike.broken is not None:
+                    value = self._cast.broken(name, name, inputs, key, 1, strike.broken)
+            return latency_us, value
+
+        return send
+
+    # -------------------------------------------------------------- effects
+
+    def effect(self, name: str) -> Sender | None:
+        """See `Crew`: half of its time a request is on the way, half of it the reply is on the way back."""
+        drops = self._cast.plan.effects[name].key is not None
+
+        async def send(call: EffectCall, _arguments: dict[str, Any]) -> Any:
+            if call.checks:
+                return await self._check(name, call)
+            return await self._send(name, call, drops=drops)
+
+        return send
+
+    async def _send(self, name: str, call: EffectCall, *, drops: bool) -> Any:
+        player, outside, now = self._cast.players[name], self._outside, self._clock.now_us()
+        key = call.draw_key
+        sampled = player.send(key, call.attempt)
+        strike = outside.faults.strike(name, key, call.attempt, now)
+        if strike is not None and strike.hung:
+            await asyncio.Event().wait()
+        latency_us, refused = outcome_of(name, sampled, strike)
+        if strike is not None and strike.server_error:
+            if uniform(key, call.attempt, LANDED) < 0.5:
+                self._leaves(name, call, now + latency_us // 2, drops=drops)
+            await self._until(now + latency_us)
+            raise InDoubt("the connection broke")
+        if refused is not None and not (strike is not None and strike.lost):
+            await self._until(now + latency_us)
+            raise Failed(refused, retry_after=strike.retry_after_us / 1e6 if strike is not None else None)
+        there_us = latency_us // 2
+        back_us = latency_us - there_us
+        if strike is not None:
+            there_us += strike.delay_us
+            if not strike.lost:
+                if strike.duplicated:
+                    self._leaves(name, call, now + there_us + latency_us, drops=drops)
+                if strike.ack_lost:
+                    self._leaves(name, call, now + there_us, drops=drops)
+            if strike.lost or strike.ack_lost:
+                await self._silence(call, now + latency_us)
+        return await self._reply(name, call, now + there_us, back_us, drops=drops)
+
+    async def _reply(self, name: str, call: EffectCall, at_us: int, back_us: int, *, drops: bool) -> Any:
+        landed = asyncio.get_running_loop().create_future()
+        self._leaves(name, call, at_us, landed, drops=drops)
+        receipt = await landed
+        if self._outside.faults.parted(name, at_us + back_us):
+            await self._silence(call, at_us + back_us)
+        await self._until(at_us + back_us)
+        return receipt
+
+    async def _silence(self, call: EffectCall, broken_us: int) -> None:
+        """No reply will come. Without a deadline the sender learns so much when its connection breaks."""
+        if call.deadline is not None:
+            await asyncio.Event().wait()
+        await self._until(broken_us)
+        raise InDoubt("the connection broke")
+
+    def _leaves(
+        self, name: str, call: EffectCall, at_us: int, landed: asyncio.Future[Any] | None = None, *, drops: bool
+    ) -> None:
+        receipt = self._cast.players[name].receipt(call.inner, receipt_key(call.key))
+        self.lands(self._outside.ask(name, call.key, receipt, at_us, drops=drops), landed)
+
+    def lands(self, request: Request, landed: asyncio.Future[Any] | None = None) -> None:
+        """A request will land; who sent it and is still there hears of it."""
+
+        def land() -> None:
+            receipt = self._outside.lands(request)
+            if landed is not None:
+                self._reached("after_effect")
+                if not landed.done():
+                    landed.set_result(receipt)
+
+        self.later(request.at_us, land)
+
+    async def _check(self, name: str, call: EffectCall) -> Any:
+        player, outside, now = self._cast.players[name], self._outside, self._clock.now_us()
+        key = mix(call.draw_key, CHECK)
+        strike = outside.faults.strike(name, key, call.attempt, now)
+        latency_us, refused = outcome_of(name, player.send(key, call.attempt), strike)
+        if strike is not None and strike.hung:
+            await asyncio.Event().wait()
+        if strike is not None and (strike.lost or strike.ack_lost or strike.server_error):
+            refused = "no answer came"
+        await self._until(now + latency_us // 2 + (strike.delay_us if strike is not None else 0))
+        known, receipt = outside.find(call.key)
+        found = player.found(call.inner, int(call.key[:16], 16), receipt) if known else None
+        await self._until(self._clock.now_us() + latency_us - latency_us // 2)
+        if refused is not None:
+            raise Failed(refused)
+        return found
+
+
+def _dispatch(task: Task) -> int:
+    return int(getattr(task.powers, "dispatch", 0))
+
+
+def _usd(pico: int | None) -> str | None:
+    return None if pico is None else f"{pico / 10**12:.12f}"
+
+
+def _spent(kind: type[Failed], message: str, sampled: Sampled, share: float) -> Failed:
+    read, written, cost = sampled.spent(share)
+    return kind(message, tokens_in=read, tokens_out=written, cost_usd=_usd(cost))

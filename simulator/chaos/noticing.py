@@ -1,0 +1,93 @@
+"""Faults and crashes that write down where they struck: only what has struck says anything about what held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.simulator.crashes import Crashes
+from orchspec.simulator.faults import Faults
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Fault
+
+__all__ = ["CountedCrashes", "NoticedFaults"]
+
+SECOND: Final = 1_000_000
+_OF_CLOCKS: Final = ("skew", "jump")
+
+
+class NoticedFaults(Faults):
+    """Faults that know whom they have struck.
+
+    Attributes:
+        struck: indexes of those that have struck at least once.
+        at_keys: names of faults by the draw key of the place whose attempt or timer they struck.
+        at_times: when faults struck the orchestrator as a whole, µs, with their names; crashes are `marks`.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults)
+        self._all = list(faults)
+        self.struck: set[int] = set()
+        self.at_keys: dict[int, set[str]] = {}
+        self.at_times: list[tuple[int, str]] = []
+
+    def _note(self, index: int, key: int, now_us: int) -> None:
+        fault = self._all[index]
+        self.struck.add(index)
+        if fault.target == "orchestrator" and not fault.name.startswith("timer_"):
+            self.at_times.append((now_us, fault.name))
+        else:
+            self.at_keys.setdefault(key, set()).add(fault.name)
+
+    def _strikes(self, index: int, args: dict[str, Any], key: int, attempt: int, now_us: int) -> bool:
+        strikes = super()._strikes(index, args, key, attempt, now_us)
+        if strikes:
+            self._note(index, key, now_us)
+        return strikes
+
+    def _over_quota(self, index: int, args: dict[str, Any], attempt: tuple[int, int], now_us: int) -> int | None:
+        rest_us = super()._over_quota(index, args, attempt, now_us)
+        if rest_us is not None:
+            self._note(index, attempt[0], now_us)
+        return rest_us
+
+    def capacity(self, target: str, now_us: int) -> tuple[int, int] | None:
+        """See `Faults.capacity`."""
+        short = super().capacity(target, now_us)
+        if short is not None:
+            self.at_times.append((now_us, "capacity"))
+            self.struck |= {
+                index for index, fault in enumerate(self._all) if (fault.name, fault.target) == ("capacity", target)
+            }
+        return short
+
+    def close(self, ended_us: int) -> dict[str, set[str]]:
+        """The end has come: the faults that have struck, by name, with their targets."""
+        found: dict[str, set[str]] = {}
+        for index, fault in enumerate(self._all):
+            if fault.name in _OF_CLOCKS and fault.args.get("at", 0) <= ended_us:
+                self._note(index, 0, fault.args.get("at", 0))
+            if index in self.struck:
+                found.setdefault(fault.name, set()).add(fault.target)
+        for mark in self.marks:
+            found.setdefault(mark.name, set()).add("orchestrator")
+            self.at_times.append((int(mark.at_s * SECOND), mark.name))
+        self.at_times.sort()
+        return found
+
+
+class CountedCrashes(Crashes):
+    """Crashes that count how often each point is passed, so that each pass can be struck in turn."""
+
+    __slots__ = ("passes",)
+
+    def __init__(self, faults: Faults, key: int) -> None:
+        super().__init__(faults.crashes, faults.breakdowns, key)
+        self.passes: dict[str, int] = {}
+
+    def reached(self, point: str, now_us: int) -> None:
+        """See `Crashes.reached`."""
+        self.passes[point] = self.passes.get(point, 0) + 1
+        super().reached(point, now_us)

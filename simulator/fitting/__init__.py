@@ -1,0 +1,1 @@
+"""Fitting: from numbers that were measured to the distributions of the language, and how well they fit."""

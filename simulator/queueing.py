@@ -1,0 +1,111 @@
+"""The formulas of queueing theory that the analytic twin is made of. Times in seconds, rates for each second.
+
+Sources: A. K. Erlang (1917) for M/M/c, by the stable recursion of his B formula; F. Pollaczek (1930) and A. Khinchine
+(1932) for M/G/1; A. O. Allen, *Probability, Statistics and Queueing Theory* (2nd ed., 1990, 5.3.4) with J. F. C.
+Kingman (1961) for G/G/c (Allen and Cunneen); M. Reiser and S. S. Lavenberg, JACM 27 (1980) for closed networks (mean
+value analysis), with several servers as A. Seidmann, P. Schweitzer and S. Shalev-Oren, AT&T Technical Journal 66 (1987)
+have them; W. Fischer and K. Meier-Hellstern, Performance Evaluation 18 (1993) for bursts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Demand", "burst_dispersion", "closed_network", "erlang_c", "mean_wait", "settling_time", "token_wait"]
+
+
+@dataclass(slots=True, frozen=True)
+class Demand:
+    """What a run asks of a station: so many visits, each holding one of `slots` (None: unlimited) for `hold_s`."""
+
+    visits: float
+    hold_s: float
+    slots: int | None
+
+    @property
+    def seconds(self) -> float:
+        """Slot-seconds of a run."""
+        return self.visits * self.hold_s
+
+
+def erlang_c(offered: float, slots: int) -> float:
+    """The chance that all of `slots` are busy at an arrival, for `offered` load (arrivals times holding time)."""
+    if offered >= slots:
+        return 1.0
+    blocked = 1.0
+    for servers in range(1, slots + 1):
+        blocked = offered * blocked / (servers + offered * blocked)
+    return blocked / (1.0 - offered / slots * (1.0 - blocked))
+
+
+def mean_wait(rate: float, hold_s: float, slots: int | None, arrival_scv: float = 1.0, hold_scv: float = 1.0) -> float:
+    """The mean wait for a slot; infinite where work comes as fast as it can be done, or where its variance is infinite.
+
+    Exact for Poisson arrivals with one slot (any holding time) or exponential holding times (any slots); else the
+    approximation of Allen and Cunneen. `arrival_scv` and `hold_scv` are squared coefficients of variation.
+    """
+    if slots is None or rate <= 0.0 or hold_s <= 0.0:
+        return 0.0
+    offered = rate * hold_s
+    if offered >= slots:
+        return math.inf
+    spread = 0.5 * (arrival_scv + hold_scv)
+    return spread * erlang_c(offered, slots) / (slots / hold_s - rate) if spread else 0.0
+
+
+def settling_time(rate: float, hold_s: float, slots: int | None, scv: float = 1.0) -> float:
+    """About how long a queue takes to forget how it began (the relaxation time of M/M/1, of c slots c-th of it).
+
+    Infinite where it never settles (P. M. Morse, *Queues, Inventories and Maintenance*, 1958, ch. 6).
+    """
+    if slots is None or rate <= 0.0:
+        return 0.0
+    load = rate * hold_s / slots
+    return hold_s * max(scv, 0.0) / slots / (1.0 - math.sqrt(load)) ** 2 if load < 1.0 else math.inf
+
+
+def token_wait(rate: float, count: int, per_s: float, arrival_scv: float = 1.0) -> float:
+    """The mean wait for a token of a bucket of `count` that fills continuously in `per_s`.
+
+    The tokens that are lacking are the work of a queue with one server, of `per_s / count` a token. One waits for what
+    that is beyond the `count - 1` tokens that were there: exact for one token and Poisson arrivals (M/D/1), else with
+    the exponential tail of heavy traffic.
+    """
+    each_s = per_s / count
+    load = rate * each_s
+    if load >= 1.0:
+        return math.inf
+    alone = mean_wait(rate, each_s, 1, arrival_scv, 0.0)
+    if not alone:
+        return 0.0
+    return alone * math.exp(-(count - 1) * each_s * load / alone)
+
+
+def closed_network(users: int, think_s: float, demands: Sequence[Demand]) -> tuple[float, list[float]]:
+    """The rate of runs, and the wait of each visit to each station, of users who think between their runs.
+
+    Exact for single slots and exponential holding times. A station of c slots is a fast server of c-th the time, and a
+    delay of the rest.
+    """
+    fast = [demand.seconds / demand.slots if demand.slots else 0.0 for demand in demands]
+    delay = [demand.seconds - quick for demand, quick in zip(demands, fast, strict=True)]
+    queues = [0.0] * len(demands)
+    rate, stays = 0.0, [0.0] * len(demands)
+    for count in range(1, users + 1):
+        stays = [quick * (1.0 + queue) for quick, queue in zip(fast, queues, strict=True)]
+        cycle = think_s + sum(stays) + sum(delay)
+        rate = count / cycle if cycle else math.inf
+        queues = [rate * stay for stay in stays]
+    waits = [
+        max(0.0, stay - quick) / demand.visits if demand.visits else 0.0
+        for stay, quick, demand in zip(stays, fast, demands, strict=True)
+    ]
+    return rate, waits
+
+
+def burst_dispersion(calm: float, peak: float, calm_s: float, peak_s: float) -> float:
+    """The index of dispersion of arrivals that switch between two rates, over long times: 1 for Poisson arrivals."""
+    out, back = 1.0 / calm_s, 1.0 / peak_s
+    return 1.0 + 2.0 * (calm - peak) ** 2 * out * back / ((out + back) ** 2 * (calm * back + peak * out))

@@ -1,0 +1,390 @@
+"""The analytic twin of a scenario: what queueing theory says of the same plan under the same load.
+
+How often a run visits each pool, and how long it takes when it meets nobody, is seen in a few runs alone, each in a
+world of its own: there the kernel itself walks the plan, so that routes, loops and retries are counted as they are. How
+long a visit holds its slot, and how that varies, is known from the profile. The rest are formulas (`queueing`):
+arrivals times visits is the rate of a pool, and its wait that of M/M/c or M/G/c.
+
+The formulas suppose what a plan need not keep. Each supposition that it breaks is said (`breaks`): where there are
+none, the two must agree within the interval of the simulation; where there are, the difference is what they cost.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.compiler.plan import Profile
+from orchspec.runtime.distributions import mean_of
+from orchspec.simulator.arrivals import mean_rate
+from orchspec.simulator.estimate import Estimate
+from orchspec.simulator.moments import cut_moments, second_moment
+from orchspec.simulator.queueing import (
+    Demand,
+    burst_dispersion,
+    closed_network,
+    mean_wait,
+    settling_time,
+    token_wait,
+)
+from orchspec.simulator.replicate import Stage
+from orchspec.simulator.units import format_quantity
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Agent, Plan, Scenario, Tool
+    from orchspec.simulator.kpis import Measures
+    from orchspec.simulator.observe import Replication
+
+__all__ = ["PILOTS", "Station", "Twin", "twin_of"]
+
+PILOTS: Final = 200
+"""How many runs are looked at alone."""
+#: More users than this are not stepped through one by one.
+_USERS_MOST: Final = 100_000
+_SECOND: Final = 1e6
+#: A window of fewer settling times sees more of the beginning than of the mean.
+_SETTLINGS: Final = 10.0
+#: Waits that are so small a part of a run make no difference to it, wherever they are.
+_NO_WAIT: Final = 1e-3
+
+
+@dataclass(slots=True)
+class Station:
+    """A pool, or several that can take the same tasks, as the formulas see it.
+
+    `visits` are those of a run; `hold_s` and `hold_scv` how long one takes, and its squared coefficient of variation,
+    `seen_s` how long those of the runs alone took. `works` says that these are agents and people, not tools, which are
+    held while an agent works. `breaks` are the suppositions that do not hold here.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    slots: int | None
+    visits: float
+    hold_s: float
+    hold_scv: float
+    seen_s: float
+    works: bool
+    model: str = ""
+    utilization: float = math.nan
+    wait_s: float = math.nan
+    queue: float = math.nan
+    breaks: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Twin:
+    """What the formulas say of a scenario.
+
+    `alone_s` is the mean latency of runs that meet nobody, `latency_s` that under the load, infinite where the system
+    does not keep up, and `nan` where it cannot be told (`latency_note` says why).
+    """
+
+    arrivals_per_s: float
+    alone_s: float
+    latency_s: float
+    latency_note: str
+    stations: list[Station]
+    breaks: list[str]
+
+
+def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
+    """The twin of a scenario with arrivals, None of one whose runs are alone or never end; `stage` is that of both."""
+    if scenario.arrivals is None:
+        return None
+    pilot = stage.alone(PILOTS)
+    runs = len(pilot.runs)
+    alone_s = math.fsum(run.latency_s for run in pilot.runs) / runs
+    stations = _stations(plan, pilot, stage)
+    side_by_side = _is_side_by_side(pilot, alone_s)
+    if not side_by_side:
+        # What chance made of the few runs is taken out again, where work adds up along a run.
+        alone_s += math.fsum(each.visits * (each.hold_s - each.seen_s) for each in stations if each.works)
+    rate, scv, breaks = _arrivals(scenario, stage, stations, alone_s)
+    for station in stations:
+        _serve(station, plan, rate, scv)
+    if scenario.arrivals[0] == "closed":
+        rate = _share_users(scenario, stage, stations, alone_s)
+    _tell_breaks(plan, stations, pilot, side_by_side=side_by_side)
+    if scenario.arrivals[0] != "closed" and scenario.duration_us is not None:
+        _tell_short(stations, rate, scenario.duration_us / _SECOND)
+    breaks += _told(plan, scenario, stage)
+    latency_s, note = _latency(stations, alone_s, side_by_side=side_by_side)
+    return Twin(rate, alone_s, latency_s, note, stations, breaks)
+
+
+# ------------------------------------------------------------------ stations
+
+
+def _stations(plan: Plan, pilot: Replication, stage: Stage) -> list[Station]:
+    """Pools that can take the same tasks together, in the order of the plan."""
+    groups: list[set[str]] = []
+    for pool in pilot.pools:
+        if not pool.arrivals.total() and not pool.takes.total():
+            continue
+        touched = [group for group in groups if group & set(pool.members)]
+        joined = set(pool.members).union(*touched)
+        groups = [group for group in groups if group not in touched] + [joined]
+    order = {pool.name: at for at, pool in enumerate(pilot.pools)}
+    found = []
+    for group in sorted(groups, key=lambda each: min(order[name] for name in each)):
+        members = tuple(sorted(group, key=lambda name: order[name]))
+        takes = {pool.name: pool.takes.total() for pool in pilot.pools if pool.name in group}
+        held = {pool.name: pool.held_s.total() for pool in pilot.pools if pool.name in group}
+        total = math.fsum(takes.values())
+        if not total:
+            continue
+        slots = [pool.slots for pool in pilot.pools if pool.name in group]
+        known = [count for count in slots if count is not None]
+        mean_s, scv = _hold(plan, stage, takes, held)
+        found.append(
+            Station(
+                " or ".join(members),
+                members,
+                sum(known) if len(known) == len(slots) else None,
+                total / len(pilot.runs),
+                mean_s,
+                scv,
+                math.fsum(held.values()) / total,
+                not any(name in plan.tools for name in members),
+            )
+        )
+    return found
+
+
+def _timeouts(plan: Plan) -> dict[str, set[int | None]]:
+    """The timeouts under which each agent is asked, wherever in the plan."""
+    found: dict[str, set[int | None]] = {}
+    parts: list[Any] = [json.loads(plan.as_json())]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("policy"), dict) and isinstance(part.get("agent"), str):
+                found.setdefault(part["agent"], set()).add(part["policy"].get("timeout_us"))
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
+    return found
+
+
+def _moments(plan: Plan, stage: Stage, name: str, timeouts: set[int | None]) -> tuple[float, float]:
+    """The mean time of an attempt and that of its square, in seconds, as profile and timeout have it.
+
+    Infinite where it may last for ever, or where several timeouts hold in several places.
+    """
+    profile = plan.profiles.get(name, Profile(name))
+    data = stage.cast.data
+    known = [timeout for timeout in timeouts if timeout is not None]
+    if len(known) == len(timeouts) == 1:
+        mean, square = cut_moments(profile.latency, known[0], data, never=profile.never)
+    elif known or profile.never:
+        return math.inf, math.inf
+    else:
+        mean = mean_of(profile.latency, data, scale=_SECOND)
+        square = second_moment(profile.latency, data, scale=_SECOND)
+    return mean / _SECOND, square / _SECOND**2
+
+
+def _hold(plan: Plan, stage: Stage, takes: Mapping[str, float], held: Mapping[str, float]) -> tuple[float, float]:
+    """The mean time that a slot is held, and its squared coefficient of variation.
+
+    It is that of profiles and timeouts, unless what was seen is too far from it: then something else (a stop, a wait
+    for a tool) ends or stretches it, and the mean is the one that was seen.
+    """
+    timeouts = _timeouts(plan)
+    total = math.fsum(takes.values())
+    mean = second = 0.0
+    for name, count in takes.items():
+        of_name = _moments(plan, stage, name, timeouts.get(name, set()))
+        mean += count / total * of_name[0]
+        second += count / total * of_name[1]
+    scv = max(0.0, second / mean**2 - 1.0) if 0.0 < mean < math.inf else math.inf if mean else 0.0
+    seen = math.fsum(held.values()) / total
+    chance = 3.0 * seen * math.sqrt(scv / total) if math.isfinite(scv) else math.inf
+    if not math.isfinite(mean) or abs(seen - mean) > chance + 1e-3 * mean:
+        return seen, scv if math.isfinite(mean) else 1.0
+    return mean, scv
+
+
+def _serve(station: Station, plan: Plan, rate: float, arrival_scv: float) -> None:
+    """Fill in what an open load makes of a station."""
+    arrivals = rate * station.visits
+    offered = arrivals * station.hold_s
+    letters = "D" if station.hold_scv < 1e-9 else "M" if abs(station.hold_scv - 1.0) < 0.01 else "G"
+    first = "M" if abs(arrival_scv - 1.0) < 0.01 else "G"
+    station.model = f"{first}/{letters}/{station.slots if station.slots is not None else '∞'}"
+    station.utilization = offered / station.slots if station.slots else math.nan
+    wait_s = mean_wait(arrivals, station.hold_s, station.slots, arrival_scv, station.hold_scv)
+    for name in station.members:
+        limited: Agent | Tool | None = plan.agents.get(name) or plan.tools.get(name)
+        if limited is not None and limited.rate is not None and len(station.members) == 1:
+            limit = limited.rate
+            wait_s = max(wait_s, token_wait(arrivals, limit.count, limit.per_us / _SECOND, arrival_scv))
+            station.model += " + rate"
+    station.wait_s = wait_s
+    station.queue = arrivals * wait_s
+
+
+# ------------------------------------------------------------------ load
+
+
+def _arrivals(
+    scenario: Scenario, stage: Stage, stations: Sequence[Station], alone_s: float
+) -> tuple[float, float, list[str]]:
+    """The rate of runs, the squared coefficient of variation between them, and what of it no formula holds for."""
+    spec = scenario.arrivals
+    assert spec is not None
+    rate = mean_rate(spec, stage.times)
+    match spec[0]:
+        case "poisson":
+            return rate or 0.0, 1.0, []
+        case "every":
+            return rate or 0.0, 0.0, ["arrivals are regular: pools behind the first one see less of it"]
+        case "burst":
+            calm, peak, every_us, lasting_us = spec[1:]
+            scv = burst_dispersion(calm, peak, (every_us - lasting_us) / _SECOND, lasting_us / _SECOND)
+            told = f"arrivals come in bursts (index of dispersion {scv:.3g}): the formulas know only their spread"
+            if any(_is_full(station, peak) for station in stations):
+                told += ", and within a peak work comes faster than it can be done"
+            return rate or 0.0, scv, [told]
+        case "trace":
+            gaps = [later - earlier for earlier, later in zip(stage.times, stage.times[1:], strict=False)]
+            mean = math.fsum(gaps) / len(gaps) if gaps else 0.0
+            scv = math.fsum((gap - mean) ** 2 for gap in gaps) / len(gaps) / mean**2 if mean else 1.0
+            return rate or 0.0, scv, [f"arrivals are those of a trace (squared variation {scv:.3g}), not Poisson"]
+        case _:
+            users, think = spec[1], mean_of(spec[2], stage.cast.data, scale=_SECOND) / _SECOND
+            told = f"{users} users: a finite population, which arrives less while it waits (mean value analysis)"
+            return users / (think + alone_s) if think + alone_s else math.inf, 1.0, [told]
+
+
+def _is_full(station: Station, rate: float) -> bool:
+    return station.slots is not None and rate * station.visits * station.hold_s >= station.slots
+
+
+def _share_users(scenario: Scenario, stage: Stage, stations: Sequence[Station], alone_s: float) -> float:
+    """Fill in what a closed load makes of stations; returns the rate of runs."""
+    assert scenario.arrivals is not None
+    users = min(scenario.arrivals[1], _USERS_MOST)
+    think_s = mean_of(scenario.arrivals[2], stage.cast.data, scale=_SECOND) / _SECOND
+    demands = [Demand(each.visits, each.hold_s, each.slots) for each in stations]
+    # What a run spends outside of all pools (effects, timers) is thought, too.
+    elsewhere_s = max(0.0, alone_s - math.fsum(demand.seconds for demand in demands))
+    rate, waits = closed_network(users, think_s + elsewhere_s, demands)
+    for station, wait_s in zip(stations, waits, strict=True):
+        station.model = f"closed, {station.slots if station.slots is not None else '∞'} slots"
+        station.wait_s = wait_s
+        station.queue = rate * station.visits * wait_s
+        if station.slots:
+            station.utilization = min(1.0, rate * station.visits * station.hold_s / station.slots)
+    return rate
+
+
+# ------------------------------------------------------------------ what does not hold
+
+
+def _is_side_by_side(pilot: Replication, alone_s: float) -> bool:
+    """Whether a run has tasks at work at the same time: then waits do not add up along it."""
+    workers = [pool for pool in pilot.pools if pool.kind != "tool"]
+    if math.fsum(pool.held_s.total() for pool in workers) > alone_s * len(pilot.runs) * (1.0 + 1e-6):
+        return True
+    bars = [bar for bar in pilot.sample_gantt or () if bar.kind in ("model", "human", "retry")]
+    bars.sort(key=lambda bar: bar.start_s)
+    ends = -math.inf
+    for bar in bars:
+        if bar.start_s < ends - 1e-9:
+            return True
+        ends = max(ends, bar.end_s)
+    return False
+
+
+def _tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *, side_by_side: bool) -> None:
+    retried = any(run.retries for run in pilot.runs)
+    for station in stations:
+        told = station.breaks
+        if len(station.members) > 1:
+            told.append("taken for one pool in which anybody takes any task")
+        if not math.isfinite(station.hold_scv):
+            told.append("the variance of its times is infinite, so no mean wait settles")
+        if station.utilization >= 1.0:
+            told.append("work comes faster than it can be done: there is no steady state")
+        if side_by_side and station.visits > 1.0:
+            told.append("several tasks of a run come at once (fork and join)")
+        if retried and station.visits > 1.0 and not side_by_side:
+            told.append("retries come back soon after, not independently")
+        for name in station.members:
+            limited: Agent | Tool | None = plan.agents.get(name) or plan.tools.get(name)
+            told += _limits_of(limited)
+        if any(name in plan.tools for name in station.members):
+            told.append("whoever waits for it holds a slot elsewhere: a finite population")
+
+
+def _tell_short(stations: Sequence[Station], rate: float, window_s: float) -> None:
+    """Say of which stations the window sees the beginning alone."""
+    for station in stations:
+        spread = 0.5 * (1.0 + station.hold_scv)
+        settles_s = settling_time(rate * station.visits, station.hold_s, station.slots, spread)
+        if window_s < _SETTLINGS * settles_s < math.inf:
+            told = format_quantity(settles_s, "s")
+            station.breaks.append(f"its queue takes about {told} to settle, and the window is short for that")
+
+
+def _limits_of(limited: Agent | Tool | None) -> Iterable[str]:
+    if limited is None:
+        return
+    if limited.rate is not None:
+        yield "a rate: a token bucket, as a server of its own"
+    most = getattr(limited, "slots_max", None) or getattr(limited, "slots", None)
+    if limited.slots_min is not None and limited.slots_min != most:
+        yield "slots follow the load: taken as if all were always there"
+    if getattr(limited, "breaker", None) is not None:
+        yield "a breaker sends nothing while it is open"
+    if getattr(limited, "session", "fresh") != "fresh":
+        yield "a session takes one task at a time"
+
+
+def _told(plan: Plan, scenario: Scenario, stage: Stage) -> list[str]:
+    told = []
+    if scenario.faults:
+        told.append("faults strike in the simulation alone")
+    if stage.queue_max is not None:
+        told.append(f"runs are refused while {stage.queue_max} tasks wait")
+    if re.search(r'"urgency":(?!null)', plan.as_json()):
+        told.append("urgent tasks go first: the mean over all of a pool is as told, not that of each")
+    if any(flow.budget.time_us is not None for flow in plan.flows.values()):
+        told.append("budgets of time end runs that wait for long")
+    return told
+
+
+def _latency(stations: Sequence[Station], alone_s: float, *, side_by_side: bool) -> tuple[float, str]:
+    if not math.isfinite(alone_s):
+        return math.nan, "some runs never end, even alone"
+    if any(not math.isfinite(station.wait_s) for station in stations):
+        return math.inf, "a pool does not keep up"
+    waits_s = math.fsum(station.visits * station.wait_s for station in stations)
+    if side_by_side and waits_s > _NO_WAIT * alone_s:
+        return math.nan, "tasks of a run work side by side, so their waits do not add up"
+    return alone_s + waits_s, ""
+
+
+# ------------------------------------------------------------------ beside the simulation
+
+
+def simulated(measures: Measures, station: Station) -> tuple[Estimate, Estimate]:
+    """Utilization and wait of a station as they were simulated."""
+    members = frozenset(station.members)
+    busy = measures.pool_ratio(
+        lambda pool, section: pool.busy.total(section.from_s, section.to_s),
+        lambda pool, section: pool.slot_seconds(section.from_s, section.to_s),
+        lambda pool: pool.name in members,
+    )
+    wait = measures.pool_ratio(
+        lambda pool, section: pool.wait_s.total(section.from_s, section.to_s),
+        lambda pool, section: pool.grants.total(section.from_s, section.to_s),
+        lambda pool: members.issuperset(pool.members),
+    )
+    return busy.clamped(0.0, 1.0), wait.clamped(low=0.0)

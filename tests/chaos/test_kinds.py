@@ -1,0 +1,122 @@
+"""What chaos can try: each fault of the language but those with a reason, at whom it can strike, as a line and back."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchspec import testing
+from orchspec.compiler.load import compile_file
+from orchspec.compiler.plan import Fault
+from orchspec.compiler.studies.faults import FAULTS
+from orchspec.simulator.chaos.chronicle import Chronicler
+from orchspec.simulator.chaos.coverage import Coverage
+from orchspec.simulator.chaos.kinds import KINDS, LEFT_OUT
+from orchspec.simulator.chaos.lines import BadFault, fault_line, read_fault
+from orchspec.simulator.chaos.places import places_of
+from orchspec.simulator.chaos.schedules import FAULTS_MAX, crash_singles, singles, varied
+
+SPECS = Path(__file__).resolve().parents[2] / "specs"
+
+
+def plan_of(name):
+    plan = compile_file(SPECS / f"{name}.orch").plan
+    assert plan is not None
+    return plan
+
+
+@pytest.fixture(scope="module")
+def calm():
+    plan = plan_of("refund")
+    return Chronicler(plan, next(iter(plan.flows)), folder=SPECS).chronicle([])
+
+
+def test_every_fault_of_the_language_is_tried_or_left_out_with_a_reason():
+    assert {kind.name for kind in KINDS} | {"crash"} | LEFT_OUT.keys() == FAULTS.keys()
+    assert not {kind.name for kind in KINDS} & LEFT_OUT.keys()
+
+
+def test_kinds_have_arguments_that_their_faults_take():
+    for kind in KINDS:
+        assert kind.args.keys() <= FAULTS[kind.name].arguments.keys(), kind
+
+
+def test_a_single_fault_is_a_line_of_a_spec_and_back(calm):
+    tried = [fault for faults in singles(places_of(calm)) for fault in faults]
+    tried += [fault for faults in crash_singles(places_of(calm)) for fault in faults]
+    assert len(tried) > 200
+    for fault in tried:
+        assert read_fault(fault_line(fault)) == fault
+
+
+@given(st.sampled_from([("at", "lasting", "by"), ("nth",), ("first", "rate")]), st.integers(1, 10**10))
+def test_any_time_and_count_is_a_line_and_back(names, number):
+    args = {name: number for name in names if name != "rate"} | ({"rate": 0.25} if "rate" in names else {})
+    fault = Fault(0, "slow", "scout", args, ["editor"])
+    assert read_fault(fault_line(fault)) == fault
+
+
+@pytest.mark.parametrize(
+    "line", ["", "fault", "fault nothing(x)", "fault fail(x, nth 1)", "fault fail(x, down: 5)", "fault fail(x" * 200]
+)
+def test_what_is_no_fault_is_refused(line):
+    with pytest.raises(BadFault):
+        read_fault(line)
+
+
+def test_who_waits_without_a_deadline_is_not_made_to_wait_for_ever():
+    plan = plan_of("letter")
+    places = places_of(Chronicler(plan, next(iter(plan.flows)), folder=SPECS).chronicle([]))
+    for kind in KINDS:
+        if "deadline" in kind.needs:
+            assert not {(kind.aim, name) for name in places.struck_by(kind)} & places.patient
+
+
+def test_what_struck_is_told_and_what_did_not_is_not(calm):
+    chronicler = Chronicler(calm.plan, calm.flow, folder=SPECS)
+    name = next(iter(places_of(calm).targets["agent"]))
+    struck = chronicler.chronicle(
+        [read_fault(f"fault slow({name}, nth: 1)"), read_fault(f"fault fail({name}, nth: 99)")]
+    )
+    assert struck.struck == {"slow": {name}}
+
+
+def test_coverage_tells_what_was_never_reached(calm):
+    coverage = Coverage()
+    assert coverage.add(calm) > 0
+    assert coverage.add(calm) == 0
+    assert ("effect", "sent", "EffectConfirmed") in coverage.rows
+    assert ("effect", "sent", "EffectUnknown") in coverage.rows_never(calm.plan)
+    assert "crash" in coverage.faults_never(places_of(calm))
+
+
+def test_faults_under_which_little_was_reached_are_wanted_more(calm):
+    coverage = Coverage()
+    name = next(iter(places_of(calm).targets["agent"]))
+    coverage.add(calm)
+    coverage.add(
+        Chronicler(calm.plan, calm.flow, folder=SPECS).chronicle([read_fault(f"fault slow({name}, first: 9)")])
+    )
+    assert coverage.rare("slow") < coverage.rare("fail")
+
+
+def test_a_schedule_is_varied_within_what_can_be_drawn(calm):
+    places, rng = places_of(calm), random.Random(5)
+    faults = []
+    for _ in range(200):
+        faults = varied(faults, places, rng)
+        assert 1 <= len(faults) <= FAULTS_MAX
+        assert all(read_fault(fault_line(fault)) == fault for fault in faults)
+
+
+def test_a_schedule_of_ones_own_is_checked():
+    plan = plan_of("refund")
+    flow = next(iter(plan.flows))
+    chronicle = testing.check(
+        plan, testing.schedule(plan, flow, ["fault crash(orchestrator, point: after_commit, nth: 2)"])
+    )
+    assert "crash" in chronicle.struck
+    with pytest.raises(ValueError, match="name one of the flows"):
+        testing.schedule(plan, "nothing")

@@ -1,0 +1,115 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import orchspec
+from orchspec.cli import main
+from orchspec.cli.common import MISUSE, NOT_WELL, WELL
+from orchspec.simulator.replicate import Stage
+
+SPEC = """
+orch 1
+param load: Rate = 2 / 10s
+contract Answer(question: Text) -> Text
+agent clerk fulfills Answer { slots = 3 }
+flow desk(question: Text) -> Text {
+  step answer = Answer(question) by clerk
+  return answer
+}
+profile clerk { latency = exponential(mean: 10s)  cost = $0.01 }
+scenario "a day" for desk {
+  arrivals = poisson(load)
+  duration = 6min  warmup = 1min
+}
+"""
+TARGET = ("--for", "wait(clerk) <= 3s")
+VARY = ("--vary", "clerk.slots=2..8")
+
+
+@pytest.fixture
+def orch(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.orch").write_text(SPEC, encoding="utf-8")
+    return lambda *arguments, **how: CliRunner().invoke(main, ["size", *arguments], **how)
+
+
+def test_the_least_setting_is_told_with_what_was_tried_and_the_proof(orch):
+    result = orch("a.orch", *TARGET, *VARY, "--json", "--charts", "pictures", "--resume", "done")
+    assert result.exit_code == WELL
+    document = json.loads(result.stdout)
+    assert document["verdict"] == "met"
+    assert document["answer"]["settings"] == {"clerk.slots": "4"}
+    assert document["target"] == ["wait(clerk) <= 3s"]
+    tried = {each["settings"]["clerk.slots"]: each["verdict"] for each in document["tried"]}
+    assert tried["4"] == tried["8"] == "passed"
+    assert tried["3"] != "passed"
+    assert document["proofs"][-1]["verdict"] == "passed"
+    assert document["proofs"][-1]["seed"] != document["seed"]
+    assert {path.name for path in Path("pictures").iterdir()} == {"size-1.png", "size-1.svg"}
+    assert document == orchspec.size(
+        "a.orch", target="wait(clerk) <= 3s", vary={"clerk.slots": range(2, 9)}, resume="done"
+    )
+
+
+def test_people_read_a_table(orch):
+    result = orch("a.orch", "a day", "--for", "completion >= 50%", "--vary", "clerk.slots=4..5", "--runs", "30")
+    assert result.exit_code == WELL
+    assert "✓ least: clerk.slots=4" in result.stdout
+    assert "proved again on fresh seeds" in result.stdout
+
+
+def test_what_no_setting_meets_ends_with_1_and_what_the_scenario_expects_is_the_target(orch):
+    Path("a.orch").write_text(SPEC.replace("1min\n}", "1min\n  expect mean(latency) <= 1s\n}"), encoding="utf-8")
+    result = orch("a.orch", "--vary", "clerk.slots=4..5")
+    assert result.exit_code == NOT_WELL
+    assert "no setting meets the target" in result.stdout
+
+
+def test_faults_and_another_load_can_be_asked_for(orch):
+    settings = ("--set", "scenario.arrivals=poisson(1 / 10s)", "--fault", "slow(clerk, rate: 5%)")
+    result = orch("a.orch", "--for", "completion >= 50%", "--vary", "clerk.slots=4", "--json", *settings)
+    document = json.loads(result.stdout)
+    assert document["faults"]
+    assert document["tried"][0]["runs"] < 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (VARY, "say what is to be met"),
+        (TARGET, "say what may be varied"),
+        ((*VARY, "--for", "p95(latncy) <= 3s"), "latncy"),
+        ((*VARY, "--for", "p95(latency)"), "compare it with a bound"),
+        ((*VARY, "--for", "latency <="), "missing after"),
+        ((*VARY, *TARGET, "--fault", "crush(clerk)"), "crush"),
+        ((*TARGET, "--vary", "clerk.slots"), "--vary takes name=a..b"),
+        ((*TARGET, *VARY, *VARY), "twice"),
+        ((*TARGET, *VARY, "--set", "clerk.slots=2"), "both give clerk.slots"),
+        ((*TARGET, *VARY, "--weight", "clerk.slots=0"), "above 0"),
+        ((*TARGET, "--vary", "a.slots=1..200", "--vary", "b.slots=1..200"), "40,000 settings"),
+        (("a night", *TARGET, *VARY), "a day"),
+    ],
+)
+def test_misuse_is_told(orch, arguments, told):
+    result = orch("a.orch", *arguments)
+    assert result.exit_code == MISUSE
+    assert told in result.stderr
+
+
+def test_a_value_that_the_spec_refuses_is_an_error_of_the_spec(orch):
+    result = orch("a.orch", *TARGET, "--vary", "clerk.slots=0..4", "--json")
+    assert result.exit_code == NOT_WELL
+    assert json.loads(result.stdout)["error"]["code"] == "spec_errors"
+    assert orch("a.orch", *TARGET, "--vary", "clrk.slots=1..4").exit_code == NOT_WELL
+
+
+def test_what_is_done_is_not_done_again(orch, monkeypatch):
+    first = orch("a.orch", *TARGET, *VARY, "--json", "--resume", "done")
+    monkeypatch.setattr(Stage, "replicate", lambda *_: pytest.fail("it was simulated again"))
+    assert orch("a.orch", *TARGET, *VARY, "--json", "--resume", "done").stdout == first.stdout
+    Path("done").write_text("not what it was", encoding="utf-8")
+    result = orch("a.orch", *TARGET, *VARY, "--resume", "done")
+    assert result.exit_code == NOT_WELL
+    assert "damaged" in result.stderr
