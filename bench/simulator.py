@@ -1,16 +1,22 @@
-"""How fast the simulator is: `python bench/simulator.py` prints runs a second, and how they compare with SimPy.
+"""How fast the simulator is, and how much it keeps: `python bench/simulator.py` prints both.
 
-Both sides are measured in the same process, in turn, and the ratio of the best rounds is told, so that a busy machine
-tells much the same. What stands against us is what somebody would write by hand in SimPy for the one purpose: a process
-for each task, a Resource for each pool, waiting times gathered in a list; no journal, no budgets, no made outputs, no
-faults, no twin.
+Both sides of a comparison are measured in the same process, in turn, by the time of the processor, and the ratio of the
+best rounds is told, so that a busy machine tells much the same. What stands against us is what somebody would write by
+hand in SimPy for the one purpose: a process for each task, a Resource for each pool, waiting times gathered in a list;
+no journal, no budgets, no made outputs, no faults, no twin. The queue is held against Ciw as well, a library for just
+that, which is installed into `.bench/ciw` on first use (skipped where there is no network).
+
+`--memory N` prints what N runs took at most, of a process of its own; without it 10,000 and 100,000 runs are.
 """
 
 from __future__ import annotations
 
 import random
+import resource
+import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +27,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import simpy
 
 from orchspec.compiler import compile_file, compile_text
-from orchspec.compiler.plan import Plan
+from orchspec.compiler.plan import Fault, Plan
+from orchspec.simulator.chaos.chronicle import Chronicler
+from orchspec.simulator.checkers import check_all
 from orchspec.simulator.replicate import Stage
+from orchspec.simulator.study import simulate
 
 ROUNDS = 5
 STEPS, WIDTH, FAILURE, ATTEMPTS = 10, 3, 0.05, 4
 LATENCY_S = 2.0
-SPECS = Path(__file__).resolve().parents[1] / "specs"
+CHECKED = 150
+"""How many runs are written down and checked: as many as a chronicle holds, and some to spare."""
+ROOT = Path(__file__).resolve().parents[1]
+SPECS = ROOT / "specs"
 SLOTS = 60
+CIW = "ciw==3.2.7"
+MEASURED = (10_000, 100_000)
 
 
 def ten_steps() -> str:
@@ -61,6 +75,24 @@ profile clerk { latency = exponential(mean: 10s) }
 scenario "load" for desk { arrivals = poisson(3 / 10s)  duration = 8h }
 """
 
+CIW_QUEUE = """
+import sys, time
+import ciw
+network = ciw.create_network(
+    arrival_distributions=[ciw.dists.Exponential(0.3)],
+    service_distributions=[ciw.dists.Exponential(0.1)],
+    number_of_servers=[4],
+)
+best = 0.0
+for seed in range(int(sys.argv[1])):
+    ciw.seed(seed)
+    queue = ciw.Simulation(network)
+    began = time.process_time()
+    queue.simulate_until_max_time(8 * 3600)
+    best = max(best, len(queue.get_all_records()) / (time.process_time() - began))
+print(best)
+"""
+
 
 def compiled(text: str) -> Plan:
     """The plan of a spec of ours."""
@@ -79,6 +111,21 @@ def ours(plan: Plan) -> Callable[[int], int]:
         return len(runs)
 
     return replicate
+
+
+def checked(plan: Plan) -> Callable[[int], int]:
+    """Runs of which everything is written down, and S1 to S14 and L1 are checked over all of it."""
+    chronicler = Chronicler(plan, "ten", runs=CHECKED)
+    fails = [Fault(0, "fail", "hand", {"rate": FAILURE})]
+
+    def chronicle(index: int) -> int:
+        chronicler.seed = index
+        told = chronicler.chronicle(fails)
+        assert not told.endless
+        assert not check_all(told)
+        return len(told.runs)
+
+    return chronicle
 
 
 def simpy_ten(seed: int) -> int:
@@ -147,35 +194,78 @@ def simpy_queue(seed: int) -> int:
     return len(waits)
 
 
-def compare(title: str, unit: str, mine: Callable[[int], int], theirs: Callable[[int], int]) -> None:
-    """Print both rates and their ratio, best round against best round."""
-    best = [0.0, 0.0]
+def rate(simulate: Callable[[int], int], index: int) -> float:
+    """How many a second of the processor's time."""
+    began = time.process_time()
+    count = simulate(index)
+    return count / (time.process_time() - began)
+
+
+def compare(title: str, unit: str, theirs: Callable[[int], int], *mine: tuple[str, Callable[[int], int]]) -> float:
+    """Print rates and their ratios, best round against best round; gives the first of ours."""
+    best = [0.0] * (1 + len(mine))
     for index in range(ROUNDS):
-        for side, simulate in enumerate((mine, theirs)):
-            began = time.perf_counter()
-            count = simulate(index)
-            best[side] = max(best[side], count / (time.perf_counter() - began))
-    print(f"{title:<42}{best[0]:>10,.0f} {unit}/s{best[1]:>10,.0f} by SimPy alone{best[0] / best[1]:>8.2f} times")
+        for side, simulated in enumerate((theirs, *(each for _, each in mine))):
+            best[side] = max(best[side], rate(simulated, index))
+    print(f"{title:<58}{best[0]:>10,.0f} {unit}/s by hand in SimPy")
+    for (name, _), found in zip(mine, best[1:], strict=True):
+        print(f"  {name:<56}{found:>10,.0f} {unit}/s{found / best[0]:>10.2f} times")
+    return best[1]
 
 
 def alone(title: str, replicate: Callable[[int], int]) -> None:
     """Print the rate of what nobody has written by hand."""
-    best = 0.0
-    for index in range(ROUNDS):
-        began = time.perf_counter()
-        count = replicate(index)
-        best = max(best, count / (time.perf_counter() - began))
-    print(f"{title:<42}{best:>10,.0f} runs/s")
+    print(f"{title:<58}{max(rate(replicate, index) for index in range(ROUNDS)):>10,.0f} runs/s")
+
+
+def against_ciw(ours_a_second: float) -> None:
+    """Print how fast Ciw is at the same queue, where it can be had."""
+    folder = ROOT / ".bench" / "ciw"
+    python = str(folder / "bin" / "python")
+    try:
+        if not Path(python).exists():
+            venv.create(folder, with_pip=True)
+        if subprocess.run([python, "-c", "import ciw"], check=False, capture_output=True).returncode:
+            install = [python, "-m", "pip", "install", "--quiet", "--retries", "1", CIW]
+            subprocess.run(install, check=True, capture_output=True, timeout=300)
+        told = subprocess.run([python, "-c", CIW_QUEUE, str(ROUNDS)], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"  Ciw is not compared: it could not be installed or run ({type(error).__name__})")
+        return
+    theirs = float(told.stdout)
+    print(f"  {'Ciw':<56}{theirs:>10,.0f} customers/s; ours is {ours_a_second / theirs:.2f} times that")
+
+
+def remember(runs: int) -> None:
+    """Simulate so many runs in this process, and print what it took at most."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    counted = QUEUE.replace("duration = 8h", f"runs = {runs}  warmup = 0s")
+    document = simulate(compiled(counted), runs=runs, seed=1).document
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"memory of {document['runs']:,} runs: {most:,} MB at most, {before:,} MB of it before the first", flush=True)
 
 
 def main() -> None:
     """Prints all figures."""
-    compare(f"{STEPS} steps of {WIDTH}, {FAILURE:.0%} failing", "runs", ours(compiled(ten_steps())), simpy_ten)
-    compare("M/M/4", "customers", ours(compiled(QUEUE)), simpy_queue)
+    if "--memory" in sys.argv:
+        remember(int(sys.argv[sys.argv.index("--memory") + 1]))
+        return
+    ten = compiled(ten_steps())
+    compare(
+        f"{STEPS} steps of {WIDTH}, {FAILURE:.0%} failing",
+        "runs",
+        simpy_ten,
+        ("orch", ours(ten)),
+        ("orch, written down and with every checker on", checked(ten)),
+    )
+    customers = compare("M/M/4", "customers", simpy_queue, ("orch", ours(compiled(QUEUE))))
+    against_ciw(customers)
     briefing = compile_file(SPECS / "briefing.orch").plan
     assert briefing is not None
     scenario = replace(briefing.scenarios[0], arrivals=["poisson", 60 / 3600], warmup=0)
     alone("the gallery's briefing", ours(replace(briefing, scenarios=[scenario]).sealed()))
+    for runs in MEASURED:
+        subprocess.run([sys.executable, __file__, "--memory", str(runs)], check=True)
 
 
 if __name__ == "__main__":

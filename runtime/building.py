@@ -5,16 +5,16 @@ value.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from orchspec.compiler.plan import Dist, Field, Plan, PlanError, TypeExpr
 from orchspec.runtime.constraints import EACH, Demand, Frames, Reader, demands
 from orchspec.runtime.distributions import Data, compile_count
 from orchspec.runtime.draws import OUTPUT
 from orchspec.runtime.kernel.expressions import Env
-from orchspec.runtime.makers import Draw, Make, any_of, flag, list_of, number, other_side, purpose_of, text
+from orchspec.runtime.makers import Draw, Make, OneDraw, any_of, flag, list_of, number, other_side, purpose_of, text
 
-__all__ = ["Builder", "Fill"]
+__all__ = ["Builder", "Fill", "Filling"]
 
 Fill: TypeAlias = Callable[[dict[str, Any], Frames, Draw, int], None]
 """Fills a record in place, so that its later fields can be compared with its earlier ones."""
@@ -67,7 +67,7 @@ class Builder:
             if any(demand.op == "in" for demand in plain):
                 return any_of([], plain, dist, self.data, own)
             return number(type_, plain, dist, self.data, own)
-        return _nothing
+        return _NOTHING
 
     def _composed(self, type_: TypeExpr, name: str, wanted: Sequence[Demand], dist: Any, own: int) -> Make:
         head, inner = type_[0], type_[1]
@@ -98,7 +98,7 @@ class Builder:
             demand for demand in wanted if demand.path or demand.length or demand.op != "ne" or not _is_none(demand)
         ]
         if not present and self._contains_open(inner):
-            return _nothing
+            return _NOTHING
         made = self.value(inner, name, rest, dist)
         if present:
             return made
@@ -140,7 +140,7 @@ class Builder:
 
     def record(
         self, name: str, wanted: Sequence[Demand], dists: Mapping[str, Dist], order: list[str] | None = None
-    ) -> Fill:
+    ) -> Filling:
         """What fills a record so that both its own `where` and the demands from outside hold.
 
         Raises:
@@ -161,7 +161,7 @@ class Builder:
         dists: Mapping[str, Dist],
         purposes: Mapping[str, int] | None = None,
         order: list[str] | None = None,
-    ) -> Fill:
+    ) -> Filling:
         """What fills fields in an order that their demands permit; `purposes` numbers those that have a number."""
         order = [field.name for field in fields] if order is None else order
         conditions = [field.where for field in fields if field.where is not None]
@@ -185,17 +185,35 @@ class Builder:
                 steps.append((places[name], name, make, None))
         if framed:
             self.level -= 1
-        return _filler(fields, steps, framed=framed)
+        return Filling(fields, steps, framed=framed)
 
 
-def _filler(fields: Sequence[Field], steps: list[tuple[int, str, Make | None, Fill | None]], *, framed: bool) -> Fill:
-    made_names = [name for _, name, _, _ in steps]
-    names = [field.name for field in fields if field.name in made_names]
-    # What is left to its default stands in the frame as that, where it can be known.
-    start = [field.default[1] if field.default and field.default[0] == "const" else None for field in fields]
+class Filling:
+    """A `Fill` of these fields. `flat` are names, purposes and functions of fields that take one uniform each.
 
-    def fill(made: dict[str, Any], frames: Frames, draw: Draw, salt: int) -> None:
-        for _, name, make, nested in steps:
+    None where some field takes more: then it is filled as any.
+    """
+
+    __slots__ = ("_framed", "_names", "_start", "_steps", "flat")
+
+    def __init__(
+        self, fields: Sequence[Field], steps: list[tuple[int, str, Make | None, Fill | None]], *, framed: bool
+    ) -> None:
+        made_names = [name for _, name, _, _ in steps]
+        self._steps = steps
+        self._framed = framed
+        self._names = [field.name for field in fields if field.name in made_names]
+        # What is left to its default stands in the frame as that, where it can be known.
+        self._start = [field.default[1] if field.default and field.default[0] == "const" else None for field in fields]
+        flat = [(name, make.purpose, make.of) for _, name, make, _ in steps if isinstance(make, OneDraw)]
+        self.flat = flat if len(flat) == len(steps) and not framed else None
+
+    def __call__(self, made: dict[str, Any], frames: Frames, draw: Draw, salt: int) -> None:
+        """See `Fill`."""
+        if self._framed:
+            self._fill_framed(made, frames, draw, salt)
+            return
+        for _, name, make, nested in self._steps:
             if make is not None:
                 made[name] = make(frames, draw, salt)
             else:
@@ -204,11 +222,11 @@ def _filler(fields: Sequence[Field], steps: list[tuple[int, str, Make | None, Fi
                 made[name] = inner
                 nested(inner, frames, draw, salt)  # type: ignore[misc]
 
-    def fill_framed(made: dict[str, Any], frames: Frames, draw: Draw, salt: int) -> None:
-        values: list[Any] = start[:]
-        made.update(dict.fromkeys(names))
+    def _fill_framed(self, made: dict[str, Any], frames: Frames, draw: Draw, salt: int) -> None:
+        values: list[Any] = self._start[:]
+        made.update(dict.fromkeys(self._names))
         frames.append(Env(values))
-        for index, name, make, nested in steps:
+        for index, name, make, nested in self._steps:
             if make is not None:
                 values[index] = made[name] = make(frames, draw, salt)
             else:
@@ -217,13 +235,11 @@ def _filler(fields: Sequence[Field], steps: list[tuple[int, str, Make | None, Fi
                 nested(inner, frames, draw, salt)  # type: ignore[misc]
         frames.pop()
 
-    return fill_framed if framed else fill
-
 
 def _given(demand: Demand) -> Make:
     if demand.constant:
         value = demand.other([])
-        return lambda _frames, _draw, _salt: value
+        return OneDraw(0, lambda _u: value)
     return lambda frames, _draw, _salt: other_side(demand, frames)
 
 
@@ -231,8 +247,7 @@ def _opposite(demand: Demand) -> Make:
     return lambda frames, _draw, _salt: not other_side(demand, frames)
 
 
-def _nothing(_frames: Frames, _draw: Draw, _salt: int) -> None:
-    return None
+_NOTHING: Final = OneDraw(0, lambda _u: None)
 
 
 def _is_none(demand: Demand) -> bool:

@@ -54,10 +54,14 @@ class Dispatcher(Granting):
     def __init__(self, plan: Plan, observer: PoolObserver | None = None, queue_max: int | None = None) -> None:
         Granting.__init__(self, observer)
         self.queue_max = queue_max
+        self._newest: Plan | None = None
         self.admit(plan)
 
     def admit(self, plan: Plan) -> None:
         """Learn the pools of one more plan; of a pool that is known already the limits stay as they are."""
+        if plan is self._newest:  # each run comes with its plan, and most come with the same
+            return
+        self._newest = plan
         for agent in plan.agents.values():
             most = agent.slots_max if agent.slots_max is not None else (1 if agent.kind == "human" else None)
             self._add(agent.name, agent.slots_min, most, agent.rate, agent.breaker)

@@ -57,6 +57,7 @@ __all__ = [
     "VALUE",
     "mix",
     "run_key",
+    "source_key",
     "split",
     "uniform",
     "word",
@@ -142,12 +143,17 @@ def run_key(seed: int, replication: int, source: int, ordinal: int) -> int:
         ordinal: Of the run within its source, from 0; -1 gives the key of the source itself, from which its arrivals
             are drawn.
     """
+    return mix(source_key(seed, replication, source), ordinal)
+
+
+def source_key(seed: int, replication: int, source: int) -> int:
+    """The key that those of all runs of a source are mixed from, for whoever makes many; arguments as of `run_key`."""
     key = abs(seed) & 0xFFFFFFFFFFFFFFFF
     rest = abs(seed) >> 64 << 1 | (seed < 0)
     while rest:  # the sign of a seed and what goes beyond 64 bits count too
         key = mix(key, rest & 0xFFFFFFFFFFFFFFFF)
         rest >>= 64
-    return mix(mix(mix(key, replication), source), ordinal)
+    return mix(mix(key, replication), source)
 
 
 def split(u: float, ordinal: int) -> float:

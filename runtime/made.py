@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from orchspec.compiler.plan import Contract, Dist, Effect, Plan, PlanError, Profile, Signal, TypeExpr
-from orchspec.runtime.building import Builder, Fill
+from orchspec.runtime.building import Builder, Filling
 from orchspec.runtime.choices import Chooser, chooser_of
 from orchspec.runtime.constraints import Reader, demands
 from orchspec.runtime.distributions import Data
-from orchspec.runtime.draws import INPUT
+from orchspec.runtime.draws import INPUT, uniform
 from orchspec.runtime.kernel.arithmetic import TEXT_MAX
 from orchspec.runtime.kernel.codecs import Codec
 from orchspec.runtime.kernel.expressions import Env
 from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.values import Codecs, ContractCodec, EffectCodec, InvalidValue, SignalCodec, Unverified
-from orchspec.runtime.makers import Draw
+from orchspec.runtime.makers import Draw, Make, OneDraw
 
 __all__ = ["ArgumentMaker", "Breakage", "Draw", "InputMaker", "Maker", "broken", "make_inputs"]
 
@@ -81,12 +82,15 @@ class Maker:
         self._choose: Chooser | None = None
         if isinstance(of, Contract):
             self._choose, output = chooser_of(plan, name, output, builder, known, data)
-        self._fill: Fill | None = None
+        self._fill: Filling | None = None
+        self._one: OneDraw | None = None
         if record and all(demand.path for demand in wanted):
             self._fill = builder.record(of.result[1], wanted, output, order)
         else:
             dist = (["record", dict(output)] if output else None) if record else output.get("")
-            self._make = builder.value(of.result, name.lower(), wanted, dist)
+            self._make: Make = builder.value(of.result, name.lower(), wanted, dist)
+            self._one = self._make if isinstance(self._make, OneDraw) else None
+        self._flat = self._fill.flat if self._fill is not None and self._choose is None else None
 
     def make(self, inputs: list[Any], draw: Draw, menu: Menu | None = None) -> Any:
         """A value that the contract accepts for these inputs.
@@ -106,6 +110,19 @@ class Maker:
                 self._choose(menu, made, inputs, draw)
             return made if self._encode is None else self._encode(made)
         value = self._make([Env([*inputs, None])], draw, 0)
+        return value if self._encode is None else self._encode(value)
+
+    def play(self, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None) -> Any:
+        """What `make` gives for the uniforms of an attempt at a place, sooner where it takes one for each field."""
+        if self._flat is not None:
+            value: Any = {
+                name: of(uniform(key, attempt, purpose) if purpose else 0.0) for name, purpose, of in self._flat
+            }
+        elif self._one is not None:
+            purpose = self._one.purpose
+            value = self._one.of(uniform(key, attempt, purpose) if purpose else 0.0)
+        else:
+            return self.make(inputs, partial(uniform, key, attempt), menu)
         return value if self._encode is None else self._encode(value)
 
     def broken(self, kind: Breakage, inputs: list[Any], draw: Draw) -> Any:
@@ -235,7 +252,9 @@ class InputMaker:
             raise PlanError(f"the plan has no flow called {flow}")
         given = {} if given is None else given
         known = Codecs(plan) if codecs is None else codecs
-        self._encoders = {param.name: known.of(param.type).encode for param in found.params}
+        codecs_of = {param.name: known.of(param.type) for param in found.params}
+        self._encoders = {name: codec.encode for name, codec in codecs_of.items()}
+        self._identity = all(codec.identity for codec in codecs_of.values())
         made = [param for param in found.params if param.default is None or param.name in given]
         purposes = {param.name: INPUT + index for index, param in enumerate(found.params)}
         order = [param.name for param in made]
@@ -246,6 +265,13 @@ class InputMaker:
         values: dict[str, Any] = {}
         self._fill(values, [], draw, 0)
         return {name: encode(values[name]) for name, encode in self._encoders.items() if name in values}
+
+    def play(self, key: int) -> dict[str, Any]:
+        """What `make` gives for the uniforms of a run of that key, sooner where it takes one for each parameter."""
+        flat = self._fill.flat
+        if flat is None or not self._identity:
+            return self.make(partial(uniform, key, 0))
+        return {name: of(uniform(key, 0, purpose) if purpose else 0.0) for name, purpose, of in flat}
 
 
 class ArgumentMaker:

@@ -19,7 +19,19 @@ from orchspec.runtime.distributions import Data, compile_cost, compile_dist, com
 from orchspec.runtime.draws import OUTPUT
 from orchspec.runtime.kernel.expressions import ExpressionError, equal
 
-__all__ = ["Draw", "Make", "any_of", "flag", "item_salt", "list_of", "number", "other_side", "purpose_of", "text"]
+__all__ = [
+    "Draw",
+    "Make",
+    "OneDraw",
+    "any_of",
+    "flag",
+    "item_salt",
+    "list_of",
+    "number",
+    "other_side",
+    "purpose_of",
+    "text",
+]
 
 Draw: TypeAlias = Callable[[int], float]
 Make: TypeAlias = Callable[[Frames, Draw, int], Any]
@@ -55,6 +67,24 @@ _ITEMS: Final = 1000
 def purpose_of(purpose: int, salt: int) -> int:
     """The purpose of a place: its own outside of lists (salt 0), within items mixed with the salt."""
     return purpose if not salt else _UPPER | (purpose * 0x2545F491 + salt & _MASK)
+
+
+class OneDraw:
+    """A maker that puts one uniform through a function `of`, whatever else there is; of none where `purpose` is 0.
+
+    Most places of most values are such, and whoever makes the whole value can then go straight to the function.
+    """
+
+    __slots__ = ("of", "purpose")
+
+    def __init__(self, purpose: int, of: Callable[[float], Any]) -> None:
+        self.purpose = purpose
+        self.of = of
+
+    def __call__(self, _frames: Frames, draw: Draw, salt: int) -> Any:
+        """See `Make`."""
+        purpose = self.purpose
+        return self.of(draw(purpose_of(purpose, salt) if salt else purpose)) if purpose else self.of(0.0)
 
 
 def item_salt(purpose: int, salt: int, index: int) -> int:
@@ -140,7 +170,9 @@ def number(type_: str, wanted: Sequence[Demand], dist: Dist | None, data: Data |
         return round(value) if whole else float(value)
 
     if not moving and not avoided:
-        return lambda _frames, draw, salt: within(draw(purpose_of(purpose, salt)), low, high)
+        if sampler is None and whole:
+            return OneDraw(purpose, _evenly(*_span(type_, low, high), hard_low, hard_high))
+        return OneDraw(purpose, lambda u: within(u, low, high))
 
     def make(frames: Frames, draw: Draw, salt: int) -> Any:
         least, most = low, high
@@ -156,6 +188,13 @@ def number(type_: str, wanted: Sequence[Demand], dist: Dist | None, data: Data |
         return value
 
     return make
+
+
+def _evenly(low: Any, high: Any, hard_low: float, hard_high: float) -> Callable[[float], int]:
+    """Whole numbers between two ends, each as likely as any other."""
+    least, most = math.ceil(max(low, hard_low)), math.floor(min(high, hard_high))
+    count, last = most - least + 1, most - least
+    return (lambda u: least + min(int(u * count), last)) if most > least else (lambda _u: least)
 
 
 def _sampler(type_: str, dist: Dist, data: Data | None) -> Callable[[float], Any]:
@@ -180,10 +219,10 @@ def any_of(members: list[Any], wanted: Sequence[Demand], dist: Dist | None, data
     avoided = [demand for demand in wanted if demand.op == "ne"]
     sampler = None if dist is None else compile_dist(dist, data)
     if not lists and not avoided and sampler is not None:
-        return lambda _frames, draw, salt: sampler(draw(purpose_of(purpose, salt)))
+        return OneDraw(purpose, sampler)
     count = len(members)
     if not lists and not avoided:
-        return lambda _frames, draw, salt: members[int(draw(purpose_of(purpose, salt)) * count)]
+        return OneDraw(purpose, lambda u: members[int(u * count)])
 
     def make(frames: Frames, draw: Draw, salt: int) -> Any:
         allowed = members
@@ -206,9 +245,9 @@ def any_of(members: list[Any], wanted: Sequence[Demand], dist: Dist | None, data
 def flag(dist: Dist | None, data: Data | None, purpose: int) -> Make:
     """Makes a Bool: as `dist` says, else true half of the time."""
     if dist is None:
-        return lambda _frames, draw, salt: draw(purpose_of(purpose, salt)) < 0.5
+        return OneDraw(purpose, lambda u: u < 0.5)
     sampler = compile_dist(dist, data)
-    return lambda _frames, draw, salt: bool(sampler(draw(purpose_of(purpose, salt))))
+    return OneDraw(purpose, lambda u: bool(sampler(u)))
 
 
 # ------------------------------------------------------------------ texts and lists
@@ -253,7 +292,7 @@ def text(name: str, wanted: Sequence[Demand], purpose: int, prefix: str = "") ->
     if not holds and all(demand.constant for demand in wanted):
         least, most = lengths([])
         if least <= len(start) + 12 <= most:
-            return lambda _frames, draw, salt: f"{start}{int(draw(purpose_of(purpose, salt)) * scale):012x}"
+            return OneDraw(purpose, lambda u: f"{start}{int(u * scale):012x}")
 
     def make(frames: Frames, draw: Draw, salt: int) -> str:
         letters = f"{int(draw(purpose_of(purpose, salt)) * scale):012x}"

@@ -8,8 +8,8 @@ agent that was chosen. A target without a profile takes one second, never fails 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -57,9 +57,11 @@ _HOLDS: Final = TOOL + 0x8000
 Holds: TypeAlias = Mapping[str, Callable[[float], int]]
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class Sampled:
     """What an attempt comes to.
+
+    Not slotted: most attempts are a latency and an output, and what else they could be stays with the class.
 
     `output` is JSON of the edge: one that the contract accepts, one that it refuses where `garbage`, None where
     `failed` or `never`. Tokens and cost are None where the profile does not say (the kernel then prices or estimates).
@@ -67,16 +69,19 @@ class Sampled:
     name but those that its key reads), in order of time. `never`: nobody ever answers; it is drawn for people only.
     """
 
-    latency_us: int
+    latency_us: int = 0
     failed: bool = False
     garbage: bool = False
     output: Any = None
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost_pico: int | None = None
-    calls: list[tuple[str, int]] = field(default_factory=list)
-    effects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    calls: Sequence[tuple[str, int]] = ()
+    effects: Sequence[tuple[int, str, dict[str, Any]]] = ()
     never: bool = False
+
+    def __init__(self, latency_us: int = 0) -> None:
+        self.latency_us = latency_us
 
     def spent(self, share: float = 1.0) -> tuple[int | None, int | None, int | None]:
         """Tokens in and out and pico-dollars of a share of the attempt.
@@ -115,6 +120,7 @@ class AgentSampler:
         "_latency",
         "_makers",
         "_never",
+        "_says_more",
         "_tokens_in",
         "_tokens_out",
         "plan",
@@ -139,6 +145,8 @@ class AgentSampler:
         self._garbage = profile.garbage
         self._never = profile.never
         self._makers: dict[str, Maker] = {}
+        said = (self._tokens_in, self._tokens_out, self._cost)
+        self._says_more = bool(self._calls or self._effects or any(one is not None for one in said))
 
     def maker(self, name: str) -> Maker:
         """The maker of outputs for a contract, or of receipts for an effect; PlanError as of `Maker`."""
@@ -158,7 +166,29 @@ class AgentSampler:
             attempt: as in the commands of the kernel; a `dispatch` draws nothing new.
             menu: what a lead or a peer may choose from.
         """
-        sampled = Sampled(self._latency(uniform(key, attempt, LATENCY)))
+        sampled = Sampled()
+        self.play(sampled, contract, inputs, key, attempt, menu)
+        return sampled
+
+    def play(
+        self, sampled: Sampled, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None
+    ) -> None:
+        """Put into `sampled` what `attempt` gives."""
+        sampled.latency_us = self._latency(uniform(key, attempt, LATENCY))
+        if self._says_more:
+            self._say_more(sampled, contract, key, attempt)
+        if self._never and uniform(key, attempt, NEVER) < self._never:
+            sampled.never = True
+        elif self._failure and uniform(key, attempt, FAILURE) < self._failure:
+            sampled.failed = True
+        elif self._garbage and uniform(key, attempt, GARBAGE) < self._garbage:
+            sampled.garbage = True
+            sampled.output = self.maker(contract).broken("garbage", inputs, partial(uniform, key, attempt))
+        else:
+            sampled.output = (self._makers.get(contract) or self.maker(contract)).play(inputs, key, attempt, menu)
+
+    def _say_more(self, sampled: Sampled, contract: str, key: int, attempt: int) -> None:
+        """What few profiles say: tokens, cost, calls, effects."""
         if self._tokens_in is not None:
             sampled.tokens_in = self._tokens_in(uniform(key, attempt, TOKENS_IN))
         if self._tokens_out is not None:
@@ -172,16 +202,6 @@ class AgentSampler:
             ]
         if self._effects:
             sampled.effects = self._asked(contract, sampled.latency_us, key, attempt)
-        if self._never and uniform(key, attempt, NEVER) < self._never:
-            sampled.never = True
-        elif self._failure and uniform(key, attempt, FAILURE) < self._failure:
-            sampled.failed = True
-        elif self._garbage and uniform(key, attempt, GARBAGE) < self._garbage:
-            sampled.garbage = True
-            sampled.output = self.maker(contract).broken("garbage", inputs, partial(uniform, key, attempt))
-        else:
-            sampled.output = self.maker(contract).make(inputs, partial(uniform, key, attempt), menu)
-        return sampled
 
     def _asked(self, contract: str, latency_us: int, key: int, attempt: int) -> list[tuple[int, str, dict[str, Any]]]:
         """The effects that an attempt asks for; at a contract that does not hand over a key it cannot be asked."""

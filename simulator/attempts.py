@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.kernel.events import CostReported, EffectRequested, TaskFailed, TaskFulfilled, TaskStopped
 from orchspec.runtime.sampling import Moment, moments_of, why_failed
+from orchspec.simulator.calendar import Due
 from orchspec.simulator.underway import Attempt
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.commands import AnswerCall, RunTask, StopTask
     from orchspec.simulator.clock import Clock
     from orchspec.simulator.faults import Strike
+    from orchspec.simulator.visits import Visit
 
 __all__ = ["Attempts"]
 
@@ -28,12 +30,21 @@ _ToolKey = tuple[str, int, int]
 
 
 class Attempts:
-    """All attempts that are under way, and the tools that they hold or wait for. They die with the orchestrator."""
+    """What attempts under way (`Visit.tasks`) do, and the tools that they hold or wait for.
+
+    All of it dies with the orchestrator.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._env = clock.env
-        self._under_way: dict[tuple[str, int, int], Attempt] = {}
+        self._put = clock.env.put
+        self._when_due, self._when_done = self._due, self._done
+        self._visits = clock.visits
+        self._players = clock.cast.players
+        faults = clock.faults
+        # Whom no fault can strike: nothing is asked about their attempts.
+        self._safe = frozenset(self._players) - faults.targets if not faults.limits_capacity else frozenset()
+        self._orphans: list[Attempt] = []
         self._tools: dict[_ToolKey, tuple[Attempt, int, Strike | None, int]] = {}
         # Where capacity is short: how many each agent is at, and who waits at their door.
         self._at_work: dict[str, int] = {}
@@ -42,15 +53,24 @@ class Attempts:
     def moves(self, run: str) -> bool:
         """Whether an attempt of the run is at work, does not wait for an effect, and will end by itself."""
         return any(
-            key[0] == run and not attempt.asking and not (attempt.strike is not None and attempt.strike.silent)
-            for key, attempt in self._under_way.items()
+            not attempt.asking and not (attempt.strike is not None and attempt.strike.silent)
+            for attempt in self._visits[run].tasks.values()
         )
+
+    def orphan(self, visit: Visit) -> None:
+        """The run is over, and nobody knows of what it still has under way."""
+        self._orphans = [attempt for attempt in self._orphans if not attempt.done]
+        self._orphans.extend(visit.tasks.values())
 
     def crash(self) -> None:
         """The process that called the agents is gone, and what it held with it."""
-        for attempt in self._under_way.values():
+        for attempt in self._orphans:
             attempt.done = True
-        self._under_way.clear()
+        self._orphans.clear()
+        for visit in self._visits.values():
+            for attempt in visit.tasks.values():
+                attempt.done = True
+            visit.tasks.clear()
         self._tools.clear()
         self._at_work.clear()
         self._waiting.clear()
@@ -59,39 +79,44 @@ class Attempts:
 
     def begin(self, run: str, command: RunTask) -> None:
         """An agent is asked."""
-        clock = self._clock
-        visit = clock.visits[run]
-        assert visit.kernel is not None
-        place, number = command.place, command.attempt
+        visit = self._visits[run]
+        kernel = visit.kernel
+        assert kernel is not None
+        place, number, agent = command.place, command.attempt, command.agent
         if visit.done and (place, number) in visit.done:
             visit.wronged = True
-        key = visit.kernel.draw_key(place)
-        now = int(self._env.now)
-        strike = clock.faults.strike(command.agent, key, number, now)
-        sampled = clock.cast.players[command.agent].attempt(command.contract, command.inputs, key, number, command.menu)
-        if command.history_tokens and sampled.tokens_in is not None:
-            sampled.tokens_in += command.history_tokens  # a profile says what is read beside the history
-        attempt = Attempt(run, command, key, sampled, strike, now)
+        key = kernel.draw_key(place)
+        now = self._clock.now
+        attempt = Attempt(self._when_due, visit, command, key, now)
+        self._players[agent].play(attempt, command.contract, command.inputs, key, number, command.menu)
+        if command.history_tokens and attempt.tokens_in is not None:
+            attempt.tokens_in += command.history_tokens  # a profile says what is read beside the history
+        visit.tasks[place, number] = attempt
+        takes_us = attempt.takes_us = attempt.latency_us
+        if agent in self._safe and not attempt.calls and not attempt.effects:
+            if not attempt.failed:
+                attempt.callback = self._when_done
+            self._put(now + takes_us, attempt)
+            return
+        strike = self._clock.faults.strike(agent, key, number, now)
         if strike is not None:
-            attempt.struck(strike, clock.cast)
-        self._under_way[run, place, number] = attempt
-        if clock.faults.limits_capacity:
+            attempt.struck(strike, self._clock.cast)
+        if self._clock.faults.limits_capacity:
             self._knock(attempt)
         else:
             self._work(attempt)
 
     def _work(self, attempt: Attempt) -> None:
         """It gets on with it."""
-        strike, sampled = attempt.strike, attempt.sampled
+        strike = attempt.strike
         if strike is not None and strike.silent:
             return  # until somebody stops it
-        if (sampled.calls or sampled.effects) and not (strike is not None and strike.rejects):
-            attempt.calls = self._moments(attempt)
-            if attempt.calls:
+        if (attempt.calls or attempt.effects) and not (strike is not None and strike.rejects):
+            attempt.moments = self._moments(attempt)
+            if attempt.moments:
                 self._go_on(attempt, 0)
                 return
-        event = self._env.timeout(attempt.latency_us, attempt)
-        event.callbacks.append(self._due)
+        self._put(self._clock.now + attempt.takes_us, attempt)
 
     # -------------------------------------------------------------- short capacity
 
@@ -108,8 +133,8 @@ class Attempts:
         self._at_work[agent] = self._at_work.get(agent, 0) + 1
         self._work(attempt)
 
-    def _open_door(self, event: Any) -> None:
-        self._let_in(event.value)
+    def _open_door(self, due: Due) -> None:
+        self._let_in(due.value)
 
     def _let_in(self, agent: str) -> None:
         waiting = self._waiting.get(agent)
@@ -124,55 +149,72 @@ class Attempts:
 
     def _moments(self, attempt: Attempt) -> list[Moment]:
         """What the attempt asks of others on its way, the last first; it is not over before its calls are."""
-        cast, sampled = self._clock.cast, attempt.sampled
-        scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
+        cast = self._clock.cast
+        scale = attempt.takes_us / attempt.latency_us if attempt.latency_us else 1.0
         moments = []
-        for moment in moments_of(sampled, attempt.key, attempt.command.attempt, cast.holds):
+        for moment in moments_of(attempt, attempt.key, attempt.command.attempt, cast.holds):
             if moment.args is None and moment.name not in cast.scarce:
                 continue
             moments.append(moment._replace(at_us=int(moment.at_us * scale)) if scale != 1.0 else moment)
-            attempt.latency_us = max(attempt.latency_us, moments[-1].at_us + moment.held_us)
+            attempt.takes_us = max(attempt.takes_us, moments[-1].at_us + moment.held_us)
         moments.reverse()
         return moments
 
     # -------------------------------------------------------------- faults of one attempt
 
-    def _due(self, event: Any) -> None:
-        attempt: Attempt = event.value
+    def _due(self, attempt: Attempt) -> None:
         if attempt.done:
             return
-        sampled, strike = attempt.sampled, attempt.strike
-        if strike is not None and strike.throttled:
+        strike = attempt.strike
+        if strike is None:
+            if attempt.failed:
+                self._fail(attempt, "agent_error", why_failed(attempt.command.agent))
+            else:
+                self._fulfil(attempt)
+        elif strike.throttled:
             self._fail(attempt, "throttled", "429: the provider is not serving now", strike, sent=False)
-        elif strike is not None and strike.out:
+        elif strike.out:
             self._fail(attempt, "unavailable", "nobody answers: an outage", sent=False)
-        elif strike is not None and strike.server_error:
+        elif strike.server_error:
             self._fail(attempt, "server_error", "503: the provider failed", share=0.0)
-        elif sampled.failed:
-            message = strike.fail if strike is not None and strike.fail else why_failed(attempt.command.agent)
+        elif attempt.failed:
+            message = strike.fail or why_failed(attempt.command.agent)
             self._fail(attempt, "agent_error", message, share=attempt.share)
         else:
             self._fulfil(attempt)
 
+    def _done(self, attempt: Attempt) -> None:
+        """What `_due` does where nothing could have come in between: no fault, no tool, no short capacity."""
+        if attempt.done:
+            return
+        attempt.done = True
+        clock, command, visit = self._clock, attempt.command, attempt.visit
+        place, number = command.place, command.attempt
+        del visit.tasks[place, number]
+        usage = attempt.tokens_in, attempt.tokens_out, attempt.cost_pico
+        event = TaskFulfilled(clock.now, place, number, command.dispatch, attempt.output, *usage)
+        clock.engine.post(visit.run, event)  # type: ignore[union-attr]  # with its engine it would be gone itself
+
     def _fulfil(self, attempt: Attempt) -> None:
-        command, sampled = attempt.command, attempt.sampled
+        command = attempt.command
         self._end(attempt)
-        engine = self._clock.engine
+        clock = self._clock
+        engine = clock.engine
         assert engine is not None
         calls = self._calls_made(attempt)
         engine.post(
-            attempt.run,
+            attempt.visit.run,
             TaskFulfilled(
-                int(self._env.now),
+                clock.now,
                 command.place,
                 command.attempt,
                 command.dispatch,
-                sampled.output,
-                sampled.tokens_in,
-                sampled.tokens_out,
-                sampled.cost_pico,
+                attempt.output,
+                attempt.tokens_in,
+                attempt.tokens_out,
+                attempt.cost_pico,
                 calls,
-                attempt.at_tools_us(int(self._env.now)),
+                attempt.at_tools_us(clock.now) if attempt.tool_us else 0,
             ),
         )
 
@@ -190,12 +232,12 @@ class Attempts:
         engine = self._clock.engine
         assert engine is not None
         command = attempt.command
-        usage = attempt.sampled.spent(share) if sent else (0, 0, 0)
+        usage = attempt.spent(share) if sent else (0, 0, 0)
         calls = self._calls_made(attempt, share) if sent else 0
         engine.post(
-            attempt.run,
+            attempt.visit.run,
             TaskFailed(
-                int(self._env.now),
+                self._clock.now,
                 command.place,
                 command.attempt,
                 command.dispatch,
@@ -205,22 +247,21 @@ class Attempts:
                 calls,
                 sent,
                 strike.retry_after_us if strike is not None else 0,
-                attempt.at_tools_us(int(self._env.now)),
+                attempt.at_tools_us(self._clock.now),
             ),
         )
 
     def _calls_made(self, attempt: Attempt, share: float = 1.0) -> int:
-        sampled = attempt.sampled
-        if share >= 1.0 or not sampled.calls:
-            return sum(count for _, count in sampled.calls)
-        moments = moments_of(sampled, attempt.key, attempt.command.attempt, self._clock.cast.holds)
-        return sum(each.args is None and each.at_us < round(sampled.latency_us * share) for each in moments)
+        if share >= 1.0 or not attempt.calls:
+            return sum(count for _, count in attempt.calls)
+        moments = moments_of(attempt, attempt.key, attempt.command.attempt, self._clock.cast.holds)
+        return sum(each.args is None and each.at_us < round(attempt.latency_us * share) for each in moments)
 
     def _end(self, attempt: Attempt) -> None:
         attempt.done = True
         self._leave_tools(attempt)
         command = attempt.command
-        self._under_way.pop((attempt.run, command.place, command.attempt), None)
+        attempt.visit.tasks.pop((command.place, command.attempt), None)
         if self._at_work and not attempt.waits:
             self._at_work[command.agent] -= 1
             self._let_in(command.agent)
@@ -229,8 +270,8 @@ class Attempts:
         """The kernel has no more use for an attempt: it ends here, and costs what it has cost until now."""
         engine = self._clock.engine
         assert engine is not None
-        now = int(self._env.now)
-        attempt = self._under_way.get((run, command.place, command.attempt))
+        now = self._clock.now
+        attempt = self._task(run, command.place, command.attempt)
         if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
             return  # it does not hear, and answers when nobody listens any more
         tool_us = 0
@@ -238,8 +279,8 @@ class Attempts:
             waited = attempt.waits
             tool_us = self._at_tools_us(attempt, now)
             self._end(attempt)
-            share = min(1.0, (now - attempt.since_us) / attempt.latency_us) if attempt.latency_us else 1.0
-            usage = attempt.sampled.spent(share) if not waited else (0, 0, 0)
+            share = min(1.0, (now - attempt.since_us) / attempt.takes_us) if attempt.takes_us else 1.0
+            usage = attempt.spent(share) if not waited else (0, 0, 0)
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
         engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch, tool_us=tool_us))
@@ -252,47 +293,51 @@ class Attempts:
 
     # -------------------------------------------------------------- tools
 
+    def _task(self, run: str, place: int, number: int) -> Attempt | None:
+        visit = self._visits.get(run)
+        return visit.tasks.get((place, number)) if visit is not None else None
+
     def _go_on(self, attempt: Attempt, done_us: int, late_us: int = 0) -> None:
         """Work until the next call, or to the end; `done_us` of the work are done, `late_us` come on top."""
-        if attempt.calls:
-            attempt.left_us = attempt.calls[-1][0]
-            event = self._env.timeout(max(0, attempt.left_us - done_us) + late_us, attempt)
-            event.callbacks.append(self._call)
-            return
-        event = self._env.timeout(max(0, attempt.latency_us - done_us) + late_us, attempt)
-        event.callbacks.append(self._due)
+        now = self._clock.now
+        if attempt.moments:
+            attempt.left_us = attempt.moments[-1][0]
+            self._put(now + max(0, attempt.left_us - done_us) + late_us, Due(self._call, attempt))
+        else:
+            self._put(now + max(0, attempt.takes_us - done_us) + late_us, attempt)
 
-    def _call(self, event: Any) -> None:
-        attempt: Attempt = event.value
+    def _call(self, due: Due) -> None:
+        attempt: Attempt = due.value
         if attempt.done:
             return
         clock = self._clock
         engine = clock.engine
         assert engine is not None
-        at_us, tool, args, held_us = attempt.calls.pop()
+        assert attempt.moments is not None
+        at_us, tool, args, held_us = attempt.moments.pop()
         if args is not None:
             self._ask(attempt, tool, args)
             return
         command = attempt.command
-        call = len(attempt.calls)
+        call = len(attempt.moments or ())
         strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
         if strike is not None and strike.hung:
             attempt.strike = strike  # the call never returns, so the attempt does not
             return
         if strike is not None and strike.failing is not None:
-            share = at_us / attempt.latency_us if attempt.latency_us else 1.0
+            share = at_us / attempt.takes_us if attempt.takes_us else 1.0
             if strike.throttled:
                 self._fail(attempt, "throttled", f"429: {tool} is not serving now", strike, share=share)
             else:
                 self._fail(attempt, "tool_error", f"{tool}: {strike.failing}", share=share)
             return
-        self._tools[attempt.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (
+        self._tools[attempt.visit.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (
             attempt,
             held_us,
             strike,
             clock.now,
         )
-        grant = engine.call_tool(attempt.run, command.place, command.attempt, call, tool, clock.told)
+        grant = engine.call_tool(attempt.visit.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
             self.tool_granted(grant)
 
@@ -304,7 +349,7 @@ class Attempts:
         engine = clock.engine
         assert engine is not None
         command = attempt.command
-        call = len(attempt.calls)
+        call = len(attempt.moments or ())
         strike = clock.faults.strike_deed(command.agent, attempt.key, (command.attempt << 10) + call, clock.now)
         if strike is not None and strike.dies_before:
             self._fail(attempt, "agent_crashed", "the agent died before its effect", share=self._share(attempt))
@@ -312,11 +357,11 @@ class Attempts:
         attempt.asking = strike if strike is not None else True
         where = (command.place, command.attempt, command.dispatch)
         attempt.asked += 1
-        engine.post(attempt.run, EffectRequested(clock.now, *where, attempt.asked, effect, args))
+        engine.post(attempt.visit.run, EffectRequested(clock.now, *where, attempt.asked, effect, args))
 
     def answered(self, run: str, command: AnswerCall) -> None:
         """What became of the effect that an agent asked for: it goes on, or fails for want of it."""
-        attempt = self._under_way.get((run, command.place, command.attempt))
+        attempt = self._task(run, command.place, command.attempt)
         if attempt is None or not attempt.asking or attempt.command.dispatch != command.dispatch:
             return
         strike, attempt.asking = attempt.asking, False
@@ -328,7 +373,7 @@ class Attempts:
             self._go_on(attempt, attempt.left_us)
 
     def _share(self, attempt: Attempt) -> float:
-        return attempt.left_us / attempt.latency_us if attempt.latency_us else 1.0
+        return attempt.left_us / attempt.takes_us if attempt.takes_us else 1.0
 
     def tool_granted(self, grant: Grant) -> None:
         """A tool is taken for as long as its profile says, and the attempt goes on with its work."""
@@ -343,8 +388,8 @@ class Attempts:
         if not attempt.done:
             self._go_on(attempt, attempt.left_us, max(0, held_us - usual_us))
 
-    def _call_over(self, event: Any) -> None:
-        epoch, key = event.value
+    def _call_over(self, due: Due) -> None:
+        epoch, key = due.value
         if epoch == self._clock.epoch and self._tools.pop(key, None) is not None:
             self._let_go(key)
 

@@ -20,8 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import simpy
-
 from orchspec.runtime.draws import VALUE, uniform
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
@@ -36,6 +34,7 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.ledger import Ledger
 from orchspec.runtime.recording import fold
 from orchspec.simulator.attempts import Attempts
+from orchspec.simulator.calendar import Calendar, Due
 from orchspec.simulator.crashes import Crashed, Crashes
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
@@ -80,6 +79,7 @@ class Clock:
         queue_max: While so many tasks wait, no new run is let in; None: every run is.
 
     Attributes:
+        now: The present, µs since the start.
         halted: Runs that met a mistake of ours, with the error; they never end.
         on_halt: Called with each of them.
     """
@@ -106,12 +106,14 @@ class Clock:
         self.key = key
         self.on_end = on_end
         self.on_halt: Callable[[Visit], None] | None = None
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Calendar()
+        self.now = 0
+        self.ask_from_us = 0
         falls = bool(faults.crashes or faults.breakdowns)
         self.crashes = Crashes(faults.crashes, faults.breakdowns, key) if falls else None
         self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
         self.timing = Timing(self, self._set_clock)
-        self.arm, self.drop = self.timing.arm, self.timing.drop
+        self.arm, self.drop = self.timing.ways()
         self.queue_max = queue_max
         self.engine: Engine | None = Engine(
             plan, self, sessions=self.journal.turns, observer=meter, queue_max=queue_max
@@ -145,22 +147,15 @@ class Clock:
     # -------------------------------------------------------------- time
 
     @property
-    def now(self) -> int:
-        """The present, µs since the start."""
-        return int(self.env.now)
-
-    @property
     def told(self) -> int:
         """The present as the engine's clock says it, µs: another one only while a fault of time holds."""
         return self.timing.told_us()
 
-    def at(self, at_us: int, callback: Callable[[Any], None], value: Any) -> simpy.Event:
-        """Call back at a time (µs since the start; at once if it has passed), with an event that has the value."""
-        env = self.env
-        delay = at_us - env.now
-        event = env.timeout(max(0, delay), value)
-        event.callbacks.append(callback)
-        return event
+    def at(self, at_us: int, callback: Callable[[Any], None], value: Any) -> Due:
+        """Call back at a time (µs since the start; at once if it has passed), with what holds the value."""
+        due = Due(callback, value)
+        self.env.put(max(self.now, at_us), due)
+        return due
 
     def ledger(self) -> Ledger:
         """What the system believes of its effects: the engine's ledger, or the durable one while it is down."""
@@ -174,17 +169,20 @@ class Clock:
             self._die(crashed.crash)
 
     def run(self, until: Callable[[], bool], horizon_us: int) -> None:
-        """Let time pass until `until()` says so, nothing more can happen, or the horizon is reached."""
+        """Let time pass until `until()` says so, nothing more can happen, or the horizon is reached.
+
+        It is asked before each instant from `ask_from_us` on.
+        """
         env = self.env
-        peek, step = env.peek, env.step
-        while True:
-            now = peek()
-            if now > horizon_us or until():
+        queue = env.queue
+        while queue:
+            now: int = queue[0][0]
+            if now > horizon_us or (self.now >= self.ask_from_us and until()):
                 return
+            self.now = now
             try:
-                while peek() == now:
-                    step()
-                self._settle(int(now))
+                env.pass_instant(now)
+                self._settle(now)
             except Crashed as crashed:
                 self._die(crashed.crash)
 
@@ -218,16 +216,23 @@ class Clock:
                 break
             if self.crashes is not None:
                 self.crashes.reached("before_commit", now)
-            if self.writing.takes_time(batch):
+            if self.writing.may_wait and self.writing.takes_time(batch):
                 break
             self.commit(batch)
+            if not engine.inbox and committer.idle:
+                break
         if engine.halted:
             for run, error in engine.halted.items():
                 self._halt(run, error)
         wake_at = engine.dispatcher.next_wake_us(told)
-        if wake_at is not None and self.timing.shifted:
+        if wake_at is not None:
+            self._wake_later(wake_at, now)
+
+    def _wake_later(self, wake_at: int, now: int) -> None:
+        """Ring for the dispatcher at a time on the engine's clock, if nothing does so before."""
+        if self.timing.shifted:
             wake_at = self.timing.world_us(wake_at)
-        if wake_at is not None and (self._wake_at is None or wake_at < self._wake_at or self._wake_at <= now):
+        if self._wake_at is None or wake_at < self._wake_at or self._wake_at <= now:
             self._wake_at = wake_at
             self.at(wake_at, self._woken, self.epoch)
 
@@ -288,7 +293,7 @@ class Clock:
         )
         if not engine.start(self.plan, row, self.told):
             del self.visits[visit.run]
-            visit.seen.status, visit.seen.ended_s = "refused", self.env.now / SECOND
+            visit.seen.status, visit.seen.ended_s = "refused", self.now / SECOND
             self.on_end(visit)
             return
         visit.kernel = engine.kernels[visit.run]
@@ -306,9 +311,11 @@ class Clock:
     def _tell(self, run: str, status: str, result: Any, waited_us: int = 0) -> None:
         """The client is told how its run ended; for `waited_us` only evals were waited for, which is no latency."""
         visit = self.visits.pop(run)
+        if visit.tasks:
+            self.attempts.orphan(visit)
         visit.result = result
         seen = visit.seen
-        seen.ended_s = (self.env.now - waited_us) / SECOND
+        seen.ended_s = (self.now - waited_us) / SECOND
         seen.status = status
         seen.verified = status == "completed"
         visit.account()
@@ -327,6 +334,7 @@ class Clock:
         self.journal.forget(run)
         visit = self.visits.pop(run, None)
         if visit is not None:
+            self.attempts.orphan(visit)
             visit.seen.status = "halted"
             if visit.seen.in_flight_at_crash:
                 visit.seen.resumed_well = False

@@ -106,6 +106,11 @@ def number(value: float) -> float | int | None:
     return 0.0 if rounded == 0.0 else rounded  # no "-0.0"
 
 
+def _share(value: float) -> float | int | None:
+    """`number` of a relative difference: below 1e-12 it is nothing but the rounding of sums that are equal."""
+    return number(round(value, 12) if math.isfinite(value) else value)
+
+
 def _kpis(measures: Measures) -> JsonDict:
     found: JsonDict = {}
     for name, kpi in KPIS.items():
@@ -140,7 +145,7 @@ def _law(checks: Sequence[LawCheck]) -> JsonDict:
             check.pool: {
                 "left": number(check.left),
                 "right": number(check.right),
-                "difference": {"value": number(check.difference)},
+                "difference": {"value": _share(check.difference)},
                 "ok": check.ok,
             }
             for check in checks

@@ -21,7 +21,7 @@ from orchspec.simulator.strikes import EFFECTS, Strike
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
 
-__all__ = ["BUILT", "CRASH_POINTS", "Crash", "Faults", "Strike"]
+__all__ = ["BUILT", "CRASH_POINTS", "FOR_EVER_US", "Crash", "Faults", "Strike"]
 
 SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
@@ -104,6 +104,11 @@ class Faults:
                 at_us, lasting_us = fault.args.get("at", 0), fault.args.get("lasting")
                 found.append((at_us, None if lasting_us is None else at_us + lasting_us, fault.args["by"]))
         return found
+
+    @property
+    def keeps_store_busy(self) -> bool:
+        """Whether the store is ever too busy for a commit."""
+        return any(fault.name == "store_busy" for _, fault in self._of.get("orchestrator", ()))
 
     def store_is_busy(self, key: int, tries: int, now_us: int) -> bool:
         """Whether the store is too busy now for a commit (`key`) that was tried so many times."""

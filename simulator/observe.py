@@ -50,7 +50,7 @@ class Series:
         """Add `value` to the bin that holds the instant `at_s` (>= 0)."""
         index = int(at_s / self.bin_s)
         if index >= len(self.sums):
-            index = self._reach(index, at_s)
+            index = self.reach(at_s)
         self.sums[index] += value
 
     def spread(self, from_s: float, to_s: float, level: float) -> None:
@@ -59,7 +59,7 @@ class Series:
             return
         last = int(to_s / self.bin_s)
         if last >= len(self.sums):
-            last = self._reach(last, to_s)
+            last = self.reach(to_s)
         width = self.bin_s
         first = int(from_s / width)
         if first == last:
@@ -90,8 +90,9 @@ class Series:
         self.sums = array("d", (sums[i] + sums[i + 1] for i in range(0, len(sums), 2)))
         self.bin_s *= 2.0
 
-    def _reach(self, index: int, at_s: float) -> int:
+    def reach(self, at_s: float) -> int:
         """Make room for the bin of `at_s` and return its index, coarsening as often as needed."""
+        index = int(at_s / self.bin_s)
         while index >= MAX_BINS:
             self.coarsen()
             index = int(at_s / self.bin_s)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.kernel.events import QuestionAnswered
 
 if TYPE_CHECKING:
-    import simpy
-
     from orchspec.runtime.engine import Engine
     from orchspec.runtime.kernel.commands import AskPerson, StopTask
+    from orchspec.simulator.calendar import Due
     from orchspec.simulator.clock import Clock
 
 __all__ = ["People"]
@@ -29,7 +28,7 @@ class People:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._asked: dict[_Question, simpy.Event | None] = {}
+        self._asked: dict[_Question, Due | None] = {}
 
     def moves(self, run: str) -> bool:
         """Whether somebody will answer a question of the run."""

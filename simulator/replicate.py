@@ -8,26 +8,25 @@ faults come and go, it has one without any faults, since a fault must not pass f
 
 from __future__ import annotations
 
-import gc
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import run_key, uniform
+from orchspec.runtime.draws import mix, run_key, source_key
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
 from orchspec.runtime.tables import TableError, locate, read_times
 from orchspec.simulator.arrivals import ClosedUsers, arrivals
 from orchspec.simulator.bars import bars_of
 from orchspec.simulator.breakdowns import BREAKDOWNS
+from orchspec.simulator.calendar import Due
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
-from orchspec.simulator.faults import Faults
+from orchspec.simulator.faults import FOR_EVER_US, Faults
+from orchspec.simulator.garbage import seldom_collecting
 from orchspec.simulator.meter import Meter
 from orchspec.simulator.observe import EffectObservation, FaultMark, Replication, RunObservation
 from orchspec.simulator.world import World
@@ -108,7 +107,7 @@ class Stage:
 
     def replicate(self, index: int) -> Twinned:
         """Replication number `index` (from 0)."""
-        with _seldom_collecting():
+        with seldom_collecting():
             return self._replicate(index)
 
     def _replicate(self, index: int) -> Twinned:
@@ -153,7 +152,7 @@ class Stage:
     def visit(self, index: int, ordinal: int, arrived_us: int, *, offset_s: float = 0.0, key: int = 0) -> Visit:
         """The run number `ordinal` of a replication; `key` is that of its draws (0: those of the load)."""
         seed = key or run_key(self.seed, index, 0, ordinal)
-        inputs = self.inputs.make(partial(uniform, seed, 0))
+        inputs = self.inputs.play(seed)
         seen = RunObservation(ordinal, arrived_us / SECOND + offset_s)
         return Visit(f"r{index}.{ordinal:08d}", seed, inputs, seen, arrived_us)
 
@@ -198,21 +197,6 @@ class Stage:
         left.faults = list(marks)
         left.window_s = (0.0, max(offset_s, 1e-9))
         return left
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Look for cyclic garbage seldom.
-
-    A live run is a graph of some thousand objects, and looking through the young ones after each 700 of them finds that
-    they live: that took up to a third of the time.
-    """
-    thresholds = gc.get_threshold()
-    gc.set_threshold(max(100_000, thresholds[0]) if thresholds[0] else 0, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def _compare(disturbed: Replication, twin: Replication) -> None:
@@ -267,7 +251,9 @@ class _Load:
             queue_max=stage.queue_max,
         )
         self.clock.on_halt = self._ended
-        source = run_key(stage.seed, index, 0, -1)
+        self.of_source = source_key(stage.seed, index, 0)
+        source = mix(self.of_source, -1)
+        self.arrival = Due(self._comes, None)
         self.users: ClosedUsers | None = None
         self.source: Iterator[int] = iter(())
         assert scenario.arrivals is not None
@@ -290,6 +276,7 @@ class _Load:
                 clock.at(at_us, self._user_comes, (user, 0))
         else:
             self._next()
+        clock.ask_from_us = FOR_EVER_US if self.until_us is None else self.until_us
         horizon_us = 520 * WEEK_US if self.until_us is None else self.until_us * (1 + OVERTIME) + WEEK_US
         clock.run(self._is_over, horizon_us)
         end_us = self.until_us if self.until_us is not None else max(clock.now, 1)
@@ -327,14 +314,18 @@ class _Load:
     def _next(self) -> None:
         at_us = next(self.source, None)
         if at_us is not None:
-            self.clock.at(at_us, self._comes, None)
+            self.clock.env.put(max(at_us, self.clock.now), self.arrival)
             return
         # A trace that has run out: what arrived is what is measured, and after it there was no load.
         if self.until_us is None or self.last_us < self.until_us:
-            self.until_us = self.last_us + 1
+            self._until(self.last_us + 1)
+
+    def _until(self, until_us: int) -> None:
+        self.until_us = self.clock.ask_from_us = until_us
 
     def _comes(self, _event: Any) -> None:
-        self._arrive(self.stage.visit(self.index, self.arrived, self.clock.now))
+        ordinal = self.arrived
+        self._arrive(self.stage.visit(self.index, ordinal, self.clock.now, key=mix(self.of_source, ordinal)))
         self._next()
 
     def _user_comes(self, event: Any) -> None:
@@ -355,7 +346,7 @@ class _Load:
             self.open[visit.run] = None
             self.counted += now >= self.from_us
             if self.until_us is None and self.counted >= self.stage.size:
-                self.until_us = now + 1
+                self._until(now + 1)
         self.clock.arrive(visit)
 
     def _pass_time(self) -> None:

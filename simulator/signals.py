@@ -14,9 +14,8 @@ from orchspec.runtime.kernel.commands import AwaitSignal, WithdrawSignal
 from orchspec.runtime.signals import Arrival
 
 if TYPE_CHECKING:
-    import simpy
-
     from orchspec.runtime.engine import Engine
+    from orchspec.simulator.calendar import Due
     from orchspec.simulator.clock import Clock
 
 __all__ = ["Signals"]
@@ -29,7 +28,7 @@ class Signals:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._coming: dict[_Wait, simpy.Event | None] = {}
+        self._coming: dict[_Wait, Due | None] = {}
         self.acts: dict[type, Callable[[str, Any], None]] = {AwaitSignal: self.wait, WithdrawSignal: self.withdraw}
 
     def moves(self, run: str) -> bool:

@@ -114,14 +114,15 @@ class _StubbedPlayer(AgentSampler):
             stub = self._stubs[name] = _StubMaker(self, turns, codec)
         return stub
 
-    def attempt(self, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None) -> Sampled:
-        """See `AgentSampler.attempt`."""
+    def play(
+        self, sampled: Sampled, contract: str, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None
+    ) -> None:
+        """See `AgentSampler.play`."""
         self._key = key
         self._attempt = attempt
-        sampled = super().attempt(contract, inputs, key, attempt, menu)
+        super().play(sampled, contract, inputs, key, attempt, menu)
         # A signal whose stub is none does not come.
         sampled.never = self.target in self.plan.signals and sampled.output is None
-        return sampled
 
     def receipt(self, args: list[Any], key: int) -> Any:
         """See `AgentSampler.receipt`."""
@@ -144,6 +145,10 @@ class _StubMaker(Maker):
 
     def make(self, inputs: list[Any], draw: Draw, menu: Menu | None = None) -> Any:
         """The value whose turn it is, JSON of the edge."""
+        return self._player.turn(self._turns, lambda value: self._refuses(inputs, value))
+
+    def play(self, inputs: list[Any], key: int, attempt: int, menu: Menu | None = None) -> Any:
+        """See `Maker.play`."""
         return self._player.turn(self._turns, lambda value: self._refuses(inputs, value))
 
     def _refuses(self, inputs: list[Any], value: Any) -> bool:

@@ -70,11 +70,14 @@ class Timing:
 
     # -------------------------------------------------------------- timers
 
+    def ways(self) -> tuple[Callable[[str, int, str, int, int], None], Callable[[str, int, str], None]]:
+        """What arms and what drops a timer: straight to the queue where no fault of time can strike."""
+        if self._struck or self.shifted:
+            return self.arm, self.drop
+        return self._stand, self._queue.drop
+
     def arm(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
         """See `Timers`."""
-        if not self._struck and not self.shifted:
-            self._stand(run, place, timer, at_us, attempt)
-            return
         late_us, twice = 0, False
         if self._struck:
             visit = self._clock.visits.get(run)

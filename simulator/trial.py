@@ -230,7 +230,8 @@ def _why_unended(clock: Clock) -> str:
     halted = clock.halted.get(_RUN)
     if halted is not None:
         return f"the run was halted by a mistake of orch's own, please report it: {type(halted).__name__}: {halted}"
-    if clock.env.peek() > WEEKS_52_US and clock.env.peek() != float("inf"):
+    next_us = clock.env.next_us()
+    if next_us is not None and next_us > WEEKS_52_US:
         return "the run had not ended after 52 weeks of virtual time"
     return "the run did not end, and nothing was left that could go on"
 

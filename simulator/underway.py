@@ -1,85 +1,89 @@
-"""An attempt that is under way in virtual time: what was drawn for it, and how far it is."""
+"""An attempt: what was drawn for it, what faults make of it, and how far it is in virtual time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from orchspec.runtime.sampling import Sampled
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.commands import RunTask
-    from orchspec.runtime.sampling import Moment, Sampled
+    from orchspec.runtime.sampling import Moment
     from orchspec.simulator.cast import Cast
     from orchspec.simulator.faults import Strike
+    from orchspec.simulator.visits import Visit
 
-__all__ = ["THROTTLED_US", "Attempt"]
+__all__ = ["THROTTLED_US", "Attempt", "Tried"]
 
 THROTTLED_US: Final = 100_000
 """How long it takes a provider to say that it will not serve."""
 
 
-class Attempt:
-    """One attempt. It `waits` at the door of an agent whose capacity is short, and is `asking` for an effect."""
+class Tried(Sampled):
+    """An attempt as profile and faults have it.
 
-    __slots__ = (
-        "asked",
-        "asking",
-        "calls",
-        "command",
-        "done",
-        "key",
-        "latency_us",
-        "left_us",
-        "run",
-        "sampled",
-        "share",
-        "since_us",
-        "strike",
-        "tool_until_us",
-        "tool_us",
-        "waits",
-    )
+    What was drawn for it is `latency_us` and the rest of `Sampled`, what faults and calls made of its time is
+    `takes_us`, and `share` how much of it was done by the time it failed. As with that, what most attempts don't have
+    stays with the class.
+    """
 
-    def __init__(self, run: str, command: RunTask, key: int, sampled: Sampled, strike: Strike | None, now: int) -> None:
-        self.run = run
+    strike: Strike | None = None
+    share: float = 1.0
+    takes_us: int = 0
+
+    def __init__(self, command: RunTask, key: int, now: int) -> None:
         self.command = command
         self.key = key
-        self.sampled = sampled
-        self.strike = strike
         self.since_us = now
-        self.latency_us = sampled.latency_us
-        self.left_us = 0
-        self.calls: list[Moment] = []
-        # How many effects it has asked for, and whether it waits for one.
-        self.asked = 0
-        self.asking: Strike | bool = False
-        self.done = False
-        self.waits = False
-        # How much of the attempt was done, by the time it failed.
-        self.share = 1.0
-        # How long it was at tools, overlaps once, and until when that is known.
-        self.tool_us = self.tool_until_us = 0
+
+    def struck(self, strike: Strike, cast: Cast) -> None:
+        """What a fault makes of it: how long it takes, what comes of it, what it spends."""
+        self.strike = strike
+        command = self.command
+        if strike.rejects:
+            self.takes_us = THROTTLED_US
+            return
+        self.takes_us = strike.slowed(self.takes_us) + strike.zombie_us + strike.delay_us
+        if strike.out_in_us is not None and strike.out_in_us < self.takes_us:
+            self.share = strike.out_in_us / self.takes_us
+            self.takes_us = strike.out_in_us
+            strike.fail = "an outage broke the connection"
+        if strike.fail is not None:
+            self.failed = True
+        elif not self.failed:
+            kind = strike.broken or ("wrong" if strike.inconsistent and command.dispatch else None)
+            if kind is not None:
+                what = (command.agent, command.contract, command.inputs, self.key, command.attempt)
+                self.output = cast.broken(*what, kind)
+        if strike.price != 1.0 or strike.usage != 1.0:
+            strike.spend(self, cast.plan.models.get(command.model or ""))
+
+
+class Attempt(Tried):
+    """One that is under way. It stands in the calendar itself (`callback`).
+
+    It `waits` at the door of an agent whose capacity is short, and is `asking` for an effect.
+    """
+
+    left_us: int = 0
+    moments: list[Moment] | None = None
+    #: how many effects it has asked for, and whether it waits for one
+    asked: int = 0
+    asking: Strike | bool = False
+    done: bool = False
+    waits: bool = False
+    #: how long it was at tools, overlaps once, and until when that is known
+    tool_us: int = 0
+    tool_until_us: int = 0
+
+    def __init__(self, callback: Callable[[Attempt], None], visit: Visit, command: RunTask, key: int, now: int) -> None:
+        self.callback = callback
+        self.visit = visit
+        self.command = command
+        self.key = key
+        self.since_us = now
 
     def at_tools_us(self, now: int) -> int:
         """How long at least one call of a tool was under way, until now."""
         return self.tool_us - max(0, self.tool_until_us - now) if self.tool_us else 0
-
-    def struck(self, strike: Strike, cast: Cast) -> None:
-        """What a fault makes of it: how long it takes, what comes of it, what it spends."""
-        command, sampled = self.command, self.sampled
-        usual_us = self.latency_us
-        if strike.rejects:
-            self.latency_us = THROTTLED_US
-            return
-        self.latency_us = strike.slowed(usual_us) + strike.zombie_us + strike.delay_us
-        if strike.out_in_us is not None and strike.out_in_us < self.latency_us:
-            self.share = strike.out_in_us / self.latency_us
-            self.latency_us = strike.out_in_us
-            strike.fail = "an outage broke the connection"
-        if strike.fail is not None:
-            sampled.failed = True
-        elif not sampled.failed:
-            kind = strike.broken or ("wrong" if strike.inconsistent and command.dispatch else None)
-            if kind is not None:
-                what = (command.agent, command.contract, command.inputs, self.key, command.attempt)
-                sampled.output = cast.broken(*what, kind)
-        if strike.price != 1.0 or strike.usage != 1.0:
-            strike.spend(sampled, cast.plan.models.get(command.model or ""))

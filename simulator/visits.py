@@ -9,6 +9,7 @@ from orchspec.simulator.evals import scores_of
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.kernel import Kernel
     from orchspec.simulator.observe import RunObservation
+    from orchspec.simulator.underway import Attempt
 
 __all__ = ["Visit"]
 
@@ -27,6 +28,7 @@ class Visit:
         result: What the run returned, JSON of the edge, once the client was told.
         answered: (place, attempt) of questions that a person has answered.
         done: (place, attempt) of outcomes that are durable; (place, 0) of effects. Kept where crashes strike.
+        tasks: Attempts that are under way, by place and attempt.
         wronged: Whether something durable was sent again, or an effect that was confirmed is not in the world.
     """
 
@@ -43,6 +45,7 @@ class Visit:
         "run",
         "seed",
         "seen",
+        "tasks",
         "wronged",
     )
 
@@ -60,6 +63,7 @@ class Visit:
         self.done: set[tuple[int, int]] = set()
         self.wronged = False
         self.committed_us = 0
+        self.tasks: dict[tuple[int, int], Attempt] = {}
 
     def account(self) -> None:
         """Observe what the run has cost and found so far."""
@@ -68,10 +72,12 @@ class Visit:
         if kernel is None or kernel.account is None:
             return
         account = kernel.account
-        seen.cost_usd = account.charged_pico / 1e12
+        if account.charged_pico:  # else the 0.0 that all runs share: a million runs keep a million of these
+            seen.cost_usd = account.charged_pico / 1e12
         seen.tokens = account.charged_tokens
         seen.attempts = account.attempts
         seen.retries = account.retries
-        seen.wasted_usd = account.wasted_pico / 1e12
+        if account.wasted_pico:
+            seen.wasted_usd = account.wasted_pico / 1e12
         if kernel.verdicts:
             seen.scores = scores_of(kernel.program.plan, kernel.verdicts)

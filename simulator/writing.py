@@ -21,13 +21,14 @@ _BUSY_US: Final = 50_000
 
 
 class Writing:
-    """The commit that is under way, if there is one."""
+    """The commit that is under way, if there is one; `may_wait` says whether any takes time."""
 
-    __slots__ = ("_clock", "flying")
+    __slots__ = ("_clock", "flying", "may_wait")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.flying: Batch | None = None
+        self.may_wait = clock.cast.journal_write is not None or clock.faults.keeps_store_busy
 
     def takes_time(self, batch: Batch) -> bool:
         """Begin a commit; False if it is made at once, which is left to the clock."""

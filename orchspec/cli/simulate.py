@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchspec.cli.again import simulated_otherwise
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
 from orchspec.cli.files import read_text, write_text
 from orchspec.cli.leavings import Case, Leavings
@@ -48,6 +49,9 @@ __all__ = ["command"]
     help="How far a KPI moves with a param or attribute alone, at A and at B; also K=a,b. Several: one after another.",
 )
 @click.option("--of", "watched", metavar="KPI", help="What --sensitivity watches.  [default: p95(latency)]")
+@click.option(
+    "--check-determinism", is_flag=True, help="Simulate twice, the second time in other processes, and compare."
+)
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
 @click.option("--report", metavar="F.html", help="Write one self-contained page.")
 @click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
@@ -63,6 +67,7 @@ def command(
     swings: tuple[str, ...],
     watched: str | None,
     jobs: int,
+    check_determinism: bool,
     resume: str | None,
     report: str | None,
     charts: str | None,
@@ -71,8 +76,8 @@ def command(
 ) -> int:
     """Simulates a scenario of a spec, and judges what it expects.
 
-    Without SCENARIO the only one. Ends with 1 when an expectation failed, with 4 when one stayed undecided. An
-    interrupt keeps what is done. FILE may be - for standard input.
+    Without SCENARIO the only one. Ends with 1 when an expectation failed or a second simulation came out otherwise,
+    with 4 when an expectation stayed undecided. An interrupt keeps what is done. FILE may be - for standard input.
     """
     if sweeps and swings:
         raise Misuse("--sweep tries every combination, --sensitivity each setting alone; give one of them")
@@ -85,11 +90,12 @@ def command(
     cases = _cases(terminal, file, scenario, settings_of(settings), tried)
     if cases is None:
         return NOT_WELL
-    keep = of is not None or report is not None or charts is not None
+    keep = of is not None or report is not None or charts is not None or check_determinism
     studies = _simulate(terminal, cases, scenario, jobs or None, resume, how, keep=keep)
     if len(studies) < len(cases):
         again = "; --resume goes on from there" if resume is not None else ""
         terminal.say(f"interrupted: {len(studies)} of {len(cases)} values were simulated{again}")
+    otherwise = check_determinism and simulated_otherwise(terminal, studies, scenario, jobs or None, how)
     repeated = {"--set": settings, "--sweep": sweeps, "--sensitivity": swings, "--of": watched}
     repeated |= {"--runs": how["runs"], "--seed": how["seed"], "--queue-max": how["queue_max"]}
     found = swings_of(studies, tried, of) if of is not None else None
@@ -98,7 +104,7 @@ def command(
         _write_journals(terminal, journals, studies[0], **how)
     _print(terminal, studies, found, swept=bool(sweeps))
     judged = studies[:1] if swings else studies
-    if any(study.failed for _, study in judged):
+    if otherwise or any(study.failed for _, study in judged):
         return NOT_WELL
     return UNDECIDED if any(study.undecided for _, study in judged) else WELL
 

@@ -16,7 +16,7 @@ from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.sampling import CHECK, Sampled, moments_of, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 from orchspec.simulator.targets import LANDED, outcome_of
-from orchspec.simulator.underway import Attempt
+from orchspec.simulator.underway import Tried
 
 if TYPE_CHECKING:
     from orchspec.parity.outside import Answer, Outside, Request
@@ -91,33 +91,34 @@ class Players:
         async def play(task: Task) -> Output:
             now = self._clock.now_us()
             strike = self._outside.faults.strike(name, task.draw_key, task.attempt, now)
-            sampled = self._cast.players[name].attempt(contract, task.inner, task.draw_key, task.attempt, task.menu)
-            if sampled.tokens_in is not None:
-                sampled.tokens_in += task.history_tokens
             command = RunTask(0, task.attempt, _dispatch(task), name, contract, task.inner, task.model)
-            attempt = Attempt(task.run, command, task.draw_key, sampled, strike, now)
+            attempt = Tried(command, task.draw_key, now)
+            self._cast.players[name].play(attempt, contract, task.inner, task.draw_key, task.attempt, task.menu)
+            attempt.takes_us = attempt.latency_us
+            if attempt.tokens_in is not None:
+                attempt.tokens_in += task.history_tokens
             if strike is not None:
                 attempt.struck(strike, self._cast)
             try:
                 await self._work(task, attempt)
             except (asyncio.CancelledError, AttemptStopped):
                 done_us = self._clock.now_us() - now
-                share = min(1.0, done_us / attempt.latency_us) if attempt.latency_us else 1.0
-                raise _spent(Failed, f"{name} was told to stop", sampled, share) from None
+                share = min(1.0, done_us / attempt.takes_us) if attempt.takes_us else 1.0
+                raise _spent(Failed, f"{name} was told to stop", attempt, share) from None
             except EffectFailed as error:
-                raise _spent(Failed, error.message, sampled, attempt.share) from None
+                raise _spent(Failed, error.message, attempt, attempt.share) from None
             return self._ends(name, attempt)
 
         return play
 
-    async def _work(self, task: Task, attempt: Attempt) -> None:
-        strike, sampled, began_us = attempt.strike, attempt.sampled, attempt.since_us
+    async def _work(self, task: Task, attempt: Tried) -> None:
+        strike, began_us = attempt.strike, attempt.since_us
         if strike is not None and strike.silent:
             await asyncio.Event().wait()
-        late_us, ends_us = 0, attempt.latency_us
-        if (sampled.calls or sampled.effects) and not (strike is not None and strike.rejects):
-            scale = attempt.latency_us / sampled.latency_us if sampled.latency_us else 1.0
-            moments = moments_of(sampled, attempt.key, task.attempt, self._cast.holds)
+        late_us, ends_us = 0, attempt.takes_us
+        if (attempt.calls or attempt.effects) and not (strike is not None and strike.rejects):
+            scale = attempt.takes_us / attempt.latency_us if attempt.latency_us else 1.0
+            moments = moments_of(attempt, attempt.key, task.attempt, self._cast.holds)
             left = sum(each.args is not None or each.name in self._cast.scarce for each in moments)
             for usual_us, name, args, held_us in moments:
                 after_us = int(usual_us * scale) if scale != 1.0 else usual_us
@@ -125,7 +126,7 @@ class Players:
                 slowed_us = 0
                 if args is not None or name in self._cast.scarce:
                     left -= 1
-                attempt.share = after_us / attempt.latency_us if attempt.latency_us else 1.0
+                attempt.share = after_us / attempt.takes_us if attempt.takes_us else 1.0
                 if args is not None:
                     await self._do(task, attempt, left, name, args)
                 elif name in self._cast.scarce:
@@ -137,16 +138,16 @@ class Players:
             attempt.share = 1.0
         await self._until(began_us + ends_us + late_us)
 
-    async def _do(self, task: Task, attempt: Attempt, left: int, effect: str, args: dict[str, Any]) -> None:
+    async def _do(self, task: Task, attempt: Tried, left: int, effect: str, args: dict[str, Any]) -> None:
         number = (task.attempt << 10) + left
         strike = self._outside.faults.strike_deed(task.agent, attempt.key, number, self._clock.now_us())
         if strike is not None and strike.dies_before:
-            raise _spent(_Died, "the agent died before its effect", attempt.sampled, attempt.share)
+            raise _spent(_Died, "the agent died before its effect", attempt, attempt.share)
         await task.effect(effect, **args)
         if strike is not None and strike.dies_after:
-            raise _spent(_Died, "the agent died after its effect", attempt.sampled, attempt.share)
+            raise _spent(_Died, "the agent died after its effect", attempt, attempt.share)
 
-    async def _call(self, task: Task, attempt: Attempt, left: int, tool: str, held_us: int) -> int:
+    async def _call(self, task: Task, attempt: Tried, left: int, tool: str, held_us: int) -> int:
         """Call a tool; returns how much later than usual it is given back, microseconds."""
         number = (task.attempt << 10) + left
         strike = self._outside.faults.strike(tool, attempt.key, number, self._clock.now_us())
@@ -154,17 +155,17 @@ class Players:
             await asyncio.Event().wait()
         if strike is not None and strike.failing is not None:
             if strike.throttled:
-                error = _spent(_ToolThrottled, f"429: {tool} is not serving now", attempt.sampled, attempt.share)
+                error = _spent(_ToolThrottled, f"429: {tool} is not serving now", attempt, attempt.share)
                 error.retry_after_us = strike.retry_after_us
                 raise error
-            raise _spent(_ToolError, f"{tool}: {strike.failing}", attempt.sampled, attempt.share)
+            raise _spent(_ToolError, f"{tool}: {strike.failing}", attempt, attempt.share)
         call = await task.powers.enter_tool(tool)
         slowed_us = strike.slowed(held_us) if strike is not None else held_us
         self.later(self._clock.now_us() + slowed_us, task.powers.leave_tool, call)
         return max(0, slowed_us - held_us)
 
-    def _ends(self, name: str, attempt: Attempt) -> Output:
-        strike, sampled = attempt.strike, attempt.sampled
+    def _ends(self, name: str, attempt: Tried) -> Output:
+        strike = attempt.strike
         if strike is not None and strike.throttled:
             error = Throttled("429: the provider is not serving now")
             error.retry_after_us = strike.retry_after_us
@@ -172,12 +173,12 @@ class Players:
         if strike is not None and strike.out:
             raise _Unavailable("nobody answers: an outage")
         if strike is not None and strike.server_error:
-            raise _spent(_ServerError, "503: the provider failed", sampled, 0.0)
-        if sampled.failed:
+            raise _spent(_ServerError, "503: the provider failed", attempt, 0.0)
+        if attempt.failed:
             message = strike.fail if strike is not None and strike.fail else why_failed(name)
             share = attempt.share if strike is not None and strike.out_in_us is not None else 1.0
-            raise _spent(Failed, message, sampled, share)
-        return Output(sampled.output, sampled.tokens_in, sampled.tokens_out, _usd(sampled.cost_pico))
+            raise _spent(Failed, message, attempt, share)
+        return Output(attempt.output, attempt.tokens_in, attempt.tokens_out, _usd(attempt.cost_pico))
 
     # -------------------------------------------------------------- people and signals
 

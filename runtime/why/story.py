@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.journal.records import format_time
@@ -84,17 +85,21 @@ class Happening:
 
 
 class Story:
-    """All that a journal tells: `moments` in order, `happenings` by place, `blocks` by the node of a statement."""
+    """All that a journal tells: `moments` in order, `happenings` by place."""
 
     def __init__(self, plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> None:
         self.plan = plan
         self.run = run
-        self.blocks = _blocks_of(plan)
         self._folding = Folding(plan, run, records)
         self.kernel = self._folding.kernel
         self.moments: list[Moment] = []
         self.happenings: dict[int, Happening] = {}
         self._open: set[int] = set()
+
+    @cached_property
+    def blocks(self) -> dict[int, tuple[Block, int]]:
+        """The block and the index of each statement of the plan, by its node."""
+        return _blocks_of(self.plan)
 
     def tell(self, record: Record | EventRecord) -> None:
         """Fold one record more. Raises CorruptStore, and what the kernel raises for a journal that is not its own."""
@@ -182,7 +187,6 @@ class Story:
 
 
 def _blocks_of(plan: Plan) -> dict[int, tuple[Block, int]]:
-    """The block and the index of each statement of a plan, by its node."""
     found: dict[int, tuple[Block, int]] = {}
 
     def walk(value: Any) -> None:

@@ -7,10 +7,9 @@ the checkers read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import run_key, uniform
+from orchspec.runtime.draws import run_key
 from orchspec.runtime.kernel.commands import TryEffect
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
@@ -19,6 +18,7 @@ from orchspec.simulator.calls import Calls
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.chaos.noticing import CountedCrashes, NoticedFaults
 from orchspec.simulator.clock import Clock, Visit
+from orchspec.simulator.garbage import seldom_collecting
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import RunObservation
 from orchspec.simulator.stubs import without_chance_failures
@@ -199,6 +199,10 @@ class Chronicler:
 
     def chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         """What happens under a schedule of faults."""
+        with seldom_collecting():
+            return self._chronicle(faults)
+
+    def _chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         plan = self.plan
         chronicle = Chronicle(plan, self.flow, list(faults))
         striking = NoticedFaults(faults)
@@ -245,5 +249,5 @@ class Chronicler:
         """One of the runs, as its client asks for it."""
         seed = run_key(self.seed, 0, 0, number)
         at_us = number * APART_US
-        inputs = self._inputs.make(partial(uniform, seed, 0))
+        inputs = self._inputs.play(seed)
         return Visit(f"run{number}", seed, inputs, RunObservation(number, at_us / SECOND), at_us)

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from orchspec.cli import main
 from orchspec.cli.common import MISUSE, NOT_WELL, UNDECIDED, WELL, Misuse
 from orchspec.cli.sweeps import VALUES_MAX, parse_sweep
+from orchspec.simulator import study
 from orchspec.simulator.replicate import Stage
 
 SPEC = """
@@ -263,3 +264,21 @@ def test_a_load_is_swept_by_the_scenario_itself(orch):
     assert swept[0]["runs"] > 1.5 * swept[1]["runs"]
     assert [document["parameters"]["scenario.arrivals"] for document in swept] == ["poisson(1 / 10s)", "every(20s)"]
     assert orch("a.orch", "--set", "scenario.arival=every(1s)").exit_code == NOT_WELL
+
+
+@pytest.mark.parametrize(("found", "code"), [(None, WELL), ("run 3: ended_s 1, then 2", NOT_WELL)])
+def test_simulated_twice_it_says_whether_it_came_out_the_same(orch, monkeypatch, found, code):
+    simulate, asked = study.simulate, []
+
+    def here(*arguments, **how):
+        asked.append(how.pop("jobs", 1))
+        return simulate(*arguments, **how)
+
+    monkeypatch.setattr(study, "simulate", here)
+    if found:
+        monkeypatch.setattr("orchspec.simulator.determinism.first_difference", lambda _one, _other: found)
+    result = orch("a.orch", "--runs", "20", "--check-determinism", "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["determinism"] == {"same": found is None, "first_difference": found}
+    assert (f"differs: {found}" if found else "a second simulation gave the same") in result.stderr
+    assert asked[1] >= 2  # processes of its own: in each, Python orders sets of texts otherwise

@@ -80,7 +80,7 @@ def test_the_uniforms_stay_with_the_place_when_the_agent_is_another():
 def test_a_target_without_a_profile_takes_a_second_and_tells_no_usage():
     sampled = AgentSampler(plan(), "plain").attempt("Ask", ["q"], KEYS[0], 1)
     assert (sampled.latency_us, sampled.failed, sampled.garbage) == (1_000_000, False, False)
-    assert (sampled.tokens_in, sampled.tokens_out, sampled.cost_pico, sampled.calls) == (None, None, None, [])
+    assert (sampled.tokens_in, sampled.tokens_out, sampled.cost_pico, sampled.calls) == (None, None, None, ())
 
 
 def test_usage_and_calls_are_those_of_the_profile():

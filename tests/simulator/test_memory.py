@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from orchspec.compiler import compile_text
 from orchspec.runtime.kernel.kernel import Kernel
@@ -39,3 +44,17 @@ def test_a_run_that_ended_is_freed_without_a_search_for_garbage():
             gc.enable()
     assert len(runs) > 200
     assert after - before < 20  # those under way when the replication was over
+
+
+@pytest.mark.soak
+def test_each_further_run_is_kept_in_a_few_hundred_bytes():
+    """Latencies are needed to the end, for quantiles; journals, kernels, timers and what pools said are not."""
+    bench = Path(__file__).resolve().parents[2] / "bench" / "simulator.py"
+
+    def megabytes(runs: int) -> int:
+        told = subprocess.run(
+            [sys.executable, bench, "--memory", str(runs)], check=True, capture_output=True, text=True
+        )
+        return int(told.stdout.split("runs: ")[1].split(" MB")[0].replace(",", ""))
+
+    assert (megabytes(60_000) - megabytes(10_000)) * 1_000_000 / 50_000 < 480
