@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchspec import testing
-    from orchspec.api import Spec, SpecError, bounds, calibrate, compare, load, simulate, size
+    from orchspec.api import Spec, SpecError, bounds, calibrate, compare, load, simulate, size, what_if
     from orchspec.runtime.app import App
     from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, OrchError, Overloaded, Throttled
     from orchspec.runtime.result import RunResult
@@ -38,13 +38,14 @@ __all__ = [
     "simulate",
     "size",
     "testing",
+    "what_if",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(
-        ("Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size"), "orchspec.api"
+        ("Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size", "what_if"), "orchspec.api"
     ),
     "App": "orchspec.runtime.app",
     **dict.fromkeys(

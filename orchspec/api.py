@@ -1,4 +1,4 @@
-"""The Python interface to specs: `load` one, tell its `bounds`, `simulate`, `size`, `compare` and `calibrate` it."""
+"""The Python interface to specs: `load`, `bounds`, `simulate`, `size`, `compare`, `calibrate`, `what_if`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.grammar.diagnostics import Diagnostic
 
-__all__ = ["Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size"]
+__all__ = ["Spec", "SpecError", "bounds", "calibrate", "compare", "load", "simulate", "size", "what_if"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +165,32 @@ def compare(
     entries = [Entry(name, name) for name in entries_of(compiled_plan(compile_()), tuple(flows))]
     contenders, notes = contend({None: compile_}, entries, scenario, **settings)
     return comparison_json(contenders, compare(contenders), notes)
+
+
+def what_if(
+    path: str | Path, store: str | Path, settings: Mapping[str, str] | None = None, *, flow: str | None = None
+) -> dict[str, Any]:
+    """Plays the runs of a store again, with something changed: the document of `orch simulate --from-journal --json`.
+
+    Args:
+        path: of the spec file that the runs are of.
+        store: the SQLite file that holds them; it is read, never written.
+        settings: other values for params and attributes; without any the runs are played as they were.
+        flow: whose runs; the only one that has some unless given.
+
+    Raises:
+        SpecError: the spec or a setting has errors.
+        UnreadableSpec, StoreError, NotReplayable: as they say.
+    """
+    from functools import partial
+
+    from orchspec.compiler.load import compile_file
+    from orchspec.runtime.journal import SQLiteStore
+    from orchspec.whatif import document_of
+    from orchspec.whatif import what_if as play
+
+    opened = SQLiteStore(store, create=False)
+    try:
+        return document_of(play(partial(compile_file, path), opened, flow=flow, settings=settings))
+    finally:
+        opened.close()

@@ -14,7 +14,8 @@ import pytest
 
 if TYPE_CHECKING:
     from orchspec.compiler.load import Compiled
-    from orchspec.compiler.plan import Scenario, Test
+    from orchspec.compiler.plan import Fault, Scenario, Test
+    from orchspec.simulator.chaos.explore import Explored
 
 __all__ = ["pytest_addoption", "pytest_collect_file"]
 
@@ -119,22 +120,57 @@ class _SpecScenario(_Item):
 
 
 class _Chaos(_Item):
+    """A flow under schedules: those first that broke it the last time, then drawn ones."""
+
     def runtest(self) -> None:
         from orchspec.simulator.chaos.explore import Explorer
-        from orchspec.simulator.chaos.lines import fault_lines
 
         plan = self.compiled.plan
         assert plan is not None
-        given = next((scenario.given for scenario in plan.scenarios if scenario.flow == self.subject), {})
-        seed = self.config.getoption("--orch-seed")
-        explorer = Explorer(plan, self.subject, folder=self.compiled.folder, seed=seed, given=given)
+        self.given = next((scenario.given for scenario in plan.scenarios if scenario.flow == self.subject), {})
+        self.seed = self.config.getoption("--orch-seed")
+        explorer = Explorer(plan, self.subject, folder=self.compiled.folder, seed=self.seed, given=self.given)
         explored = explorer.explore(
             examples=self.config.getoption("--orch-examples"),
             exhaustive=self.config.getoption("--orch-exhaustive"),
+            first=self._remembered(),
         )
+        self._remember(explored)
+        for phase in explored.phases:
+            known = f" of {phase.known:,}" if phase.known is not None else ""
+            self.add_report_section("call", "orch", f"{phase.name}: {phase.tried:,}{known} explored")
+            self.user_properties.append((f"orch {phase.name}", f"{phase.tried}{known}"))
         if explored.found:
-            told = []
-            for found in explored.found:
-                told.append(f"{found.violation.number}: {found.violation.message}")
-                told.extend(f"  {line}" for line in fault_lines(found.faults))
-            raise _Failed("\n".join([*told, f"write it down with: orch chaos {self.path} --seed {seed}"]))
+            raise _Failed("\n".join(self._told(explored)))
+
+    def _told(self, explored: Explored) -> Iterator[str]:
+        from orchspec.simulator.chaos.failure import pytest_function, told
+
+        plan = self.compiled.plan
+        assert plan is not None
+        for found in explored.found:
+            yield from told(plan, found, self.compiled.folder)
+            yield from ("", "as a test:", "")
+            test = pytest_function(plan, str(self.path), self.subject, self.seed, found, self.given)
+            yield from (f"    {line}" for line in test.splitlines())
+        yield f"write it down with: orch chaos {self.path} --flow {self.subject} --seed {self.seed}"
+
+    def _key(self) -> str:
+        return f"orch/{self.nodeid}"
+
+    def _remembered(self) -> list[list[Fault]]:
+        from orchspec.simulator.chaos.lines import BadFault, read_fault
+
+        cache = getattr(self.config, "cache", None)
+        try:
+            kept = cache.get(self._key(), []) if cache is not None else []
+            return [[read_fault(line) for line in lines] for lines in kept]
+        except (BadFault, TypeError):
+            return []  # of another version
+
+    def _remember(self, explored: Explored) -> None:
+        from orchspec.simulator.chaos.lines import fault_lines
+
+        cache = getattr(self.config, "cache", None)
+        if cache is not None:
+            cache.set(self._key(), [fault_lines(found.faults) for found in explored.found])

@@ -47,6 +47,7 @@ from orchspec.virtual import StandStill, virtual_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hypothesis.stateful import RuleBasedStateMachine
     from hypothesis.strategies import SearchStrategy
 
     from orchspec.api import Spec
@@ -62,6 +63,7 @@ __all__ = [
     "Violation",
     "check",
     "hold",
+    "machine",
     "read",
     "recorded",
     "replay_journals",
@@ -227,6 +229,26 @@ def schedules(
 
     plan, folder = _parts(spec)
     return schedules_of(plan, _flow(plan, flow), folder, seed=seed, runs=runs, most=most)
+
+
+def machine(spec: Spec | Plan, flow: str | None = None) -> type[RuleBasedStateMachine]:
+    """A state machine of Hypothesis that drives kernel and dispatcher themselves, with any legal interleaving.
+
+    Agents, people, targets, signals, timers, commits, crashes and cancellations come in whatever order Hypothesis
+    chooses; then everybody answers, every run has to end, and every checker is asked. Its `TestCase` is one for
+    unittest and pytest: `TestDesk = testing.machine(spec).TestCase`.
+
+    Args:
+        spec: what `orchspec.load` gives, or a plan.
+        flow: which flow; the only one unless given.
+
+    Raises:
+        ValueError: there is no such flow, or no way to choose one.
+    """
+    from orchspec.machines import machine_of
+
+    plan, folder = _parts(spec)
+    return machine_of(plan, _flow(plan, flow), folder, Broken)
 
 
 def _flow(plan: Plan, flow: str | None) -> str:

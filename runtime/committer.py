@@ -41,6 +41,11 @@ class GroupCommitter:
         return self._flying is not None
 
     @property
+    def flying(self) -> Batch | None:
+        """The batch that was taken, while it is neither done nor failed."""
+        return self._flying
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is pending and nothing in flight."""
         return self._flying is None and not self._dirty

@@ -50,16 +50,14 @@ class People:
         if sampled.never or (strike is not None and strike.never):
             self._asked[question] = None
             return
-        latency_us, output, again, doubt = sampled.latency_us, sampled.output, None, command.doubt
+        latency_us, output, doubt = sampled.latency_us, sampled.output, command.doubt
         if strike is not None:
             latency_us = strike.slowed(latency_us)
             what = (command.agent, command.contract, command.inputs, key, command.attempt)
             kind = strike.broken or ("garbage" if strike.fail is not None else None)
             if kind is not None:
                 output, doubt = clock.cast.broken(*what, kind), ""
-            if strike.again is not None and not doubt:
-                again = (output if strike.again == "same" else clock.cast.broken(*what, strike.again),)
-        due = (question, output, command.agent, doubt, again)
+        due = (question, output, command.agent, doubt)
         self._asked[question] = clock.at(clock.now + latency_us, self._answered, due)
 
     def withdraw(self, run: str, command: StopTask) -> None:
@@ -67,7 +65,7 @@ class People:
         self._asked.pop((run, command.place, command.attempt), None)
 
     def _answered(self, event: Any) -> None:
-        question, value, who, doubt, again = event.value
+        question, value, who, doubt = event.value
         if self._asked.get(question) is not event:
             return
         del self._asked[question]
@@ -79,12 +77,11 @@ class People:
         if doubt:  # whether an effect was done is not made up: they look
             known, receipt = self._clock.world.find(doubt)
             value = {"done": known, "result": receipt}
-        # Who answers again, or otherwise, does so at once: the mailbox holds both, and the first one counts.
-        for said in (value, *(again or ())):
-            number = self._clock.journal.next_mail()
-            self._clock.journal.mail[number] = (run, place, attempt, said, who)
-            if self._clock.engine is not None:
-                self._hand_over(self._clock.engine, number)
+        # Who answers again, or otherwise, is refused: the mailbox takes one answer for each asking.
+        number = self._clock.journal.next_mail()
+        self._clock.journal.mail[number] = (run, place, attempt, value, who)
+        if self._clock.engine is not None:
+            self._hand_over(self._clock.engine, number)
 
     def deliver(self, engine: Engine) -> None:
         """After a crash: hand over whatever lies in the mailbox."""

@@ -212,6 +212,7 @@ EFFECTS: Final[dict[str, Callable[[Strike, dict[str, Any]], None]]] = {
     "wrong": _broken("wrong"),
     "conflicting": _broken("conflicting"),
     "inconsistent": _inconsistent,
+    "poisoned": _broken("poisoned"),
     "never": _never,
     "late": _late,
     "twice": _twice,

@@ -33,6 +33,8 @@ _PAIRS: Final = 200
 @click.option("--examples", type=click.IntRange(0, 10_000_000), metavar="N", help=f"Schedules to draw. [{_EXAMPLES}]")
 @click.option("--exhaustive", is_flag=True, help="Every crash point and every single fault, then pairs of them.")
 @click.option("--pairs", type=click.IntRange(0, 10_000_000), metavar="N", help=f"Pairs at most. [{_PAIRS}]")
+@click.option("--mutate", is_flag=True, help="Take the protections away, one at a time: which does any fault need?")
+@click.option("--mast", is_flag=True, help="Mistakes of agents, as often as MAST found them (arXiv 2503.13657).")
 @click.option("--runs", type=click.IntRange(1, 100), default=2, show_default=True, help="Runs that meet each other.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same schedules.")
 @set_option
@@ -47,6 +49,8 @@ def command(
     examples: int | None,
     exhaustive: bool,
     pairs: int | None,
+    mutate: bool,
+    mast: bool,
     runs: int,
     seed: int,
     settings: tuple[str, ...],
@@ -60,6 +64,11 @@ def command(
     single fault is tried, then pairs. What breaks is shrunk to the fewest faults and written to a .schedule file that
     orch replay reproduces, with --pytest as tests that fail until it is mended, too. Ctrl-C keeps what was found. Ends
     with 0 when all held, 1 when safety broke, 3 when only liveness did.
+
+    With --mutate the spec itself is judged: its protections (retries, timeouts, keys, undos, validators, approvals,
+    budgets, ...) are taken away one at a time, and what gets worse under which faults is told, with a score.
+
+    With --mast agents make mistakes of the kinds and in the shares found in practice, and what became of each is told.
     """
     from orchspec.simulator.chaos.failure import failure_name, pytest_function, pytest_module
 
@@ -69,6 +78,12 @@ def command(
         return NOT_WELL
     plan, folder = compiled.plan, compiled.folder
     chosen = _flows(plan, flows)
+    if mutate or mast:
+        if (mutate and mast) or exhaustive or pairs is not None or junit is not None or pytest_file is not None:
+            flag = "--mutate" if mutate else "--mast"
+            raise Misuse(f"{flag} goes with --flow, --examples, --runs and --seed alone")
+        judge = _mutate if mutate else _semantic
+        return judge(terminal, plan, chosen, folder, examples=examples, runs=runs, seed=seed)
     drawn = (0 if exhaustive else _EXAMPLES) if examples is None else examples
     paired = (_PAIRS if exhaustive else 0) if pairs is None else pairs
     explored: list[tuple[Explored, float]] = []
@@ -103,6 +118,51 @@ def command(
     if any(not found.liveness for found in every):
         return NOT_WELL
     return LIVENESS_BROKEN if every else WELL
+
+
+def _mutate(
+    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: int
+) -> int:
+    """Takes protections away, and tells which of them any fault needs."""
+    from orchspec.cli.chaos_mutate import document, show
+    from orchspec.simulator.chaos import mutate
+
+    made = []
+    more = {} if examples is None else {"examples": examples}
+    for flow in chosen:
+        with _bar(terminal, flow) as advance:
+            given = _given(plan, flow)
+            done = mutate.mutate(plan, flow, folder=folder, given=given, progress=advance, **how, **more)
+        made.append(done)
+        if not terminal.json:
+            show(terminal, plan, folder, done)
+        if done.cut:
+            break
+    if terminal.json:
+        terminal.document(document(plan, made))
+    return WELL
+
+
+def _semantic(
+    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: int
+) -> int:
+    """Lets agents make the mistakes that they make, and tells what became of them."""
+    from orchspec.cli.chaos_mast import document, show
+    from orchspec.simulator.chaos.explore import Explorer
+    from orchspec.simulator.chaos.mast import semantic
+
+    made = []
+    for flow in chosen:
+        explorer = Explorer(plan, flow, folder=folder, given=_given(plan, flow), **how)
+        with _bar(terminal, flow) as advance:
+            made.append(semantic(explorer, _EXAMPLES if examples is None else examples, advance))
+        if not terminal.json:
+            show(terminal, plan, folder, made[-1])
+        if made[-1].cut:
+            break
+    if terminal.json:
+        terminal.document(document(plan, made))
+    return NOT_WELL if any(each.found for each in made) else WELL
 
 
 def _flows(plan: Plan, wanted: tuple[str, ...]) -> list[str]:

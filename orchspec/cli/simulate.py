@@ -14,6 +14,7 @@ from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
 from orchspec.cli.sweeps import combinations
 from orchspec.cli.swings import print_swings, settings_to_try, swings_of, watched_of
+from orchspec.cli.whatif import play
 
 if TYPE_CHECKING:
     from orchspec.simulator.study import Study
@@ -42,6 +43,13 @@ __all__ = ["command"]
     help="Refuse new runs while N tasks wait, as the runtime does with queue_max.",
 )
 @click.option(
+    "--from-journal",
+    "journal",
+    metavar="STORE",
+    help="In place of a scenario the runs of a store: what would have been, with what is --set.",
+)
+@click.option("--flow", metavar="NAME", help="Whose runs, with --from-journal.")
+@click.option(
     "--sensitivity",
     "swings",
     multiple=True,
@@ -67,6 +75,8 @@ def command(
     swings: tuple[str, ...],
     watched: str | None,
     jobs: int,
+    journal: str | None,
+    flow: str | None,
     check_determinism: bool,
     resume: str | None,
     report: str | None,
@@ -79,6 +89,10 @@ def command(
     Without SCENARIO the only one. Ends with 1 when an expectation failed or a second simulation came out otherwise,
     with 4 when an expectation stayed undecided. An interrupt keeps what is done. FILE may be - for standard input.
     """
+    if journal is not None or flow is not None:
+        others = (scenario, sweeps, swings, how["runs"], how["queue_max"], check_determinism)
+        alone = not any((*others, report, charts, resume, journals))
+        return play(terminal, file, journal, flow, settings_of(settings), how["seed"], alone=alone)
     if sweeps and swings:
         raise Misuse("--sweep tries every combination, --sensitivity each setting alone; give one of them")
     if watched and not swings:

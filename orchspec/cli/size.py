@@ -9,7 +9,7 @@ import click
 
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
 from orchspec.cli.files import read_text
-from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
+from orchspec.cli.plans import compiler_of, counted, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
 from orchspec.cli.sweeps import parse_sweep
 
@@ -105,6 +105,11 @@ def command(
     except SpecError as error:
         _complain(terminal, file, error)
         return NOT_WELL
+    if sizing.interrupted:
+        again = "; --resume goes on from there" if how["resume"] is not None else ""
+        terminal.say(f"interrupted: {counted(len(sizing.tried) + len(sizing.proofs), 'simulation')} were done{again}")
+        if not sizing.tried:
+            raise KeyboardInterrupt
     _show(terminal, sizing, charts)
     return {"met": WELL, "not_met": NOT_WELL, "undecided": UNDECIDED}[sizing.verdict]
 

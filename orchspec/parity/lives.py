@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.parity.outside import Answer, Outside
+from orchspec.runtime.errors import AlreadyAnswered
 from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.crashes import Crashed
 
@@ -208,9 +209,10 @@ class _Life:
     # -------------------------------------------------------------- what happens outside
 
     def _put_in(self, answer: Answer, value: Any) -> None:
-        self._store.post_mail(
-            "answer", posted_us=self._clock.now_us, run=answer.run, place=answer.place, value=value, by=answer.who
-        )
+        with contextlib.suppress(AlreadyAnswered):  # who answers twice is told so
+            self._store.post_mail(
+                "answer", posted_us=self._clock.now_us, run=answer.run, place=answer.place, value=value, by=answer.who
+            )
         loop = self._hub._loop if self._hub is not None else None  # noqa: SLF001
         if loop is not None:
             loop.poll()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch, LedgerRow
     from orchspec.runtime.recording import EventRecord
 
-__all__ = ["HORIZON_US", "Applied", "Chronicle", "Chronicler", "RunTold"]
+__all__ = ["HORIZON_US", "Applied", "Chronicle", "Chronicler", "Endless", "KeptJournal", "RunTold", "SeenWorld"]
 
 SECOND: Final = 1_000_000
 HORIZON_US: Final = 52 * 7 * 24 * 3600 * SECOND
@@ -128,11 +128,13 @@ class Chronicle:
         return None, None
 
 
-class _Endless(Exception):
+class Endless(Exception):
     """More records than any run may write."""
 
 
-class _Journal(SimulatedJournal):
+class KeptJournal(SimulatedJournal):
+    """A journal that writes into a chronicle what became durable, and when."""
+
     def __init__(self, chronicle: Chronicle, now: Callable[[], int]) -> None:
         super().__init__(survives=True, keep_records=True)
         self._chronicle = chronicle
@@ -140,6 +142,7 @@ class _Journal(SimulatedJournal):
         self._commits = 0
 
     def commit(self, batch: Batch) -> None:
+        """See `SimulatedJournal.commit`."""
         super().commit(batch)
         self._commits += 1
         chronicle, now = self._chronicle, self._now()
@@ -149,19 +152,25 @@ class _Journal(SimulatedJournal):
             told.durable_us.append(now)
             chronicle.order.append((self._commits, record))  # type: ignore[arg-type]
         if len(chronicle.order) > RECORDS_MAX:
-            raise _Endless
+            raise Endless
 
 
-class _World(World):
-    def __init__(self, plan: Plan, chronicle: Chronicle) -> None:
+class SeenWorld(World):
+    """A world that writes into a chronicle what landed, and when."""
+
+    def __init__(self, plan: Plan, chronicle: Chronicle, forgetful: frozenset[str] = frozenset()) -> None:
         super().__init__(program_of(plan))
+        self._forgetful = forgetful
         self._chronicle = chronicle
         self.now: Callable[[], int] = int
 
     def apply(self, run: str, effect: str, args: list[Any], key: str, receipt: Any) -> Any:
+        """See `World.apply`."""
         again = self.find(key)[0]
         before = self._seen[effect].duplicates
         given = super().apply(run, effect, args, key, receipt)
+        if again and effect in self._forgetful:
+            self._seen[effect].duplicates += 1
         twice = self._seen[effect].duplicates > before
         self._chronicle.applied.append(Applied(self.now(), run, effect, key, again, twice))
         return given
@@ -177,6 +186,7 @@ class Chronicler:
         seed: of what agents take and give; the same seed, the same chronicle.
         runs: how many runs of the flow meet each other.
         given: distributions of parameters, as of a scenario; others are made from their types.
+        forgetful: effects whose targets drop no repeats, whatever the plan says of them.
     """
 
     def __init__(
@@ -188,12 +198,14 @@ class Chronicler:
         seed: int = 1,
         runs: int = 1,
         given: dict[str, Json] | None = None,
+        forgetful: frozenset[str] = frozenset(),
     ) -> None:
         # By chance nothing fails here: what goes wrong is in the schedule, so that it can be told and taken away.
         self.plan = without_chance_failures(plan)
         self.flow = flow
         self.seed = seed
         self.count = runs
+        self._forgetful = forgetful
         self.data = columns(self.plan, folder, list((given or {}).values()))
         self._inputs = InputMaker(self.plan, flow, given or {}, data=self.data, codecs=program_of(plan).codecs)
 
@@ -206,7 +218,7 @@ class Chronicler:
         plan = self.plan
         chronicle = Chronicle(plan, self.flow, list(faults))
         striking = NoticedFaults(faults)
-        world = _World(plan, chronicle)
+        world = SeenWorld(plan, chronicle, self._forgetful)
         left: set[str] = set()
 
         def ended(visit: Visit) -> None:
@@ -219,7 +231,7 @@ class Chronicler:
         cast = Cast(plan, self.data, striking.targets)
         clock = Clock(plan, self.flow, cast, world, calls, striking, key, ended)
         chronicle.calls = calls.of
-        journal = clock.journal = _Journal(chronicle, lambda: clock.now)
+        journal = clock.journal = KeptJournal(chronicle, lambda: clock.now)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
         clock.on_halt = lambda visit: left.discard(visit.run)
@@ -234,7 +246,7 @@ class Chronicler:
         try:
             clock.begin()
             clock.run(lambda: not left, HORIZON_US)
-        except _Endless:
+        except Endless:
             chronicle.endless = True
         chronicle.halted = clock.halted
         chronicle.crashes = [int(mark.at_s * SECOND) for mark in striking.marks]

@@ -137,6 +137,7 @@ class Explorer:
         pairs: int = 0,
         progress: Progress | None = None,
         until: Callable[[Found], bool] | None = None,
+        first: Sequence[Sequence[Fault]] = (),
     ) -> Explored:
         """Explore.
 
@@ -147,6 +148,7 @@ class Explorer:
             pairs: how many pairs of them are tried besides, spread over all.
             progress: told of each schedule: the phase, how many are done, how many there are.
             until: asked of each thing that is found; when it says so, nothing more is tried.
+            first: schedules that are tried before all others: those that broke something the last time.
 
         Returns:
             The phases; the first is the undisturbed chronicle, which has to hold, too. Ctrl-C ends a phase, and what
@@ -156,6 +158,8 @@ class Explorer:
         calm = self.chronicle([])
         places = places_of(calm)
         phases = [self._phase("undisturbed", 1, [[]], progress)]
+        if first:
+            phases.append(self._phase("remembered", len(first), first, progress))
         if exhaustive or crashes:
             at_points = list(crash_singles(places))
             phases.append(self._phase("crash points", len(at_points), at_points, progress))

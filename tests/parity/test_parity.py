@@ -12,7 +12,8 @@ from orchspec.compiler.plan import Fault
 from orchspec.parity import compare, fits
 from orchspec.parity.lives import Job, live_through
 from orchspec.runtime.driver.attempts import Attempts
-from orchspec.simulator.chaos.kinds import crash_singles, places_of, singles
+from orchspec.simulator.chaos.places import places_of
+from orchspec.simulator.chaos.schedules import crash_singles, singles
 from tests.support.generated import plans
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
@@ -88,7 +89,7 @@ def test_what_the_real_engine_does_otherwise_is_found(monkeypatch):
     told = Attempts._post_failed
     monkeypatch.setattr(Attempts, "_post_failed", forgets)
     story = job("research")
-    agent = next(iter(aimed(story).agents))
+    agent = next(iter(aimed(story).targets["agent"]))
     throttled = Fault(0, "throttle", agent, {"nth": 1, "retry_after": 600 * SECOND})
     found = compare(replace(story, faults=(throttled,)))
     monkeypatch.undo()
