@@ -277,12 +277,11 @@ def _settings(theme: Theme) -> Any:
     }
 
 
-def new_figure(theme: Theme, width: float, height: float, *, narrow_height: float | None = None) -> Figure:
+def new_figure(theme: Theme, width: float, height: float) -> Figure:
     """Return an empty figure of that size in inches, laid out so that no label is cut; narrow themes set the width."""
     from matplotlib.figure import Figure
 
-    size = (_NARROW, narrow_height or height) if theme.narrow else (width, height)
-    return Figure(figsize=size, layout="constrained")
+    return Figure(figsize=(_NARROW if theme.narrow else width, height), layout="constrained")
 
 
 def legend_above(axes: Axes, columns: int, *, line: bool = False) -> None:
