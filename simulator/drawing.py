@@ -277,11 +277,12 @@ def _settings(theme: Theme) -> Any:
     }
 
 
-def new_figure(theme: Theme, width: float, height: float) -> Figure:
+def new_figure(theme: Theme, width: float, height: float, *, narrow_height: float | None = None) -> Figure:
     """Return an empty figure of that size in inches, laid out so that no label is cut; narrow themes set the width."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(_NARROW if theme.narrow else width, height), layout="constrained")
+    size = (_NARROW, narrow_height or height) if theme.narrow else (width, height)
+    return Figure(figsize=size, layout="constrained")
 
 
 def legend_above(axes: Axes, columns: int, *, line: bool = False) -> None:
