@@ -33,6 +33,8 @@ _FAR: Final = 0.08
 _CHANCE: Final = 1.63
 #: So many different whole numbers are told one by one.
 _FEW: Final = 12
+#: Each of them comes so often on the average; else they are few because there are few values.
+_OFTEN: Final = 4
 #: An AIC so much less is a reason for more parameters.
 _WORTH: Final = 10.0
 
@@ -77,7 +79,8 @@ def fit(sample: Sample) -> Fitted:
         notes = () if not sample.n_censored or never else (f"{sample.n_censored} that were cut off are left out",)
         known = binomial_limits(never * total, total) if never else (0.0, 0.0)
         return Fitted(["fixed", value], sample, never=never, never_limits=known, notes=notes)
-    if sample.whole and low >= 0.0 and len(set(sample.values.tolist())) <= _FEW:
+    different = len(set(sample.values.tolist())) if sample.whole else 0
+    if sample.whole and different <= _FEW and different * _OFTEN <= len(sample.values):
         dist = as_choice(sample)
         return Fitted(dist, sample, notes=("each value with its share",) if dist[0] == "choice" else ())
     zeros = int((sample.values <= 0.0).sum())

@@ -78,6 +78,15 @@ def test_what_steps_cost_is_what_the_run_was_charged_a_timeout_its_reservation()
     assert late.latency_ms == 60_000
 
 
+def test_one_that_stops_late_ends_its_own_step_and_not_that_of_the_next_attempt():
+    spec = SPEC.replace("slots = 1  attempts = 3  backoff = fixed(5s)", "slots = 4  attempts = 3")
+    plan = compile_text(spec, "a.orch").plan
+    driver = Driver(plan, ann=[hangs(stops=2 * S), done(1), done(1, takes=9 * S)], eve=[answers(4)], post=[done(9)])
+    driver.run({"topic": "x"})
+    ended = [(step.step_id, step.status) for step in log_of(plan, driver) if step.agent == "ann"]
+    assert sorted(status for _, status in ended) == ["ok", "ok", "timeout"], ended
+
+
 def test_time_is_attributed_along_the_critical_path_and_adds_up_to_the_latency():
     plan, driver = driven(
         ann=[failing(takes=3 * S), done(1, takes=4 * S)], eve=[answers(4, takes=7 * S)], post=[done(9)]

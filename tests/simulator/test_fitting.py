@@ -123,6 +123,8 @@ def test_few_different_counts_are_told_one_by_one_or_as_uniform():
     assert fit(Sample([draws.randint(1, 4) for _ in range(400)], "calls")).dist == ["uniform", 1, 4]
     skewed = fit(Sample([1.0] * 90 + [3.0] * 10, "calls")).dist
     assert skewed == ["choice", [[1, 0.9], [3, 0.1]]]
+    # Few are different because there are few: that says nothing.
+    assert fit(Sample([31.0, 44.0, 47.0, 58.0, 60.0, 71.0], "tokens")).family != "choice"
 
 
 def test_times_that_were_rounded_to_whole_seconds_are_no_worse_a_fit():
