@@ -168,21 +168,16 @@ def _unless_said(values: Mapping[str, Any]) -> str:
 
 
 def faults() -> Iterator[tuple[str, str]]:
-    """The faults, their targets and arguments, and the names that are kept for later."""
+    """The faults, their targets and arguments."""
     from orchspec.compiler.studies.faults import CRASH_POINTS, FAULTS
 
     rows = []
     for kind in FAULTS.values():
-        if kind.built:
-            needs = "; ".join(" or ".join(f"`{name}`" for name in group) for group in kind.needs) or "nothing"
-            if kind.unless_said:
-                needs += f"; unless said {_unless_said(kind.unless_said)}"
-            targets = ", ".join(sorted(kind.targets))
-            rows.append((f"`{kind.name}`", targets, ", ".join(f"`{name}`" for name in kind.arguments), needs))
-    kept: dict[str, list[str]] = {}
-    for kind in FAULTS.values():
-        if not kind.built:
-            kept.setdefault(kind.group, []).append(f"`{kind.name}`")
+        needs = "; ".join(" or ".join(f"`{name}`" for name in group) for group in kind.needs) or "nothing"
+        if kind.unless_said:
+            needs += f"; unless said {_unless_said(kind.unless_said)}"
+        targets = ", ".join(sorted(kind.targets))
+        rows.append((f"`{kind.name}`", targets, ", ".join(f"`{name}`" for name in kind.arguments), needs))
     yield (
         "reference/faults.md",
         _page(
@@ -192,9 +187,6 @@ def faults() -> Iterator[tuple[str, str]]:
             _table(("fault", "strikes", "arguments", "needs"), rows),
             _FAULTS,
             f"A crash strikes at a `point`: {', '.join(f'`{point}`' for point in CRASH_POINTS)}.",
-            "## Names that this version refuses",
-            "The language has them; a spec that uses one is refused with E1050.",
-            _table(("of", "faults"), [(group, " ".join(names)) for group, names in kept.items()]),
         ),
     )
 
@@ -207,6 +199,7 @@ is what a throttled caller is told to wait.
 
 | what | does |
 | --- | --- |
+| `upgrade` | the engine leaves in order: what comes back within two seconds is kept; after `down` a newer one goes on |
 | `outage` | nobody answers: what begins fails at once and costs nothing, what is under way as it begins breaks off |
 | `correlated_outage` | the same for several at once: names, a list of them, or a model, for all who run on it |
 | `capacity` | the agent gets on with at most `to` attempts at once; others wait at its door, their timeouts running |

@@ -57,6 +57,11 @@ class Attempts:
             for attempt in self._visits[run].tasks.values()
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether any attempt of a live run is under way."""
+        return any(visit.tasks for visit in self._visits.values())
+
     def orphan(self, visit: Visit) -> None:
         """The run is over, and nobody knows of what it still has under way."""
         self._orphans = [attempt for attempt in self._orphans if not attempt.done]

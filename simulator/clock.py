@@ -36,6 +36,7 @@ from orchspec.runtime.recording import fold
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.calendar import Calendar, Due
 from orchspec.simulator.crashes import Crashed, Crashes
+from orchspec.simulator.handover import Handover
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
@@ -129,6 +130,7 @@ class Clock:
         self.people = People(self)
         self.signals = Signals(self)
         self.targets = Targets(self)
+        self.handover = Handover(self)
         self.tool_granted: Callable[[Grant], None] = self.attempts.tool_granted
         self._acts: dict[type, Callable[[str, Any], None]] = {
             RunTask: self.attempts.begin,
@@ -227,6 +229,8 @@ class Clock:
         wake_at = engine.dispatcher.next_wake_us(told)
         if wake_at is not None:
             self._wake_later(wake_at, now)
+        if self.handover.leaving is not None:
+            self.handover.leave_if_done()
 
     def _wake_later(self, wake_at: int, now: int) -> None:
         """Ring for the dispatcher at a time on the engine's clock, if nothing does so before."""
@@ -284,14 +288,15 @@ class Clock:
     def arrive(self, visit: Visit) -> None:
         """A client asks for a run; while the orchestrator is down, it keeps asking."""
         self.visits[visit.run] = visit
-        if self.engine is not None:
+        if self.engine is not None and self.handover.leaving is None:
             self._start(self.engine, visit)
 
     def _start(self, engine: Engine, visit: Visit) -> None:
+        told = self.told
         row = RunRow(
-            visit.run, self.flow, self.plan.hash, visit.inputs, "running", None, None, self.told, None, visit.seed, {}
+            visit.run, self.flow, self.plan.hash, visit.inputs, "running", None, None, told, None, visit.seed, {}
         )
-        if not engine.start(self.plan, row, self.told):
+        if not engine.start(self.plan, row, told):
             del self.visits[visit.run]
             visit.seen.status, visit.seen.ended_s = "refused", self.now / SECOND
             self.on_end(visit)
@@ -348,7 +353,9 @@ class Clock:
         crash: Crash = event.value
         if crash.every_us:
             self.at(self.now + crash.every_us, self._crash_due, crash)
-        if self.engine is not None:
+        if self.engine is not None and crash.name == "upgrade":
+            self._acts = self.handover.begin(crash, self._acts)
+        elif self.engine is not None:
             assert self.crashes is not None
             self.crashes.due(crash)
 
@@ -361,6 +368,8 @@ class Clock:
             self.journal.commit(flying)
             self._witness(flying)
         self.engine = None
+        in_order = self.handover.leaving is not None
+        self._acts = self.handover.over(self._acts)
         self.epoch += 1
         self.attempts.crash()
         self.targets.crash()
@@ -369,7 +378,9 @@ class Clock:
         if self.meter is not None:
             self.meter.crash(now)
         for visit in self.visits.values():
-            visit.seen.in_flight_at_crash = True
+            # Who came while the engine was leaving was not let in.
+            if visit.kernel is not None or not in_order:
+                visit.seen.in_flight_at_crash = True
         self.at(back_us, self._recover, None)
 
     def _recover(self, _event: Any) -> None:

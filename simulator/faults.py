@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import FAULT, uniform
 from orchspec.simulator.breakdowns import BREAKDOWNS, Breakdown
@@ -32,7 +32,7 @@ FOR_EVER_US: Final = 1 << 62
 
 @dataclass(slots=True, frozen=True)
 class Crash:
-    """The orchestrator dies, for `down_us`; when, see `simulator.crashes`."""
+    """The orchestrator dies, or leaves (`upgrade`), for `down_us`; when, see `simulator.crashes` and `.handover`."""
 
     index: int
     at_us: int | None
@@ -41,13 +41,12 @@ class Crash:
     point: str | None
     first: int | None
     nth: int | None
+    name: str = "crash"
 
     @property
     def dated(self) -> bool:
         """Whether times decide when it strikes, not passes of a point."""
         return self.every_us is not None or (self.at_us is not None and self.first is None and self.nth is None)
-
-    name: ClassVar[str] = "crash"
 
     def down_at(self, _now_us: int) -> int:
         """How long the orchestrator is away, µs."""
@@ -80,13 +79,13 @@ class Faults:
         for index, fault in enumerate(faults):
             if fault.name in without:
                 continue
-            if fault.name in ("crash", "crash_loop"):
+            if fault.name in ("crash", "crash_loop", "upgrade"):
                 self.crashes.append(_crash(index, fault))
             if fault.name in BREAKDOWNS:
                 self.breakdowns.append(Breakdown(index, fault.name, fault.args))
             elif fault.name == "capacity":
                 self._limited.setdefault(fault.target, []).append(fault.args)
-            elif fault.name != "crash":
+            elif fault.name not in ("crash", "upgrade"):
                 of = self._of_deeds if fault.name in _AT_DEEDS else self._of
                 for target in (fault.target, *fault.others):
                     of.setdefault(target, []).append((index, fault))
@@ -230,7 +229,9 @@ def _crash(index: int, fault: Fault) -> Crash:
     every_us = args.get("every")
     if at_us is None and every_us is not None:
         at_us = every_us
-    return Crash(index, at_us, every_us, args.get("down", 0), args.get("point"), args.get("first"), args.get("nth"))
+    name = "upgrade" if fault.name == "upgrade" else "crash"
+    point, first, nth = args.get("point"), args.get("first"), args.get("nth")
+    return Crash(index, at_us, every_us, args.get("down", 0), point, first, nth, name)
 
 
 def _in_window(args: dict[str, Any], now_us: int) -> bool:
@@ -296,5 +297,5 @@ _OUTAGES: Final = frozenset({"outage", "correlated_outage"})
 _AT_DEEDS: Final = frozenset({"crash_before_effect", "crash_after_effect"})
 """Faults that strike when an agent does an effect, not when its attempt begins."""
 
-BUILT: Final = frozenset({*EFFECTS, *BREAKDOWNS, *COUNTED, "crash", "jump", "skew", "store_busy"})
-"""Every fault that is carried out here, or by `crashes`, `breakdowns`, `timing` and `writing`."""
+BUILT: Final = frozenset({*EFFECTS, *BREAKDOWNS, *COUNTED, "crash", "jump", "skew", "store_busy", "upgrade"})
+"""Every fault that is carried out here, or by `crashes`, `handover`, `breakdowns`, `timing` and `writing`."""

@@ -47,7 +47,7 @@ OVERTIME: Final = 30
 """A replication is given up this many windows and a week after its window: what has not ended then is infinite."""
 HOUR_US: Final = 3600 * SECOND
 WEEK_US: Final = 7 * 24 * HOUR_US
-_FALLS: Final = frozenset({"crash", *BREAKDOWNS})
+_FALLS: Final = frozenset({"crash", "upgrade", *BREAKDOWNS})
 """Faults after which the orchestrator goes on from its journals."""
 _DISTURBING: Final = _FALLS | {
     *("jump", "skew", "timer_early", "timer_late", "timer_twice", "store_busy"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.simulator.beside import twin_notes, twin_rows
 from orchspec.simulator.document import outcome_of
+from orchspec.simulator.findings import bottleneck_words
 from orchspec.simulator.kpis import KPIS, STATISTICS
 from orchspec.simulator.laws import LAWS
 from orchspec.simulator.report import written, written_interval
@@ -34,6 +35,7 @@ def print_document(document: Mapping[str, Any], console: Console) -> None:
     console.print(_value_table(document))
     if document["resources"]:
         console.print(_resource_table(document))
+        line(console, bottleneck_words(document), "dim")
     if document["evals"]:
         console.print(_eval_table(document))
     if document["twin"] is not None:

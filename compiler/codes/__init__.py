@@ -2,7 +2,7 @@
 
 E02xx names, E03xx types and expressions, E04xx declarations, E05xx structure and order of flows (from E0531 on of
 machines, from E0551 on of `supervise` and `peers`), E06xx arbitration and decisions, E07xx effects, E08xx budgets,
-E09xx profiles, scenarios and tests, E10xx what this release does not run yet, E11xx channels, sessions and evals,
+E09xx profiles, scenarios and tests, E11xx channels, sessions and evals,
 E12xx what is shared and doubled, E14xx imports. Warnings (W) and advice (A) share the hundreds. To add a code:
 `define` it in its family, with samples; the samples are tests.
 """

@@ -17,7 +17,6 @@ FAMILIES: Final = {
     "07": ("effects", "Effects"),
     "08": ("budgets", "Budgets"),
     "09": ("studies", "Profiles, scenarios and tests"),
-    "10": ("unbuilt", "What this version does not run"),
     "11": ("messages", "Channels, sessions and evals"),
     "12": ("shared", "What is shared and what is doubled"),
     "14": ("imports", "Imports"),

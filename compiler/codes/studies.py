@@ -10,7 +10,6 @@ __all__ = [
     "BAD_FACT",
     "BAD_FAULT_ARGUMENT",
     "BAD_KPI",
-    "FAULT_NOT_BUILT",
     "FAULT_TARGET",
     "GUESSED_RESERVATION",
     "IMPOSSIBLE_DISTRIBUTION",
@@ -238,15 +237,6 @@ WRONG_STUB = define(
         'stub ann = { text: "a", score: 1.0 }\n  stub ann = { text: "b", score: 0.5 }\n  expect status == completed'
     ),
     good=_test('stub ann = { text: "a", score: 1.0 } then { text: "b", score: 0.5 }\n  expect status == completed'),
-)
-FAULT_NOT_BUILT = define(
-    "E1050",
-    "fault-not-built",
-    "the fault `{name}` is not built yet",
-    explanation="The language has this fault, but this version of Orch cannot carry it out. It is refused rather "
-    "than left out in silence.",
-    bad=_test("fault upgrade(ann)\n  expect status == completed"),
-    good=_test("fault fail(ann, first: 1)\n  expect status == failed"),
 )
 GUESSED_RESERVATION = define(
     "W0991",

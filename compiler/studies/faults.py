@@ -1,4 +1,4 @@
-"""The table of faults: what each may be aimed at, what may be said about it, and whether this version carries it out.
+"""The table of faults: what each may be aimed at, what may be said about it, and what it needs.
 
 To add a fault, give it an entry here and a function of its name in the simulator.
 """
@@ -55,21 +55,20 @@ _SECOND = 1_000_000
 WINDOW_US = 60 * _SECOND
 """How long a window holds that begins `at` a time and does not say; one of `every` holds for a tenth of it."""
 _ONCE = ("at", "every", "rate", "first", "nth")
+_AT = ("at", "every")
 
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """What may be said of one fault.
 
-    `needs` are groups of arguments of which at least one must be given; `built` says whether this version carries it
-    out (one that is not built has no targets and arguments yet); `deeds` that its target must do effects; `several`
-    that it strikes all that it names at once, and may name a model, for all who run on it. `unless_said` is what holds
-    where none of a group of `needs` is given; durations in microseconds, 0 for a window of a length of its own.
+    `needs` are groups of arguments of which at least one must be given; `deeds` says that its target must do effects;
+    `several` that it strikes all that it names at once, and may name a model, for all who run on it. `unless_said` is
+    what holds where none of a group of `needs` is given; durations in microseconds, 0 for a window of its own length.
     """
 
     name: str
     group: str
-    built: bool = False
     targets: frozenset[TargetKind] = frozenset()
     arguments: Mapping[str, ArgumentKind] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
@@ -78,7 +77,7 @@ class FaultKind:
     unless_said: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _built(
+def _kind(
     name: str,
     group: str,
     targets: frozenset[TargetKind],
@@ -88,11 +87,11 @@ def _built(
     several: bool = False,
     **unless_said: float,
 ) -> FaultKind:
-    return FaultKind(name, group, True, targets, arguments, needs, several, deeds, unless_said)
+    return FaultKind(name, group, targets, arguments, needs, several, deeds, unless_said)
 
 
-_BUILT = (
-    _built(
+_KINDS = (
+    _kind(
         "crash",
         "orchestrator",
         _ORCHESTRATOR,
@@ -107,18 +106,19 @@ _BUILT = (
         },
         ("at", "every", "first", "nth"),
     ),
-    _built("crash_loop", "orchestrator", _ORCHESTRATOR, {**_LASTING, "down": "duration"}, ("lasting",), lasting=0),
-    _built("stale_lease", "orchestrator", _ORCHESTRATOR, _WHEN, _ONCE),
-    _built("fail", "agent", _WORKERS | {"tool", "effect"}),
-    _built("garbage", "output", _WORKERS),
-    _built("truncated", "output", _WORKERS),
-    _built("empty", "output", _WORKERS),
-    _built("oversize", "output", _WORKERS),
-    _built("wrong", "output", _WORKERS),
-    _built("conflicting", "output", _WORKERS),
-    _built("inconsistent", "output", _MODELS),
-    _built("poisoned", "output", _WORKERS),
-    _built(
+    _kind("crash_loop", "orchestrator", _ORCHESTRATOR, {**_LASTING, "down": "duration"}, ("lasting",), lasting=0),
+    _kind("upgrade", "orchestrator", _ORCHESTRATOR, {"at": "time", "every": "duration", "down": "duration"}, _AT),
+    _kind("stale_lease", "orchestrator", _ORCHESTRATOR, _WHEN, _ONCE),
+    _kind("fail", "agent", _WORKERS | {"tool", "effect"}),
+    _kind("garbage", "output", _WORKERS),
+    _kind("truncated", "output", _WORKERS),
+    _kind("empty", "output", _WORKERS),
+    _kind("oversize", "output", _WORKERS),
+    _kind("wrong", "output", _WORKERS),
+    _kind("conflicting", "output", _WORKERS),
+    _kind("inconsistent", "output", _MODELS),
+    _kind("poisoned", "output", _WORKERS),
+    _kind(
         "slow",
         "agent",
         _WORKERS | {"tool", "effect"},
@@ -126,49 +126,42 @@ _BUILT = (
         ("factor", "by"),
         factor=10.0,
     ),
-    _built("hang", "agent", _PROVIDED),
-    _built("zombie", "agent", _MODELS, _BY),
-    _built("capacity", "agent", _MODELS, {**_LASTING, "to": "count"}, ("to",), to=1),
-    _built("outage", "agent", _PROVIDED),
-    _built("server_error", "provider", _PROVIDED),
-    _built("quota", "provider", _PROVIDED, {**_LASTING, "limit": "count"}, ("limit", "lasting"), lasting=0),
-    _built("correlated_outage", "provider", _PROVIDED, _LASTING, several=True),
-    _built("throttle", "provider", _PROVIDED, {**_WHEN, "retry_after": "duration"}),
-    _built("crash_before_effect", "agent", frozenset({"agent"}), deeds=True),
-    _built("crash_after_effect", "agent", frozenset({"agent"}), deeds=True),
-    _built("lose", "messages", _SENT),
-    _built("lose_ack", "messages", _SENT),
-    _built("duplicate", "messages", _EFFECT),
-    _built("delay", "messages", _SENT, _BY, ("by",), by=10 * _SECOND),
-    _built("reorder", "messages", _EFFECT, _BY, ("by",), by=10 * _SECOND),
-    _built("partition", "messages", _EFFECT, _LASTING, ("lasting",), lasting=0),
-    _built(
+    _kind("hang", "agent", _PROVIDED),
+    _kind("zombie", "agent", _MODELS, _BY),
+    _kind("capacity", "agent", _MODELS, {**_LASTING, "to": "count"}, ("to",), to=1),
+    _kind("outage", "agent", _PROVIDED),
+    _kind("server_error", "provider", _PROVIDED),
+    _kind("quota", "provider", _PROVIDED, {**_LASTING, "limit": "count"}, ("limit", "lasting"), lasting=0),
+    _kind("correlated_outage", "provider", _PROVIDED, _LASTING, several=True),
+    _kind("throttle", "provider", _PROVIDED, {**_WHEN, "retry_after": "duration"}),
+    _kind("crash_before_effect", "agent", frozenset({"agent"}), deeds=True),
+    _kind("crash_after_effect", "agent", frozenset({"agent"}), deeds=True),
+    _kind("lose", "messages", _SENT),
+    _kind("lose_ack", "messages", _SENT),
+    _kind("duplicate", "messages", _EFFECT),
+    _kind("delay", "messages", _SENT, _BY, ("by",), by=10 * _SECOND),
+    _kind("reorder", "messages", _EFFECT, _BY, ("by",), by=10 * _SECOND),
+    _kind("partition", "messages", _EFFECT, _LASTING, ("lasting",), lasting=0),
+    _kind(
         "skew", "time", _ORCHESTRATOR, {"at": "time", "lasting": "duration", "by": "duration"}, ("by",), by=30 * _SECOND
     ),
-    _built("jump", "time", _ORCHESTRATOR, {"at": "time", "by": "duration"}, ("by",), by=60 * _SECOND),
-    _built("timer_early", "time", _ORCHESTRATOR, _BY, ("by",), by=_SECOND),
-    _built("timer_late", "time", _ORCHESTRATOR, _BY, ("by",), by=10 * _SECOND),
-    _built("timer_twice", "time", _ORCHESTRATOR),
-    _built("store_error", "store", _ORCHESTRATOR, _WHEN, _ONCE),
-    _built("store_busy", "store", _ORCHESTRATOR, _WHEN, ("lasting", "rate", "first", "nth"), lasting=0),
-    _built("disk_full", "store", _ORCHESTRATOR, _LASTING, ("lasting",), lasting=0),
-    _built("torn", "store", _ORCHESTRATOR, {**_WHEN, "down": "duration"}, _ONCE),
-    _built("unsynced", "store", _ORCHESTRATOR, {**_WHEN, "down": "duration"}, _ONCE),
-    _built("never", "person", _OUTSIDE),
-    _built("late", "person", _OUTSIDE, _BY, ("by",), by=3600 * _SECOND),
-    _built("twice", "person", _OUTSIDE),
-    _built("contradictory", "person", _OUTSIDE),
-    _built("price", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",), factor=2.0),
-    _built("overrun", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",), factor=2.0),
-    _built("retry_storm", "economics", _PROVIDED),
+    _kind("jump", "time", _ORCHESTRATOR, {"at": "time", "by": "duration"}, ("by",), by=60 * _SECOND),
+    _kind("timer_early", "time", _ORCHESTRATOR, _BY, ("by",), by=_SECOND),
+    _kind("timer_late", "time", _ORCHESTRATOR, _BY, ("by",), by=10 * _SECOND),
+    _kind("timer_twice", "time", _ORCHESTRATOR),
+    _kind("store_error", "store", _ORCHESTRATOR, _WHEN, _ONCE),
+    _kind("store_busy", "store", _ORCHESTRATOR, _WHEN, ("lasting", "rate", "first", "nth"), lasting=0),
+    _kind("disk_full", "store", _ORCHESTRATOR, _LASTING, ("lasting",), lasting=0),
+    _kind("torn", "store", _ORCHESTRATOR, {**_WHEN, "down": "duration"}, _ONCE),
+    _kind("unsynced", "store", _ORCHESTRATOR, {**_WHEN, "down": "duration"}, _ONCE),
+    _kind("never", "person", _OUTSIDE),
+    _kind("late", "person", _OUTSIDE, _BY, ("by",), by=3600 * _SECOND),
+    _kind("twice", "person", _OUTSIDE),
+    _kind("contradictory", "person", _OUTSIDE),
+    _kind("price", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",), factor=2.0),
+    _kind("overrun", "economics", _MODELS, {**_WHEN, "factor": "number"}, ("factor",), factor=2.0),
+    _kind("retry_storm", "economics", _PROVIDED),
 )
 
-_PLANNED = {
-    "orchestrator": ("upgrade",),
-}
-
-FAULTS: Mapping[str, FaultKind] = MappingProxyType(
-    {kind.name: kind for kind in _BUILT}
-    | {name: FaultKind(name, group) for group, names in _PLANNED.items() for name in names}
-)
+FAULTS: Mapping[str, FaultKind] = MappingProxyType({kind.name: kind for kind in _KINDS})
 """Every fault of the language by its name."""

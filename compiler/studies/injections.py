@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchspec.compiler.codes.studies import BAD_FAULT_ARGUMENT, FAULT_NOT_BUILT, FAULT_TARGET, UNKNOWN_FAULT
+from orchspec.compiler.codes.studies import BAD_FAULT_ARGUMENT, FAULT_TARGET, UNKNOWN_FAULT
 from orchspec.compiler.codes.types import TYPE_MISMATCH
 from orchspec.compiler.model import AgentInfo
 from orchspec.compiler.plan import Fault
@@ -36,10 +36,6 @@ def check_fault(study: Study, node: syntax.Fault) -> Fault | None:
         if name:
             fix = did_you_mean(name, call.callee, FAULTS)
             study.report.add(UNKNOWN_FAULT, call.callee, name=name, fix=fix)
-        return None
-    if not kind.built:
-        built = [f"`{each.name}`" for each in FAULTS.values() if each.built]
-        study.report.add(FAULT_NOT_BUILT, call.callee, name=name, notes=[f"built are {listed(built)}"])
         return None
     return _fault(study, node, call, kind)
 

@@ -34,7 +34,10 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """What somebody will say at a time, into the mailbox: each value once. `doubt`: they look at the world first."""
+    """What somebody will say at a time, into the mailbox: each value once. `doubt`: they look at the world first.
+
+    `handed`: what breaks the contract comes from a handler that plays the person: the mailbox takes no such answer.
+    """
 
     at_us: int
     number: int
@@ -43,6 +46,7 @@ class Answer:
     who: str
     values: list[Any]
     doubt: str = ""
+    handed: bool = False
 
 
 @dataclass(slots=True)

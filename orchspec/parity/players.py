@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from orchspec.simulator.cast import Cast
 
 __all__ = ["Players"]
+
+
+_BREAKING: Final = frozenset({"garbage", "truncated", "empty", "oversize"})
+"""What breaks a contract."""
 
 
 class _Unavailable(Throttled):
@@ -188,22 +192,28 @@ class Players:
         async def asked(task: Task) -> Any:
             question = (task.run, task.step, task.attempt)
             if question not in self._outside.answers:
-                self._outside.answers[question] = answer = self._answer(name, task, question)
+                self._outside.answers[question] = answer = self._answer(name, task)
                 if answer is not None:
                     self.comes(question, answer)
-            await asyncio.Event().wait()
+            said = self._outside.answers[question]
+            if said is not None and said.handed:
+                await self._until(said.at_us)
+                return said.values[0]
+            return await asyncio.get_running_loop().create_future()
 
         return asked
 
     def comes(self, question: tuple[str, str, int], answer: Answer) -> None:
-        """An answer will come."""
+        """An answer will come into the mailbox."""
+        if answer.handed:
+            return
         self.later(answer.at_us, self._said, question, answer)
 
     def _said(self, question: tuple[str, str, int], answer: Answer) -> None:
         if self._outside.answers.get(question) is answer:
             self._outside.said(question, answer, self._put_in)
 
-    def _answer(self, name: str, task: Task, question: tuple[str, str, int]) -> Answer | None:
+    def _answer(self, name: str, task: Task) -> Answer | None:
         from orchspec.parity.outside import Answer
 
         outside, key, now = self._outside, task.draw_key, self._clock.now_us()
@@ -211,7 +221,7 @@ class Players:
         sampled = self._cast.players[name].attempt(task.contract, task.inner, key, task.attempt, task.menu)
         if sampled.never or (strike is not None and strike.never):
             return None
-        latency_us, values, doubt = sampled.latency_us, [sampled.output], task.doubt
+        latency_us, values, doubt, kind = sampled.latency_us, [sampled.output], task.doubt, None
         if strike is not None:
             latency_us = strike.slowed(latency_us)
             what = (name, task.contract, task.inner, key, task.attempt)
@@ -221,7 +231,8 @@ class Players:
             if strike.again is not None and not doubt:
                 values.append(values[0] if strike.again == "same" else self._cast.broken(*what, strike.again))
         outside.number += 1
-        return Answer(now + latency_us, outside.number, task.run, task.step, name, values, doubt)
+        handed = kind in _BREAKING
+        return Answer(now + latency_us, outside.number, task.run, task.step, name, values, doubt, handed)
 
     def signal(self, name: str) -> Caller | None:
         """See `Crew`."""

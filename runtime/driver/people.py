@@ -67,6 +67,9 @@ class People:
             self._loop.clock.now_us() if asked_us is None else asked_us,
         )
         self.open[key] = question
+        if asked_us is not None:
+            # What was answered while nobody was here is taken now, not when the mailbox is looked into next.
+            self._loop.asyncio_loop.call_soon(self._loop.poll)
         player = live.crew.human(command.agent, doubt=bool(command.doubt))
         if player is not None:
             self._attempts.ask(live, command, player, question.asked_us)

@@ -27,7 +27,6 @@ from orchspec.runtime.kernel.table import (
     TASK_TABLE,
     Table,
 )
-from orchspec.simulator.chaos.kinds import LEFT_OUT
 from orchspec.simulator.faults import BUILT, CRASH_POINTS
 
 if TYPE_CHECKING:
@@ -121,8 +120,8 @@ class Coverage:
         """Faults that never struck, each with the reason."""
         aimed = {kind.name for kind in places.kinds} | {"crash"}
         return {
-            name: LEFT_OUT.get(name) or ("none that was tried struck" if name in aimed else "nothing here to strike")
-            for name in sorted({*BUILT, *LEFT_OUT})
+            name: "none that was tried struck" if name in aimed else "nothing here to strike"
+            for name in sorted(BUILT)
             if name not in self.struck
         }
 

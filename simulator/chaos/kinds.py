@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
-__all__ = ["DOWN_US", "KINDS", "LEFT_OUT", "Aim", "Kind", "Need"]
+__all__ = ["DOWN_US", "KINDS", "Aim", "Kind", "Need"]
 
 SECOND: Final = 1_000_000
 DOWN_US: Final = 5 * SECOND
@@ -43,8 +43,11 @@ class Kind:
     persists: bool = True
 
 
+_AT_ONCE: Final = frozenset({"jump", "upgrade"})
+
+
 def _kind(name: str, aim: Aim, *needs: Need, dated: bool = False, persists: bool = True, **args: float) -> Kind:
-    return Kind(name, aim, MappingProxyType(args), frozenset(needs), dated, name != "jump", persists)
+    return Kind(name, aim, MappingProxyType(args), frozenset(needs), dated, name not in _AT_ONCE, persists)
 
 
 KINDS: Final = (
@@ -122,12 +125,6 @@ KINDS: Final = (
     _kind("stale_lease", "commit", persists=False),
     _kind("disk_full", "clock", dated=True),
     _kind("crash_loop", "clock", dated=True, persists=False, down=1 * SECOND),
+    _kind("upgrade", "clock", dated=True, persists=False, down=1 * SECOND),
 )
 """Every kind but crashes, which strike at points instead of attempts."""
-
-LEFT_OUT: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "upgrade": "another plan in mid-run is a decision of people: `orch resume --upgrade` names what does not fit",
-    }
-)
-"""Faults of the language that chaos does not draw, with the reason; each other has a kind, or is a crash."""

@@ -27,6 +27,16 @@ scenario "too slow" for told { runs = 20  expect mean(latency) <= 1s }
 """
 
 
+CALM = 'test "it is sent" for told { expect calls(mail) == 1 }\n'
+
+
+def environment():
+    # An installed package brings the plugin by its entry point; a checkout names it.
+    installed = any(each.name == "orchspec" for each in entry_points(group="pytest11"))
+    plugin = {} if installed else {"PYTEST_PLUGINS": "orchspec.pytest_plugin"}
+    return {**os.environ, "PYTHONPATH": str(ROOT), **plugin}
+
+
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     folder = tmp_path_factory.mktemp("specs")
@@ -43,11 +53,7 @@ def outcome(tmp_path_factory):
         "5",
         "--junit-xml=j.xml",
     ]
-    # An installed package brings the plugin by its entry point; a checkout names it.
-    installed = any(each.name == "orchspec" for each in entry_points(group="pytest11"))
-    plugin = {} if installed else {"PYTEST_PLUGINS": "orchspec.pytest_plugin"}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **plugin}
-    done = subprocess.run([*command, "."], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run([*command, "."], cwd=folder, env=environment(), capture_output=True, text=True)
     cases = {(case.get("name")): case for case in ET.parse(folder / "j.xml").getroot().iter("testcase")}
     return done, cases
 
@@ -68,3 +74,30 @@ def test_a_failure_says_what_was_found_and_where(outcome):
     assert "mean(latency) <= 1s" in done.stdout
     assert "there is no name called `x`" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+PLANTED = """
+from orchspec.runtime.kernel import tasks
+tasks.Task.reissue = lambda self: None
+"""
+
+
+def test_what_broke_is_told_as_a_test_and_remembered_under_xdist_too(tmp_path):
+    (tmp_path / "told.orch").write_text(SPEC.split("test ", maxsplit=1)[0] + CALM, "utf-8")
+    (tmp_path / "conftest.py").write_text(PLANTED, "utf-8")
+
+    def run(*args):
+        command = [sys.executable, "-m", "pytest", "-q", *args, "."]
+        return subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+
+    first = run("-n", "2", "--orch-examples", "40", "--junit-xml=j.xml")
+    assert first.returncode == 1, first.stdout + first.stderr
+    assert "L1 liveness" in first.stdout
+    assert "    def test_told_told_L1" in first.stdout
+    assert "told.orch:6  step text = Write(topic) by ann" in first.stdout
+    properties = {each.get("name") for each in ET.parse(tmp_path / "j.xml").getroot().iter("property")}
+    assert "orch drawn" in properties
+    again = run("--orch-examples", "0")
+    assert (again.returncode, "L1 liveness" in again.stdout) == (1, True), again.stdout
+    (tmp_path / "conftest.py").unlink()
+    assert run("--orch-examples", "0").returncode == 0

@@ -3,7 +3,8 @@
 A block with `file=NAME` is the text of a file; a block `console run` holds commands after `$ ` and what they print,
 standard error included, where `…` stands for anything within a line and a line of `…` for any number of lines.
 `[exit 1]` is the last line of a command that does not end with 0. In a block `console run about` numbers and widths of
-columns may be others. A page is one folder, from top to bottom.
+columns may be others. A page is one folder, from top to bottom. One with a block `console run slow` is carried out by
+`make slow`.
 """
 
 import os
@@ -69,7 +70,15 @@ def carry_out(command, folder):
     return "\n".join(filter(None, [printed, f"[exit {code}]" if code else ""]))
 
 
-@pytest.mark.parametrize("page", WALKTHROUGHS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def is_slow(page):
+    return any("slow" in fence.words for fence in fences(page))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if is_slow(page) else []) for page in WALKTHROUGHS],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_a_walkthrough_does_what_it_says(page, tmp_path):
     for fence in fences(page):
         if fence.file is not None:
