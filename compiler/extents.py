@@ -36,6 +36,7 @@ from orchspec.grammar.syntax import (
     Parameter,
     PercentLit,
     Range,
+    Repeat,
     Scope,
     Step,
     Text,
@@ -266,6 +267,8 @@ def length_of(checked: Checked, expr: Expr, depth: int = 0) -> Extent:
             found = checked.resolved.get(expr)
             if isinstance(found, Reference) and isinstance(found.slot.declared, Step | Scope):
                 return _given(checked, found.slot, depth)
+            if isinstance(found, Reference) and found.slot.kind == "past":
+                return _before(found.slot.declared)
             limits = _read(checked, expr, depth)
             if isinstance(limits, tuple):
                 return limits[1]
@@ -275,6 +278,13 @@ def length_of(checked: Checked, expr: Expr, depth: int = 0) -> Extent:
 
 def _counted(count: int, at: Span) -> Extent:
     return Extent(count, count, f"it has {count}", at)
+
+
+def _before(node: Node) -> Extent:
+    """How many rounds there were before one of a `repeat`."""
+    if isinstance(node, Repeat) and isinstance(node.times, Int):
+        return Extent(0, node.times.value - 1, f"there are {node.times.value} rounds", node.times.span)
+    return _LENGTH
 
 
 def _given(checked: Checked, slot: Slot, depth: int) -> Extent:

@@ -215,6 +215,9 @@ dearest of the four, by far, for little time over the manager.
 orch simulate specs/scaling.orch "a network" --sweep n=1,2,4,8 --runs 300 --seed {seed} --report network.html
 ```
 
+`orch compare specs/scaling.orch chain fan_out managed network --sweep n=2,4,8` says of each pair how sure the difference
+is.
+
 ### A shared tool is the ceiling
 
 The workers of the fan-out search twice each, and there are two searches a second for all of them. Eight runs a
@@ -239,7 +242,7 @@ together ([`specs/one_or_many.orch`](../specs/one_or_many.orch)).
 
 {splitting}
 
-Splitting buys {faster} of the time for {dearer} times the money: every part carries the question along, and
+`orch compare specs/one_or_many.orch` gives the differences with their intervals. Splitting buys {faster} of the time for {dearer} times the money: every part carries the question along, and
 somebody has to put the parts together. Splitting *in turn* buys nothing: it costs as much as at once, and takes
 longer than alone. Begin with one agent; split when its time is what hurts.
 
@@ -256,7 +259,7 @@ The **dispatcher** only routes: it is never waited for, and adds the half second
 works, too: each request passes one mind twice, which is full at some four requests a minute. The **router** is
 free, and knows only what stands in the request. The **market** asks everybody about everything: the most calls, and
 the time of the slowest bid. The **hierarchy** adds a call for each level, and pays where one level cannot know all
-the workers. What limits all but the manager are the workers themselves.
+the workers. `orch compare specs/hubs.orch` puts them in pairs. What limits all but the manager are the workers themselves.
 
 ```
 orch simulate specs/hubs.orch "a manager" --sweep "scenario.arrivals=poisson(1 / 1min),poisson(2 / 1min),poisson(4 / 1min)"

@@ -30,7 +30,7 @@ class GroupCommitter:
     def __init__(self) -> None:
         self._pending = Batch()
         self._gated: list[Any] = []
-        # Whether there is anything to write; cheaper than asking seven lists at each turn.
+        # Whether there is anything to write; cheaper than asking nine lists at each turn.
         self._dirty = False
         self._flying: Batch | None = None
         self._flying_gated: list[Any] = []
@@ -59,47 +59,45 @@ class GroupCommitter:
 
     def put_run(self, row: RunRow) -> None:
         """Write a run's row with the next batch."""
-        self._pending.runs.append(row)
-        self._dirty = True
+        self._put("runs", row)
 
     def put_ledger(self, row: LedgerRow) -> None:
         """Write a ledger row with the next batch."""
-        self._pending.ledger.append(row)
-        self._dirty = True
+        self._put("ledger", row)
 
     def put_reuse(self, row: ReuseRow) -> None:
         """Write a reusable value with the next batch."""
-        self._pending.reuse.append(row)
-        self._dirty = True
+        self._put("reuse", row)
 
     def put_turn(self, row: TurnRow) -> None:
         """Write a turn of a session with the next batch, that of the record which verified it."""
-        self._pending.turns.append(row)
-        self._dirty = True
+        self._put("turns", row)
 
     def take_mail(self, number: int) -> None:
         """Consume mail with the next batch, the one of the record that consumes it."""
-        self._pending.mail_taken.append(number)
-        self._dirty = True
+        self._put("mail_taken", number)
 
     def open_question(self, row: QuestionRow) -> None:
         """Show a question to people from the next batch on."""
-        self._pending.questions_opened.append(row)
-        self._dirty = True
+        self._put("questions_opened", row)
 
     def leave(self, row: MatterRow) -> None:
         """Leave something to people with the next batch, that of the end of its run."""
-        self._pending.matters.append(row)
-        self._dirty = True
+        self._put("matters", row)
 
     def close_question(self, run: str, place: str) -> None:
         """Take a question back with the next batch."""
         pending = self._pending
         # A store closes before it opens; what was asked in this very batch and is closed again is never shown.
-        if pending.questions_opened:
-            kept = [row for row in pending.questions_opened if (row.run, row.place) != (run, place)]
-            pending.questions_opened = kept
-        pending.questions_closed.append((run, place))
+        pending.questions_opened = [row for row in pending.questions_opened if (row.run, row.place) != (run, place)]
+        self._put("questions_closed", (run, place))
+
+    def _put(self, part: str, row: Any) -> None:
+        rows = getattr(self._pending, part)
+        if rows:
+            rows.append(row)
+        else:
+            setattr(self._pending, part, [row])
         self._dirty = True
 
     def take(self) -> Batch | None:

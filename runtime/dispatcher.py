@@ -90,6 +90,7 @@ class Dispatcher(Granting):
         if most is not None and least is not None and least < most:
             pool.elastic = Elastic(least, most)
             pool.slots = least
+            pool.plain = False
         self.pools[name] = pool
         if rate is not None or breaker is not None or pool.elastic is not None:
             self._timed.append(pool)
@@ -109,10 +110,15 @@ class Dispatcher(Granting):
         As `request` for a single candidate and nothing besides; most of what is asked for is that, and is there.
         """
         pool = self.pools[name]
-        if pool.waiting or pool.blocked_by(now_us):
-            return False
         key = (run, place, attempt)
-        pool.take(key)
+        if pool.plain:
+            if pool.waiting or pool.locked or (pool.slots is not None and pool.busy >= pool.slots):
+                return False
+            pool.busy += 1
+        elif pool.waiting or pool.blocked_by(now_us):
+            return False
+        else:
+            pool.take(key)
         pool.turn = self._sequence = self._sequence + 1
         self._grants[key] = Held(pool, now_us)
         if self.observer is not None and pool.observed:
@@ -206,7 +212,10 @@ class Dispatcher(Granting):
             pool.speed_us = took_us if pool.speed_us == 0 else (7 * pool.speed_us + took_us) // 8
             if held.contract is not None:
                 self._latencies.add(pool.name, held.contract, took_us)
-        pool.free(outcome, key, now_us)
+        if pool.plain:
+            pool.busy -= 1
+        else:
+            pool.free(outcome, key, now_us)
         if self.observer is not None and pool.observed:
             self.observer.released(pool.name, held.taken_us, now_us)
         if held.session is not None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from orchspec.runtime.committer import GroupCommitter
@@ -69,7 +70,9 @@ __all__ = ["TOOL_CALLS", "Engine", "Timers"]
 TOOL_CALLS: Final = 1 << 32
 """Attempt numbers of tool calls start here: a call is a request of its own, beside that of the task."""
 
-Posted = tuple[str, Event, int | None]
+Posted = tuple[tuple[int, str, int, int, int], Event, int | None]
+"""Its place among what happens at the same instant (rank, run, place, attempt, dispatch), what it is, and its mail."""
+_ORDER: Final = itemgetter(0)
 
 
 class Engine:
@@ -102,6 +105,7 @@ class Engine:
         self.halted: dict[str, Exception] = {}
         self.inbox: list[Posted] = []
         self.now = 0
+        self._inner = self._INNER  # what is of the instance is found sooner than what is of the class
         self._held_back: list[tuple[str, Kernel, int, Command]] | None = None
 
     # -------------------------------------------------------------- ways in
@@ -144,7 +148,7 @@ class Engine:
 
     def post(self, run: str, event: Event, mail: int | None = None) -> None:
         """Something happened; `mail` is the number of the mail that brought it, consumed with its record."""
-        self.inbox.append((run, event, mail))
+        self.inbox.append(((event.rank, run, event.place, event.attempt, event.dispatch), event, mail))
 
     def signal(self, arrival: Arrival, now: int) -> None:
         """A signal is in the mailbox; its mail is consumed with the record of whoever takes it."""
@@ -165,7 +169,7 @@ class Engine:
     def committed(self) -> list[tuple[str, Command]]:
         """The batch in flight is durable: what the outside may now see, in handle order."""
         gated: list[tuple[str, Command]] = self.committer.done()
-        if self.committer.idle:
+        if self.sessions.many and self.committer.idle:
             self.sessions.rest()
         return gated
 
@@ -188,9 +192,9 @@ class Engine:
     def _drain_once(self) -> None:
         batch, self.inbox = self.inbox, []
         if len(batch) > 1:
-            batch.sort(key=_order)
-        for run, event, mail in batch:
-            self._handle(run, event, mail)
+            batch.sort(key=_ORDER)
+        for order, event, mail in batch:
+            self._handle(order[1], event, mail)
 
     def _handle(self, run: str, event: Event, mail: int | None) -> None:
         kernel = self.kernels.get(run)
@@ -219,16 +223,18 @@ class Engine:
         elif kind is QuestionAnswered and kernel.ignored == ignored:
             committer.close_question(run, kernel.path(event.place))
         gated: list[Any] = []
-        inner = self._INNER
+        inner = self._inner
         for command in commands:
-            act = inner.get(type(command))
-            if act is not None:
-                act(self, run, kernel, seq, command)
+            what = type(command)
+            if what in inner:
+                inner[what](self, run, kernel, seq, command)
                 continue
             gated.append((run, command))
-            beside = self._BESIDE.get(type(command))
-            if beside is not None:
-                beside(self, run, kernel, command)
+            if isinstance(command, RunTask):
+                if command.session:
+                    command.history = newest(self.sessions.history(command.session, command.version), command.room)
+            elif what in self._BESIDE:
+                self._BESIDE[what](self, run, kernel, command)
         committer.add(EventRecord(run, seq, event, kernel, commands), gated)  # type: ignore[arg-type]
 
     def _halt(self, run: str, error: Exception) -> None:
@@ -257,7 +263,7 @@ class Engine:
                 )
                 if self.sessions.asked:
                     self.sessions.granted(grant.run, event)
-                self.inbox.append((grant.run, event, None))
+                self.post(grant.run, event)
 
     # -------------------------------------------------------------- inner commands
 
@@ -279,7 +285,8 @@ class Engine:
         ):
             grant = self._ask(run, command)
         else:
-            self.inbox.append((run, TaskEnrolled(now, place, attempt, candidates[0]), None))
+            event = TaskEnrolled(now, place, attempt, candidates[0])
+            self.inbox.append(((event.rank, run, place, attempt, 0), event, None))
             return
         if grant is not None:
             self._granted((grant,))
@@ -318,7 +325,7 @@ class Engine:
 
     def _claimed(self, answer: Answer) -> None:
         event = EffectClaimed(self.now, answer.place, answer.standing, answer.generation, answer.value)
-        self.inbox.append((answer.run, event, None))
+        self.post(answer.run, event)
 
     def _settle(self, run: str, kernel: Kernel, _seq: int, command: SettleEffect) -> None:
         answers, rows = self.ledger.settle(
@@ -347,7 +354,7 @@ class Engine:
 
     def _looked_up(self, answer: Answer) -> None:
         event = ReuseAnswered(self.now, answer.place, answer.standing == "hit", answer.value)
-        self.inbox.append((answer.run, event, None))
+        self.post(answer.run, event)
 
     def _keep(self, run: str, kernel: Kernel, _seq: int, command: KeepReuse) -> None:
         where = (run, command.place, kernel.path(command.place))
@@ -359,10 +366,6 @@ class Engine:
 
     def _keep_turn(self, run: str, kernel: Kernel, _seq: int, command: KeepTurn) -> None:
         self.committer.put_turn(self.sessions.keep(command, run, kernel.path(command.place), self.now))
-
-    def _recall(self, _run: str, _kernel: Kernel, command: RunTask) -> None:
-        if command.session:
-            command.history = newest(self.sessions.history(command.session, command.version), command.room)
 
     # -------------------------------------------------------------- signals
 
@@ -403,15 +406,9 @@ class Engine:
     }
 
     _BESIDE: ClassVar[dict[type, Callable[[Engine, str, Kernel, Any], None]]] = {
-        RunTask: _recall,
         AskPerson: _question,
         AwaitSignal: _await,
         WithdrawSignal: _withdraw_signal,
         StopTask: _withdraw,
         EndRun: _end,
     }
-
-
-def _order(posted: Posted) -> tuple[int, str, int, int, int]:
-    run, event, _ = posted
-    return (event.rank, run, event.place, event.attempt, event.dispatch)

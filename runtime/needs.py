@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Arbitrate, Block, Candidate, Plan, Statement
@@ -25,12 +25,23 @@ class Needs:
     effects: dict[str, None] = field(default_factory=dict)
 
 
+_KNOWN: Final[dict[tuple[str, str], Needs]] = {}
+_KNOWN_MAX: Final = 256
+"""So many flows are remembered; each run of a process asks again."""
+
+
 def needs_of(plan: Plan, flow: str) -> Needs:
-    """Whom a flow of the plan needs, the flows that it calls included."""
-    needs = Needs()
-    for name in flows_of(plan, flow):
-        for statement in _statements(plan.flows[name].body):
-            _need(plan, needs, statement)
+    """Whom a flow of the plan needs, the flows that it calls included; walked once for each hash of a plan."""
+    needs = _KNOWN.get((plan.hash, flow)) if plan.hash else None
+    if needs is None:
+        needs = Needs()
+        for name in flows_of(plan, flow):
+            for statement in _statements(plan.flows[name].body):
+                _need(plan, needs, statement)
+        if plan.hash:
+            if len(_KNOWN) >= _KNOWN_MAX:
+                _KNOWN.clear()
+            _KNOWN[plan.hash, flow] = needs
     return needs
 
 

@@ -122,7 +122,8 @@ class Pool:
     """An agent, a tool, a person or a gate: slots, bucket, breaker, queue.
 
     `slots` is what it has now (None: no limit); where that changes with the load, `elastic` says how. `observed`:
-    whether those who measure are told of it. `locked`: a critical section has it to itself.
+    whether those who measure are told of it. `locked`: a critical section has it to itself. `plain`: slots are all that
+    limits it.
     """
 
     __slots__ = (
@@ -140,6 +141,7 @@ class Pool:
         "observed",
         "open_until_us",
         "order",
+        "plain",
         "probe",
         "slots",
         "speed_us",
@@ -165,6 +167,7 @@ class Pool:
         self.bucket = bucket
         self.breaker = breaker
         self.observed = observed
+        self.plain = bucket is None and breaker is None
         self.elastic: Elastic | None = None
         self.locked = False
         self.busy = 0

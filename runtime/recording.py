@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.grants import Outcome
-from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant, command_text
+from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.events import (
     EVENT_TYPES,
     Event,
@@ -22,6 +22,7 @@ from orchspec.runtime.kernel.events import (
     event_from_body,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
+from orchspec.runtime.kernel.lines import command_text
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class EventRecord:
     def __init__(self, run: str, seq: int, event: Event, kernel: Kernel, commands: list[Command]) -> None:
         self.run = run
         self.seq = seq
-        self.time_us = event.time
+        self.time_us = kernel.now
         self.event = event
         self.kernel = kernel
         self.decided = kernel.decided
@@ -69,16 +70,20 @@ class EventRecord:
         if self.decided:
             body["decided"] = self.decided
         if self.commands:
-            paths: dict[int, str] = {}
-            lines = []
-            for command in self.commands:
-                place = command.place
-                path = paths.get(place)
-                if path is None:
-                    path = paths[place] = kernel.path(place)
-                lines.append(command_text(command, path))
-            body["commands"] = lines
+            body["commands"] = self.lines()
         return body
+
+    def lines(self) -> list[str]:
+        """The commands, as they are written."""
+        paths: dict[int, str] = {}
+        lines = []
+        for command in self.commands:
+            place = command.place
+            path = paths.get(place)
+            if path is None:
+                path = paths[place] = self.kernel.path(place)
+            lines.append(command_text(command, path))
+        return lines
 
 
 class Folded:
@@ -138,6 +143,7 @@ class Folding:
         self._asked: dict[tuple[int, int], RequestGrant] = {}
         self._paths: dict[str, int] = {}
         self._known = 1
+        self._named = 1
 
     def step(self, record: Record | EventRecord, event: Event) -> list[Command]:
         """One record. Raises ReplayMismatch, CorruptStore."""
@@ -178,6 +184,22 @@ class Folding:
                     self.outcomes.append((event.time, agent, command.outcome, event.time - taken_us, contract))
                     self.outcomes.extend((event.time, gate, command.outcome, -1, "") for gate in gates)
 
+    def repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
+        """Whether a record that is still in memory has come out as before, as far as can be told without spelling it.
+
+        Of the same program, the same places with the same decisions and commands spell the same.
+        """
+        kernel = self.kernel
+        if not isinstance(record, EventRecord) or record.kernel.program is not kernel.program:
+            return False
+        was, named = record.kernel, self._named
+        if len(was.places) < len(kernel.places):
+            return False
+        while named < len(kernel.places) and was.path(named) == kernel.path(named):
+            named += 1
+        self._named = named
+        return named == len(kernel.places) and record.decided == kernel.decided and record.commands == commands
+
     def place_of(self, path: str) -> int | None:
         """The first place of that path, if there is one by now."""
         places = self.kernel.places
@@ -212,16 +234,18 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
     for record in kept:
         event = folding.event(record)
         commands = folding.step(record, event)
-        if record.seq > folding.upgraded_at:
+        if record.seq > folding.upgraded_at and not folding.repeats(record, commands):
             _compare(run, record, EventRecord(run, record.seq, event, folding.kernel, commands))
     return Folded(folding.kernel, folding.seq, folding.outcomes)
 
 
 def _compare(run: str, recorded: Record | EventRecord, again: EventRecord) -> None:
-    was, now = recorded.body, again.body
+    was, place = recorded.body, again.event.place
+    now: dict[str, Any] = {"decided": again.decided or None, "commands": again.lines() or None}
+    now["place"] = again.kernel.path(place) if place else None
     for part in ("place", "decided", "commands"):
-        if was.get(part) != now.get(part):
+        if was.get(part) != now[part]:
             raise ReplayMismatch(
                 f"run {run} does not fold: record {recorded.seq} ({recorded.type}) has {part} {was.get(part)!r}, "
-                f"folding it gives {now.get(part)!r}; the plan or the kernel is not the one that wrote it"
+                f"folding it gives {now[part]!r}; the plan or the kernel is not the one that wrote it"
             )

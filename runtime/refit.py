@@ -27,9 +27,9 @@ from orchspec.runtime.kernel.commands import (
     RequestGrant,
     RunTask,
     TryEffect,
-    command_text,
 )
 from orchspec.runtime.kernel.events import Event, PlanUpgraded
+from orchspec.runtime.kernel.lines import command_text
 from orchspec.runtime.kernel.table import STATE_NAMES
 from orchspec.runtime.recording import Folded, Folding
 

@@ -33,10 +33,12 @@ Load = Callable[[str], list[TurnRow]]
 class SessionTable:
     """The minds that an engine has read so far."""
 
-    __slots__ = ("_load", "_minds", "asked")
+    __slots__ = ("_load", "_minds", "asked", "many")
 
     def __init__(self, load: Load | None) -> None:
         """`load` gives the turns of a session as they are durable; without it there are none before this engine's."""
+        self.many = False
+        """Whether there are more than should be kept while they rest."""
         self._load: Load = load if load is not None else lambda _session: []
         self.asked: dict[tuple[str, int, int], RequestGrant] = {}
         self._minds: dict[str, list[tuple[TurnRow, int]]] = {}
@@ -45,6 +47,7 @@ class SessionTable:
         mind = self._minds.get(session)
         if mind is None:
             mind = self._minds[session] = [(row, _size(row.inputs, row.output)) for row in self._load(session)]
+            self.many = len(self._minds) > MINDS_MAX
         return mind
 
     def ask(self, run: str, command: RequestGrant) -> None:
@@ -108,9 +111,9 @@ class SessionTable:
         return row
 
     def rest(self) -> None:
-        """All that was appended is durable: forget what can be read again, if there is much of it."""
-        if len(self._minds) > MINDS_MAX:
-            self._minds.clear()
+        """All that was appended is durable: forget what can be read again."""
+        self._minds.clear()
+        self.many = False
 
 
 def _size(inputs: Any, output: Any) -> int:

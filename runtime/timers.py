@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from orchspec.runtime.grants import Grant
@@ -43,6 +43,11 @@ class Due(NamedTuple):
     attempt: int
 
 
+_Entry: TypeAlias = list[Any]
+"""[when, its number, run, place, timer, attempt] in the heap; the run is None once the timer is dropped or moved."""
+_RUN: Final = 2
+
+
 class TimerQueue:
     """Timers of runs; the `Timers` of an engine where it is told where grants of tool calls go (`granted`)."""
 
@@ -50,8 +55,8 @@ class TimerQueue:
 
     def __init__(self, granted: Callable[[Grant], None] | None = None) -> None:
         self._tool_granted = granted
-        self._heap: list[tuple[int, int, str, int, str, int]] = []
-        self._of: dict[str, dict[tuple[int, str], int]] = {}
+        self._heap: list[_Entry] = []
+        self._of: dict[str, dict[tuple[int, str], _Entry]] = {}
         self._sequence = 0
         self.armed = 0
         """How many timers are armed."""
@@ -68,26 +73,31 @@ class TimerQueue:
         if of is None:
             of = self._of[run] = {}
         key = (place, timer)
-        if key not in of:
+        if key in of:
+            of[key][_RUN] = None
+        else:
             self.armed += 1
             if timer not in DEADLINES:
                 self.active += 1
-        self._sequence += 1
-        of[key] = self._sequence
-        heappush(self._heap, (at_us, self._sequence, run, place, timer, attempt))
+        self._sequence = number = self._sequence + 1
+        entry = of[key] = [at_us, number, run, place, timer, attempt]
+        heappush(self._heap, entry)
 
     def drop(self, run: str, place: int, timer: str) -> None:
         """See `Timers`."""
         of = self._of.get(run)
-        if of is None or of.pop((place, timer), None) is None:
+        entry = of.pop((place, timer), None) if of is not None else None
+        if entry is None:
             return
+        entry[_RUN] = None
         self.armed -= 1
         if timer not in DEADLINES:
             self.active -= 1
         if not of:
             del self._of[run]
         if len(self._heap) > _LEAST + 2 * self.armed:
-            self._tidy()
+            self._heap = [entry for entry in self._heap if entry[_RUN] is not None]
+            heapify(self._heap)
 
     def tool_granted(self, grant: Grant) -> None:
         """See `Timers`."""
@@ -113,8 +123,9 @@ class TimerQueue:
         """When the next timer comes due, or None."""
         heap = self._heap
         while heap:
-            if self._is_armed(heap[0]):
-                return heap[0][0]
+            if heap[0][_RUN] is not None:
+                at_us: int = heap[0][0]
+                return at_us
             heappop(heap)
         return None
 
@@ -128,11 +139,3 @@ class TimerQueue:
             _, _, run, place, timer, attempt = heappop(self._heap)
             self.drop(run, place, timer)
             found.append(Due(run, place, timer, attempt))
-
-    def _is_armed(self, entry: tuple[int, int, str, int, str, int]) -> bool:
-        of = self._of.get(entry[2])
-        return of is not None and of.get((entry[3], entry[4])) == entry[1]
-
-    def _tidy(self) -> None:
-        self._heap = [entry for entry in self._heap if self._is_armed(entry)]
-        heapify(self._heap)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from orchspec.simulator.document import JsonDict, estimate_json, outcome_of
 from orchspec.simulator.kpis import KPIS
 from orchspec.simulator.least import Outcome, Point, contradictions, find_least
+from orchspec.simulator.units import format_quantity
 
 if TYPE_CHECKING:
     from orchspec.simulator.estimate import Estimate
@@ -75,6 +76,7 @@ class Tried:
     replications: int
     proof: bool
     busy: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> JsonDict:
         """As it stands in the document."""
@@ -185,6 +187,7 @@ class Sizing:
             self.subject["faults"] = study.document["faults"]
         document, measures = study.document, study.measures
         busy = {pool.name: measures.estimate("busy", None, pool.name).value for pool in measures.resources()}
+        shares = {name: measures.estimate("utilization", None, name).value for name in busy}
         return Tried(
             settings=settings,
             seed=seed,
@@ -196,6 +199,7 @@ class Sizing:
             replications=len(study.replications),
             proof=proof,
             busy=busy,
+            shares={name: share for name, share in shares.items() if math.isfinite(share)},
         )
 
     def _guess(self, axis: int) -> int | None:
@@ -249,6 +253,11 @@ class Sizing:
                 f"more is not always better here: {less} meets the target and {more} does not. A bisection may have "
                 "missed lesser settings that do; look at the whole curve with --sweep"
             )
+        top = self.tried.get(tuple(len(axis.values) - 1 for axis in self.axes))
+        if self.answer is None and top is not None and top.shares:
+            name = max(top.shares, key=lambda each: top.shares[each])
+            share = format_quantity(top.shares[name], "share")
+            found.append(f"with {_told(top.settings)} the busiest is {name}, {share} of its slots; is it varied?")
         if self.answer is not None:
             open_ = [point for point, outcome in self._known.items() if outcome == "undecided" and point in self.tried]
             found += [f"{_told(self.settings(point))} stayed undecided: perhaps less is enough" for point in open_]

@@ -26,6 +26,7 @@ from orchspec.grammar.syntax import (
     Name,
     Node,
     Peers,
+    Unary,
     attribute,
     statements_in,
     walk,
@@ -191,9 +192,12 @@ def beyond_the_end(context: Context) -> None:
     """Reports items that a list does not have, and floors (`need`) above what a `for` goes over."""
     checked = context.checked
     for node in list(checked.expr_types):
-        if type(node) is Index and isinstance(node.index, Int):
-            if not isinstance(required(checked.expr_types.get(node.base, UNKNOWN)), ListOf):
-                continue
+        if type(node) is not Index or not isinstance(required(checked.expr_types.get(node.base, UNKNOWN)), ListOf):
+            continue
+        if isinstance(node.index, Unary) and isinstance(node.index.operand, Int):
+            problem = f"a list is read from 0, and there is no item -{node.index.operand.value}"
+            context.report.add(type_codes.BAD_INDEX, node.index, problem=problem)
+        elif isinstance(node.index, Int):
             length = length_of(checked, node.base)
             if node.index.value >= length.high:
                 labels = [] if length.at is None else [Label(length.at, length.why)]

@@ -48,8 +48,9 @@ class _Reader:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.checked = context.checked
-        self.waiting: dict[AgentInfo | EffectInfo, dict[Span, None]] = {}
-        """Where whom may be waited for."""
+        self.waiting: dict[AgentInfo | EffectInfo, list[Span]] = {}
+        """The first places at which whom may be waited for."""
+        self.times: dict[AgentInfo | EffectInfo, int] = {}
         self._open: set[FlowInfo] = set()
         """Flows that are called where nothing bounds their time."""
         self._called: set[FlowInfo] = set()
@@ -133,13 +134,18 @@ class _Reader:
     def _waits(self, who: AgentInfo | EffectInfo, at: Span) -> None:
         if isinstance(who, EffectInfo) and who.doubtful:
             return  # that it has no deadline is told of it besides
-        self.waiting.setdefault(who, {})[at] = None
+        places = self.waiting.setdefault(who, [])
+        if len(places) < _LABELS_MAX:
+            if at in places:
+                return
+            places.append(at)
+        self.times[who] = self.times.get(who, 0) + 1
 
     def report(self) -> None:
         """One piece of advice for each agent and effect."""
         for who, places in self.waiting.items():
-            labels = [Label(place, self._label(who, place)) for place in list(places)[:_LABELS_MAX]]
-            rest = len(places) - len(labels)
+            labels = [Label(place, self._label(who, place)) for place in places]
+            rest = self.times[who] - len(labels)
             notes = [f"and in {word(rest, 'other place')}"] if rest else []
             self.context.report.add(
                 codes.UNBOUNDED_ATTEMPT,

@@ -23,9 +23,10 @@ def idle_settings(context: Context) -> None:
         _hedge(context, agent.node.settings, [agent.policy])
     for step in checked.steps.values():
         settings = _settings(step.node)
-        policies = [candidate.policy for candidate in step.candidates] or [step.policy]
-        _backoff(context, settings, policies)
-        _hedge(context, settings, policies)
+        if attribute(settings, "backoff") is not None or attribute(settings, "hedge") is not None:
+            policies = [candidate.policy for candidate in step.candidates] or [step.policy]
+            _backoff(context, settings, policies)
+            _hedge(context, settings, policies)
     for scope in checked.scopes.values():
         _backoff(context, _settings(scope.node), [scope.policy])
     for flow in checked.flows.values():

@@ -100,8 +100,8 @@ UNKNOWN_SETTING = define(
     "bad-setting",
     "--set {name}: {problem}",
     explanation="`--set NAME=VALUE` gives a param of the spec another value, and `--set NAME.ATTRIBUTE=VALUE` an "
-    "attribute of an agent, a tool, an effect, a model, a policy or a profile. NAME must be declared, and VALUE be "
-    "written as in a spec and fit.",
+    "attribute of an agent, a tool, an effect, a model, a policy or a profile; `--set scenario.ATTRIBUTE=VALUE` is "
+    "meant for the scenario that is simulated. NAME must be declared, and VALUE be written as in a spec and fit.",
     bad="orch 1\nparam width: Int = 4\n// checked with --set widht=8",
     good="orch 1\nparam width: Int = 4\n// checked with --set width=8",
 )

@@ -201,6 +201,9 @@ class Narrator:
             return
         agent, since_us = self._agents.get(key, ("", event.time))
         took = f"{agent} {(event.time - since_us) / 1_000_000:.1f} s".strip()
+        if kind == "EffectConfirmed" and step.endswith("!undo"):
+            self._say(record.run, "undone", step.removesuffix("!undo"), "")
+            return
         for what in ("retry", "in doubt", "failed", "skipped", "used instead", "asked", "cancelled"):
             if what in decided:
                 self._say(record.run, what, step, f"{agent} {decided[what] or ''}".strip())

@@ -17,6 +17,8 @@ from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchspec.runtime.journal.records import (
         Batch,
         BeatRow,
@@ -246,7 +248,7 @@ class MemoryStore:
         if epoch != self._epoch or self._owner is None:
             raise Fenced(f"epoch {epoch} no longer owns the store (its epoch is {self._epoch}); nothing was written")
 
-    def _check_mail(self, taken: list[int]) -> None:
+    def _check_mail(self, taken: Sequence[int]) -> None:
         for position, number in enumerate(taken):
             if number not in self._mail or number in taken[:position]:
                 raise StoreError(f"mail {number} is not pending; expected mail that no record has consumed")

@@ -7,6 +7,7 @@ Times are integer microseconds since the epoch (of 1970, UTC).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -213,18 +214,18 @@ class Batch:
 
     Applied in this order: run rows (so that a run's first record may share the batch of its row), records, ledger,
     reuse, turns, mail taken, questions closed, questions opened, matters. Of several rows with one identity
-    the last stands.
+    the last stands. Most batches have records and nothing else, so the rest are no lists until there is something.
     """
 
     records: list[Record] = field(default_factory=list)
-    ledger: list[LedgerRow] = field(default_factory=list)
-    reuse: list[ReuseRow] = field(default_factory=list)
-    turns: list[TurnRow] = field(default_factory=list)
-    runs: list[RunRow] = field(default_factory=list)
-    mail_taken: list[int] = field(default_factory=list)
-    questions_opened: list[QuestionRow] = field(default_factory=list)
-    questions_closed: list[tuple[str, str]] = field(default_factory=list)
-    matters: list[MatterRow] = field(default_factory=list)
+    ledger: Sequence[LedgerRow] = ()
+    reuse: Sequence[ReuseRow] = ()
+    turns: Sequence[TurnRow] = ()
+    runs: Sequence[RunRow] = ()
+    mail_taken: Sequence[int] = ()
+    questions_opened: Sequence[QuestionRow] = ()
+    questions_closed: Sequence[tuple[str, str]] = ()
+    matters: Sequence[MatterRow] = ()
 
     @property
     def others(self) -> bool:

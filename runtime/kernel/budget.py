@@ -125,6 +125,13 @@ class Account:
             account.open -= 1
             account = account.parent
 
+    def close(self) -> None:
+        """Close a reservation of nothing, of an attempt that cost nothing."""
+        account: Account | None = self
+        while account is not None:
+            account.open -= 1
+            account = account.parent
+
     def charge(self, pico: int, tokens: int) -> None:
         """Charge late costs."""
         account: Account | None = self

@@ -36,7 +36,6 @@ __all__ = [
     "StopTask",
     "TryEffect",
     "WithdrawSignal",
-    "command_text",
 ]
 
 
@@ -367,41 +366,3 @@ Command: TypeAlias = (
     | KeepTurn
     | EndRun
 )
-
-
-def command_text(command: Command, place: str) -> str:
-    """One line that tells the command apart in a journal.
-
-    Its name, the place's path, and what a folding must reproduce.
-    """
-    kind = type(command).__name__
-    match command:
-        case RunTask() | AskPerson() | StopTask():
-            return f"{kind} {place} {command.agent} {command.attempt}.{command.dispatch}"
-        case AnswerCall():
-            well = "done" if command.problem is None else "refused"
-            return f"{kind} {place} {command.attempt}.{command.dispatch} {command.call} {well}"
-        case AwaitSignal() | WithdrawSignal():
-            return f"{kind} {place} {command.signal} {command.key[:16]}"
-        case TryEffect():
-            return f"{kind} {place} {command.effect} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
-        case CheckEffect():
-            return f"{kind} {place} {command.check} {command.target_key[:16]} {command.attempt}.{command.dispatch}"
-        case ClaimEffect() | SettleEffect():
-            return f"{kind} {place} {command.effect} {command.key[:16]}"
-        case RequestGrant():
-            return f"{kind} {place} {command.attempt} {','.join(command.candidates)}"
-        case HoldGrant():
-            return f"{kind} {place} {command.attempt} {command.agent}"
-        case ReleaseGrant():
-            return f"{kind} {place} {command.attempt} {command.outcome}"
-        case ArmTimer():
-            return f"{kind} {place} {command.timer} {command.at_us}"
-        case DropTimer():
-            return f"{kind} {place} {command.timer}"
-        case KeepTurn():
-            return f"{kind} {place} {command.session} {command.version}"
-        case LookupReuse() | KeepReuse():
-            return f"{kind} {place} {command.key[:16]}"
-        case EndRun():
-            return f"{kind} {command.status}"

@@ -219,7 +219,8 @@ def _effect_at(kernel: Kernel, event: Event) -> Applying:
 
 
 def _task_enrolled(kernel: Kernel, event: TaskEnrolled) -> None:
-    activity = _at(kernel, event)
+    place, places = event.place, kernel.places
+    activity = places[place] if 0 < place < len(places) else _at(kernel, event)
     asked: Task | Applying
     if isinstance(activity, Task):
         if activity.state == QUEUED and event.attempt == activity.attempt:

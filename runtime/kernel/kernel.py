@@ -200,6 +200,18 @@ class Kernel:
         except ImpossibleEvent:
             self.now = before_us
             raise
+        if self.agenda or self.unfunded:
+            self._go_along()
+        self.room = False
+        if self.outcome is not None:
+            if not self.stopping and not self.asides:
+                self._end()
+            elif self.outcome_us is None and evals.alone(self):
+                self.outcome_us = event.time
+        return out
+
+    def _go_along(self) -> None:
+        """Work off the agenda, and try again whom room in a budget may have come free for, until nothing follows."""
         agenda = self.agenda
         while agenda or (self.room and self.unfunded):
             while agenda:
@@ -212,13 +224,6 @@ class Kernel:
                 self.room = False
                 for task in list(self.unfunded):
                     task.refund()
-        self.room = False
-        if self.outcome is not None:
-            if not self.stopping and not self.asides:
-                self._end()
-            elif self.outcome_us is None and evals.alone(self):
-                self.outcome_us = event.time
-        return out
 
     # -------------------------------------------------------------- for those inside
 

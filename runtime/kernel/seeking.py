@@ -250,19 +250,16 @@ class Seeking(Activity):
 
     def fund(self) -> None:
         """Reserve what the next attempt may spend and ask for an agent; without room, wait for it or fail."""
-        account = self.account
-        sole = self.asking.sole
-        if sole is not None and not account.bounded:
-            if self.state == UNFUNDED:
-                self.kernel.unfunded.remove(self)
-            self.offers = sole
-            _, _, self.pico, self.tokens = sole[0]
+        account, asking = self.account, self.asking
+        if asking.sole is not None and not account.bounded:
+            self.offers = asking.sole
+            _, _, self.pico, self.tokens = asking.sole[0]
             account.reserve(self.pico, self.tokens)
             self._request()
             return
         offers = []
         blocking: Account | None = None
-        for seat in self.asking.seats:
+        for seat in asking.seats:
             tiers = seat.tiers
             tier = tiers[account.tier(len(tiers))] if len(tiers) > 1 else tiers[0]
             pico, tokens = tier.reserve_cost_pico, tier.reserve_tokens
@@ -382,6 +379,9 @@ class Seeking(Activity):
         """Close the reservation, charge, and return what was charged (pico-dollars)."""
         assert self.tier is not None
         self.kernel.room = True
+        if not (self.pico or self.tokens or tokens_in or tokens_out or cost):
+            self.account.close()
+            return 0
         if not sent:
             self.account.settle(self.pico, self.tokens, 0, 0)
             return 0

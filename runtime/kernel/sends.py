@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.commands import AskPerson, RunTask
 from orchspec.runtime.kernel.sessions import newest, turns_of_run
 
 if TYPE_CHECKING:
+    from orchspec.runtime.kernel.menus import Menu
     from orchspec.runtime.kernel.program import Seat
     from orchspec.runtime.kernel.tasks import Task
 
@@ -16,72 +17,50 @@ __all__ = ["send"]
 
 def send(task: Task, seat: Seat) -> None:
     """Send the attempt that is granted, or send it again: with what the task was given, and with what it recalls."""
-    kernel = task.kernel
     asking = task.asking
     menu = asking.vetting.menu(task) if asking.vetting is not None else None
     inbox = task.inbox[1] if task.inbox is not None else []
     if seat.person:
-        deadline_us = task.deadline_us
-        if task.within_at_us is not None:
-            deadline_us = task.within_at_us if deadline_us is None else min(deadline_us, task.within_at_us)
-        kernel.out.append(
-            AskPerson(
-                task.place,
-                task.attempt,
-                task.dispatch,
-                seat.agent,
-                asking.contract,
-                task.inputs,
-                deadline_us,
-                inbox,
-                asking.doubt,
-                menu,
-            )
-        )
+        _put(task, seat, inbox, menu)
         return
     assert task.tier is not None
+    command = RunTask(
+        task.place,
+        task.attempt,
+        task.dispatch,
+        seat.agent,
+        asking.contract,
+        task.inputs,
+        task.tier.model,
+        task.deadline_us,
+        task.previous_error,
+        [],
+        task.pico,
+        task.tokens,
+        inbox,
+        menu,
+        "",
+        0,
+        -1,
+        task.reads,
+    )
     recall = task.recall
-    if recall is None:
-        kernel.out.append(
-            RunTask(
-                task.place,
-                task.attempt,
-                task.dispatch,
-                seat.agent,
-                asking.contract,
-                task.inputs,
-                task.tier.model,
-                task.deadline_us,
-                task.previous_error,
-                [],
-                task.pico,
-                task.tokens,
-                inbox,
-                menu,
-                history_tokens=task.reads,
-            )
-        )
-        return
-    history = newest(turns_of_run(kernel, seat.agent), recall.room) if not recall.key else []
-    kernel.out.append(
-        RunTask(
-            task.place,
-            task.attempt,
-            task.dispatch,
-            seat.agent,
-            asking.contract,
-            task.inputs,
-            task.tier.model,
-            task.deadline_us,
-            task.previous_error,
-            history,
-            task.pico,
-            task.tokens,
-            inbox,
-            menu,
-            recall.key,
-            recall.version,
-            recall.room,
-            recall.handed,
-        )
+    if recall is not None:
+        command.session = recall.key
+        command.version = recall.version
+        command.room = recall.room
+        command.history_tokens = recall.handed
+        if not recall.key:
+            command.history = newest(turns_of_run(task.kernel, seat.agent), recall.room)
+    task.kernel.out.append(command)
+
+
+def _put(task: Task, seat: Seat, inbox: list[Any], menu: Menu | None) -> None:
+    """Put the question to a person."""
+    asking, deadline_us = task.asking, task.deadline_us
+    if task.within_at_us is not None:
+        deadline_us = task.within_at_us if deadline_us is None else min(deadline_us, task.within_at_us)
+    where = (task.place, task.attempt, task.dispatch)
+    task.kernel.out.append(
+        AskPerson(*where, seat.agent, asking.contract, task.inputs, deadline_us, inbox, asking.doubt, menu)
     )

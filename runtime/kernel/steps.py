@@ -35,7 +35,8 @@ class Fan(FanOut):
     __slots__ = ("asked", "order")
 
     def __init__(self, givers: list[str], missing: list[Any], order: list[int], asked: int) -> None:
-        FanOut.__init__(self, givers, missing)
+        self.givers = givers
+        self.missing = missing
         self.order = order
         self.asked = asked
 
@@ -332,14 +333,18 @@ class FanOutStep(Activity):
         self._conclude(sorted(self.came, key=_BY_INDEX))
 
     def _fan(self, came: list[tuple[int, Any]]) -> Fan:
-        givers = self.givers
+        """What stands behind the results `came`, which are in the order of who was asked."""
+        givers, missing = self.givers, []
+        if len(came) < self.asked:
+            givers = [givers[index] for index, _ in came]
+            if self.items is not None:
+                missing = [self.items[index] for index in sorted(self.lost)]
         if came == self.came:
             order = list(range(len(came)))
         else:
             rank = {index: position for position, (index, _) in enumerate(self.came)}
             order = [rank[index] for index, _ in came]
-        missing = [self.items[index] for index in sorted(self.lost)] if self.items is not None else []
-        return Fan([givers[index] for index, _ in came], missing, order, self.asked)
+        return Fan(givers, missing, order, self.asked)
 
     def _conclude(self, came: list[tuple[int, Any]]) -> None:
         frame = self.frame

@@ -33,12 +33,16 @@ __all__ = ["Mutant", "Mutated", "Uncovered", "mutate"]
 
 _DEARER: Final = 1.2
 """By how much more money or attempts a spec without a protection takes before that counts as worse."""
+_STOPPING: Final = frozenset({"approval", "guard", "ensures", "where", "budget"})
+"""Protections that are there to end runs: that one completes which they would have stopped is worse."""
 _LONGER: Final = 3.0
 """By how much longer it takes before that counts."""
 _LONGER_US: Final = 60_000_000
-_SINGLES_OF: Final = 3
+_SINGLES_OF: Final = 2
 """Attempts or moments of each target at which a single fault is tried."""
 _DRAWN: Final = 40
+_OTHERS_MAX: Final = 60
+"""Schedules that a protection meets although they strike nothing that it has to do with, spread over all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +137,11 @@ def mutate(
         protections = protections_of(plan, flow)
         found.mutants = [Mutant(each) for each in protections]
         for number, mutant in enumerate(found.mutants, 1):
+            kind = mutant.protection.kind
             bare = chronicler(mutant.protection.plan, mutant.protection.forgetful)
             for index in _by_relevance(mutant.protection, schedules):
                 mutant.tried += 1
-                why = _worse(outcome(index), _outcome(bare.chronicle(schedules[index]), plan))
+                why = _worse(outcome(index), _outcome(bare.chronicle(schedules[index]), plan), kind)
                 if why is not None:
                     mutant.faults, mutant.why = tuple(schedules[index]), why
                     break
@@ -160,13 +165,14 @@ def _singles(places: Places) -> Iterator[list[Fault]]:
 
 
 def _by_relevance(protection: Protection, schedules: Sequence[Sequence[Fault]]) -> list[int]:
-    """Indexes of schedules, those first that strike what the protection has to do with."""
-
-    def rank(index: int) -> tuple[bool, int]:
-        struck = {target for fault in schedules[index] for target in (fault.target, *fault.others)}
-        return (not struck & protection.targets and index > 0, index)
-
-    return sorted(range(len(schedules)), key=rank)
+    """Indexes of schedules: the calm one, those that strike what the protection has to do with, some of the others."""
+    near: list[int] = []
+    far: list[int] = []
+    for index, faults in enumerate(schedules):
+        struck = {target for fault in faults for target in (fault.target, *fault.others)}
+        (near if index == 0 or struck & protection.targets else far).append(index)
+    step = -(-len(far) // _OTHERS_MAX)
+    return [*near, *far[:: max(1, step)]]
 
 
 def _look_for_uncovered(
@@ -241,12 +247,14 @@ def _unfit(chronicle: Chronicle, plan: Plan) -> set[str]:
     return found
 
 
-def _worse(whole: Outcome, bare: Outcome) -> str | None:
-    """How a spec fares worse without a protection; none if it does not."""
+def _worse(whole: Outcome, bare: Outcome, kind: str) -> str | None:
+    """How a spec fares worse without a protection of a kind; none if it does not."""
     for each in bare.broken:
         if each not in whole.broken:
             return each
     for now, was in zip(bare.statuses, whole.statuses, strict=True):
+        if now == "completed" and was != now and kind not in _STOPPING:
+            return None  # what lets more runs complete is not missed
         if now != was:
             return f"a run is {now} that would be {was}"
     for effect in sorted({*whole.applied, *bare.applied}):

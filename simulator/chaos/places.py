@@ -61,7 +61,7 @@ class Places:
 
         At most two hours, also where runs live for months: what is sent again each minute all the while proves no more.
         """
-        return min(max(2 * self.ended_us, 60 * SECOND), 7200 * SECOND)
+        return min(max(2 * self.ended_us, 60 * SECOND), 7200 * SECOND) // SECOND * SECOND
 
     def struck_by(self, kind: Kind) -> dict[str, int]:
         """Targets that a kind of fault may strike, with how many attempts on each there are."""
@@ -140,6 +140,6 @@ def _note_deed(
 
 
 def _moments(calm: Chronicle) -> tuple[int, ...]:
-    times = sorted({record.time_us for _, record in calm.order})
+    times = sorted({record.time_us // 1000 * 1000 for _, record in calm.order})
     step = max(1, -(-len(times) // _MOMENTS_MAX))
     return tuple(times[::step])

@@ -220,7 +220,7 @@ def _said(story: Story, loop: Rounds | Turns) -> Statement:
 def _visited(story: Story, here: Happening, frames: list[Frame], machine: Traversing) -> Iterator[str]:
     path = here.path or "the machine"
     assert isinstance(machine.op, MachineOp)
-    said = _machines(story.plan)[id(machine.op.states)]
+    said = _machines(story.plan)[machine.op.name]
     counted = Counter(frame.label.rpartition("#")[0].lstrip("/") for frame in frames)
     visits = [max(told, counted[state.name]) for state, told in zip(said.states, machine.visits, strict=True)]
     for state, count in zip(said.states, visits, strict=True):
@@ -230,6 +230,6 @@ def _visited(story: Story, here: Happening, frames: list[Frame], machine: Traver
         yield f"{path} went on {sum(visits) - 1} times, and may {said.transitions} times"
 
 
-def _machines(plan: Plan) -> dict[int, Machine]:
+def _machines(plan: Plan) -> dict[str, Machine]:
     found = [each for flow in plan.flows.values() for each in flow.body.statements]
-    return {id(each.states): each for each in found if isinstance(each, Machine)}
+    return {each.name: each for each in found if isinstance(each, Machine)}

@@ -30,7 +30,7 @@ profile clerk { latency = exponential(mean: 10s)  cost = $0.01 }
 scenario "a chain" for chain {
   given = { question: "Why?" }
   arrivals = poisson(1 / 20s)
-  duration = 8min
+  duration = 4min
 }
 scenario "a fan-out" for fan_out { runs = 60 }
 """

@@ -139,6 +139,13 @@ def test_a_fork_outlives_its_parent(folder):
     assert json.loads(orch("resume", "f", "--json").stdout)["status"] == "completed"
 
 
+def test_what_is_undone_is_told_as_such(folder):
+    orch("cancel", "r", "--by", "Ada")
+    told = orch("resume", "r").stderr
+    assert "  undone    sent\n" in told
+    assert told.count("cancelled by Ada") == 2, "when it was asked for, and how it ended"
+
+
 async def _forked(app, **settings):
     return await app.fork("runs.db", "r", "drafted", **settings)
 

@@ -5,11 +5,11 @@
 `keyless` sends every effect with a key of its own. Some kill the process: `before_applying` and `after_applying`
 inside the target, before and after it has done what it was asked to; `before_STATE` before the commit that writes that
 state of an effect into the ledger, `in_STATE` within it, when all is written and nothing is committed; `while_looking`
-when whoever was asked looks for what the target did. Others have it stop until somebody continues it (SIGSTOP):
-`sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And some fail the store: `full_at_N` has no page
-left from the Nth commit on, `full_once_at_N` only for that one, `disk_at_N` may not write one byte more to any file.
-`refused_STATE` fails the commit of that state once, `busy_STATE` finds the store locked three times, `unwritten_STATE`
-leaves that state out of all commits.
+when a request comes to a target, or somebody looks for what it did. Others have it stop until somebody continues it
+(SIGSTOP): `sleep_before_sending`, `sleep_after_applying`, `sleep_before_STATE`. And some fail the store: `full_at_N`
+has no page left from the Nth commit on, `full_once_at_N` only for that one, `disk_at_N` may not write one byte more to
+any file. `refused_STATE` fails the commit of that state once, `busy_STATE` finds the store locked three times,
+`unwritten_STATE` leaves that state out of all commits.
 """
 
 import os
@@ -159,7 +159,7 @@ def plant(name):
     elif what == "before_sending":
         Sending.send = sleeping_before_sending
     elif name == "while_looking":
-        World.find = lambda *_: die()
+        World.find = World.deliver = lambda *_, **__: die()
     elif name.startswith("unwritten_"):
         leaving_out(name.removeprefix("unwritten_"))
     elif name.startswith("refused_"):

@@ -121,7 +121,7 @@ def choices(chronicle):
             found[path.partition("?")[0], "settled"] = 1
         elif record.type == "EffectRequested":
             found[path, event.attempt, event.effect, json.dumps(event.args)] = 1
-        elif not _recovers(record):
+        elif not _recovers(record) and ["ignored", None] not in record.decided:
             found[path, record.type, event.attempt, getattr(event, "agent", None)] += 1
     return found
 

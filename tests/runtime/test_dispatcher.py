@@ -35,6 +35,22 @@ def test_a_free_slot_is_granted_at_once():
     assert (grant.pool, grant.waited_us, grant.waited_for) == ("ann", 0, "")
 
 
+@pytest.mark.parametrize(
+    "limits", [{"slots": 1}, {"rate": Rate(1, S)}, {"slots": 2, "rate": Rate(1, S)}, {"breaker": Breaker(1, S, S)}, {}]
+)
+def test_a_slot_is_taken_where_a_request_for_it_would_be_granted_and_the_rest_goes_on_alike(limits):
+    asked, taken = dispatcher(agent("ann", **limits)), dispatcher(agent("ann", **limits))
+    for place, now in ((1, 0), (2, 1)):
+        at_once = asked.request("r", place, 1, ("ann",), now) is not None
+        assert taken.take("r", place, 1, "ann", now) is at_once
+        if not at_once:
+            assert taken.request("r", place, 1, ("ann",), now) is None
+    ended = [places(pools.release("r", 1, 1, "failed", 2)) for pools in (asked, taken)]
+    woken = [places(pools.wake(S + 2)) for pools in (asked, taken)]
+    assert (ended[0], woken[0]) == (ended[1], woken[1])
+    assert taken.take("r", 3, 1, "ann", S + 2) is (asked.request("r", 3, 1, ("ann",), S + 2) is not None)
+
+
 def test_what_waits_for_a_slot_is_granted_with_its_release_and_told_what_for():
     pools = dispatcher(agent("ann", slots=1))
     pools.request("r", 1, 1, ("ann",), 0)

@@ -5,10 +5,13 @@ import json
 
 import pytest
 
+from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
-from orchspec.runtime.journal.records import Record
-from orchspec.runtime.kernel.events import EVENT_TYPES, event_body, event_from_body
+from orchspec.runtime.journal.records import Record, RunRow
+from orchspec.runtime.kernel.commands import RunTask
+from orchspec.runtime.kernel.events import EVENT_TYPES, TaskFulfilled, event_body, event_from_body
 from orchspec.runtime.recording import event_of, fold
+from orchspec.runtime.timers import TimerQueue
 from tests.support.driver import Driver, done, failing
 from tests.support.plans import effect, fail, give, plan, task, v
 
@@ -65,6 +68,39 @@ def test_what_does_not_fold_stops_at_the_first_difference_and_names_it(journal, 
     journal[2] = changed(journal[2], **body)
     with pytest.raises(ReplayMismatch, match=f"record 3 .*{next(iter(body))}"):
         fold(PLAN, "r", journal)
+
+
+def recorded():
+    """A plan, and the records of a run of it as an engine has them in memory."""
+    plan_of_it = plan(task("a"), effect("u", v("a"), after=("a",)), give(v("a")))
+    row = RunRow("r", "main", plan_of_it.hash, {}, "running", None, None, 0, None, 7, {})
+    engine = Engine(plan_of_it, TimerQueue())
+    engine.start(plan_of_it, row, 0)
+    records = []
+    for now in range(1, 9):
+        engine.step(now)
+        batch = engine.committer.take()
+        if batch is None:
+            break
+        records += batch.records
+        for run, command in engine.committed():
+            if isinstance(command, RunTask):
+                engine.post(run, TaskFulfilled(now, command.place, 1, 0, 1))
+    return plan_of_it, records
+
+
+@pytest.mark.parametrize("change", ["decided", "commands", "paths"])
+def test_a_record_that_is_still_in_memory_is_held_against_what_folding_it_gives(change):
+    plan_of_it, records = recorded()
+    assert fold(plan_of_it, "r", records).seq == len(records)
+    if change == "decided":
+        records[1].decided = [["retry", "no reason"]]
+    elif change == "commands":
+        records[1].commands = records[1].commands[:-1]
+    else:
+        records[1].kernel.places[1].label = "b"
+    with pytest.raises(ReplayMismatch, match=r"does not fold: record [12] "):
+        fold(plan_of_it, "r", records)
 
 
 def test_another_plan_does_not_fold(journal):

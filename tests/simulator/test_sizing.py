@@ -17,8 +17,8 @@ def known(value):
 def study(outcome, seconds, cost=0.0, *, interrupted=False):
     """What a simulation would have left."""
     measures = SimpleNamespace(
-        estimate=lambda name, statistic=None, target=None: known(cost if name == "cost" else seconds),
-        resources=list,
+        estimate=lambda name, statistic=None, target=None: known({"cost": cost, "utilization": 0.9}.get(name, seconds)),
+        resources=lambda: [SimpleNamespace(name="editor")],
         runs=100,
     )
     document = {
@@ -79,6 +79,7 @@ def test_what_never_holds_on_fresh_seeds_is_undecided():
 def test_no_setting_meets_it_or_it_stays_open(outcome, verdict):
     document = sized(lambda *_: study(outcome, 90)).document()
     assert (document["verdict"], document["answer"]) == (verdict, None)
+    assert any("the busiest is editor, 90 % of its slots" in note for note in document["notes"])
 
 
 def test_more_that_is_not_better_is_warned_of():

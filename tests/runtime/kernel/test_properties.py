@@ -3,10 +3,12 @@
 import json
 import os
 import re
+from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchspec.compiler.plan import Need
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, TryEffect
 from orchspec.runtime.kernel.events import CancelRequested, EngineRecovered, TimerFired
 from orchspec.runtime.kernel.kernel import Kernel
@@ -21,7 +23,7 @@ from tests.support.invariants import (
     assert_undone,
     check_limits,
 )
-from tests.support.plans import S
+from tests.support.plans import S, budget, plan, skip, task
 
 # The search profile (`make chaos`) looks at four times as many.
 SCALE = 4 if os.environ.get("ORCH_HYPOTHESIS") == "search" else 1
@@ -193,16 +195,49 @@ def test_late_and_repeated_words_change_nothing_but_counts_and_costs(a_plan, scr
             assert after == before
 
 
+@st.composite
+def tight_plans(draw):
+    """Work that would run side by side, and hardly has room to."""
+    caps = budget(cost=draw(st.sampled_from([10, 15, 20, 35])), tokens=draw(st.sampled_from([10, 20, 45])))
+    limits = {"attempts": draw(st.integers(1, 3)), "timeout": draw(st.sampled_from([None, 2 * S, 5 * S]))}
+    steps = [
+        task(
+            f"s{number}",
+            1,
+            cost=draw(st.sampled_from([5, 10])),
+            tokens=draw(st.sampled_from([0, 10])),
+            over=("t", ["list", [1, 2, 3]], 2) if draw(st.booleans()) else None,
+            need=Need(count=0),
+            on_failure=(skip,),
+            budget=draw(st.sampled_from([None, None, budget(cost=15)])),
+            **limits,
+        )
+        for number in range(draw(st.integers(2, 4)))
+    ]
+    return plan(*steps, budget=caps)
+
+
 @examples(100)
-@given(plans(), schedules())
-def test_reservations_never_exceed_their_caps(a_plan, scripts):
-    driver = driven(a_plan, scripts)
+@given(
+    st.one_of(plans(), tight_plans(), tight_plans()),
+    schedules(),
+    st.sets(st.integers(1, 60), max_size=2),
+    st.sampled_from([None, None, 7 * S]),
+)
+def test_reservations_never_exceed_their_caps_and_in_the_end_only_overruns_do(a_plan, scripts, crashes, cancel):
+    driver = driven(a_plan, scripts, crashes=crashes)
     driver.begin()
+    if cancel is not None:
+        driver.cancel(cancel)
     driver.drain()
     kernel = Kernel(a_plan, "r")
-    reserved = {}
+    reserved, asked, overruns = {}, {}, Counter()
     for record in driver.records():
-        kernel.handle(event_of(record))
+        event = event_of(record)
+        overrun(asked, overruns, event)
+        for command in kernel.handle(event):
+            if isinstance(command, RunTask):
+                asked[command.place, command.attempt] = [command.reserved_pico, command.reserved_tokens]
         for account in accounts_of(kernel):
             before = reserved.get(id(account), (0, 0))
             reserved[id(account)] = (account.reserved_pico, account.reserved_tokens)
@@ -211,3 +246,17 @@ def test_reservations_never_exceed_their_caps(a_plan, scripts):
                 assert account.charged_pico + account.reserved_pico <= cap.cost_pico, "S4"
             if cap.tokens is not None and account.reserved_tokens > before[1]:
                 assert account.charged_tokens + account.reserved_tokens <= cap.tokens, "S4"
+    cap = kernel.account.cap
+    assert cap.cost_pico is None or kernel.account.charged_pico <= cap.cost_pico + overruns["pico"], "S4 at the end"
+    assert cap.tokens is None or kernel.account.charged_tokens <= cap.tokens + overruns["tokens"], "S4 at the end"
+
+
+def overrun(asked, overruns, event):
+    """What an attempt says that it used above what was reserved for it; all of it if it says so once more, or late."""
+    where = event.place, event.attempt
+    pico, tokens = getattr(event, "cost_pico", None), getattr(event, "tokens_in", None)
+    if pico is None and tokens is None:
+        return
+    room = asked.pop(where, [0, 0])
+    overruns["pico"] += max(0, (pico or 0) - room[0])
+    overruns["tokens"] += max(0, (tokens or 0) + (event.tokens_out or 0) - room[1])
