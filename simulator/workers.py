@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -146,7 +147,9 @@ class Staged:
         if workers.pool is None or start >= stop:
             return
         try:
-            yield from workers.pool.map(partial(_replicate, self._order), range(start, stop))
+            with _deaf():
+                made = workers.pool.map(partial(_replicate, self._order), range(start, stop))
+            yield from made
         except KeyboardInterrupt:
             workers.stopping = True
             raise
@@ -154,6 +157,19 @@ class Staged:
 
 _STAGES: dict[str, Stage] = {}
 """The studies that a process was last asked for."""
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Holds back SIGINT: processes that start meanwhile never hear it, this one does afterwards at the latest.
+
+    `_begin` is too late for those that are still importing.
+    """
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _begin() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -40,6 +41,8 @@ def guard(arguments: Sequence[str], run: Callable[[], object]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except (KeyboardInterrupt, EOFError, click.Abort):
+        if terminal.json:
+            return _fail(terminal, "interrupted", "interrupted", INTERRUPTED)
         terminal.say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
@@ -104,21 +107,36 @@ def _fail(terminal: Terminal, code: str, message: str, exit_code: int) -> int:
             terminal.document({"error": {"code": code, "message": message}})
             sys.stdout.flush()
         else:
-            terminal.say(f"error: {message}")
+            terminal.say(message if message.startswith("error[") else f"error: {message}")
     except BrokenPipeError:
         return _reader_gone()
+    except OSError:  # not even that can be written: a full disk
+        _drop_output()
+        Terminal().say(f"error: {message}")
     return exit_code
 
 
 def _reader_gone() -> int:
+    _drop_output()
+    return READER_GONE
+
+
+def _drop_output() -> None:
     # Python flushes standard output once more on its way out; there it would complain.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-    return READER_GONE
 
 
 def _let_streams_escape() -> None:
+    # Where a stream was closed by whoever started us, Python has none, and no file of ours may come to lie at its
+    # number.
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(nowhere)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - stays
     # A message must not fail for a character that the terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import read_text, shown_name, write_text
+from orchspec.cli.files import NewFile, NewFolder, read_text, shown_name, write_text
 
 if TYPE_CHECKING:
     from orchspec.calibration.calibrate import Progress
@@ -19,7 +19,9 @@ __all__ = ["command"]
 
 @orch_command("calibrate")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--output", metavar="FILE", help="Write the profiles there, as a file of their own.")
+@click.option(
+    "-o", "--output", type=NewFile(), metavar="FILE", help="Write the profiles there, as a file of their own."
+)
 @click.option("--update", metavar="SPEC", help="Put the profiles into a spec; what it says besides stays.")
 @click.option("--agent", metavar="NAME", help="Whose all rows of a trace are.")
 @click.option("--only", "only", multiple=True, metavar="NAME", help="Fit this one alone (several: --only a --only b).")
@@ -32,7 +34,7 @@ __all__ = ["command"]
     help="The column that holds WHAT: agent, latency, start, end, tokens_in, tokens_out, cost, calls or status.",
 )
 @click.option("--least", type=click.IntRange(2), default=20, show_default=True, help="Fewer values are not fitted.")
-@click.option("--charts", metavar="DIR", help="Write the data beside each fit, as PNG and SVG.")
+@click.option("--charts", type=NewFolder(), metavar="DIR", help="Write the data beside each fit, as PNG and SVG.")
 def command(
     terminal: Terminal,
     sources: tuple[str, ...],
@@ -54,6 +56,8 @@ def command(
     """
     if output is not None and update is not None:
         raise Misuse("-o writes a file of profiles and --update changes a spec; choose one", "usage")
+    if update is not None:
+        read_text(update)  # a spec that is not there is told before anything is fitted
     from orchspec.calibration import NotCalibrated, calibrate_sources
 
     try:

@@ -14,6 +14,7 @@ import click
 
 from orchspec.cli.chaos_telling import document, show
 from orchspec.cli.common import LIVENESS_BROKEN, NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
+from orchspec.cli.files import NewFile, NewFolder, write_text
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ _PAIRS: Final = 200
 @click.option("--runs", type=click.IntRange(1, 100), default=2, show_default=True, help="Runs that meet each other.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same schedules.")
 @set_option
-@click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write JUnit XML.")
-@click.option("--pytest", "pytest_file", type=click.Path(dir_okay=False), metavar="FILE", help="Write failing tests.")
-@click.option("--schedules", type=click.Path(file_okay=False), default=".", metavar="DIR", show_default=True)
+@click.option("--junit", type=NewFile(), metavar="FILE", help="Write JUnit XML.")
+@click.option("--pytest", "pytest_file", type=NewFile(), metavar="FILE", help="Write failing tests.")
+@click.option("--schedules", type=NewFolder(), default=".", metavar="DIR", show_default=True)
 def command(
     terminal: Terminal,
     file: str,
@@ -106,12 +107,12 @@ def command(
         if any(phase.cut for phase in made.phases):
             break
     if pytest_file is not None and tests:
-        Path(pytest_file).write_text(pytest_module(tests), "utf-8")
+        write_text(pytest_file, pytest_module(tests))
         terminal.say(f"{len(tests)} failing {'test' if len(tests) == 1 else 'tests'} in {pytest_file}")
     if junit is not None:
         from orchspec.cli.junit import chaos_xml
 
-        Path(junit).write_text(chaos_xml(plan.name, explored), "utf-8")
+        write_text(junit, chaos_xml(plan.name, explored))
     if terminal.json:
         terminal.document(document(plan, [each for each, _ in explored], written))
     every = [found for made, _ in explored for found in made.found]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -24,6 +25,7 @@ __all__ = [
     "PARKED",
     "UNDECIDED",
     "WELL",
+    "Between",
     "Misuse",
     "Terminal",
     "did_you_mean",
@@ -47,6 +49,17 @@ class Misuse(click.ClickException):
         """Takes what was found, what was expected and what to do; `code` is for programs."""
         super().__init__(message)
         self.code = code
+
+
+class Between(click.FloatRange):
+    """A number between two others, which NaN is not, though no comparison says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}", param, ctx)
+        return number
 
 
 @dataclass(frozen=True, slots=True)

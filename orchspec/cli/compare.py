@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
-from orchspec.cli.files import STDIN, read_text, shown_name
+from orchspec.cli.files import STDIN, NewFolder, read_text, shown_name
 from orchspec.cli.pictures import save_charts
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import Bar, shown
@@ -56,7 +56,7 @@ class _Round:
 @click.option("--jobs", type=click.IntRange(0, 256), default=0, metavar="N", help="Processes.  [default: as it pays]")
 @click.option("--queue-max", type=click.IntRange(1, 1_000_000_000), metavar="N", help="As of orch simulate.")
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
-@click.option("--charts", metavar="DIR", help="Write charts, each as PNG and SVG.")
+@click.option("--charts", type=NewFolder(), metavar="DIR", help="Write charts, each as PNG and SVG.")
 def command(
     terminal: Terminal,
     file: str,
@@ -137,7 +137,7 @@ def _entries(
         named = [scenario.flow] if scenario is not None and variants else entries_of(plan, ())
         entries = [Entry(name, name) for name in named[: 1 if variants else None]]
     for written in variants:
-        own = settings_of(part for part in written.split(",") if part.strip())
+        own = settings_of((part for part in written.split(",") if part.strip()), "--with")
         label = ", ".join(f"{name}={value}" for name, value in own.items())
         entries.append(Entry(f"{entries[0].flow} ({label})", entries[0].flow, entries[0].file, own))
     entries = list({entry.name: entry for entry in entries}.values())

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import write_text
+from orchspec.cli.files import NewFile, write_text
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 
 __all__ = ["command"]
@@ -15,7 +15,9 @@ __all__ = ["command"]
 
 @orch_command("compile")
 @click.argument("file", required=False)
-@click.option("-o", "output", metavar="PLAN.json", help="Write the plan to this file instead of standard output.")
+@click.option(
+    "-o", "output", type=NewFile(), metavar="PLAN.json", help="Write the plan to this file instead of standard output."
+)
 @set_option
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of plans instead; no FILE is then needed.")
 def command(terminal: Terminal, file: str | None, output: str | None, settings: tuple[str, ...], schema: bool) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Terminal, orch_command
+from orchspec.cli.files import NewFolder
 
 if TYPE_CHECKING:
     from orchspec.demo.tour import Step, Tour
@@ -26,7 +27,14 @@ _NAMES = {
 
 
 @orch_command("demo")
-@click.option("--out", default="orch-demo", show_default=True, metavar="DIR", help="Where to leave what it made.")
+@click.option(
+    "--out",
+    type=NewFolder(),
+    default="orch-demo",
+    show_default=True,
+    metavar="DIR",
+    help="Where to leave what it made.",
+)
 def command(terminal: Terminal, out: str) -> int:
     """Gives a tour: checks, tests, simulates, runs, kills and resumes a spec.
 

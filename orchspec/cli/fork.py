@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchspec.cli.common import Misuse, Terminal, orch_command
+from orchspec.cli.common import Between, Misuse, Terminal, orch_command
 from orchspec.cli.stores import find_run, opened, store_option
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = ["command"]
 @store_option
 @click.option("--agents", metavar="MODULE[:NAME]", help="Other handlers than the run was started with.")
 @click.option("--stand-ins", is_flag=True, help="Play from its profile whatever has no handler.")
-@click.option("--speed", type=click.FloatRange(0.01, 100_000), help="Of the clock.  [default: as the run was started]")
+@click.option("--speed", type=Between(0.01, 100_000), help="Of the clock.  [default: as the run was started]")
 @click.option("--durability", type=click.Choice(["full", "normal"]), default="full", show_default=True)
 def command(terminal: Terminal, run: str, at: str, store: str, **settings: Any) -> int:
     """Begins a run with what another had up to a checkpoint, and goes on with it by itself.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
-from orchspec.cli.files import shown_name, write_text
+from orchspec.cli.files import NewFile, shown_name, write_text
 from orchspec.cli.plans import compile_spec, concerned, refuse, set_option, settings_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ _FORMATS = ("mermaid", "dot", "svg")
 @click.argument("file")
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="How to draw it.  [default: by -o, else mermaid]")
 @click.option("--flow", "flow", metavar="NAME", help="Only this flow; all of them unless named.")
-@click.option("-o", "output", metavar="F", help="Write to this file (.mmd, .dot, .svg) instead of standard output.")
+@click.option(
+    "-o",
+    "output",
+    type=NewFile(),
+    metavar="F",
+    help="Write to this file (.mmd, .dot, .svg) instead of standard output.",
+)
 @set_option
 def command(
     terminal: Terminal, file: str, form: str | None, flow: str | None, output: str | None, settings: tuple[str, ...]

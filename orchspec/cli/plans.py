@@ -29,7 +29,7 @@ set_option = click.option(
 """`--set k=v`, as often as wanted; `settings_of` reads it."""
 
 
-def settings_of(settings: Iterable[str]) -> dict[str, str]:
+def settings_of(settings: Iterable[str], option: str = "--set") -> dict[str, str]:
     """The values of `--set`, by param, as they were written.
 
     Raises:
@@ -39,9 +39,9 @@ def settings_of(settings: Iterable[str]) -> dict[str, str]:
     for setting in settings:
         name, sign, value = setting.partition("=")
         if not sign or not name.strip():
-            raise Misuse(f"--set takes name=value, found {setting!r}; write for example --set width=8")
+            raise Misuse(f"{option} takes name=value, found {setting!r}; write for example {option} width=8")
         if name.strip() in found:
-            raise Misuse(f"--set gives {name.strip()} twice; leave one out")
+            raise Misuse(f"{option} gives {name.strip()} twice; leave one out")
         found[name.strip()] = value.strip()
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
+from orchspec.cli.common import NOT_WELL, WELL, Between, Misuse, Terminal, orch_command
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 from orchspec.cli.stores import find_run, opened, store_option
 
@@ -27,9 +27,7 @@ __all__ = ["command"]
 @store_option
 @click.option("--agents", metavar="MODULE[:NAME]", help="Other handlers than the runs were started with.")
 @click.option("--stand-ins", is_flag=True, help="Play from its profile whatever has no handler.")
-@click.option(
-    "--speed", type=click.FloatRange(0.01, 100_000), help="Of the clock.  [default: as the runs were started]"
-)
+@click.option("--speed", type=Between(0.01, 100_000), help="Of the clock.  [default: as the runs were started]")
 @click.option("--upgrade", is_flag=True, help="Go on with the spec as it is now, where what has happened fits it.")
 @click.option("--spec", metavar="FILE", help="The spec to upgrade to.  [default: the file each run was started with]")
 @set_option

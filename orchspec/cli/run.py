@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchspec.cli.common import NOT_WELL, Misuse, Terminal, did_you_mean, orch_command
+from orchspec.cli.common import NOT_WELL, Between, Misuse, Terminal, did_you_mean, orch_command
 from orchspec.cli.files import STDIN
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 from orchspec.cli.stores import json_value, store_option
@@ -30,7 +30,7 @@ __all__ = ["command"]
 @click.option("--stand-ins", is_flag=True, help="Play from its profile whatever has no handler.")
 @click.option(
     "--speed",
-    type=click.FloatRange(0.01, 100_000),
+    type=Between(0.01, 100_000),
     default=1.0,
     show_default=True,
     help="How many times as fast as the real one the clock goes.",

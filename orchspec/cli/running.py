@@ -48,6 +48,8 @@ def handlers_of(agents: str | None, folder: str | None = None) -> Handlers | Non
 
     module, _, name = agents.partition(":")
     place = str(Path(folder or ".").resolve())
+    if module.endswith(".py") or not all(part.isidentifier() for part in module.split(".")):
+        raise Misuse(f"--agents takes a module, MODULE[:NAME], found {agents!r}; for ./agents.py write --agents agents")
     if place not in sys.path:
         sys.path.insert(0, place)
     try:

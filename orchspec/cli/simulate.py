@@ -8,7 +8,7 @@ import click
 
 from orchspec.cli.again import simulated_otherwise
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import read_text, write_text
+from orchspec.cli.files import NewFile, NewFolder, read_text, write_text
 from orchspec.cli.leavings import Case, Leavings
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
@@ -61,10 +61,13 @@ __all__ = ["command"]
     "--check-determinism", is_flag=True, help="Simulate twice, the second time in other processes, and compare."
 )
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
-@click.option("--report", metavar="F.html", help="Write one self-contained page.")
-@click.option("--charts", metavar="DIR", help="Write the charts, each as PNG and SVG.")
+@click.option("--report", type=NewFile(), metavar="F.html", help="Write one self-contained page.")
+@click.option("--charts", type=NewFolder(), metavar="DIR", help="Write the charts, each as PNG and SVG.")
 @click.option(
-    "--journals", metavar="FILE", help="Write the records of the first replication, as orch journal --all does."
+    "--journals",
+    type=NewFile(),
+    metavar="FILE",
+    help="Write the records of the first replication, as orch journal --all does.",
 )
 def command(
     terminal: Terminal,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import read_text
+from orchspec.cli.files import NewFolder, read_text
 from orchspec.cli.plans import compiler_of, counted, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
 from orchspec.cli.sweeps import parse_sweep
@@ -53,7 +53,7 @@ __all__ = ["command"]
 @click.option("--jobs", type=click.IntRange(0, 256), default=0, metavar="N", help="Processes.  [default: as it pays]")
 @click.option("--queue-max", type=click.IntRange(1, 1_000_000_000), metavar="N", help="As of orch simulate.")
 @click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
-@click.option("--charts", metavar="DIR", help="Write a chart of what was tried, as PNG and SVG.")
+@click.option("--charts", type=NewFolder(), metavar="DIR", help="Write a chart of what was tried, as PNG and SVG.")
 def command(
     terminal: Terminal,
     file: str,

@@ -60,6 +60,8 @@ def json_value(text: str, option: str) -> Any:
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         shown = "" if source != option else f"; for a text write '\"{text[:40]}\"'" if text.isprintable() else ""
+        if shown and text.lstrip()[:1] in ("{", "[", '"'):
+            shown = "; quote all of it for the shell, in single quotes"
         raise Misuse(f"{source} is not JSON: {error}{shown}", "not_json") from None
 
 

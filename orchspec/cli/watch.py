@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.boundary import INTERRUPTED
-from orchspec.cli.common import NOT_WELL, PARKED, WELL, Terminal, orch_command
+from orchspec.cli.common import NOT_WELL, PARKED, WELL, Between, Terminal, orch_command
 from orchspec.cli.stores import find_run, opened, store_option
 from orchspec.grammar.render import safe
 
@@ -29,7 +29,7 @@ _FOLLOWED_S = 300
 @orch_command("watch")
 @click.argument("run", required=False)
 @click.option("--once", is_flag=True, help="Look once, and end.")
-@click.option("--every", type=click.FloatRange(0.05, 3600), default=0.5, show_default=True, metavar="SECONDS")
+@click.option("--every", type=Between(0.05, 3600), default=0.5, show_default=True, metavar="SECONDS")
 @store_option
 def command(terminal: Terminal, run: str | None, *, once: bool, every: float, store: str) -> int:
     """Shows runs as they go: what is under way, by whom and since when, what it cost so far.

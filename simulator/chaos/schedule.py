@@ -64,9 +64,9 @@ def read_schedule(text: str) -> Schedule:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadSchedule(f"it is not JSON: {error}") from None
+        raise BadSchedule(f"this is no schedule, as it is not JSON: {error}; orch chaos writes one") from None
     if not isinstance(document, dict) or document.get("schedule") != FORMAT:
-        raise BadSchedule(f"it is no schedule of version {FORMAT}; orch chaos writes one where something broke")
+        raise BadSchedule(f"this is no schedule of version {FORMAT}; orch chaos writes one where something broke")
     try:
         faults = tuple(
             Fault(

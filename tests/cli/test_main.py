@@ -113,6 +113,48 @@ def test_an_interrupt_ends_with_130(error, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_an_interrupt_with_json_is_a_document_too(capsys):
+    assert guard(["--json"], raising(KeyboardInterrupt())) == INTERRUPTED
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_is_none_to_write_to_and_changes_nothing_else(closed):
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *ORCH]
+    assert subprocess.run([*shell, "explain", "E0601"], cwd=ROOT, check=False).returncode == WELL
+    assert subprocess.run([*shell, "explain", "nonsense"], cwd=ROOT, check=False).returncode == MISUSE
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_full_disk_below_standard_output_is_said_without_a_traceback(options):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*ORCH, "explain", "E0601", *options], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (NOT_WELL, b"error: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("watch", "--every", "nan"), "nan is not in the range"),
+        (("run", "specs/logo.orch", "--speed", "nan", "--stand-ins"), "nan is not in the range"),
+        (("run", "specs/logo.orch", "--agents", "agents.py"), "write --agents agents"),
+        (("run", "specs/logo.orch", "--agents", "../x"), "takes a module"),
+        (("run", "specs/logo.orch", "--input", '{"a": 1'), "in single quotes"),
+        (("compare", "specs/scaling.orch", "chain", "--with", "n"), "--with takes name=value"),
+        (("calibrate", "pyproject.toml", "--update", "nothing.orch"), "there is no file nothing.orch"),
+        (("simulate", "specs/logo.orch", "--charts", "README.md"), "is a file, expected a folder"),
+    ],
+)
+def test_slips_of_newcomers_are_misuse_that_says_what_to_write(arguments, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    result = orch(*arguments)
+    assert (result.exit_code, result.stdout) == (MISUSE, "")
+    assert words in result.stderr
+
+
 def test_a_refusal_of_the_operating_system_is_no_bug(capsys):
     assert guard([], raising(OSError(errno.ENOSPC, "No space left on device", "out.json"))) == NOT_WELL
     assert capsys.readouterr().err == "error: out.json: No space left on device\n"
