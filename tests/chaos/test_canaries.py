@@ -332,7 +332,7 @@ def test_every_crash_point_of_the_gallery_is_explored_and_holds(name):
     assert points.tried == points.known > 25
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.orch")), ids=lambda path: path.stem)
 def test_the_gallery_holds_under_every_single_fault_pairs_and_drawn_ones(path):
     plan = compile_file(path).plan

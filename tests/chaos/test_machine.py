@@ -45,7 +45,7 @@ def test_whatever_happens_in_whatever_order_everything_holds(name):
     driven(name)
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.orch")))
 def test_every_plan_of_the_gallery_holds_under_any_interleaving(name):
     driven(name, MORE)
