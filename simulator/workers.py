@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -175,6 +176,16 @@ def _deaf() -> Iterator[None]:
 def _begin() -> None:
     # An interrupt from a terminal reaches all processes of its group; the first one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    # A parent that is killed shuts no pool down, and a worker waits for its next call for ever: the other workers hold
+    # the same pipe open. Whoever reads our output would wait as long.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _replicate(order: _Order, index: int) -> Twinned:

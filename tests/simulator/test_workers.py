@@ -1,4 +1,4 @@
-"""Processes that replicate leave it to the first one what an interrupt means."""
+"""Processes that replicate leave it to the first one what an interrupt means, and go when it is gone."""
 
 import signal
 import subprocess
@@ -9,6 +9,17 @@ import pytest
 from orchspec.simulator.workers import _deaf
 
 _MASK = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+
+_PARENT = """
+from orchspec.simulator.workers import Workers
+import time
+with Workers(2) as workers:
+    started = [workers.pool.submit(time.sleep, 0) for _ in range(2)]
+    for each in started:
+        each.result()
+    print("ready", flush=True)
+    time.sleep(600)
+"""
 
 
 def test_a_process_that_is_still_starting_hears_no_interrupt():
@@ -29,3 +40,11 @@ def test_an_interrupt_while_processes_start_is_heard_once_they_have():
     with pytest.raises(KeyboardInterrupt):
         start()
     assert started
+
+
+def test_workers_leave_when_whoever_started_them_is_killed():
+    with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "ready\n"
+        parent.kill()
+        # The workers have the pipe from their parent: it ends once the last of them has left.
+        assert parent.communicate(timeout=30)[0] == ""
