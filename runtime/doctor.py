@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchspec.compiler.plan import PlanError
+from orchspec.runtime.driver.clock import wall_us
 from orchspec.runtime.driver.stored import folded, has_ended, pinned_plan
 from orchspec.runtime.errors import CorruptStore, OrchError
+from orchspec.runtime.journal.owner import is_gone
+from orchspec.runtime.journal.records import format_time
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -48,6 +51,7 @@ def examine(store: Store) -> Iterator[Finding]:
     if probe is not None:
         for problem in probe():
             yield Finding("broken", "file", "the file", problem, "restore the store from a copy")
+    yield from _lease(store)
     kernels: dict[str, Kernel] = {}
     rows = store.runs()
     for row in rows:
@@ -74,6 +78,23 @@ def replay(store: Store, plan: Plan) -> Iterator[tuple[RunRow, OrchError | None]
             yield row, CorruptStore(str(error))
         else:
             yield row, None
+
+
+def _lease(store: Store) -> Iterator[Finding]:
+    """An owner that is gone, or silent: a store that can say whose it is has a method `lease`."""
+    asked = getattr(store, "lease", None)
+    held = asked() if asked is not None else None
+    if held is None:
+        return
+    owner, expires_us = held
+    subject = f"process {owner.pid} on host {owner.host}"
+    if is_gone(owner):
+        said = "it was killed while the store was its own"
+        yield Finding("waiting", "lease", subject, said, "orch resume takes the store over at once")
+    elif wall_us() > expires_us:
+        said = f"the store is its own, and it has said nothing since before {format_time(expires_us)}"
+        advice = "look whether it hangs, and stop it; orch resume takes the store over, and it can write no more"
+        yield Finding("waiting", "lease", subject, said, advice)
 
 
 def _run(store: Store, row: RunRow, kernels: dict[str, Kernel]) -> Iterator[Finding]:

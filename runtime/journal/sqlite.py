@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteStore"]
 
 _APPEND = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
+_LEASE = "SELECT epoch, held, pid, host, started, instance, expires_us FROM lease"
 _OWNS = "SELECT 1 FROM lease WHERE epoch = ? AND held"
 
 # Numbers and names that no column holds are refused by the binding, each in its own way.
@@ -75,11 +76,8 @@ class SQLiteStore:
         """See ``Store.acquire``."""
         with self._transaction() as connection:
             self._heads = {}
-            row = connection.execute(
-                "SELECT epoch, held, pid, host, started, instance, expires_us FROM lease"
-            ).fetchone()
-            epoch, held, expires_us = row[0] + 1, row[1], row[6]
-            holder = Owner(*row[2:6])
+            row = connection.execute(_LEASE).fetchone()
+            epoch, held, holder, expires_us = row[0] + 1, row[1], Owner(*row[2:6]), row[6]
             if held and holder != owner and now_us < expires_us and not is_gone(holder):
                 raise lease_held(holder, expires_us)
             connection.execute(
@@ -103,6 +101,11 @@ class SQLiteStore:
     def epoch(self) -> int:
         """See ``Store.epoch``."""
         return int(self._read("SELECT epoch FROM lease")[0][0])
+
+    def lease(self) -> tuple[Owner, int] | None:
+        """Whose the store is, and until when (µs since the epoch) without another word; None: it is free."""
+        row = self._read(_LEASE)[0]
+        return (Owner(*row[2:6]), int(row[6])) if row[1] else None
 
     # ------------------------------------------------------------------ writing
 

@@ -101,3 +101,21 @@ def test_what_waits_is_told_and_is_not_broken(tmp_path, monkeypatch, store):
     assert code == WELL
     assert [(each["severity"], each["what"]) for each in document["findings"]] == [("waiting", "question")]
     assert document["findings"][0]["advice"] == "orch answer q good"
+
+
+def test_an_owner_that_is_gone_or_silent_is_named_and_one_at_work_is_not(store):
+    from orchspec.runtime.driver.clock import wall_us
+    from orchspec.runtime.journal import SQLiteStore
+    from orchspec.runtime.journal.owner import this_process
+
+    opened = SQLiteStore(store)
+    opened.acquire(this_process(), wall_us(), 60_000_000)
+    assert doctor(store)[1]["findings"] == []
+    damage(store, "UPDATE lease SET expires_us = 1")
+    (silent,) = doctor(store)[1]["findings"]
+    assert (silent["what"], silent["severity"]) == ("lease", "waiting")
+    assert "said nothing" in silent["message"]
+    damage(store, "UPDATE lease SET pid = 4194304")
+    (gone,) = doctor(store)[1]["findings"]
+    assert "was killed" in gone["message"]
+    opened.close()
