@@ -214,11 +214,14 @@ def _names_kpi(node: syntax.Node) -> bool:
 
 
 def _joint(left: _Value, right: _Value) -> Unit | None:
-    """The unit in which two values may be compared or added; a plain number may stand for a count or a share."""
+    """The unit in which two values may be compared or added.
+
+    A plain number may stand for a count, a share, or so many a second.
+    """
     if left.unit == right.unit:
         return left.unit if left.unit != "Bool" else None
     for one, other in ((left, right), (right, left)):
-        if one.unit == "Number" and other.unit in ("Count", "Share"):
+        if one.unit == "Number" and other.unit in ("Count", "Share", "Rate"):
             return other.unit
     return None
 

@@ -410,6 +410,7 @@ LATENCY_P95 = ["kpi", "latency", "p95", None]
         ("utilization(ann) <= 80%", ["le", ["kpi", "utilization", None, "ann"], ["const", 0.8]]),
         ("wait(search) < think", ["lt", ["kpi", "wait", None, "search"], ["const", 5.0]]),
         ("queue(eve) <= 2", ["le", ["kpi", "queue", None, "eve"], ["const", 2.0]]),
+        ("throughput >= 3", ["ge", ["kpi", "throughput", None, None], ["const", 3.0]]),
         ("throughput >= 3 / 1h", ["ge", ["kpi", "throughput", None, None], ["const", 3 / 3600]]),
         ("p95(tokens) <= 2 * 10k", ["le", ["kpi", "tokens", "p95", None], ["const", 20_000.0]]),
         (
@@ -438,7 +439,7 @@ def test_an_expectation_is_lowered_to_the_units_of_the_kpis(expect, lowered):
         ("mean(cost) <= 3", "E0916", "mean(cost) <= 3"),
         ("completion >= 5s", "E0916", "completion >= 5s"),
         ("p95(latency) + mean(cost) <= 3s", "E0916", "p95(latency) + mean(cost)"),
-        ("throughput >= 3", "E0916", "throughput >= 3"),
+        ("throughput >= $3", "E0916", "throughput >= $3"),
         ("p95(latensy) <= 1s", "E0914", "latensy"),
         ("p96(latency) <= 1s", "E0914", "p96"),
         ("complete >= 95%", "E0914", "complete"),
