@@ -195,7 +195,7 @@ UNIT_MISMATCH = define(
     "unit-mismatch",
     "{left} and {right} do not go together",
     explanation="Each KPI has a unit: latencies and waits are times, costs are money, shares are percent, throughput "
-    "is a rate. Compare and add only what measures the same.",
+    "is a rate, beside which a plain number is so many a second. Compare and add only what measures the same.",
     bad=_scenario("runs = 100\n  expect p95(latency) <= $1"),
     good=_scenario("runs = 100\n  expect p95(latency) <= 1min"),
 )
