@@ -26,6 +26,7 @@ from orchspec.runtime.driver.clock import pace_of
 from orchspec.runtime.driver.coming import Coming
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
+from orchspec.runtime.driver.stored import plan_text
 from orchspec.runtime.driver.uncollected import uncollected
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
@@ -94,6 +95,7 @@ class EngineLoop:
         self.people = People(self, store, self._attempts, asked)
         self._coming: Coming = Coming(self, store)
         self._beside: set[asyncio.Task[Any]] = set()
+        self._pinned: set[str] = set()
         self._scheduled = False
         self._alarm: asyncio.TimerHandle | None = None
         self._batch: Batch | None = None
@@ -105,8 +107,13 @@ class EngineLoop:
 
     def start(self, live: LiveRun) -> bool:
         """Begin a run, unless too many tasks wait."""
-        if not self.engine.start(live.plan, live.row, self.clock.now_us()):
+        plan = live.plan
+        if not self.engine.start(plan, live.row, self.clock.now_us()):
             return False
+        if plan.hash not in self._pinned:
+            # For as long as the store is ours: others may remove the plans of runs that have ended.
+            self._pinned.add(plan.hash)
+            self.engine.committer.put_plan(plan.hash, plan_text(plan))
         self.lives[live.run] = live
         live.kernel = self.engine.kernels[live.run]
         self.schedule()
@@ -367,8 +374,9 @@ class EngineLoop:
         pending = [*self._attempts.handles(), *self._sending.handles()]
         if pending:
             await asyncio.wait(pending, timeout=grace_s)
-        with contextlib.suppress(TimeoutError):  # a store that stays locked: what is not durable is done again
-            await asyncio.wait_for(self.settle(), grace_s)
+        if not self._is_settled():
+            with contextlib.suppress(TimeoutError):  # a store that stays locked: what is not durable is done again
+                await asyncio.wait_for(self.settle(), grace_s)
 
     async def settle(self) -> None:
         """Wait until all that was handled is durable (or the loop is closed)."""

@@ -263,6 +263,16 @@ class StoreContract(SessionContract, WeaveContract):
         assert store.plan("h2") is None
         store.close()
 
+    def test_plan_comes_with_the_run_that_is_pinned_to_it_or_not_at_all(self, tmp_path: Path) -> None:
+        store, epoch = self.owned(tmp_path)
+        with refused(StoreError):
+            store.commit(epoch, Batch(plans=[("h", "{}")], runs=[sample.run()], records=[sample.record(seq=7)]))
+        assert (store.plan("h"), store.runs()) == (None, [])
+        store.commit(epoch, Batch(plans=[("h", "{}"), ("h", "{}")], runs=[sample.run()], records=[sample.record()]))
+        store.commit(epoch, Batch(plans=[("h", "{}")]))
+        assert (store.plan("h"), len(store.records("r1"))) == ("{}", 1)
+        store.close()
+
     def test_large_and_odd_values_come_back_as_they_were(self, tmp_path: Path) -> None:
         store, epoch = self.owned(tmp_path)
         large = "ü" * 40_000

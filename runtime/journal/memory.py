@@ -98,7 +98,9 @@ class MemoryStore:
             self._check_epoch(epoch)
             if batch.mail_taken:
                 self._check_mail(batch.mail_taken)
-            if batch.runs:
+            if batch.plans:
+                self._append_with_plans(batch)
+            elif batch.runs:
                 self._append_with_runs(batch)
             else:
                 self._append(batch.records)
@@ -252,6 +254,11 @@ class MemoryStore:
         for position, number in enumerate(taken):
             if number not in self._mail or number in taken[:position]:
                 raise StoreError(f"mail {number} is not pending; expected mail that no record has consumed")
+
+    def _append_with_plans(self, batch: Batch) -> None:
+        self._append_with_runs(batch)
+        for plan_hash, text in batch.plans:
+            self._plans.setdefault(plan_hash, text)
 
     def _append_with_runs(self, batch: Batch) -> None:
         new_runs = {row.run for row in batch.runs if row.run not in self._records}

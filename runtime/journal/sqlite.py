@@ -74,7 +74,7 @@ class SQLiteStore:
 
     def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
         """See ``Store.acquire``."""
-        with self._transaction() as connection:
+        with self._transaction(synced=False) as connection:
             self._heads = {}
             row = connection.execute(_LEASE).fetchone()
             epoch, held, holder, expires_us = row[0] + 1, row[1], Owner(*row[2:6]), row[6]
@@ -90,12 +90,12 @@ class SQLiteStore:
 
     def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
         """See ``Store.renew``."""
-        with self._transaction(epoch) as connection:
+        with self._transaction(epoch, synced=False) as connection:
             connection.execute("UPDATE lease SET expires_us = ?", (now_us + lease_us,))
 
     def release(self, epoch: int) -> None:
         """See ``Store.release``."""
-        with self._transaction() as connection:
+        with self._transaction(synced=False) as connection:
             connection.execute("UPDATE lease SET held = 0 WHERE epoch = ?", (epoch,))
 
     def epoch(self) -> int:
@@ -121,7 +121,8 @@ class SQLiteStore:
             try:
                 execute("BEGIN IMMEDIATE")
                 self._check_epoch(connection, epoch)
-                if batch.runs:
+                if batch.runs or batch.plans:
+                    connection.executemany(rows.PUT_PLAN, batch.plans)
                     connection.executemany(rows.PUT_RUN, rest.runs)
                     for row in batch.runs:
                         if row.status not in LIVE_STATUSES:
@@ -140,7 +141,7 @@ class SQLiteStore:
     def put_plan(self, plan_hash: str, json_text: str) -> None:
         """See ``Store.put_plan``."""
         with self._transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO plans VALUES (?, ?)", (plan_hash, json_text))
+            connection.execute(rows.PUT_PLAN, (plan_hash, json_text))
 
     def post_mail(
         self,
@@ -176,7 +177,7 @@ class SQLiteStore:
 
     def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
         """See ``Store.put_beats``."""
-        with self._transaction(epoch) as connection:
+        with self._transaction(epoch, synced=False) as connection:
             connection.executemany(rows.FORGET_BEATS, over)
             connection.executemany(rows.PUT_BEAT, [astuple(beat) for beat in beats])
 
@@ -347,10 +348,13 @@ class SQLiteStore:
         return self._writer
 
     @contextmanager
-    def _transaction(self, epoch: int | None = None) -> Iterator[sqlite3.Connection]:
-        """A write transaction, by the owner of ``epoch`` if one is given; everything is undone on any error."""
-        with self._write_lock:
-            connection = self._writer or self._open_writer()
+    def _transaction(self, epoch: int | None = None, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
+        """A write transaction, by the owner of ``epoch`` if one is given; everything is undone on any error.
+
+        One that is not ``synced`` is seen by all at once and survives a crash of the process; the next commit that is
+        makes it survive a loss of power.
+        """
+        with self._write_lock, self._unsynced(self._writer or self._open_writer(), synced=synced) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 if epoch is not None:
@@ -362,6 +366,17 @@ class SQLiteStore:
                 if isinstance(error, _ERRORS):
                     raise translated(error, self.path) from error
                 raise
+
+    @contextmanager
+    def _unsynced(self, connection: sqlite3.Connection, *, synced: bool) -> Iterator[sqlite3.Connection]:
+        relaxed = not synced and self.durability == "full"
+        if relaxed:
+            connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield connection
+        finally:
+            if relaxed and self._writer is connection:
+                connection.execute("PRAGMA synchronous = FULL")
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         # Whatever was known of the numbers may be wrong now; it is read again.
