@@ -215,7 +215,8 @@ class Batch:
     Applied in this order: plans (canonical JSON by content hash, as `put_plan` keeps them) and run rows, so that a
     run's first record may share the batch of its row and of the plan that it is pinned to; then records, ledger, reuse,
     turns, mail taken, questions closed, questions opened, matters. Of several rows with one identity the last stands
-    (of plans the first: they are equal). Most batches have records and nothing else, so the rest are no lists until there is something.
+    (of plans the first: they are equal). Most batches have records and nothing else, so the rest are no lists until
+    there is something.
     """
 
     records: list[Record] = field(default_factory=list)
