@@ -23,6 +23,7 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.lines import command_text
+from orchspec.runtime.kernel.spelling import event_fields, json_text, quoted
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
@@ -72,6 +73,20 @@ class EventRecord:
         if self.commands:
             body["commands"] = self.lines()
         return body
+
+    def text(self) -> str:
+        """The body as compact JSON."""
+        kernel = self.kernel
+        event = self.event
+        place = event.place
+        parts = [f'"place":{quoted(kernel.path(place))},"at":{place}'] if place else []
+        if told := event_fields(event):
+            parts.append(told)
+        if self.decided:
+            parts.append(f'"decided":{json_text(self.decided)}')
+        if self.commands:
+            parts.append(f'"commands":[{",".join(map(quoted, self.lines()))}]')
+        return f"{{{','.join(parts)}}}"
 
     def lines(self) -> list[str]:
         """The commands, as they are written."""

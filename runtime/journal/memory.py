@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, Fenced, RunEnded, StoreError, UnknownRun
-from orchspec.runtime.journal.codec import decode_body, encode_body
+from orchspec.runtime.journal.codec import decode_body, encode_record
 from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
 
@@ -307,7 +307,7 @@ class MemoryStore:
         stored: list[Record] = []
         payloads: dict[str, dict[str, str]] = {}
         for record in records:
-            text, apart = encode_body(record.body, record.run, record.seq)
+            text, apart = encode_record(record)
             stored.append(Record(record.run, record.seq, record.time_us, record.type, {"text": text}))
             if apart:
                 payloads.setdefault(record.run, {}).update(apart)

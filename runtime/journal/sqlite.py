@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, CorruptStore, Fenced, RunEnded, StoreError, UnknownRun
 from orchspec.runtime.journal import rows
-from orchspec.runtime.journal.codec import decode_body, encode_body
+from orchspec.runtime.journal.appending import Heads, append, encode_records
+from orchspec.runtime.journal.codec import decode_body
 from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Owner, Record
 from orchspec.runtime.journal.schema import Durability, connect, ensure_store, translated
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SQLiteStore"]
 
-_APPEND = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
 _LEASE = "SELECT epoch, held, pid, host, started, instance, expires_us FROM lease"
 _OWNS = "SELECT 1 FROM lease WHERE epoch = ? AND held"
 
@@ -66,9 +66,8 @@ class SQLiteStore:
         self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
         self._closed = False
-        # run -> (its small integer, its last number); true as long as this store's epoch stands, for no one else
-        # writes records then.
-        self._heads: dict[str, tuple[int, int]] = {}
+        # True as long as this store's epoch stands, for no one else writes records then.
+        self._heads: Heads = {}
 
     # ------------------------------------------------------------------ the lease
 
@@ -111,8 +110,7 @@ class SQLiteStore:
 
     def commit(self, epoch: int, batch: Batch) -> None:
         """See ``Store.commit``."""
-        # Encoded before the lock is taken: it may take long, and it may fail.
-        encoded = [(record, *encode_body(record.body, record.run, record.seq)) for record in batch.records]
+        encoded = encode_records(batch.records)
         rest = rows.encode(batch)
         # Written out rather than by _transaction(): this is the hot path, and a context manager costs a microsecond.
         with self._write_lock:
@@ -127,7 +125,7 @@ class SQLiteStore:
                     for row in batch.runs:
                         if row.status not in LIVE_STATUSES:
                             execute(rows.FORGET_BEATS, (row.run, None))
-                heads = self._append(connection, encoded)
+                heads = append(connection, encoded, self._heads)
                 if rest.others:
                     self._put_rows(connection, batch, rest)
                 execute("COMMIT")
@@ -293,36 +291,6 @@ class SQLiteStore:
             self._reader = self._writer = None
 
     # ------------------------------------------------------------------ inside
-
-    def _append(
-        self, connection: sqlite3.Connection, encoded: list[tuple[Record, str, dict[str, str] | None]]
-    ) -> dict[str, tuple[int, int]]:
-        """Append records within the open transaction; returns the heads that hold once it is committed."""
-        known = self._heads
-        heads: dict[str, tuple[int, int]] = {}
-        inserted: list[tuple[int, int, int, str, str]] = []
-        for record, text, payloads in encoded:
-            run, seq = record.run, record.seq
-            number, last = heads.get(run) or known.get(run) or self._load_head(connection, run)
-            if seq != last + 1:
-                raise StoreError(f"record {seq} of run {run} leaves a gap or repeats; expected {last + 1}")
-            heads[run] = (number, seq)
-            inserted.append((number, seq, record.time_us, record.type, text))
-            if payloads:
-                connection.executemany("INSERT OR IGNORE INTO payloads VALUES (?, ?)", payloads.items())
-                connection.executemany(rows.USE_PAYLOAD, [(number, digest) for digest in payloads])
-        if len(inserted) == 1:
-            connection.execute(_APPEND, inserted[0])
-        elif inserted:
-            connection.executemany(_APPEND, inserted)
-        return heads
-
-    def _load_head(self, connection: sqlite3.Connection, run: str) -> tuple[int, int]:
-        row = connection.execute("SELECT no FROM runs WHERE run = ?", (run,)).fetchone()
-        if row is None:
-            raise UnknownRun(f"records of run {run}, which has no row; put its row first")
-        last = connection.execute("SELECT max(seq) FROM records WHERE run_no = ?", row).fetchone()[0]
-        return row[0], last or 0
 
     def _put_rows(self, connection: sqlite3.Connection, batch: Batch, rest: rows.Encoded) -> None:
         connection.executemany(rows.PUT_LEDGER, rest.ledger)
