@@ -304,9 +304,6 @@ class EngineLoop:
         if not self.draining:
             self._sending.carry(live, command)
 
-    def _await(self, live: LiveRun, command: AwaitSignal | WithdrawSignal) -> None:
-        self._coming.carry(live, command)
-
     def _end(self, live: LiveRun, command: EndRun) -> None:
         reached("before_result")
         self._forget(live.run)
@@ -316,8 +313,7 @@ class EngineLoop:
         self.lives.pop(run, None)
         self._sending.forget(run)
         self._timers.forget(run)
-        for key in [key for key in self.people.open if key[0] == run]:
-            del self.people.open[key]
+        self.people.forget(run)
 
     def _halt(self, run: str, error: Exception) -> None:
         live = self.lives.get(run)
@@ -412,8 +408,8 @@ class EngineLoop:
 _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
     AskPerson: EngineLoop._ask,  # noqa: SLF001
-    AwaitSignal: EngineLoop._await,  # noqa: SLF001
-    WithdrawSignal: EngineLoop._await,  # noqa: SLF001
+    AwaitSignal: lambda loop, live, command: loop._coming.carry(live, command),  # noqa: SLF001
+    WithdrawSignal: lambda loop, live, command: loop._coming.carry(live, command),  # noqa: SLF001
     AnswerCall: lambda loop, live, command: loop._attempts.answer_call(live.run, command),  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._send,  # noqa: SLF001
