@@ -255,22 +255,16 @@ class StoreContract(SessionContract, WeaveContract):
         assert store.reuse(NOW_US + 10) == [newer]
         store.close()
 
-    def test_plan_is_kept_by_its_hash_without_a_lease(self, tmp_path: Path) -> None:
+    def test_plan_is_kept_by_its_hash_without_a_lease_or_with_a_batch(self, tmp_path: Path) -> None:
         store = self.make_store(tmp_path)
         store.put_plan("h1", '{"version":1}')
         store.put_plan("h1", '{"version":1}')
-        assert store.plan("h1") == '{"version":1}'
-        assert store.plan("h2") is None
-        store.close()
-
-    def test_plan_comes_with_the_run_that_is_pinned_to_it_or_not_at_all(self, tmp_path: Path) -> None:
-        store, epoch = self.owned(tmp_path)
+        epoch, rows = store.acquire(this_process(), NOW_US, LEASE_US), {"plans": [("h2", "{}")], "runs": [sample.run()]}
         with refused(StoreError):
-            store.commit(epoch, Batch(plans=[("h", "{}")], runs=[sample.run()], records=[sample.record(seq=7)]))
-        assert (store.plan("h"), store.runs()) == (None, [])
-        store.commit(epoch, Batch(plans=[("h", "{}"), ("h", "{}")], runs=[sample.run()], records=[sample.record()]))
-        store.commit(epoch, Batch(plans=[("h", "{}")]))
-        assert (store.plan("h"), len(store.records("r1"))) == ("{}", 1)
+            store.commit(epoch, Batch(records=[sample.record(seq=7)], **rows))
+        assert [store.plan("h1"), store.plan("h2")] == ['{"version":1}', None]
+        store.commit(epoch, Batch(records=[sample.record()], **rows))
+        assert store.plan("h2") == "{}"
         store.close()
 
     def test_large_and_odd_values_come_back_as_they_were(self, tmp_path: Path) -> None:
