@@ -27,10 +27,11 @@ from orchspec.runtime.kernel.machines import MachineOp, Traversing
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.steps import FanOutStep
 from orchspec.runtime.kernel.turns import Turns
+from orchspec.simulator.checkers.turns import Window
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Plan, Rate, Statement
+    from orchspec.compiler.plan import Plan, Statement
     from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
@@ -51,29 +52,12 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
 # ---------------------------------------------------------------- slots and rates
 
 
-class _Window:
-    """Tokens of a rate, counted from outside: `take` says whether there was one."""
-
-    def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._left = rate.count * rate.per_us  # in units of 1 / per_us of a token, so that refilling is exact
-        self._at_us = 0
-
-    def take(self, at_us: int) -> bool:
-        rate = self._rate
-        if at_us > self._at_us:
-            self._left = min(self._left + (at_us - self._at_us) * rate.count, rate.count * rate.per_us)
-            self._at_us = at_us
-        self._left -= rate.per_us
-        return self._left >= 0
-
-
-def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, _Window]]:
+def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
     """The slots and the rates of whoever is granted, by name."""
     agents = [(each.name, each.slots_max, each.rate) for each in plan.agents.values()]
     gates = [(name, each.slots_max, each.rate) for name, each in plan.gates.items()]
     slots = {name: most for name, most, _ in (*agents, *gates) if most is not None}
-    rates = {name: _Window(rate) for name, _, rate in (*agents, *gates) if rate is not None}
+    rates = {name: Window(rate) for name, _, rate in (*agents, *gates) if rate is not None}
     return slots, rates
 
 
@@ -125,7 +109,7 @@ def _called(chronicle: Chronicle) -> Iterator[Violation]:
         tool = plan.tools[name]
         if name in whole:
             continue
-        window = _Window(tool.rate) if tool.rate is not None else None
+        window = Window(tool.rate) if tool.rate is not None else None
         busy = 0
         for at_us, change in calls:
             busy = busy + change if change else 0
