@@ -9,9 +9,8 @@ Collected by pytest through a subclass whose name begins with ``Test``::
         def open_source(self, folder: Path) -> str:
             return f"from my.store import MyStore; store = MyStore({str(folder / 'store')!r})"
 
-``StoreContract`` is for any store, ``DurableStoreContract`` (in ``durable_contract``) adds what
-must outlive the process. This module needs no
-pytest; its tests take the fixture ``tmp_path``, an empty folder.
+``StoreContract`` is for any store, ``DurableStoreContract`` (in ``durable_contract``) adds what must outlive the
+process. This module needs no pytest; its tests take the fixture ``tmp_path``, an empty folder.
 """
 
 # ruff: noqa: D102 - a test says in its name what holds
@@ -259,11 +258,12 @@ class StoreContract(SessionContract, WeaveContract):
         store = self.make_store(tmp_path)
         store.put_plan("h1", '{"version":1}')
         store.put_plan("h1", '{"version":1}')
-        epoch, rows = store.acquire(this_process(), NOW_US, LEASE_US), {"plans": [("h2", "{}")], "runs": [sample.run()]}
+        epoch = store.acquire(this_process(), NOW_US, LEASE_US)
+        batch = Batch([sample.record(seq=7)], runs=[sample.run()], plans=[("h2", "{}")])
         with refused(StoreError):
-            store.commit(epoch, Batch(records=[sample.record(seq=7)], **rows))
+            store.commit(epoch, batch)
         assert [store.plan("h1"), store.plan("h2")] == ['{"version":1}', None]
-        store.commit(epoch, Batch(records=[sample.record()], **rows))
+        store.commit(epoch, dataclasses.replace(batch, records=[]))
         assert store.plan("h2") == "{}"
         store.close()
 
