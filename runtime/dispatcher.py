@@ -93,7 +93,7 @@ class Dispatcher(Granting):
             pool.plain = False
         self.pools[name] = pool
         if rate is not None or breaker is not None or pool.elastic is not None:
-            self._timed.append(pool)
+            self.timed.append(pool)
 
     def is_full(self, coming: int) -> bool:
         """Whether as many requests wait, in all queues together, as may.
@@ -122,9 +122,7 @@ class Dispatcher(Granting):
         pool.turn = self._sequence = self._sequence + 1
         self._grants[key] = Held(pool, now_us)
         if self.observer is not None and pool.observed:
-            names = (name,)
-            self.observer.requested(names, now_us)
-            self.observer.granted(names, name, now_us, now_us)
+            self.observer.taken(name, now_us)
         return True
 
     def request(
@@ -312,7 +310,7 @@ class Dispatcher(Granting):
     def wake(self, now_us: int) -> list[Grant]:
         """Time has passed: grant what it made possible."""
         grants: list[Grant] = []
-        for pool in list(self._timed):
+        for pool in list(self.timed):
             if pool.elastic is not None and pool.elastic.pass_time(pool, now_us):
                 self._resized(pool, now_us)
             if pool.waiting:
@@ -324,7 +322,7 @@ class Dispatcher(Granting):
     def next_wake_us(self, now_us: int) -> int | None:
         """When time alone will make something possible, or None."""
         soonest: int | None = None
-        for pool in self._timed:
+        for pool in self.timed:
             if pool.elastic is not None:
                 at_us = pool.elastic.wake_us(pool)
                 if at_us is not None and (soonest is None or at_us < soonest):

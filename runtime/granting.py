@@ -24,7 +24,7 @@ class Granting:
     def __init__(self, observer: PoolObserver | None) -> None:
         self.observer = observer
         self.pools: dict[str, Pool] = {}
-        self._timed: list[Pool] = []
+        self.timed: list[Pool] = []
         self._requests: dict[tuple[str, int, int], Request] = {}
         self._grants: dict[tuple[str, int, int], Held] = {}
         self._sessions: dict[str, tuple[str, int, int]] = {}
@@ -134,7 +134,7 @@ class Granting:
             inner = Pool(pool.name, pool.index, pool.slots, pool.bucket, None, observed=False)
             held.inner[pool.name] = inner
             if inner.bucket is not None:
-                self._timed.append(inner)
+                self.timed.append(inner)
             if self.observer is not None:
                 for _ in range((pool.slots or 1) - 1):
                     self.observer.held(pool.name, now_us)
@@ -145,7 +145,7 @@ class Granting:
             pool.locked = False
             inner = held.inner[pool.name]
             if inner.bucket is not None:
-                self._timed.remove(inner)
+                self.timed.remove(inner)
             if self.observer is not None:
                 for _ in range(pool.slots or 1):
                     self.observer.released(pool.name, held.taken_us, now_us)

@@ -221,14 +221,15 @@ class Clock:
             if self.writing.may_wait and self.writing.takes_time(batch):
                 break
             self.commit(batch)
-            if not engine.inbox and committer.idle:
+            if not engine.inbox and not committer.dirty:
                 break
         if engine.halted:
             for run, error in engine.halted.items():
                 self._halt(run, error)
-        wake_at = engine.dispatcher.next_wake_us(told)
-        if wake_at is not None:
-            self._wake_later(wake_at, now)
+        if engine.dispatcher.timed:
+            wake_at = engine.dispatcher.next_wake_us(told)
+            if wake_at is not None:
+                self._wake_later(wake_at, now)
         if self.handover.leaving is not None:
             self.handover.leave_if_done()
 
