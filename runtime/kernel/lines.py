@@ -35,6 +35,10 @@ def _of_attempt(command: RunTask | AskPerson | StopTask) -> str:
     return f"{command.agent} {command.attempt}.{command.dispatch}"
 
 
+def _of_draws(command: RequestGrant | HoldGrant) -> str:
+    return "".join(f" {model}:{tokens}" for model, tokens in command.draws)
+
+
 def _of_key(command: AwaitSignal | WithdrawSignal) -> str:
     return f"{command.signal} {command.key[:16]}"
 
@@ -53,9 +57,11 @@ def _of_answer(command: AnswerCall) -> str:
 
 
 _WORDS: Final[dict[type[Command], Callable[[Any], str]]] = {
-    RequestGrant: lambda command: f"{command.attempt} {','.join(command.candidates)}",
-    HoldGrant: lambda command: f"{command.attempt} {command.agent}",
-    ReleaseGrant: lambda command: f"{command.attempt} {command.outcome}",
+    RequestGrant: lambda command: f"{command.attempt} {','.join(command.candidates)}{_of_draws(command)}",
+    HoldGrant: lambda command: f"{command.attempt} {command.agent}{_of_draws(command)}",
+    ReleaseGrant: lambda command: (
+        f"{command.attempt} {command.outcome}" + (f" {command.used} tokens" if command.used is not None else "")
+    ),
     RunTask: _of_attempt,
     AskPerson: _of_attempt,
     StopTask: _of_attempt,

@@ -1,7 +1,8 @@
 """S8, limits: no pool hands out more than it has, and loops stay within the plan.
 
 Slots and rates are counted anew from who was granted what and when: open grants never above the slots, tokens in any
-window never above the burst and what was refilled in it. Of agents, people and gates the journal tells; calls of tools
+window never above the burst and what was refilled in it. Tokens of a model are those that attempts may take, less
+those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools
 are not journaled, so of those a chronicle tells that listened while they were granted (one of a store did not). Of
 loops it is counted what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges,
 levels of delegation, visits of a state, transitions.
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchspec.compiler.plan import Machine, Peers, Supervise
-from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant
+from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
 from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled
@@ -30,7 +32,7 @@ from orchspec.runtime.kernel.turns import Turns
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Plan, Rate, Statement
+    from orchspec.compiler.plan import Model, Plan, Rate, Statement
     from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
@@ -77,8 +79,71 @@ def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, _Window]]:
     return slots, rates
 
 
+class _Spending:
+    """The limits of a model, counted from outside. What was used beyond what was taken is not the dispatcher's doing."""
+
+    def __init__(self, model: Model) -> None:
+        self._requests = _Window(model.rate) if model.rate is not None else None
+        self._rate = model.token_rate
+        self._tokens = Fraction(self._rate.count if self._rate is not None else 0)
+        self._at_us = 0
+
+    def take(self, amount: int, at_us: int) -> bool:
+        """Whether an attempt that may take so many tokens was let through rightly."""
+        asked = self._requests is None or self._requests.take(at_us)
+        if self._rate is None:
+            return asked
+        self._refill(self._rate, at_us)
+        self._tokens -= min(amount, self._rate.count)
+        return self._tokens >= 0 and asked
+
+    def give_back(self, amount: int, used: int, at_us: int) -> None:
+        """An attempt has ended that took so many, and used so many."""
+        if self._rate is not None:
+            self._refill(self._rate, at_us)
+            unused = max(0, min(amount, self._rate.count) - used)
+            self._tokens = min(self._tokens + unused, Fraction(self._rate.count))
+
+    def _refill(self, rate: Rate, at_us: int) -> None:
+        passed = max(0, at_us - self._at_us)
+        self._tokens = min(self._tokens + Fraction(passed * rate.count, rate.per_us), Fraction(rate.count))
+        self._at_us += passed
+
+
+class _Drawn:
+    """Which attempts draw on which limits of models, read off the commands that asked for them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._models = {name: _Spending(each) for name, each in plan.models.items() if each.rate or each.token_rate}
+        self._asked: dict[tuple[str, int, int], RequestGrant] = {}
+        self._open: dict[tuple[str, int, int], tuple[str, int]] = {}
+
+    def commanded(self, run: str, command: Command, at_us: int) -> None:
+        """A request that may draw, or an end that gives back."""
+        if isinstance(command, RequestGrant) and command.draws:
+            self._asked[run, command.place, command.attempt] = command
+        elif isinstance(command, ReleaseGrant):
+            key = run, command.place, command.attempt
+            self._asked.pop(key, None)
+            model, amount = self._open.pop(key, ("", 0))
+            if model in self._models and command.used is not None:
+                self._models[model].give_back(amount, command.used, at_us)
+
+    def granted(self, run: str, event: TaskEnrolled) -> str:
+        """The model that was drawn on beyond its limits, if one was."""
+        command = self._asked.pop((run, event.place, event.attempt), None)
+        if command is None:
+            return ""
+        model, amount = command.draws[command.candidates.index(event.agent)]
+        if model not in self._models:
+            return ""
+        self._open[run, event.place, event.attempt] = model, amount
+        return "" if self._models[model].take(amount, event.time) else model
+
+
 def _granted(chronicle: Chronicle) -> Iterator[Violation]:
     slots, rates = _limits(chronicle.plan)
+    drawn = _Drawn(chronicle.plan)
     held: dict[tuple[str, int, int], str] = {}
     epoch = 1
     for _, record in chronicle.order:
@@ -87,6 +152,7 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
             epoch = event.epoch
             held.clear()
         for command in record.commands:
+            drawn.commanded(record.run, command, event.time)
             if isinstance(command, ReleaseGrant):
                 held.pop((record.run, command.place, command.attempt), None)
             elif isinstance(command, HoldGrant):
@@ -99,6 +165,10 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
                 yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
             if name in rates and not rates[name].take(event.time):
                 said = f"{name} is granted more often than its rate allows"
+                yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
+            model = drawn.granted(record.run, event)
+            if model:
+                said = f"{name} is granted though {model} has not so much left of its limits"
                 yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
 
 
