@@ -152,7 +152,7 @@ class Dispatcher(Granting):
 
         `sessions` are pairs of a candidate and the session that is taken with them, by one grant at a time across all
         runs. `gates` are passed first. `watch` is what the work is, and for each candidate which quantile of its times
-        the grant is to tell (0: none). `draws` are, for each candidate, its model and how many tokens it may take of it.
+        the grant is to tell (0: none). `draws` are, for each candidate, its model and what it may take of it.
         """
         pools = tuple([self.pools[name] for name in candidates])
         rank = now_us - urgency * AGE_US
@@ -282,7 +282,7 @@ class Dispatcher(Granting):
         gates: tuple[str, ...] = (),
         draws: tuple[tuple[str, int], ...] = (),
     ) -> None:
-        """After a crash: a grant that the journal says is open counts as taken again, and `draws` on its model again."""
+        """After a crash: a grant that the journal says is open counts as taken again, and draws on its model again."""
         pool = self.pools[agent]
         held = Held(pool, now_us, tuple([self.pools[name] for name in gates]))
         if session:

@@ -246,10 +246,10 @@ class Granting:
                 grant = self._go_on(request, now_us)
             else:
                 grant = self._grant(request, pool, now_us)
-                if request.parked:
-                    self._serve_behind(request, None, now_us, grants)
             if grant is not None:
                 grants.append(grant)
+            if request.parked:
+                self._serve_behind(request, None, now_us, grants)
 
     # -------------------------------------------------------------- quotas of models
 

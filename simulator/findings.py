@@ -27,8 +27,8 @@ class Bottleneck:
 
     `wait_s` is the mean wait for it; `limit` the rate of runs (1/s) at which its slots would all be busy, by the
     utilization law (P. J. Denning and J. P. Buzen, ACM Computing Surveys 10, 1978: no more runs than 1 / the most
-    that one of them takes of any resource); `None` where there is no throughput to go by. Of a limit of a model `allows`
-    says what it lets through, and its share is how much of that is used.
+    that one of them takes of any resource); `None` where there is no throughput to go by. Of a limit of a model
+    `allows` says what it lets through, and its share is how much of that is used.
     """
 
     name: str

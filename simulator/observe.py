@@ -188,8 +188,8 @@ class PoolObservation:
     def __init__(self, name: str, kind: str, slots: int | None, bin_s: float, members: tuple[str, ...] = ()) -> None:
         """Start with nothing seen.
 
-        `kind` is agent, dispatcher, human, tool, pool or model; `slots` is `None` if unlimited, and the most if they follow
-        the load (then `resize` says how many there are, from the beginning on); `bin_s` is the width of the
+        `kind` is agent, dispatcher, human, tool, pool or model; `slots` is `None` if unlimited, and the most if they
+        follow the load (then `resize` says how many there are, from the beginning on); `bin_s` is the width of the
         bins in seconds, the same for all pools of a scenario; `members` defaults to the pool's own name.
         """
         self.name = name

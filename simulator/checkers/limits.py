@@ -80,7 +80,7 @@ def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, _Window]]:
 
 
 class _Spending:
-    """The limits of a model, counted from outside. What was used beyond what was taken is not the dispatcher's doing."""
+    """The limits of a model, counted from outside. What was used beyond what was taken is not of our doing."""
 
     def __init__(self, model: Model) -> None:
         self._requests = _Window(model.rate) if model.rate is not None else None
