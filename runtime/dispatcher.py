@@ -39,12 +39,12 @@ from orchspec.runtime.elastic import Elastic
 from orchspec.runtime.granting import Granting, queues_of
 from orchspec.runtime.grants import Grant, Held, Outcome, PoolObserver
 from orchspec.runtime.pools import Bucket, Pool, Request
-from orchspec.runtime.quotas import Quota
+from orchspec.runtime.quotas import Quota, limits_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Breaker, Plan, Rate
 
-__all__ = ["AGE_US", "Dispatcher", "Grant", "PoolObserver"]
+__all__ = ["AGE_US", "Dispatcher", "Grant", "PoolObserver", "limits_of"]
 
 _NO_SESSIONS: Final[dict[str, str]] = {}
 AGE_US: Final = 60_000_000

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.quotas import limits_of
+from orchspec.runtime.dispatcher import limits_of
 from orchspec.simulator.observe import PoolObservation, Series
 from orchspec.simulator.units import format_rate
 
