@@ -27,7 +27,8 @@ class Tokens(Bucket):
     """A bucket from which many are taken at once: no more than it holds, and only if they are there.
 
     It may come to hold less than nothing: when an attempt has taken more than it said, or after a crash, when attempts
-    that are under way are sent again.
+    that are under way are sent again. It owes no more than it can hold, so nobody waits longer for it than twice the
+    span of its rate, and what others take.
     """
 
     __slots__ = ()
@@ -39,13 +40,14 @@ class Tokens(Bucket):
 
     def take(self, amount: int) -> None:
         """So many are taken, or all that it holds."""
-        self.tokens -= min(amount, self.count) * self.per_us
+        full = self.count * self.per_us
+        self.tokens = max(self.tokens - min(amount, self.count) * self.per_us, -full)
 
     def settle(self, amount: int, used: int, now_us: int) -> None:
         """Whoever took so many used so many: the rest is given back, what was more is taken too."""
         self.lacking(now_us)
         full = self.count * self.per_us
-        self.tokens = min(self.tokens + (min(amount, self.count) - used) * self.per_us, full)
+        self.tokens = max(-full, min(self.tokens + (min(amount, self.count) - used) * self.per_us, full))
 
 
 _REQUESTS: Final = "model rate"

@@ -24,7 +24,6 @@ from orchspec.runtime.driver.stored import (
     check_same,
     has_ended,
     new_row,
-    pin,
     pinned_plan,
     reopened,
     stored_result,
@@ -99,7 +98,6 @@ class Hub(Ears):
         self._loop: EngineLoop | None = None
         self._runs: dict[str, LiveRun] = {}
         self._asked: dict[tuple[str, str], int] = {}
-        self._pinned: set[str] = set()
         self._poll: asyncio.TimerHandle | None = None
         self._beside: set[asyncio.Task[Any]] = set()
         self._losses, self._lost_at_s = 0, 0.0
@@ -170,7 +168,6 @@ class Hub(Ears):
         check_inputs(plan, request.flow, request.inputs)
         crew = request.crew(plan, self._clock)
         loop = self._open(plan)
-        pin(self._store, plan, self._pinned)
         row = new_row(request, plan, self._clock.now_us())
         live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
         if not loop.start(live):
@@ -372,7 +369,6 @@ class Hub(Ears):
             return
         if self._loop is not None and not self._loop.closed:
             self._loop.close()
-        self._pinned.clear()  # while the store is not ours, others may remove the plans of runs that have ended
         if isinstance(error, (Fenced, LeaseHeld)):
             self._give_up(error)
             return

@@ -18,6 +18,8 @@ from orchspec.runtime.journal.records import RESERVED_KEYS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchspec.runtime.journal.records import Record
+
 __all__ = [
     "PAYLOAD_BYTES_MAX",
     "PAYLOAD_BYTES_MIN",
@@ -25,6 +27,7 @@ __all__ = [
     "decode_body",
     "decode_value",
     "encode_body",
+    "encode_record",
     "encode_value",
 ]
 
@@ -84,6 +87,17 @@ def encode_body(body: dict[str, Any], run: str, seq: int) -> tuple[str, dict[str
         name: _set_apart(_set_apart_within(value, payloads, what), payloads, what) for name, value in escaped.items()
     }
     return encode_value(split, what), payloads or None
+
+
+def encode_record(record: Record) -> tuple[str, dict[str, str] | None]:
+    """As `encode_body`, by the record's own spelling where it has one. Errors as of `encode_body`."""
+    try:
+        text = record.text()
+    except (ValueError, TypeError, RecursionError):
+        text = None  # which of its values it is, the encoder tells
+    if text is not None and len(text) <= PAYLOAD_BYTES_MIN and _MARK not in text:
+        return text, None
+    return encode_body(record.body, record.run, record.seq)
 
 
 def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: int) -> dict[str, Any]:

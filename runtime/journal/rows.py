@@ -31,6 +31,7 @@ __all__ = [
     "PUT_BEAT",
     "PUT_LEDGER",
     "PUT_MATTER",
+    "PUT_PLAN",
     "PUT_QUESTION",
     "PUT_REUSE",
     "PUT_RUN",
@@ -61,6 +62,7 @@ PUT_RUN = f"""INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     flow = excluded.flow, plan_hash = excluded.plan_hash, input = excluded.input, status = excluded.status,
     result = excluded.result, error = excluded.error, created_us = excluded.created_us, ended_us = excluded.ended_us,
     seed = excluded.seed, options = excluded.options"""  # noqa: S608 - our own columns
+PUT_PLAN = "INSERT OR IGNORE INTO plans VALUES (?, ?)"
 PUT_LEDGER = f"""INSERT INTO ledger ({_LEDGER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (effect, key, generation) DO UPDATE SET state = excluded.state, args_hash = excluded.args_hash,
     owner_run = excluded.owner_run, owner_place = excluded.owner_place, intent_seq = excluded.intent_seq,

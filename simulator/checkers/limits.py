@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchspec.compiler.plan import Machine, Peers, Supervise
-from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
+from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant
 from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
 from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled
@@ -29,10 +28,12 @@ from orchspec.runtime.kernel.machines import MachineOp, Traversing
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.steps import FanOutStep
 from orchspec.runtime.kernel.turns import Turns
+from orchspec.simulator.checkers.spending import Drawn
+from orchspec.simulator.checkers.turns import Window
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Model, Plan, Rate, Statement
+    from orchspec.compiler.plan import Plan, Statement
     from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
@@ -53,97 +54,18 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
 # ---------------------------------------------------------------- slots and rates
 
 
-class _Window:
-    """Tokens of a rate, counted from outside: `take` says whether there was one."""
-
-    def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._left = rate.count * rate.per_us  # in units of 1 / per_us of a token, so that refilling is exact
-        self._at_us = 0
-
-    def take(self, at_us: int) -> bool:
-        rate = self._rate
-        if at_us > self._at_us:
-            self._left = min(self._left + (at_us - self._at_us) * rate.count, rate.count * rate.per_us)
-            self._at_us = at_us
-        self._left -= rate.per_us
-        return self._left >= 0
-
-
-def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, _Window]]:
+def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
     """The slots and the rates of whoever is granted, by name."""
     agents = [(each.name, each.slots_max, each.rate) for each in plan.agents.values()]
     gates = [(name, each.slots_max, each.rate) for name, each in plan.gates.items()]
     slots = {name: most for name, most, _ in (*agents, *gates) if most is not None}
-    rates = {name: _Window(rate) for name, _, rate in (*agents, *gates) if rate is not None}
+    rates = {name: Window(rate) for name, _, rate in (*agents, *gates) if rate is not None}
     return slots, rates
-
-
-class _Spending:
-    """The limits of a model, counted from outside. What was used beyond what was taken is not of our doing."""
-
-    def __init__(self, model: Model) -> None:
-        self._requests = _Window(model.rate) if model.rate is not None else None
-        self._rate = model.token_rate
-        self._tokens = Fraction(self._rate.count if self._rate is not None else 0)
-        self._at_us = 0
-
-    def take(self, amount: int, at_us: int) -> bool:
-        """Whether an attempt that may take so many tokens was let through rightly."""
-        asked = self._requests is None or self._requests.take(at_us)
-        if self._rate is None:
-            return asked
-        self._refill(self._rate, at_us)
-        self._tokens -= min(amount, self._rate.count)
-        return self._tokens >= 0 and asked
-
-    def give_back(self, amount: int, used: int, at_us: int) -> None:
-        """An attempt has ended that took so many, and used so many."""
-        if self._rate is not None:
-            self._refill(self._rate, at_us)
-            unused = max(0, min(amount, self._rate.count) - used)
-            self._tokens = min(self._tokens + unused, Fraction(self._rate.count))
-
-    def _refill(self, rate: Rate, at_us: int) -> None:
-        passed = max(0, at_us - self._at_us)
-        self._tokens = min(self._tokens + Fraction(passed * rate.count, rate.per_us), Fraction(rate.count))
-        self._at_us += passed
-
-
-class _Drawn:
-    """Which attempts draw on which limits of models, read off the commands that asked for them."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._models = {name: _Spending(each) for name, each in plan.models.items() if each.rate or each.token_rate}
-        self._asked: dict[tuple[str, int, int], RequestGrant] = {}
-        self._open: dict[tuple[str, int, int], tuple[str, int]] = {}
-
-    def commanded(self, run: str, command: Command, at_us: int) -> None:
-        """A request that may draw, or an end that gives back."""
-        if isinstance(command, RequestGrant) and command.draws:
-            self._asked[run, command.place, command.attempt] = command
-        elif isinstance(command, ReleaseGrant):
-            key = run, command.place, command.attempt
-            self._asked.pop(key, None)
-            model, amount = self._open.pop(key, ("", 0))
-            if model in self._models and command.used is not None:
-                self._models[model].give_back(amount, command.used, at_us)
-
-    def granted(self, run: str, event: TaskEnrolled) -> str:
-        """The model that was drawn on beyond its limits, if one was."""
-        command = self._asked.pop((run, event.place, event.attempt), None)
-        if command is None:
-            return ""
-        model, amount = command.draws[command.candidates.index(event.agent)]
-        if model not in self._models:
-            return ""
-        self._open[run, event.place, event.attempt] = model, amount
-        return "" if self._models[model].take(amount, event.time) else model
 
 
 def _granted(chronicle: Chronicle) -> Iterator[Violation]:
     slots, rates = _limits(chronicle.plan)
-    drawn = _Drawn(chronicle.plan)
+    drawn = Drawn(chronicle.plan)
     held: dict[tuple[str, int, int], str] = {}
     epoch = 1
     for _, record in chronicle.order:
@@ -195,7 +117,7 @@ def _called(chronicle: Chronicle) -> Iterator[Violation]:
         tool = plan.tools[name]
         if name in whole:
             continue
-        window = _Window(tool.rate) if tool.rate is not None else None
+        window = Window(tool.rate) if tool.rate is not None else None
         busy = 0
         for at_us, change in calls:
             busy = busy + change if change else 0

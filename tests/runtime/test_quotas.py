@@ -79,6 +79,14 @@ def test_what_was_used_beyond_is_owed():
     assert woken(pools) == [(36.0, 2, "model tokens")]
 
 
+def test_no_more_is_owed_than_the_bucket_can_hold():
+    pools = dispatcher()
+    ask(pools, 1, 50)
+    end(pools, 1, 10_000, now=0)
+    ask(pools, 2, 100)
+    assert woken(pools) == [(120.0, 2, "model tokens")]
+
+
 def test_an_attempt_that_is_larger_than_the_bucket_waits_for_a_full_one_and_takes_it_whole():
     pools = dispatcher()
     ask(pools, 1, 10)
