@@ -79,18 +79,21 @@ class EventRecord:
         kernel = self.kernel
         event = self.event
         place = event.place
-        parts = [f'"place":{quoted(kernel.path(place))},"at":{place}'] if place else []
+        path = kernel.path(place)
+        parts = [f'"place":{quoted(path)},"at":{place}'] if place else []
         if told := event_fields(event):
             parts.append(told)
         if self.decided:
             parts.append(f'"decided":{json_text(self.decided)}')
         if self.commands:
-            parts.append(f'"commands":[{",".join(map(quoted, self.lines()))}]')
+            parts.append(f'"commands":[{",".join(map(quoted, self._lines({place: path})))}]')
         return f"{{{','.join(parts)}}}"
 
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        paths: dict[int, str] = {}
+        return self._lines({})
+
+    def _lines(self, paths: dict[int, str]) -> list[str]:
         lines = []
         for command in self.commands:
             place = command.place

@@ -12,7 +12,7 @@ from json import encoder
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.kernel.events import EVENT_TYPES
+from orchspec.runtime.kernel.events import EVENT_TYPES, TaskEnrolled, TaskFulfilled
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.events import Event
@@ -69,8 +69,39 @@ def _prepared(kind: type[Event]) -> tuple[Callable[[Any], tuple[Any, ...]], list
 _PREPARED: Final = {kind: _prepared(kind) for kind in EVENT_TYPES.values()}
 
 
+def _enrolled(event: TaskEnrolled) -> str | None:
+    """As most are: granted at once, and of no session."""
+    if event.waited_us or event.waited_for or event.usual_us is not None or event.version or event.tokens:
+        return None
+    if event.history is not None or event.dispatch:
+        return None
+    return f'"attempt":{event.attempt},"agent":{quoted(event.agent)}'
+
+
+def _fulfilled(event: TaskFulfilled) -> str | None:
+    """As many are: nobody counted anything."""
+    if event.tokens_in is not None or event.tokens_out is not None or event.cost_pico is not None:
+        return None
+    if event.tool_calls or event.tool_us:
+        return None
+    return f'"attempt":{event.attempt},"dispatch":{event.dispatch},"output":{json_text(event.output)}'
+
+
+_USUAL: Final[dict[type[Event], Callable[[Any], str | None]]] = {TaskEnrolled: _enrolled, TaskFulfilled: _fulfilled}
+"""The two that every attempt has, written out; None where one is not as usual."""
+
+
 def event_fields(event: Event) -> str:
     """What `event_body` gives, as the members of a JSON object; empty where all are at their defaults."""
+    usual = _USUAL.get(type(event))
+    if usual is not None:
+        told = usual(event)
+        if told is not None:
+            return told
+    return _fields_of(event)
+
+
+def _fields_of(event: Event) -> str:
     values_of, parts = _PREPARED[type(event)]
     spelled = [
         name + json_text(value)
