@@ -202,7 +202,12 @@ class Folding:
                     self.outcomes.append((event.time, agent, command.outcome, event.time - taken_us, contract))
                     self.outcomes.extend((event.time, gate, command.outcome, -1, "") for gate in gates)
 
-    def repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
+    def hold(self, record: Record | EventRecord, event: Event, commands: list[Command]) -> None:
+        """Hold what a record has folded to against what it says. Raises ReplayMismatch."""
+        if record.seq > self.upgraded_at and not self._repeats(record, commands):
+            _compare(self.run, record, EventRecord(self.run, record.seq, event, self.kernel, commands))
+
+    def _repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
         """Whether a record that is still in memory has come out as before, as far as can be told without spelling it.
 
         Of the same program, the same places with the same decisions and commands spell the same.
@@ -251,9 +256,7 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
     folding = Folding(plan, run, kept)
     for record in kept:
         event = folding.event(record)
-        commands = folding.step(record, event)
-        if record.seq > folding.upgraded_at and not folding.repeats(record, commands):
-            _compare(run, record, EventRecord(run, record.seq, event, folding.kernel, commands))
+        folding.hold(record, event, folding.step(record, event))
     return Folded(folding.kernel, folding.seq, folding.outcomes)
 
 

@@ -95,6 +95,7 @@ class CompiledBlock:
             if make is None:
                 raise PlanError(f"this version runs no statement of kind {statement.kind!r}")
             ops.append(make(program, statement, index))
+            program.blocks[statement.node] = block, index
         dependents: list[list[Op]] = [[] for _ in ops]
         for index, statement in enumerate(block.statements):
             for need in set_in_order(statement.needs):
@@ -267,13 +268,17 @@ class CompiledFlow:
 
 
 class Program:
-    """Everything of a plan that its runs share. Raises PlanError for a plan that no compiler wrote."""
+    """Everything of a plan that its runs share. Raises PlanError for a plan that no compiler wrote.
+
+    `blocks`: where each statement stands in the plan, its block and its index there, by the node of its source.
+    """
 
     COMPILED: ClassVar[dict[str, Program]] = {}
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.uncapped = Budget()
+        self.blocks: dict[int, tuple[Block, int]] = {}
         self._minds: dict[str, Mind | None] = {}
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}

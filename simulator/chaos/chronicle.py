@@ -120,10 +120,10 @@ class Chronicle:
     _stories: dict[str, Story] = field(default_factory=dict)
 
     def story(self, run: str) -> Story:
-        """The run folded again, once for all checkers."""
+        """The run folded again and held against its journal, once for all checkers. Raises as `read_story`."""
         story = self._stories.get(run)
         if story is None:
-            story = self._stories[run] = read_story(self.plan, run, self.runs[run].records)
+            story = self._stories[run] = read_story(self.plan, run, self.runs[run].records, held=True)
         return story
 
     def sender(self, run: str, key: str) -> tuple[str | None, int | None]:
