@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.compact import json_text, quoted
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.grants import Outcome
 from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
@@ -23,7 +24,7 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.lines import command_text
-from orchspec.runtime.kernel.spelling import event_fields, json_text, quoted
+from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
