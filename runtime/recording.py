@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.compact import json_text, quoted
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.grants import Outcome
 from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
@@ -23,7 +24,7 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.lines import command_text
-from orchspec.runtime.kernel.spelling import event_fields, json_text, quoted
+from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
@@ -79,18 +80,21 @@ class EventRecord:
         kernel = self.kernel
         event = self.event
         place = event.place
-        parts = [f'"place":{quoted(kernel.path(place))},"at":{place}'] if place else []
+        path = kernel.path(place)
+        parts = [f'"place":{quoted(path)},"at":{place}'] if place else []
         if told := event_fields(event):
             parts.append(told)
         if self.decided:
             parts.append(f'"decided":{json_text(self.decided)}')
         if self.commands:
-            parts.append(f'"commands":[{",".join(map(quoted, self.lines()))}]')
+            parts.append(f'"commands":[{",".join(map(quoted, self._lines({place: path})))}]')
         return f"{{{','.join(parts)}}}"
 
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        paths: dict[int, str] = {}
+        return self._lines({})
+
+    def _lines(self, paths: dict[int, str]) -> list[str]:
         lines = []
         for command in self.commands:
             place = command.place

@@ -29,7 +29,7 @@ class Ahead:
         time_us: after which the flow is stopped, if it is.
         settling: what cannot be stopped at once.
         grace_us: what was stopped and does not hear.
-        meets: whether its runs may wait for each other: at slots, rates, models, breakers, sessions, for identical work.
+        meets: whether its runs may wait for each other: at slots, rates, models, breakers, sessions, identical work.
     """
 
     statements: tuple[tuple[Range, Range], ...]

@@ -221,7 +221,14 @@ class Hub(Ears):
     # -------------------------------------------------------------- waiting
 
     async def _wait(self, live: LiveRun) -> RunResult:
-        await self._wait_all([live])
+        live.waiters += 1
+        try:
+            # As `shield`: whoever waits may be cancelled, the run goes on.
+            ended: asyncio.Future[None] = self.asyncio_loop.create_future()
+            live.future.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+            await ended
+        finally:
+            live.waiters -= 1
         return live.future.result()
 
     async def _wait_all(self, lives: list[LiveRun]) -> None:

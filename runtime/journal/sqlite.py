@@ -62,10 +62,12 @@ class SQLiteStore:
         ensure_store(self.path, create=create)
         self._reader: sqlite3.Connection | None = connect(self.path, durability, read_only=True)
         self._read_lock = threading.Lock()
-        # Opened by the first write, so that a process that only looks never holds a writing connection.
-        self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
         self._closed = False
+        # Who only looks asks for no store to be made, and holds no writing connection unless it writes after all.
+        self._writer: sqlite3.Connection | None = None
+        if create:
+            self._open_writer()
         # True as long as this store's epoch stands, for no one else writes records then.
         self._heads: Heads = {}
 
@@ -118,13 +120,14 @@ class SQLiteStore:
             execute = connection.execute
             try:
                 execute("BEGIN IMMEDIATE")
-                self._check_epoch(connection, epoch)
-                if batch.runs or batch.plans:
+                if execute(_OWNS, (epoch,)).fetchone() is None:
+                    raise self._fenced(epoch)
+                if batch.plans:
                     connection.executemany(rows.PUT_PLAN, batch.plans)
+                if batch.runs:
                     connection.executemany(rows.PUT_RUN, rest.runs)
-                    for row in batch.runs:
-                        if row.status not in LIVE_STATUSES:
-                            execute(rows.FORGET_BEATS, (row.run, None))
+                if rest.ended:
+                    connection.executemany(rows.FORGET_BEATS, rest.ended)
                 heads = append(connection, encoded, self._heads)
                 if rest.others:
                     self._put_rows(connection, batch, rest)
@@ -325,8 +328,8 @@ class SQLiteStore:
         with self._write_lock, self._unsynced(self._writer or self._open_writer(), synced=synced) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                if epoch is not None:
-                    self._check_epoch(connection, epoch)
+                if epoch is not None and connection.execute(_OWNS, (epoch,)).fetchone() is None:
+                    raise self._fenced(epoch)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException as error:
@@ -381,12 +384,10 @@ class SQLiteStore:
             except _ERRORS as error:
                 raise translated(error, self.path) from error
 
-    def _check_epoch(self, connection: sqlite3.Connection, epoch: int) -> None:
-        if connection.execute(_OWNS, (epoch,)).fetchone() is None:
-            message = (
-                f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
-            )
-            raise Fenced(message)
+    def _fenced(self, epoch: int) -> Fenced:
+        return Fenced(
+            f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
+        )
 
 
 def _payloads(connection: sqlite3.Connection) -> Callable[[str], str | None]:

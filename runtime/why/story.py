@@ -132,7 +132,8 @@ class Story:
         for command in commands:
             if isinstance(command, RequestGrant):
                 self._reserved(record.seq, command.place)
-        path = kernel.path(event.place) if event.place else ""
+        here = self.happenings.get(event.place)
+        path = here.path if here is not None else kernel.path(event.place)
         decided = tuple((str(what), detail) for what, detail in kernel.decided)
         moment = Moment(record.seq, event.time, record.type, event.place, path, decided, state)
         self.moments.append(moment)
@@ -141,7 +142,6 @@ class Story:
             if activity is not None:
                 begun = Happening(place, activity.path(), activity, moment)
                 self.happenings[place] = self._open[place] = begun
-        here = self.happenings.get(event.place)
         if here is not None:
             here.moments.append(moment)
             self._note(here, event, moment)

@@ -197,6 +197,7 @@ class Chronicler:
         given: distributions of parameters, as of a scenario; others are made from their types.
         forgetful: effects whose targets drop no repeats, whatever the plan says of them.
         proven: what was proved of the flow, for L1.
+        apart_us: how long after each other they arrive.
     """
 
     def __init__(
@@ -210,12 +211,14 @@ class Chronicler:
         given: dict[str, Json] | None = None,
         forgetful: frozenset[str] = frozenset(),
         proven: Proven | None = None,
+        apart_us: int = APART_US,
     ) -> None:
         # By chance nothing fails here: what goes wrong is in the schedule, so that it can be told and taken away.
         self.plan = without_chance_failures(plan)
         self.flow = flow
         self.seed = seed
         self.count = runs
+        self.apart_us = apart_us
         self._forgetful = forgetful
         self._proven = proven
         self.data = columns(self.plan, folder, list((given or {}).values()))
@@ -274,6 +277,6 @@ class Chronicler:
     def visit(self, number: int) -> Visit:
         """One of the runs, as its client asks for it."""
         seed = run_key(self.seed, 0, 0, number)
-        at_us = number * APART_US
+        at_us = number * self.apart_us
         inputs = self._inputs.play(seed)
         return Visit(f"run{number}", seed, inputs, RunObservation(number, at_us / SECOND), at_us)
