@@ -55,6 +55,8 @@ class Outside:
 
     Attributes:
         faults, crashes: with what they have counted.
+        key: of the draws that belong to no run.
+        commits: how many batches have become durable.
         now_us: the present; of a dead process, when it died.
         back_us: when the next process opens the store.
         landed: receipts by key, of what targets have done.
@@ -65,6 +67,8 @@ class Outside:
 
     faults: Faults
     crashes: Crashes
+    key: int
+    commits: int = 0
     now_us: int = 0
     back_us: int = 0
     number: int = 0
@@ -77,7 +81,7 @@ class Outside:
     def under(cls, faults: Sequence[Fault], key: int) -> Outside:
         """The outside of a story that has not begun."""
         made = Faults(faults)
-        return cls(made, Crashes(made.crashes, made.breakdowns, key))
+        return cls(made, Crashes(made.crashes, made.breakdowns, key), key)
 
     def reached(self, point: str, now_us: int) -> None:
         """A point is passed at which a crash may strike. Raises Crashed where one does, with the time of the return."""
@@ -90,7 +94,7 @@ class Outside:
     def dies(self, crashed: Crashed, now_us: int) -> None:
         """The process ends now."""
         self.now_us = now_us
-        self.back_us = now_us + crashed.crash.down_at(now_us)
+        self.back_us = now_us + self.crashes.down_us(crashed.crash, now_us)
 
     def ask(self, effect: str, key: str, receipt: Any, at_us: int, *, drops: bool) -> Request:
         """A request has left."""

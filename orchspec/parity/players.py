@@ -7,9 +7,11 @@ awaited here with asyncio.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.parity.doors import Doors
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
@@ -51,6 +53,13 @@ class _ToolThrottled(Failed):
     code = "throttled"
 
 
+class _Played(Tried):
+    """An attempt; `late_us`: by how much what it asked of others has made it late; `asks_since_us`: it asks now."""
+
+    late_us: int = 0
+    asks_since_us: int | None = None
+
+
 class Players:
     """A crew.
 
@@ -75,6 +84,8 @@ class Players:
         self._clock = clock
         self._reached = reached
         self._put_in = put_in
+        self._doors = Doors(outside.faults, clock.now_us, self.later)
+        self.over = False
 
     async def _until(self, at_us: int) -> None:
         left_us = at_us - self._clock.now_us()
@@ -82,10 +93,13 @@ class Players:
             await asyncio.sleep(self._clock.seconds(left_us))
 
     def later(self, at_us: int, callback: Callable[..., None], *args: Any) -> None:
-        """Call back at a time, whatever becomes of whoever asked for it."""
-        asyncio.get_running_loop().call_later(
-            self._clock.seconds(max(0, at_us - self._clock.now_us())), callback, *args
-        )
+        """Call back at a time, whatever becomes of whoever asked for it, but not beyond this life."""
+
+        def due() -> None:
+            if not self.over:
+                callback(*args)
+
+        asyncio.get_running_loop().call_later(self._clock.seconds(max(0, at_us - self._clock.now_us())), due)
 
     # -------------------------------------------------------------- agents
 
@@ -96,26 +110,44 @@ class Players:
             now = self._clock.now_us()
             strike = self._outside.faults.strike(name, task.draw_key, task.attempt, now)
             command = RunTask(0, task.attempt, _dispatch(task), name, contract, task.inner, task.model)
-            attempt = Tried(command, task.draw_key, now)
+            attempt = _Played(command, task.draw_key, now)
             self._cast.players[name].play(attempt, contract, task.inner, task.draw_key, task.attempt, task.menu)
             attempt.takes_us = attempt.latency_us
             if attempt.tokens_in is not None:
                 attempt.tokens_in += task.history_tokens
             if strike is not None:
                 attempt.struck(strike, self._cast)
-            try:
-                await self._work(task, attempt)
-            except (asyncio.CancelledError, AttemptStopped):
-                done_us = self._clock.now_us() - now
-                share = min(1.0, done_us / attempt.takes_us) if attempt.takes_us else 1.0
-                raise _spent(Failed, f"{name} was told to stop", attempt, share) from None
-            except EffectFailed as error:
-                raise _spent(Failed, error.message, attempt, attempt.share) from None
+            async with self._doors.inside(name):
+                attempt.since_us = self._clock.now_us()
+                await self._play(name, task, attempt)
             return self._ends(name, attempt)
 
         return play
 
-    async def _work(self, task: Task, attempt: Tried) -> None:
+    async def _play(self, name: str, task: Task, attempt: _Played) -> None:
+        try:
+            await self._work(task, attempt)
+        except (asyncio.CancelledError, AttemptStopped):
+            if attempt.strike is not None and attempt.strike.zombie_us:
+                await self._does_not_hear(task, attempt)
+                return
+            done_us = self._clock.now_us() - attempt.since_us
+            share = min(1.0, done_us / attempt.takes_us) if attempt.takes_us else 1.0
+            raise _spent(Failed, f"{name} was told to stop", attempt, share) from None
+        except EffectFailed as error:
+            raise _spent(Failed, error.message, attempt, attempt.share) from None
+
+    async def _does_not_hear(self, task: Task, attempt: _Played) -> None:
+        """It goes on to its end, however often it is told to stop; what it asks for meanwhile it is refused."""
+        late_us = attempt.late_us
+        if attempt.asks_since_us is not None:
+            late_us += max(0, self._clock.now_us() - attempt.asks_since_us)
+        ends_us = attempt.since_us + attempt.takes_us + late_us
+        while self._clock.now_us() < ends_us and not self.over and not task.powers.abandoned:  # type: ignore[attr-defined]
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._until(ends_us)
+
+    async def _work(self, task: Task, attempt: _Played) -> None:
         strike, began_us = attempt.strike, attempt.since_us
         if strike is not None and strike.silent:
             await asyncio.Event().wait()
@@ -130,13 +162,15 @@ class Players:
                 if args is not None or name in self._cast.scarce:
                     left -= 1
                 attempt.share = after_us / attempt.takes_us if attempt.takes_us else 1.0
+                attempt.asks_since_us = began_us + after_us + late_us
                 if args is not None:
                     await self._do(task, attempt, left, name, args)
                 elif name in self._cast.scarce:
                     slowed_us = await self._call(task, attempt, left, name, held_us)
                 else:
                     task.powers.leave_tool(await task.powers.enter_tool(name))
-                late_us = max(0, self._clock.now_us() - began_us - after_us) + slowed_us
+                attempt.late_us = late_us = max(0, self._clock.now_us() - began_us - after_us) + slowed_us
+                attempt.asks_since_us = None
             attempt.share = cut
         await self._until(began_us + ends_us + late_us)
 
@@ -197,6 +231,7 @@ class Players:
             if said is not None and said.handed:
                 await self._until(said.at_us)
                 return said.values[0]
+            task.powers.handle = None  # type: ignore[attr-defined]  # whoever leaves need not wait for it
             return await asyncio.get_running_loop().create_future()
 
         return asked

@@ -56,6 +56,7 @@ class Attempt:
         "abandoned",
         "agent",
         "attempt",
+        "begun",
         "dispatch",
         "handle",
         "loop",
@@ -74,6 +75,7 @@ class Attempt:
         self.attempt = command.attempt
         self.dispatch = command.dispatch
         self.agent = command.agent
+        self.begun = False
         self.stopped = False
         self.abandoned = False
         self.number = 0
@@ -276,6 +278,7 @@ class Attempts:
         failure: tuple[str, str] | None = None
         failed: Failed | None = None
         usage: Usage = (None, None, None)
+        attempt.begun = True
         try:
             returned = await player(task)
             output = returned if isinstance(returned, Output) else Output(returned)
@@ -357,6 +360,9 @@ class Attempts:
         attempt = self._open.get((run, command.place, command.attempt))
         if attempt is not None:
             attempt.stop()
+            if not attempt.begun:  # it was to begin at this instant, and nobody was called: so nothing else will tell
+                del self._open[run, command.place, command.attempt]
+                self._post_stopped(attempt, (0, 0, 0), person=command.person)
         elif not command.person:
             # It was never started here, or has returned already: nothing runs on.
             self._loop.post(run, TaskStopped(0, command.place, command.attempt, command.dispatch))

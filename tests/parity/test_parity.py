@@ -100,8 +100,8 @@ def test_what_the_real_engine_does_otherwise_is_found(monkeypatch):
 
 
 def test_what_cannot_be_played_is_refused_by_name():
-    with pytest.raises(ValueError, match="disk_full"):
-        compare(replace(job("refund"), faults=(Fault(0, "disk_full", "orchestrator", {"at": 0, "lasting": 1}),)))
+    with pytest.raises(ValueError, match="skew"):
+        compare(replace(job("refund"), faults=(Fault(0, "skew", "orchestrator", {"at": 0, "lasting": 1, "by": 1}),)))
 
 
 @pytest.mark.chaos
