@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from orchspec.runtime.draws import FAULT, uniform
 
-__all__ = ["BREAKDOWNS", "RESTART_US", "STORE_FAILS", "Breakdown"]
+__all__ = ["BREAKDOWNS", "IN_PLACE", "RESTART_US", "STORE_FAILS", "Breakdown"]
 
 BREAKDOWNS: Final[dict[str, str]] = {
     "store_error": "before_commit",
@@ -31,6 +31,8 @@ BREAKDOWNS: Final[dict[str, str]] = {
     "crash_loop": "recovery",
 }
 """The point at which each of them strikes."""
+IN_PLACE: Final = frozenset({"store_error", "disk_full", "stale_lease"})
+"""These end no process: one that is about to leave then leaves, as it would have."""
 STORE_FAILS: Final = frozenset({"store_error", "disk_full"})
 """After these the same process opens the store again (`runtime.reopening`)."""
 RESTART_US: Final = 100_000

@@ -361,7 +361,7 @@ class Clock:
 
     def _die(self, crash: Crash | Breakdown) -> None:
         assert self.crashes is not None
-        now = self.now
+        crash, now = self.handover.instead_of(crash), self.now
         back_us = now + self.crashes.down_us(crash, now)
         self.faults.marks.append(FaultMark(crash.name, "orchestrator", now / SECOND, back_us / SECOND))
         if (flying := self.writing.lost()) is not None:
@@ -412,7 +412,6 @@ class Clock:
         )
         if recovers:
             engine.recover(folded, self.epoch, self.told)
-        self.people.deliver(engine)
         self.signals.deliver(engine)
         for run, visit in list(self.visits.items()):
             # Whoever was not told that the run is durable asks for it again, under the same id.

@@ -37,9 +37,9 @@ class Doors:
         self._work(attempt)
 
     def leave(self, agent: str) -> None:
-        """Somebody is at work no more: whoever waits may come in."""
+        """Somebody is at work no more: whoever waits, and still does when all at this moment is said, may come in."""
         self.at_work[agent] -= 1
-        self._let_in(agent)
+        self._clock.at(self._clock.now, self._open, agent)
 
     def crash(self) -> None:
         """The process that called the agents is gone."""

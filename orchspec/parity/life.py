@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.parity.outside import Sent
 from orchspec.parity.players import Players
 from orchspec.parity.stores import StruckStore
 from orchspec.runtime import failpoints
@@ -19,6 +20,7 @@ from orchspec.runtime.driver.clock import Clock
 from orchspec.runtime.driver.hub import Hub
 from orchspec.runtime.driver.live import Request
 from orchspec.runtime.errors import AlreadyAnswered, RunEnded
+from orchspec.runtime.kernel.program import program_of
 from orchspec.simulator.cast import Cast
 from orchspec.simulator.crashes import Crashed
 from orchspec.virtual import StandStill, VirtualClock
@@ -102,13 +104,16 @@ class Life:
             hub = self._hub = _House(self._store, tell=lambda _said: None)
             hub.over = self._over
             world = Clock(1.0, self._now)
-            self._players = Players(outside, self._cast, world, self._reached, self._put_in)
+            epoch = lambda: hub._lease.epoch  # noqa: E731, SLF001
+            self._players = Players(outside, self._cast, world, self._reached, self._put_in, epoch)
             hub.settle_in(self._chronicler.plan)
             for request in list(outside.requests):
                 self._players.lands(request)
             for question, answer in list(outside.answers.items()):
                 if answer is not None:
                     self._players.comes(question, answer)
+            for key in outside.sent:
+                self._players.comes_again(key)
             for crash in outside.crashes.crashes:
                 if crash.dated and crash.at_us is not None:
                     self._expect(crash, crash.at_us)
@@ -149,11 +154,16 @@ class Life:
 
     # -------------------------------------------------------------- what happens outside
 
-    def _put_in(self, answer: Answer, value: Any) -> None:
-        with contextlib.suppress(AlreadyAnswered, RunEnded):  # who answers twice, or too late, is told so
-            self._store.post_mail(
-                "answer", posted_us=self._now(), run=answer.run, place=answer.place, value=value, by=answer.who
-            )
+    def _put_in(self, said: Answer | Sent, value: Any) -> None:
+        now_us = self._now()
+        if isinstance(said, Sent):
+            key = program_of(self._chronicler.plan).codecs.signal(said.signal).key(said.inputs)
+            self._store.post_mail("signal", posted_us=now_us, name=said.signal, key=key, value=value, by="outside")
+        else:
+            with contextlib.suppress(AlreadyAnswered, RunEnded):  # who answers twice, or too late, is told so
+                self._store.post_mail(
+                    "answer", posted_us=now_us, run=said.run, place=said.place, value=value, by=said.who
+                )
         loop = self._hub._loop if self._hub is not None else None  # noqa: SLF001
         if loop is not None:
             loop.poll()

@@ -17,7 +17,7 @@ from orchspec.simulator.faults import Faults
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
 
-__all__ = ["Answer", "Outside", "Request"]
+__all__ = ["Answer", "Outside", "Request", "Sent"]
 
 
 @dataclass(slots=True)
@@ -49,6 +49,16 @@ class Answer:
     handed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A signal that is sent once more at a time, with a value."""
+
+    at_us: int
+    signal: str
+    inputs: list[Any]
+    value: Any
+
+
 @dataclass(slots=True)
 class Outside:
     """The outside of one story. Times in microseconds since its beginning.
@@ -62,6 +72,7 @@ class Outside:
         landed: receipts by key, of what targets have done.
         applied: how often each key was done.
         requests: on their way.
+        sent: by the key of the place that waits, a signal that is sent twice; None: it has been.
         answers: that people are about to give; None: they never will.
     """
 
@@ -76,6 +87,7 @@ class Outside:
     applied: dict[str, int] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     answers: dict[tuple[str, str, int], Answer | None] = field(default_factory=dict)
+    sent: dict[int, Sent | None] = field(default_factory=dict)
 
     @classmethod
     def under(cls, faults: Sequence[Fault], key: int) -> Outside:
@@ -95,6 +107,10 @@ class Outside:
         """The process ends now."""
         self.now_us = now_us
         self.back_us = now_us + self.crashes.down_us(crashed.crash, now_us)
+
+    def send_again(self, key: int, sent: Sent) -> None:
+        """A signal will come once more."""
+        self.sent.setdefault(key, sent)
 
     def ask(self, effect: str, key: str, receipt: Any, at_us: int, *, drops: bool) -> Request:
         """A request has left."""

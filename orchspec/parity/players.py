@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.parity.doors import Doors
+from orchspec.parity.outside import Sent
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
@@ -69,6 +70,7 @@ class Players:
         clock: of the engine.
         reached: told of points at which a crash may strike.
         put_in: puts what somebody says into the mailbox.
+        epoch: of the engine that is there now.
     """
 
     def __init__(
@@ -77,13 +79,16 @@ class Players:
         cast: Cast,
         clock: Clock,
         reached: Callable[[str], None],
-        put_in: Callable[[Answer, Any], None],
+        put_in: Callable[[Answer | Sent, Any], None],
+        epoch: Callable[[], int],
     ) -> None:
+        self._epoch = epoch
         self._outside = outside
         self._cast = cast
         self._clock = clock
         self._reached = reached
         self._put_in = put_in
+        self._again: set[int] = set()
         self._doors = Doors(outside.faults, clock.now_us, self.later)
         self.over = False
 
@@ -143,9 +148,12 @@ class Players:
         if attempt.asks_since_us is not None:
             late_us += max(0, self._clock.now_us() - attempt.asks_since_us)
         ends_us = attempt.since_us + attempt.takes_us + late_us
-        while self._clock.now_us() < ends_us and not self.over and not task.powers.abandoned:  # type: ignore[attr-defined]
+        silent = attempt.strike is not None and attempt.strike.silent
+        while silent or self._clock.now_us() < ends_us:
+            if self.over or task.powers.abandoned:  # type: ignore[attr-defined]
+                return
             with contextlib.suppress(asyncio.CancelledError):
-                await self._until(ends_us)
+                await (asyncio.Event().wait() if silent else self._until(ends_us))
 
     async def _work(self, task: Task, attempt: _Played) -> None:
         strike, began_us = attempt.strike, attempt.since_us
@@ -227,11 +235,11 @@ class Players:
                 self._outside.answers[question] = answer = self._answer(name, task)
                 if answer is not None:
                     self.comes(question, answer)
+            task.powers.handle = None  # type: ignore[attr-defined]  # whoever leaves need not wait for a person
             said = self._outside.answers[question]
             if said is not None and said.handed:
                 await self._until(said.at_us)
                 return said.values[0]
-            task.powers.handle = None  # type: ignore[attr-defined]  # whoever leaves need not wait for it
             return await asyncio.get_running_loop().create_future()
 
         return asked
@@ -267,6 +275,21 @@ class Players:
         handed = kind in _BREAKING
         return Answer(now + latency_us, outside.number, task.run, task.step, name, values, doubt, handed)
 
+    def comes_again(self, key: int) -> None:
+        """A signal that is sent twice will come once more, after it has come."""
+        sent = self._outside.sent[key]
+        if sent is not None and key not in self._again:
+            self._again.add(key)
+            self.later(sent.at_us, self._comes_after, key, sent)
+
+    def _comes_after(self, key: int, sent: Sent) -> None:
+        asyncio.get_running_loop().call_soon(self._came_again, key, sent)
+
+    def _came_again(self, key: int, sent: Sent) -> None:
+        if not self.over:
+            self._outside.sent[key] = None
+            self._put_in(sent, sent.value)
+
     def signal(self, name: str) -> Caller | None:
         """See `Crew`."""
 
@@ -280,6 +303,12 @@ class Players:
                 latency_us = strike.slowed(latency_us)
                 if strike.broken is not None:
                     value = self._cast.broken(name, name, inputs, key, 1, strike.broken)
+                if strike.again is not None:
+                    other = (
+                        value if strike.again == "same" else self._cast.broken(name, name, inputs, key, 1, strike.again)
+                    )
+                    self._outside.send_again(key, Sent(self._clock.now_us() + latency_us, name, inputs, other))
+                    self.comes_again(key)
             return latency_us, value
 
         return send
@@ -346,17 +375,17 @@ class Players:
         self, name: str, call: EffectCall, at_us: int, landed: asyncio.Future[Any] | None = None, *, drops: bool
     ) -> None:
         receipt = self._cast.players[name].receipt(call.inner, receipt_key(call.key))
-        self.lands(self._outside.ask(name, call.key, receipt, at_us, drops=drops), landed)
+        self.lands(self._outside.ask(name, call.key, receipt, at_us, drops=drops), landed, self._epoch())
 
-    def lands(self, request: Request, landed: asyncio.Future[Any] | None = None) -> None:
-        """A request will land; who sent it and is still there hears of it."""
+    def lands(self, request: Request, landed: asyncio.Future[Any] | None = None, sender: int = 0) -> None:
+        """A request will land; the engine (its epoch) that sent it and is still there hears of it."""
 
         def land() -> None:
             receipt = self._outside.lands(request)
-            if landed is not None:
+            if sender == self._epoch():
                 self._reached("after_effect")
-                if not landed.done():
-                    landed.set_result(receipt)
+            if landed is not None and not landed.done():
+                landed.set_result(receipt)
 
         self.later(request.at_us, land)
 
