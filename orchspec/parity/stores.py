@@ -66,8 +66,15 @@ class StruckStore(SQLiteStore):
 
     def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
         """See `Store.acquire`."""
+        if not self.opened:  # whoever had it was another process, or would have been, and is gone
+            super().release(self.epoch())
         with self._disk():
             return super().acquire(owner, now_us, lease_us)
+
+    def release(self, epoch: int) -> None:
+        """See `Store.release`."""
+        with self._disk():
+            super().release(epoch)
 
     def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
         """Nothing: beats come in real time, so what they met would be luck; nobody is after this store in time."""
