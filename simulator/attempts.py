@@ -244,25 +244,20 @@ class Attempts:
         assert engine is not None
         now = self._clock.now
         attempt = self._task(run, command.place, command.attempt)
-        begins = attempt is not None and attempt.since_us == now and self._is_beginning(attempt)
-        if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us and not begins:
+        if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
             self._ignore(attempt)
             return
         calls = tool_us = 0
         if attempt is not None:
             calls = attempt.calls_until(now, self._clock.cast.scarce)
-            called = not attempt.waits and not begins
+            waited = attempt.waits
             tool_us = self._at_tools_us(attempt, now)
             self._end(attempt)
             share = min(1.0, (now - attempt.since_us) / attempt.takes_us) if attempt.takes_us else 1.0
-            usage = attempt.spent(share) if called else (0, 0, 0)
+            usage = attempt.spent(share) if not waited else (0, 0, 0)
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
         engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch, calls, tool_us))
-
-    def _is_beginning(self, attempt: Attempt) -> bool:
-        """Whether it was to begin with what is carried out just now: then nobody was called yet."""
-        return any(command is attempt.command for _, command in self._clock.acting)
 
     def _ignore(self, attempt: Attempt) -> None:
         """It does not hear that it is to stop, and goes on to its end; what it asks for meanwhile it is refused."""

@@ -125,7 +125,6 @@ class Clock:
         self.watch = watch
         self.writing = Writing(self)
         self._wake_at: int | None = None
-        self.acting: list[tuple[str, Any]] = []
         self.attempts = Attempts(self)
         self.people = People(self)
         self.signals = Signals(self)
@@ -248,8 +247,8 @@ class Clock:
         if self.crashes is not None:
             self._witness(batch)
             self.crashes.reached("after_commit", self.now)
-        acts, self.acting = self._acts, engine.committed()
-        for run, command in self.acting:
+        acts = self._acts
+        for run, command in engine.committed():
             acts[type(command)](run, command)
 
     def _witness(self, batch: Batch) -> None:

@@ -16,6 +16,7 @@ from orchspec.parity.outside import Sent
 from orchspec.parity.players import Players
 from orchspec.parity.stores import StruckStore
 from orchspec.runtime import failpoints
+from orchspec.runtime.driver import commits, loop
 from orchspec.runtime.driver.clock import Clock
 from orchspec.runtime.driver.hub import Hub
 from orchspec.runtime.driver.live import Request
@@ -26,7 +27,7 @@ from orchspec.simulator.crashes import Crashed
 from orchspec.virtual import StandStill, VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from orchspec.compiler.plan import Plan
     from orchspec.parity.lives import Job
@@ -46,6 +47,8 @@ _POINTS: Final = {
     "recovering": "recovery",
 }
 """What the simulator calls the failpoints of the runtime; `after_effect` is where a request lands."""
+_WITH_POINTS: Final[tuple[Any, ...]] = (failpoints, loop, commits)
+"""The modules that ask whether any point is armed."""
 _KILLED_BY: Final = frozenset({"crash", "crash_loop"})
 
 
@@ -83,15 +86,26 @@ class Life:
 
     def live(self) -> Ending:
         """Live it; the outside is then as it is left behind."""
-        before = failpoints.ARMED, failpoints._pass  # noqa: SLF001 - the points of this process are ours meanwhile
-        if self._outside.crashes.crashes or self._outside.crashes.breaks:
-            failpoints.ARMED, failpoints._pass = True, self._passed  # type: ignore[misc]  # noqa: SLF001
-        try:
-            with contextlib.suppress(StandStill):  # somebody waits for what never comes
-                return self._time.run(self._main())
-        finally:
-            failpoints.ARMED, failpoints._pass = before  # type: ignore[misc]  # noqa: SLF001
+        with self._armed(), contextlib.suppress(StandStill):  # somebody waits for what never comes
+            return self._time.run(self._main())
         return Ending.TOLD
+
+    @contextlib.contextmanager
+    def _armed(self) -> Iterator[None]:
+        """The failpoints of this process are ours meanwhile, where there is anything to strike at them."""
+        if not (self._outside.crashes.crashes or self._outside.crashes.breaks):
+            yield
+            return
+        before = failpoints._pass, [module.ARMED for module in _WITH_POINTS]  # noqa: SLF001
+        failpoints._pass = self._passed  # noqa: SLF001
+        for module in _WITH_POINTS:
+            module.ARMED = True
+        try:
+            yield
+        finally:
+            failpoints._pass = before[0]  # noqa: SLF001
+            for module, armed in zip(_WITH_POINTS, before[1], strict=True):
+                module.ARMED = armed
 
     def _now(self) -> int:
         return self._time.now_us
@@ -243,9 +257,6 @@ class _House(Hub):
         """Open the store before anybody comes."""
         store = self._store
         assert isinstance(store, StruckStore)
-        if store.plan(plan.hash) is None:
-            store.put_plan(plan.hash, plan.as_json())
-        self._pinned.add(plan.hash)
         loop = self._open(plan)
         if self._inherits and all(row.ended_us is not None for row in store.runs()):
             self._recover(loop, [])

@@ -151,7 +151,7 @@ class Outside:
         due += [
             (answer.at_us, answer.number, partial(self.said, question, answer, put_in))
             for question, answer in self.answers.items()
-            if answer is not None and answer.at_us <= until_us
+            if answer is not None and not answer.handed and answer.at_us <= until_us
         ]
         for _, _, happens in sorted(due, key=lambda each: each[:2]):
             happens()

@@ -235,7 +235,8 @@ class Players:
                 self._outside.answers[question] = answer = self._answer(name, task)
                 if answer is not None:
                     self.comes(question, answer)
-            task.powers.handle = None  # type: ignore[attr-defined]  # whoever leaves need not wait for a person
+            # Whoever leaves need not wait for a person.
+            asyncio.get_running_loop().call_soon(setattr, task.powers, "handle", None)
             said = self._outside.answers[question]
             if said is not None and said.handed:
                 await self._until(said.at_us)

@@ -55,10 +55,10 @@ class StruckStore(SQLiteStore):
     """
 
     def __init__(self, path: Path, outside: Outside, now_us: Callable[[], int], dies: Callable[[], None]) -> None:
-        super().__init__(path, "full" if outside.crashes.loses_power else "normal")
         self._outside = outside
         self._now_us = now_us
         self._dies = dies
+        super().__init__(path, "full" if outside.crashes.loses_power else "normal")
         self.opened = False
         self.strikes: str | None = None
         self.retries = False

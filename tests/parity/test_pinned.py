@@ -22,7 +22,7 @@ HERE = {
     ),
     # A commit that is kept waiting.
     "an effect is not sent after its deadline": ("refund", None, ["store_busy(orchestrator, lasting: 60s)"]),
-    "who begins and is to stop at once is not called": ("desk", None, ["store_busy(orchestrator, lasting: 216s)"]),
+    "who begins and is to stop at once": ("desk", None, ["store_busy(orchestrator, lasting: 216s)"]),
     # Agents, and those who provide them.
     "who does not hear is refused tools": ("scaling", "network", ["zombie(worker, first: 6, by: 600s)"]),
     "who neither hears nor answers": ("swarm", None, ["zombie(drone, first: 15)", "lose(drone, first: 2)"]),

@@ -2,19 +2,14 @@
 
 import asyncio
 from concurrent.futures import Executor, Future
-from types import SimpleNamespace
 
 import pytest
 
-from orchspec.runtime.driver.attempts import Attempt, Attempts
-from orchspec.runtime.driver.clock import Clock
 from orchspec.runtime.driver.lease import Lease
 from orchspec.runtime.errors import Fenced
 from orchspec.runtime.journal import MemoryStore
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import Owner
-from orchspec.runtime.kernel.commands import RunTask, StopTask
-from orchspec.runtime.kernel.events import CostReported, TaskStopped
 from orchspec.runtime.reopening import CALM_US, LOSSES_MAX, Reopening
 
 SECOND = 1_000_000
@@ -87,30 +82,3 @@ def test_the_wait_doubles_until_a_store_is_given_up_and_begins_anew_after_a_calm
     waits = [reopening.lost(now) for now in range(LOSSES_MAX + 1)]
     assert waits == [100_000, 200_000, 400_000, 800_000, 1_600_000, None]
     assert Reopening().lost(0) == reopening.lost(LOSSES_MAX + CALM_US) == 100_000
-
-
-def test_an_attempt_that_is_stopped_as_it_begins_calls_nobody_and_is_told_as_stopped_at_no_cost():
-    posted, called = [], []
-
-    async def player(task):
-        called.append(task)
-
-    async def main():
-        loop = SimpleNamespace(
-            asyncio_loop=asyncio.get_running_loop(),
-            clock=Clock(),
-            closed=False,
-            post=lambda run, event, mail=None: posted.append((run, event)),
-            spawn=asyncio.get_running_loop().create_task,
-            beats=SimpleNamespace(over=lambda *_: None),
-        )
-        attempts = Attempts(loop)
-        attempts._start(Attempt(loop, "r", RunTask(3, 1, 0, "ann", "Write", [], None)), player, SimpleNamespace())
-        attempts.stop("r", StopTask(3, 1, 0, "ann"))
-        assert attempts.handles() == []
-        await asyncio.sleep(0.01)
-
-    asyncio.run(main())
-    assert called == []
-    assert [(run, type(event)) for run, event in posted] == [("r", CostReported), ("r", TaskStopped)]
-    assert (posted[0][1].tokens_in, posted[0][1].tokens_out, posted[0][1].cost_pico) == (0, 0, 0)
