@@ -14,6 +14,8 @@ from orchspec.parity.search import PARTS, Asked, Log, Part, parts_of, stories_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["main"]
+
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))

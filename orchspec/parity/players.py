@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.parity.doors import Doors
 from orchspec.parity.outside import Sent
+from orchspec.parity.refusals import Died, ServerError, ToolError, ToolThrottled, Unavailable, spent, usd
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
-from orchspec.runtime.sampling import CHECK, Sampled, receipt_key, why_failed
+from orchspec.runtime.sampling import CHECK, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 from orchspec.simulator.targets import LANDED, outcome_of
 from orchspec.simulator.underway import Tried
@@ -32,26 +33,6 @@ __all__ = ["Players"]
 
 _BREAKING: Final = frozenset({"garbage", "truncated", "empty", "oversize"})
 """What breaks a contract."""
-
-
-class _Unavailable(Throttled):
-    code = "unavailable"
-
-
-class _ServerError(Failed):
-    code = "server_error"
-
-
-class _Died(Failed):
-    code = "agent_crashed"
-
-
-class _ToolError(Failed):
-    code = "tool_error"
-
-
-class _ToolThrottled(Failed):
-    code = "throttled"
 
 
 class _Played(Tried):
@@ -138,9 +119,9 @@ class Players:
                 return
             done_us = self._clock.now_us() - attempt.since_us
             share = min(1.0, done_us / attempt.takes_us) if attempt.takes_us else 1.0
-            raise _spent(Failed, f"{name} was told to stop", attempt, share) from None
+            raise spent(Failed, f"{name} was told to stop", attempt, share) from None
         except EffectFailed as error:
-            raise _spent(Failed, error.message, attempt, attempt.share) from None
+            raise spent(Failed, error.message, attempt, attempt.share) from None
 
     async def _does_not_hear(self, task: Task, attempt: _Played) -> None:
         """It goes on to its end, however often it is told to stop; what it asks for meanwhile it is refused."""
@@ -186,10 +167,10 @@ class Players:
         number = (task.attempt << 10) + left
         strike = self._outside.faults.strike_deed(task.agent, attempt.key, number, self._clock.now_us())
         if strike is not None and strike.dies_before:
-            raise _spent(_Died, "the agent died before its effect", attempt, attempt.share)
+            raise spent(Died, "the agent died before its effect", attempt, attempt.share)
         await task.effect(effect, **args)
         if strike is not None and strike.dies_after:
-            raise _spent(_Died, "the agent died after its effect", attempt, attempt.share)
+            raise spent(Died, "the agent died after its effect", attempt, attempt.share)
 
     async def _call(self, task: Task, attempt: Tried, left: int, tool: str, held_us: int) -> int:
         """Call a tool; returns how much later than usual it is given back, microseconds."""
@@ -199,10 +180,10 @@ class Players:
             await asyncio.Event().wait()
         if strike is not None and strike.failing is not None:
             if strike.throttled:
-                error = _spent(_ToolThrottled, f"429: {tool} is not serving now", attempt, attempt.share)
+                error = spent(ToolThrottled, f"429: {tool} is not serving now", attempt, attempt.share)
                 error.retry_after_us = strike.retry_after_us
                 raise error
-            raise _spent(_ToolError, f"{tool}: {strike.failing}", attempt, attempt.share)
+            raise spent(ToolError, f"{tool}: {strike.failing}", attempt, attempt.share)
         call = await task.powers.enter_tool(tool)
         slowed_us = strike.slowed(held_us) if strike is not None else held_us
         self.later(self._clock.now_us() + slowed_us, task.powers.leave_tool, call)
@@ -215,14 +196,14 @@ class Players:
             error.retry_after_us = strike.retry_after_us
             raise error
         if strike is not None and strike.out:
-            raise _Unavailable("nobody answers: an outage")
+            raise Unavailable("nobody answers: an outage")
         if strike is not None and strike.server_error:
-            raise _spent(_ServerError, "503: the provider failed", attempt, 0.0)
+            raise spent(ServerError, "503: the provider failed", attempt, 0.0)
         if attempt.failed:
             message = strike.fail if strike is not None and strike.fail else why_failed(name)
             share = attempt.share if strike is not None and strike.out_in_us is not None else 1.0
-            raise _spent(Failed, message, attempt, share)
-        return Output(attempt.output, attempt.tokens_in, attempt.tokens_out, _usd(attempt.cost_pico))
+            raise spent(Failed, message, attempt, share)
+        return Output(attempt.output, attempt.tokens_in, attempt.tokens_out, usd(attempt.cost_pico))
 
     # -------------------------------------------------------------- people and signals
 
@@ -410,12 +391,3 @@ class Players:
 
 def _dispatch(task: Task) -> int:
     return int(getattr(task.powers, "dispatch", 0))
-
-
-def _usd(pico: int | None) -> str | None:
-    return None if pico is None else f"{pico / 10**12:.12f}"
-
-
-def _spent(kind: type[Failed], message: str, sampled: Sampled, share: float) -> Failed:
-    read, written, cost = sampled.spent(share)
-    return kind(message, tokens_in=read, tokens_out=written, cost_usd=_usd(cost))
