@@ -163,7 +163,7 @@ def _mutate(
 
 
 def _semantic(
-    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: int
+    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: Any
 ) -> int:
     """Lets agents make the mistakes that they make, and tells what became of them."""
     from orchspec.cli.chaos_mast import document, show
@@ -210,11 +210,13 @@ def _called(value: Any) -> set[str]:
 
 
 def _explore(terminal: Terminal, plan: Plan, flow: str, folder: Path | None, **how: Any) -> Explored:
+    from orchspec.proving import proven_of
     from orchspec.simulator.chaos.explore import Explorer
 
     runs, seed = how.pop("runs"), how.pop("seed")
     given = _given(plan, flow)
-    explorer = Explorer(plan, flow, folder=folder, seed=seed, runs=runs, given=given)
+    proven = proven_of(plan, flow)
+    explorer = Explorer(plan, flow, folder=folder, seed=seed, runs=runs, given=given, proven=proven)
     with _bar(terminal, flow) as advance:
         return explorer.explore(progress=advance, **how)
 
