@@ -70,7 +70,12 @@ def test_a_loop_goes_round_until_its_condition_holds_and_no_longer_than_it_may()
 def test_items_and_fan_outs_count_each_and_need_keeps_a_run_going():
     fan = "step w = Work(p) by ann for p in a.parts { need = 1 }"
     found = walk(
-        flow(SORT, fan, "step v = Work(text) by 3 of ann { need = 2  after = [a] }", "step z = Work(text) by bob { after = [v] }"),
+        flow(
+            SORT,
+            fan,
+            "step v = Work(text) by 3 of ann { need = 2  after = [a] }",
+            "step z = Work(text) by bob { after = [v] }",
+        ),
         profile="failure = 20%",
     )
     first = 0.8
@@ -116,8 +121,10 @@ def test_a_flow_that_is_called_and_an_eval_are_walked_over():
         ("step a = Work(text) by ann { hedge = after(5s) }", "ann", "hedged"),
         ("scope s { attempts = 2  step a = Work(text) by ann  give a }", "ann", "as a whole"),
         (
-            "step v = Work(text) by all of [ann, bob]\n"
-            "arbitrate x = v { decide = majority(it) or ask(eve, within: 1h) or first }",
+            (
+                "step v = Work(text) by all of [ann, bob]\n"
+                "arbitrate x = v { decide = majority(it) or ask(eve, within: 1h) or first }"
+            ),
             "eve",
             "vote",
         ),
