@@ -28,7 +28,7 @@ from orchspec.runtime.kernel.commands import (
     WithdrawSignal,
 )
 
-__all__ = ["command_text"]
+__all__ = ["LINES", "command_text"]
 
 
 def _of_send(name: str, command: TryEffect | CheckEffect) -> str:
@@ -40,7 +40,7 @@ def _of_answer(command: AnswerCall) -> str:
     return f"{command.attempt}.{command.dispatch} {command.call} {well}"
 
 
-_LINES: Final[dict[type[Command], Callable[[Any, str], str]]] = {
+LINES: Final[dict[type[Command], Callable[[Any, str], str]]] = {
     RequestGrant: lambda command, place: f"RequestGrant {place} {command.attempt} {','.join(command.candidates)}",
     HoldGrant: lambda command, place: f"HoldGrant {place} {command.attempt} {command.agent}",
     ReleaseGrant: lambda command, place: f"ReleaseGrant {place} {command.attempt} {command.outcome}",
@@ -61,6 +61,7 @@ _LINES: Final[dict[type[Command], Callable[[Any, str], str]]] = {
     KeepTurn: lambda command, place: f"KeepTurn {place} {command.session} {command.version}",
     EndRun: lambda command, _place: f"EndRun {command.status}",
 }
+"""By the kind of a command: its line, of the path of its place."""
 
 
 def command_text(command: Command, place: str) -> str:
@@ -68,4 +69,4 @@ def command_text(command: Command, place: str) -> str:
 
     Its name, the place's path, and what a folding must reproduce.
     """
-    return _LINES[type(command)](command, place)
+    return LINES[type(command)](command, place)
