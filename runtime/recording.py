@@ -86,21 +86,20 @@ class EventRecord:
             text = f'"place":{quoted(path)},"at":{place},{text}' if text else f'"place":{quoted(path)},"at":{place}'
         rest = f'"decided":{json_text(self.decided)}' if self.decided else ""
         if self.commands:
-            lines = ",".join([quoted(line) for line in self._lines(place, path)])
+            path_of = self.kernel.path
+            lines = ",".join(
+                [
+                    quoted(LINES[type(command)](command, path if command.place == place else path_of(command.place)))
+                    for command in self.commands
+                ]
+            )
             rest = f'{rest},"commands":[{lines}]' if rest else f'"commands":[{lines}]'
         return f"{{{text},{rest}}}" if text and rest else f"{{{text}{rest}}}"
 
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        place = self.event.place
-        return self._lines(place, self.kernel.path(place))
-
-    def _lines(self, place: int, path: str) -> list[str]:
         path_of = self.kernel.path
-        return [
-            LINES[type(command)](command, path if command.place == place else path_of(command.place))
-            for command in self.commands
-        ]
+        return [LINES[type(command)](command, path_of(command.place)) for command in self.commands]
 
 
 class Folded:
