@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.compact import json_text, quoted
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.grants import Outcome
 from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
@@ -23,6 +24,7 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.lines import command_text
+from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
@@ -73,9 +75,26 @@ class EventRecord:
             body["commands"] = self.lines()
         return body
 
+    def text(self) -> str:
+        """The body as compact JSON."""
+        kernel = self.kernel
+        event = self.event
+        place = event.place
+        path = kernel.path(place)
+        parts = [f'"place":{quoted(path)},"at":{place}'] if place else []
+        if told := event_fields(event):
+            parts.append(told)
+        if self.decided:
+            parts.append(f'"decided":{json_text(self.decided)}')
+        if self.commands:
+            parts.append(f'"commands":[{",".join(map(quoted, self._lines({place: path})))}]')
+        return f"{{{','.join(parts)}}}"
+
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        paths: dict[int, str] = {}
+        return self._lines({})
+
+    def _lines(self, paths: dict[int, str]) -> list[str]:
         lines = []
         for command in self.commands:
             place = command.place
@@ -184,7 +203,12 @@ class Folding:
                     self.outcomes.append((event.time, agent, command.outcome, event.time - taken_us, contract))
                     self.outcomes.extend((event.time, gate, command.outcome, -1, "") for gate in gates)
 
-    def repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
+    def hold(self, record: Record | EventRecord, event: Event, commands: list[Command]) -> None:
+        """Hold what a record has folded to against what it says. Raises ReplayMismatch."""
+        if record.seq > self.upgraded_at and not self._repeats(record, commands):
+            _compare(self.run, record, EventRecord(self.run, record.seq, event, self.kernel, commands))
+
+    def _repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
         """Whether a record that is still in memory has come out as before, as far as can be told without spelling it.
 
         Of the same program, the same places with the same decisions and commands spell the same.
@@ -233,9 +257,7 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
     folding = Folding(plan, run, kept)
     for record in kept:
         event = folding.event(record)
-        commands = folding.step(record, event)
-        if record.seq > folding.upgraded_at and not folding.repeats(record, commands):
-            _compare(run, record, EventRecord(run, record.seq, event, folding.kernel, commands))
+        folding.hold(record, event, folding.step(record, event))
     return Folded(folding.kernel, folding.seq, folding.outcomes)
 
 

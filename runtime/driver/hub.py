@@ -24,7 +24,6 @@ from orchspec.runtime.driver.stored import (
     check_same,
     has_ended,
     new_row,
-    pin,
     pinned_plan,
     reopened,
     stored_result,
@@ -99,7 +98,6 @@ class Hub(Ears):
         self._loop: EngineLoop | None = None
         self._runs: dict[str, LiveRun] = {}
         self._asked: dict[tuple[str, str], int] = {}
-        self._pinned: set[str] = set()
         self._poll: asyncio.TimerHandle | None = None
         self._beside: set[asyncio.Task[Any]] = set()
         self._losses, self._lost_at_s = 0, 0.0
@@ -170,7 +168,6 @@ class Hub(Ears):
         check_inputs(plan, request.flow, request.inputs)
         crew = request.crew(plan, self._clock)
         loop = self._open(plan)
-        pin(self._store, plan, self._pinned)
         row = new_row(request, plan, self._clock.now_us())
         live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
         if not loop.start(live):
@@ -224,7 +221,14 @@ class Hub(Ears):
     # -------------------------------------------------------------- waiting
 
     async def _wait(self, live: LiveRun) -> RunResult:
-        await self._wait_all([live])
+        live.waiters += 1
+        try:
+            # As `shield`: whoever waits may be cancelled, the run goes on.
+            ended: asyncio.Future[None] = self.asyncio_loop.create_future()
+            live.future.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+            await ended
+        finally:
+            live.waiters -= 1
         return live.future.result()
 
     async def _wait_all(self, lives: list[LiveRun]) -> None:
@@ -372,7 +376,6 @@ class Hub(Ears):
             return
         if self._loop is not None and not self._loop.closed:
             self._loop.close()
-        self._pinned.clear()  # while the store is not ours, others may remove the plans of runs that have ended
         if isinstance(error, (Fenced, LeaseHeld)):
             self._give_up(error)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import canonical_json, plan_from_json
 from orchspec.runtime.errors import BadInput, CorruptStore, RunMismatch, UnknownName
@@ -25,8 +25,8 @@ __all__ = [
     "folded",
     "has_ended",
     "new_row",
-    "pin",
     "pinned_plan",
+    "plan_text",
     "reopened",
     "stored_result",
 ]
@@ -67,11 +67,20 @@ def folded(store: Store, row: RunRow, plan: Plan) -> Folded:
     return refit(pinned_plan(store, row), plan, row.run, records)
 
 
-def pin(store: Store, plan: Plan, pinned: set[str]) -> None:
-    """Keep a plan in the store; `pinned` are those that this process put there, for each is a commit of its own."""
-    if plan.hash not in pinned:
-        store.put_plan(plan.hash, plan.as_json())
-        pinned.add(plan.hash)
+_TEXTS: Final[dict[str, str]] = {}
+_TEXTS_MAX: Final = 16
+"""So many plans are remembered as text; runs of a process mostly are of one."""
+
+
+def plan_text(plan: Plan) -> str:
+    """The canonical JSON of a sealed plan, written out once for each hash."""
+    text = _TEXTS.get(plan.hash)
+    if text is None:
+        text = plan.as_json()
+        if len(_TEXTS) >= _TEXTS_MAX:
+            _TEXTS.clear()
+        _TEXTS[plan.hash] = text
+    return text
 
 
 def new_row(request: Request, plan: Plan, now_us: int) -> RunRow:
@@ -100,7 +109,7 @@ def reopened(store: Store, live: LiveRun, row: RunRow) -> Folded:
     state = folded(store, row, live.plan)
     live.kernel = state.kernel
     if state.upgrade is not None:
-        store.put_plan(live.plan.hash, live.plan.as_json())
+        store.put_plan(live.plan.hash, plan_text(live.plan))
         live.row = replace(row, plan_hash=live.plan.hash, options={**row.options, **live.options})
     return state
 

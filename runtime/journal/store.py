@@ -37,6 +37,9 @@ class Store(Protocol):
         An owner may acquire again what it holds. Raises ``LeaseHeld`` while another owner's lease runs, unless that
         owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped,
         and heartbeats: whoever gave them works no more.
+
+        What is said of the lease is seen by everybody at once, but need not outlive a loss of power before the next
+        ``commit`` does: whoever owned the store is gone then, and has done nothing that was seen.
         """
         ...
 
@@ -53,7 +56,7 @@ class Store(Protocol):
         ...
 
     def commit(self, epoch: int, batch: Batch) -> None:
-        """Write the whole batch in one transaction.
+        """Write the whole batch in one transaction, durably, and with it whatever was written before.
 
         Raises ``Fenced`` if ``epoch`` does not own the store, ``UnknownRun`` for records of a run without a row,
         ``StoreError`` for a gap or a duplicate in a run's numbers and for mail that is not pending. After any

@@ -120,10 +120,10 @@ class Chronicle:
     _stories: dict[str, Story] = field(default_factory=dict)
 
     def story(self, run: str) -> Story:
-        """The run folded again, once for all checkers."""
+        """The run folded again and held against its journal, once for all checkers. Raises as `read_story`."""
         story = self._stories.get(run)
         if story is None:
-            story = self._stories[run] = read_story(self.plan, run, self.runs[run].records)
+            story = self._stories[run] = read_story(self.plan, run, self.runs[run].records, held=True)
         return story
 
     def sender(self, run: str, key: str) -> tuple[str | None, int | None]:
@@ -197,6 +197,7 @@ class Chronicler:
         given: distributions of parameters, as of a scenario; others are made from their types.
         forgetful: effects whose targets drop no repeats, whatever the plan says of them.
         proven: what was proved of the flow, for L1.
+        apart_us: how long after each other they arrive.
     """
 
     def __init__(
@@ -210,12 +211,14 @@ class Chronicler:
         given: dict[str, Json] | None = None,
         forgetful: frozenset[str] = frozenset(),
         proven: Proven | None = None,
+        apart_us: int = APART_US,
     ) -> None:
         # By chance nothing fails here: what goes wrong is in the schedule, so that it can be told and taken away.
         self.plan = without_chance_failures(plan)
         self.flow = flow
         self.seed = seed
         self.count = runs
+        self.apart_us = apart_us
         self._forgetful = forgetful
         self._proven = proven
         self.data = columns(self.plan, folder, list((given or {}).values()))
@@ -274,6 +277,6 @@ class Chronicler:
     def visit(self, number: int) -> Visit:
         """One of the runs, as its client asks for it."""
         seed = run_key(self.seed, 0, 0, number)
-        at_us = number * APART_US
+        at_us = number * self.apart_us
         inputs = self._inputs.play(seed)
         return Visit(f"run{number}", seed, inputs, RunObservation(number, at_us / SECOND), at_us)

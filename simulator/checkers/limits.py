@@ -1,7 +1,8 @@
 """S8, limits: no pool hands out more than it has, and loops stay within the plan.
 
 Slots and rates are counted anew from who was granted what and when: open grants never above the slots, tokens in any
-window never above the burst and what was refilled in it. Of agents, people and gates the journal tells; calls of tools
+window never above the burst and what was refilled in it. Tokens of a model are those that attempts may take, less
+those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools
 are not journaled, so of those a chronicle tells that listened while they were granted (one of a store did not). Of
 loops it is counted what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges,
 levels of delegation, visits of a state, transitions.
@@ -27,6 +28,7 @@ from orchspec.runtime.kernel.machines import MachineOp, Traversing
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.steps import FanOutStep
 from orchspec.runtime.kernel.turns import Turns
+from orchspec.simulator.checkers.spending import Drawn
 from orchspec.simulator.checkers.turns import Window
 from orchspec.simulator.checkers.violation import Violation
 
@@ -63,6 +65,7 @@ def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
 
 def _granted(chronicle: Chronicle) -> Iterator[Violation]:
     slots, rates = _limits(chronicle.plan)
+    drawn = Drawn(chronicle.plan)
     held: dict[tuple[str, int, int], str] = {}
     epoch = 1
     for _, record in chronicle.order:
@@ -71,6 +74,7 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
             epoch = event.epoch
             held.clear()
         for command in record.commands:
+            drawn.commanded(record.run, command, event.time)
             if isinstance(command, ReleaseGrant):
                 held.pop((record.run, command.place, command.attempt), None)
             elif isinstance(command, HoldGrant):
@@ -83,6 +87,10 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
                 yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
             if name in rates and not rates[name].take(event.time):
                 said = f"{name} is granted more often than its rate allows"
+                yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
+            model = drawn.granted(record.run, event)
+            if model:
+                said = f"{name} is granted though {model} has not so much left of its limits"
                 yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
 
 

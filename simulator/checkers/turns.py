@@ -191,6 +191,8 @@ class Turns:
 
     def _is_vague(self, key: _Key, command: RequestGrant) -> bool:
         """Whether somebody else waits, of whom it is not told what they hold already, or who stands before it."""
+        if command.draws:
+            return True  # what others who wait for the model are to take before it is not looked at
         wanted = {*command.gates, *command.candidates}
         for other, each in self.waiting.items():
             if other == key:
