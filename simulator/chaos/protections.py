@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.compiler.plan.limits import Candidate, Policy
 
-__all__ = ["PROTECTIONS", "Protection", "protections_of"]
+__all__ = [
+    "PROTECTIONS",
+    "Protection",
+    "asked_at",
+    "effects_of",
+    "protections_of",
+    "statements_of",
+    "used_by",
+    "walk",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class Protection:
         targets: agents, people, effects and tools that it has to do with.
         plan: without it.
         forgetful: effects whose target drops no repeats without it.
+        pair: the two steps that it keeps in order.
     """
 
     kind: str
@@ -38,6 +48,7 @@ class Protection:
     targets: frozenset[str]
     plan: Plan
     forgetful: frozenset[str] = frozenset()
+    pair: tuple[str, str] | None = None
 
 
 PROTECTIONS: Final[dict[str, Callable[[Plan, str], Iterator[Protection]]]] = {}
@@ -71,24 +82,25 @@ def _flows(plan: Plan, flow: str) -> list[str]:
         if name in found or name not in plan.flows:
             continue
         found[name] = None
-        left += [each.flow for each in _walk(plan.flows[name].body) if getattr(each, "kind", "") == "flow"]
+        left += [each.flow for each in walk(plan.flows[name].body) if getattr(each, "kind", "") == "flow"]
     return list(found)
 
 
-def _walk(value: Any) -> Iterator[Any]:
+def walk(value: Any) -> Iterator[Any]:
     """Every dataclass below a value."""
     if isinstance(value, (list, tuple)):
         for each in value:
-            yield from _walk(each)
+            yield from walk(each)
     elif dataclasses.is_dataclass(value):
         yield value
         for each in dataclasses.fields(value):
-            yield from _walk(getattr(value, each.name))
+            yield from walk(getattr(value, each.name))
 
 
-def _statements(plan: Plan, flow: str) -> Iterator[Any]:
+def statements_of(plan: Plan, flow: str) -> Iterator[Any]:
+    """Every statement of a flow and of all that it calls."""
     for name in _flows(plan, flow):
-        for each in _walk(plan.flows[name].body):
+        for each in walk(plan.flows[name].body):
             if hasattr(each, "node") and hasattr(each, "kind"):
                 yield each
 
@@ -151,8 +163,8 @@ def _of_agents(
 ) -> Iterator[Protection]:
     """What agents are given for each attempt, all steps of an agent together: it is written once, at the agent."""
     first: dict[str, tuple[int, Any]] = {}
-    for statement in _statements(plan, flow):
-        for each in _walk(getattr(statement, "candidates", [])):
+    for statement in statements_of(plan, flow):
+        for each in walk(getattr(statement, "candidates", [])):
             if hasattr(each, "agent") and has(each.policy):
                 first.setdefault(each.agent, (statement.node, has(each.policy)))
     for agent, (node, value) in first.items():
@@ -165,7 +177,7 @@ def _of_agents(
 
         said = f"{say}{_time(value) if say.startswith('timeout') else ''} of {agent}"
         yield _of(kind, said, node, {agent}, _without(plan, flow, change))
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         policy = getattr(statement, "policy", None)
         if policy is not None and not hasattr(statement, "candidates") and has(policy):
             made = _but(plan, statement, lambda each: replace(each, policy=less(each.policy)), flow)
@@ -198,7 +210,7 @@ def _timeouts(plan: Plan, flow: str) -> Iterator[Protection]:
         lambda policy: replace(policy, timeout_us=None),
         "timeout",
     )
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         if getattr(statement, "timeout_us", None) is not None:
             made = _but(plan, statement, lambda each: replace(each, timeout_us=None), flow)
             yield _of("timeout", f"timeout of {_call(statement)}", statement.node, _who(statement), made)
@@ -213,19 +225,20 @@ def _hedges(plan: Plan, flow: str) -> Iterator[Protection]:
 
 @protection("breaker")
 def _breakers(plan: Plan, flow: str) -> Iterator[Protection]:
-    used = {name for statement in _statements(plan, flow) for name in _who(statement)}
+    used = {name for statement in statements_of(plan, flow) for name in _who(statement)}
     for name, agent in plan.agents.items():
         if agent.breaker is not None and name in used:
             made = replace(plan, agents={**plan.agents, name: replace(agent, breaker=None)})
-            yield _of("breaker", f"breaker of {name}", _asked_at(plan, flow, name), {name}, made)
+            yield _of("breaker", f"breaker of {name}", asked_at(plan, flow, name), {name}, made)
     for name, gate in plan.gates.items():
         if gate.breaker is not None:
             made = replace(plan, gates={**plan.gates, name: replace(gate, breaker=None)})
-            yield _of("breaker", f"breaker of {name}", _asked_at(plan, flow, name), {name}, made)
+            yield _of("breaker", f"breaker of {name}", asked_at(plan, flow, name), {name}, made)
 
 
-def _asked_at(plan: Plan, flow: str, name: str) -> int | None:
-    for statement in _statements(plan, flow):
+def asked_at(plan: Plan, flow: str, name: str) -> int | None:
+    """The node of the first statement that asks somebody, applies an effect or waits for a signal of that name."""
+    for statement in statements_of(plan, flow):
         if name in _who(statement):
             return int(statement.node)
     return None
@@ -236,26 +249,32 @@ def _asked_at(plan: Plan, flow: str, name: str) -> int | None:
 
 @protection("key")
 def _keys(plan: Plan, flow: str) -> Iterator[Protection]:
-    for name in _effects(plan, flow):
+    for name in effects_of(plan, flow):
         effect = plan.effects[name]
         if effect.key is None and not effect.idempotent:
             continue
         said = f"{'key' if effect.key is not None else 'idempotent'} of {name}"
-        yield Protection("key", said, _asked_at(plan, flow, name), frozenset({name}), plan, frozenset({name}))
+        yield Protection("key", said, asked_at(plan, flow, name), frozenset({name}), plan, frozenset({name}))
 
 
 @protection("undo")
 def _undos(plan: Plan, flow: str) -> Iterator[Protection]:
-    for name in _effects(plan, flow):
+    for name in effects_of(plan, flow):
         effect = plan.effects[name]
         if effect.undo is not None:
             bare = replace(plan, effects={**plan.effects, name: replace(effect, undo=None)})
             targets = {name, effect.undo.effect}
-            yield _of("undo", f"undo of {name}", _asked_at(plan, flow, name), targets, bare)
+            yield _of("undo", f"undo of {name}", asked_at(plan, flow, name), targets, bare)
 
 
-def _effects(plan: Plan, flow: str) -> list[str]:
-    asked = {name for statement in _statements(plan, flow) for name in _who(statement)}
+def used_by(plan: Plan, flow: str) -> list[str]:
+    """Whom a flow asks and what it applies, by name."""
+    return list(dict.fromkeys(name for each in statements_of(plan, flow) for name in sorted(_who(each))))
+
+
+def effects_of(plan: Plan, flow: str) -> list[str]:
+    """The effects that a flow applies, or whom it asks."""
+    asked = set(used_by(plan, flow))
     asked |= {effect for name in asked if name in plan.agents for effect in plan.agents[name].effects}
     return [name for name in plan.effects if name in asked]
 
@@ -303,7 +322,7 @@ def _reuse(plan: Plan, flow: str) -> Iterator[Protection]:
 def _contracts(plan: Plan, flow: str) -> list[tuple[Any, str]]:
     """The contracts that are asked for, each with the first statement that does."""
     found: dict[str, Any] = {}
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         contract = getattr(statement, "contract", None)
         if isinstance(contract, str):
             found.setdefault(contract, statement)
@@ -315,7 +334,7 @@ def _contracts(plan: Plan, flow: str) -> list[tuple[Any, str]]:
 
 @protection("fallback")
 def _fallbacks(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         chain = getattr(statement, "on_failure", None)
         if chain and any(link.kind != "stop" for link in chain):
             asked = {link.who.agent for link in chain if link.who is not None}
@@ -326,7 +345,7 @@ def _fallbacks(plan: Plan, flow: str) -> Iterator[Protection]:
 
 @protection("need")
 def _needs(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         if getattr(statement, "need", None) is not None:
             made = _but(plan, statement, lambda each: replace(each, need=None), flow)
             yield _of("need", f"need of {_call(statement)}", statement.node, _who(statement), made)
@@ -337,7 +356,7 @@ def _approvals(plan: Plan, flow: str) -> Iterator[Protection]:
     """What stops a run when it should not go on: of a person's answer an approval, of any other a guard."""
     people = {name for name, agent in plan.agents.items() if agent.kind == "human"}
     for name in _flows(plan, flow):
-        for block in _walk(plan.flows[name].body):
+        for block in walk(plan.flows[name].body):
             statements: list[Any] = getattr(block, "statements", None) or []
             for statement in statements:
                 needed = [statements[need] for need in getattr(statement, "needs", ())]
@@ -353,7 +372,7 @@ def _approvals(plan: Plan, flow: str) -> Iterator[Protection]:
 
 @protection("asking")
 def _askings(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         rules = getattr(statement, "rules", None) or ()
         for rule in rules:
             if rule.kind == "ask" and len(rules) > 1:
@@ -365,7 +384,7 @@ def _askings(plan: Plan, flow: str) -> Iterator[Protection]:
 
 @protection("within")
 def _withins(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         parts = [*(getattr(statement, "rules", None) or ()), *(getattr(statement, "on_failure", None) or ())]
         if any(part.within_us is not None for part in parts):
             made = _but(plan, statement, lambda each: _changed(each, _for_ever), flow)
@@ -386,7 +405,7 @@ def _budgets(plan: Plan, flow: str) -> Iterator[Protection]:
             made = replace(plan, flows={**plan.flows, name: less})
             node = getattr(first, "node", None)
             yield _of("budget", f"budget of {name}: {_CAPS[cap]}", node, set(), made)
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         budget = getattr(statement, "budget", None)
         if budget is not None and _caps(budget):
             made = _but(plan, statement, lambda each: replace(each, budget=None), flow)
