@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import VALUE, uniform
 from orchspec.runtime.engine import Engine
-from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import RunRow
 from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import (
@@ -32,7 +31,6 @@ from orchspec.runtime.kernel.events import (
     TaskFulfilled,
 )
 from orchspec.runtime.ledger import Ledger
-from orchspec.runtime.recording import fold
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.calendar import Calendar, Due
 from orchspec.simulator.crashes import Crashed, Crashes
@@ -40,6 +38,7 @@ from orchspec.simulator.handover import Handover
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
+from orchspec.simulator.refolds import Refolds
 from orchspec.simulator.signals import Signals
 from orchspec.simulator.targets import Targets
 from orchspec.simulator.timing import Timing
@@ -131,6 +130,7 @@ class Clock:
         self.signals = Signals(self)
         self.targets = Targets(self)
         self.handover = Handover(self)
+        self.refolds = Refolds(plan)
         self.tool_granted: Callable[[Grant], None] = self.attempts.tool_granted
         self._acts: dict[type, Callable[[str, Any], None]] = {
             RunTask: self.attempts.begin,
@@ -367,6 +367,8 @@ class Clock:
         if flying is not None and uniform(self.key, self.epoch, VALUE) < 0.5:
             self.journal.commit(flying)
             self._witness(flying)
+        if self.engine is not None:
+            self.refolds.crash(self.engine)
         self.engine = None
         in_order = self.handover.leaving is not None
         self._acts = self.handover.over(self._acts)
@@ -388,18 +390,9 @@ class Clock:
         journal = self.journal
         for run, row in list(journal.ended.items()):
             self._tell(run, row.status, row.result)
-        folded = []
-        for run, row in list(journal.live.items()):
-            try:
-                records = journal.records.get(run)
-                if not records:
-                    raise CorruptStore(f"run {run} is live and has no journal")
-                state = fold(self.plan, run, records)
-            except (CorruptStore, ReplayMismatch) as error:
-                self._halt(run, error)
-                continue
-            self.visits[run].kernel = state.kernel
-            folded.append((self.plan, row, state))
+        folded = self.refolds.fold(journal, self._halt)
+        for _, row, state in folded:
+            self.visits[row.run].kernel = state.kernel
         self.reached("recovery")
         engine = Engine(
             self.plan,
