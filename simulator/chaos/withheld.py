@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Fault, Rate
-from orchspec.simulator.chaos.protections import Protection, asked_at, effects_of, statements_of, used_by
+from orchspec.simulator.chaos.protections import Protection
+from orchspec.simulator.chaos.taking import asked_at, effects_of, statements_of, used_by, walk
 from orchspec.simulator.checkers import limits, owner
 
 if TYPE_CHECKING:
@@ -224,8 +225,6 @@ def _is_read(protection: Protection) -> bool:
 
 
 def _blocks(value: Any) -> Iterator[Any]:
-    from orchspec.simulator.chaos.protections import walk
-
     return (each for each in walk(value) if isinstance(getattr(each, "statements", None), list))
 
 
