@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
 
-__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold"]
+__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of"]
 
 
 class EventRecord:
@@ -179,6 +179,11 @@ class Folding:
         self._learn(event, commands)
         return commands
 
+    def follow(self, record: EventRecord) -> None:
+        """One record that its kernel has handled already, as an engine."""
+        self.seq = record.seq
+        self._learn(record.event, record.commands)
+
     def _learn(self, event: Event, commands: list[Command]) -> None:
         held, asked = self._held, self._asked
         if isinstance(event, TaskEnrolled):
@@ -250,12 +255,17 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
 
     Raises ReplayMismatch at the first record that the plan does not reproduce, CorruptStore for one that is none.
     """
-    kept = records if isinstance(records, list) else list(records)
-    folding = Folding(plan, run, kept)
-    for record in kept:
+    folding = folding_of(plan, run, records if isinstance(records, list) else list(records))
+    return Folded(folding.kernel, folding.seq, folding.outcomes)
+
+
+def folding_of(plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> Folding:
+    """A journal, folded to its end, to which more may be added. Raises as `fold` does."""
+    folding = Folding(plan, run, records)
+    for record in records:
         event = folding.event(record)
         folding.hold(record, event, folding.step(record, event))
-    return Folded(folding.kernel, folding.seq, folding.outcomes)
+    return folding
 
 
 def _compare(run: str, recorded: Record | EventRecord, again: EventRecord) -> None:

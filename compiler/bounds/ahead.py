@@ -29,7 +29,7 @@ class Ahead:
         time_us: after which the flow is stopped, if it is.
         settling: what cannot be stopped at once.
         grace_us: what was stopped and does not hear.
-        meets: whether its runs may wait for each other: at slots, rates, breakers, sessions, for identical work.
+        meets: whether its runs may wait for each other: at slots, rates, models, breakers, sessions, identical work.
     """
 
     statements: tuple[tuple[Range, Range], ...]
@@ -68,6 +68,7 @@ def _meets(plan: Plan) -> bool:
         or any(agent.slots_max is not None or agent.rate or agent.breaker for agent in agents)
         or any(agent.session != "fresh" for agent in agents)
         or any(tool.slots is not None or tool.rate for tool in plan.tools.values())
+        or any(model.rate or model.token_rate for model in plan.models.values())
         or any(contract.reuse is not None for contract in plan.contracts.values())
         or bool(plan.effects)
         or any(flow.budget.cost_pico is not None or flow.budget.tokens is not None for flow in plan.flows.values())

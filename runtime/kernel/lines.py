@@ -40,10 +40,29 @@ def _of_answer(command: AnswerCall) -> str:
     return f"{command.attempt}.{command.dispatch} {command.call} {well}"
 
 
+def _of_draws(draws: tuple[tuple[str, int], ...]) -> str:
+    return "".join([f" {model}:{tokens}" for model, tokens in draws])
+
+
+def _requested(command: RequestGrant, place: str) -> str:
+    line = f"RequestGrant {place} {command.attempt} {','.join(command.candidates)}"
+    return line + _of_draws(command.draws) if command.draws else line
+
+
+def _held(command: HoldGrant, place: str) -> str:
+    line = f"HoldGrant {place} {command.attempt} {command.agent}"
+    return line + _of_draws(command.draws) if command.draws else line
+
+
+def _released(command: ReleaseGrant, place: str) -> str:
+    line = f"ReleaseGrant {place} {command.attempt} {command.outcome}"
+    return line if command.used is None else f"{line} {command.used} tokens"
+
+
 LINES: Final[dict[type[Command], Callable[[Any, str], str]]] = {
-    RequestGrant: lambda command, place: f"RequestGrant {place} {command.attempt} {','.join(command.candidates)}",
-    HoldGrant: lambda command, place: f"HoldGrant {place} {command.attempt} {command.agent}",
-    ReleaseGrant: lambda command, place: f"ReleaseGrant {place} {command.attempt} {command.outcome}",
+    RequestGrant: _requested,
+    HoldGrant: _held,
+    ReleaseGrant: _released,
     RunTask: lambda command, place: f"RunTask {place} {command.agent} {command.attempt}.{command.dispatch}",
     AskPerson: lambda command, place: f"AskPerson {place} {command.agent} {command.attempt}.{command.dispatch}",
     StopTask: lambda command, place: f"StopTask {place} {command.agent} {command.attempt}.{command.dispatch}",

@@ -91,6 +91,11 @@ class Explored:
         """All that broke, each thing once."""
         return [each for phase in self.phases for each in phase.found]
 
+    @property
+    def cut(self) -> bool:
+        """Whether it was interrupted, so that not everything was tried."""
+        return any(phase.cut for phase in self.phases)
+
 
 Progress = Callable[[str, int, int | None], None]
 
