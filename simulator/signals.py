@@ -47,17 +47,19 @@ class Signals:
         key = visit.kernel.draw_key(command.place)
         sent = clock.cast.players[command.signal].signal(command.inputs, key)
         strike = clock.faults.strike(command.signal, key, 1, clock.now)
-        if sent is None or (strike is not None and strike.never):
+        if sent is None or (strike is not None and (strike.never or strike.lost)):
             coming[command.place] = None
             return
         latency_us, value = sent
         if strike is not None:
-            latency_us = strike.slowed(latency_us)
+            latency_us = strike.slowed(latency_us) + strike.delay_us
             what = (command.signal, command.signal, command.inputs, key, 1)
             if strike.broken is not None:
                 value = clock.cast.broken(*what, strike.broken)
-            if strike.again is not None:
-                other = value if strike.again == "same" else clock.cast.broken(*what, strike.again)
+            if strike.again is not None or strike.duplicated:
+                other = (
+                    value if strike.again is None or strike.again == "same" else clock.cast.broken(*what, strike.again)
+                )
                 clock.at(clock.now + latency_us, self._again, (wait, command.signal, command.key, other))
         coming[command.place] = clock.at(clock.now + latency_us, self._came, (wait, command.signal, command.key, value))
 
