@@ -51,17 +51,17 @@ class Signals:
             coming[command.place] = None
             return
         latency_us, value = sent
+        what = (command.signal, command.signal, command.inputs, key, 1)
         if strike is not None:
             latency_us = strike.slowed(latency_us) + strike.delay_us
-            what = (command.signal, command.signal, command.inputs, key, 1)
             if strike.broken is not None:
                 value = clock.cast.broken(*what, strike.broken)
-            if strike.again is not None or strike.duplicated:
-                other = (
-                    value if strike.again is None or strike.again == "same" else clock.cast.broken(*what, strike.again)
-                )
-                clock.at(clock.now + latency_us, self._again, (wait, command.signal, command.key, other))
-        coming[command.place] = clock.at(clock.now + latency_us, self._came, (wait, command.signal, command.key, value))
+        at_us = clock.now + latency_us
+        coming[command.place] = clock.at(at_us, self._came, (wait, command.signal, command.key, value))
+        again = strike and (strike.again or ("same" if strike.duplicated else None))
+        if again:
+            other = value if again == "same" else clock.cast.broken(*what, again)
+            clock.at(at_us, self._again, (wait, command.signal, command.key, other))
 
     def _again(self, event: Any) -> None:
         """It is sent once more: kept for whoever waits for its like."""

@@ -89,6 +89,10 @@ class MemoryStore:
             if epoch == self._epoch:
                 self._owner = None
 
+    def lease(self) -> tuple[Owner, int] | None:
+        """See ``Store.lease``."""
+        return (self._owner, self._expires_us) if self._owner is not None else None
+
     def epoch(self) -> int:
         """See ``Store.epoch``."""
         return self._epoch

@@ -104,7 +104,7 @@ class SQLiteStore:
         return int(self._read("SELECT epoch FROM lease")[0][0])
 
     def lease(self) -> tuple[Owner, int] | None:
-        """Whose the store is, and until when (µs since the epoch) without another word; None: it is free."""
+        """See ``Store.lease``."""
         row = self._read(_LEASE)[0]
         return (Owner(*row[2:6]), int(row[6])) if row[1] else None
 
