@@ -217,7 +217,8 @@ a person or a signal never comes. `delay` brings an answer or a signal later, `r
 brings a request twice, and a signal: an effect's target drops the repeat by its key, an agent works twice (one answer
 counts, both are paid), and a person who answers twice is heard once. A call of a tool is not duplicated: it does
 nothing. `partition` lets nothing through to the target and back. What strikes agents may name a `model` instead, for
-all who run on it (`throttle(large, at: 10min, lasting: 5min)`); they share the `limit` of a `quota`. `skew` sets the
+all who run on it (`throttle(large, at: 10min, lasting: 5min)`); they share the `limit` of a `quota`. `orch chaos` aims
+`duplicate`, `reorder` and `partition` at effects alone, where the world can tell. `skew` sets the
 clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
 multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output
 (`wrong`, `conflicting`) passes its contract, and so does a `poisoned` one, whose texts give orders to whoever reads
