@@ -11,7 +11,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from orchspec.runtime.driver.handing import task_of, usage_of
+from orchspec.runtime.crew import leave_by_interrupt
+from orchspec.runtime.driver.handing import arguments_by_name, task_of, usage_of
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, Failed, NotAllowed
@@ -150,6 +151,10 @@ class Attempt:
         """See `task.Powers`."""
         values = as_json(args, f"a message of {self.agent} on {channel}")
         await self._request(lambda call: MessagePosted(0, *self.where(), call, channel, values))
+
+    def by_name(self, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+        """See `task.Powers`."""
+        return arguments_by_name(self._loop.engine.kernels[self.run].program.plan, name, given, arguments)
 
     async def effect(self, name: str, args: dict[str, Any]) -> Any:
         """See `task.Powers`."""
@@ -293,7 +298,10 @@ class Attempts:
             usage = _usage_of(error)
         except (BadOutput, AttemptStopped) as error:
             failure = (error.code, error.message)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an agent raises is a failed attempt
+        except KeyboardInterrupt:
+            attempt.abandoned = True  # it is this process that ends, so the attempt is made again when the run goes on
+            leave_by_interrupt(self._loop.asyncio_loop)
+        except BaseException as error:  # noqa: BLE001 - whatever an agent raises is a failed attempt
             failure = ("agent_error", error_text(error))
         finally:
             if self._open.get(key) is attempt:

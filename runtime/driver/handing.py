@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.driver.values import cost_pico, token_count
+from orchspec.runtime.errors import NotAllowed
 from orchspec.runtime.kernel.menus import Asks
 from orchspec.runtime.task import Message, Output, Task, moment
 
 if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan, TypeExpr
     from orchspec.runtime.driver.attempts import Attempt
     from orchspec.runtime.driver.live import LiveRun
     from orchspec.runtime.errors import Failed
     from orchspec.runtime.kernel.commands import AskPerson, RunTask
 
-__all__ = ["task_of", "usage_of"]
+__all__ = ["arguments_by_name", "task_of", "usage_of"]
 
 
 def task_of(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task:
@@ -49,6 +51,33 @@ def task_of(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Ta
         task.may_hand_to = tuple(menu.targets)
         task.turns_left = menu.hops_left
     return task
+
+
+def arguments_by_name(plan: Plan, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an effect or a channel by name, those too that were given in order, or as one dict by name.
+
+    Raises NotAllowed for more than it takes, and for one that is given twice.
+    """
+    params = (plan.effects[name] if name in plan.effects else plan.channels[name]).params
+    names = [param.name for param in params]
+    if len(given) == 1 and not arguments and params and _is_by_name(plan, given[0], names, params[0].type):
+        return dict(given[0])
+    twice = [each for each in names[: len(given)] if each in arguments]
+    if len(given) > len(names) or twice:
+        problem = f"{twice[0]} is given twice" if twice else f"{len(given)} arguments were given"
+        raise NotAllowed(f"{name} takes ({', '.join(names)}), and {problem}")
+    return {**dict(zip(names, given, strict=False)), **arguments}
+
+
+def _is_by_name(plan: Plan, value: Any, names: list[str], first: TypeExpr) -> bool:
+    """Whether one dict is all arguments by name, and not itself the first argument."""
+    if not isinstance(value, dict) or not value or not all(name in names for name in value):
+        return False
+    while isinstance(first, (list, tuple)) and first[0] == "Option":
+        first = first[1]
+    if isinstance(first, (list, tuple)) and first[0] == "Record":
+        return not all(name in {field.name for field in plan.types[first[1]].fields} for name in value)
+    return first != "Json" and not (isinstance(first, (list, tuple)) and first[0] == "Map")
 
 
 def usage_of(output: Output | Failed) -> tuple[int | None, int | None, int | None]:

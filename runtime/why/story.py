@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.journal.records import format_time
 from orchspec.runtime.kernel.events import TaskEnrolled, TaskFailed, TaskFulfilled
 from orchspec.runtime.kernel.table import CLOSED
-from orchspec.runtime.recording import Folding
+from orchspec.runtime.recording import Folding, is_verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -108,7 +108,7 @@ class Story:
         known = len(kernel.places)
         met = kernel.places[event.place] if 0 < event.place < known else None
         state = met.state if met is not None else CLOSED
-        self._folding.step(record, event)
+        commands = self._folding.step(record, event)
         path = kernel.path(event.place) if event.place else ""
         decided = tuple((str(what), detail) for what, detail in kernel.decided)
         moment = Moment(record.seq, event.time, record.type, event.place, path, decided, state)
@@ -121,13 +121,13 @@ class Story:
         here = self.happenings.get(event.place)
         if here is not None:
             here.moments.append(moment)
-            self._note(here, event, moment)
+            self._note(here, event, moment, verified=is_verified(event.place, commands))
         for place in sorted(self._open):
             if self.happenings[place].activity.state == CLOSED:
                 self.happenings[place].ended = moment
                 self._open.discard(place)
 
-    def _note(self, here: Happening, event: Any, moment: Moment) -> None:
+    def _note(self, here: Happening, event: Any, moment: Moment, *, verified: bool) -> None:
         if isinstance(event, TaskEnrolled):
             grant = Attempt(event.attempt, event.agent, moment, event.waited_us, event.waited_for or "")
             here.attempts.append(grant)
@@ -136,7 +136,9 @@ class Story:
             return
         last = here.attempts[-1]
         said = dict(moment.decided)
-        if isinstance(event, TaskFailed):
+        if verified:  # whatever else was decided on it: a guard that fails the flow, say
+            last.ended, last.outcome = moment, "verified"
+        elif isinstance(event, TaskFailed):
             last.ended, last.outcome = moment, f"{event.code}: {event.message}"
         elif "retry" in said or "failed" in said:
             last.ended, last.outcome = moment, (said.get("retry") or said.get("failed") or "")
