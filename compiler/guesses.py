@@ -19,10 +19,12 @@ from orchspec.grammar.syntax import (
     Declaration,
     File,
     FlowDecl,
+    Ident,
     MachineDecl,
     Node,
     ScenarioDecl,
     Statement,
+    Step,
     TestDecl,
     walk,
 )
@@ -46,12 +48,16 @@ class Guesses:
     def __init__(self, file: File) -> None:
         self._file = file
 
-    def hide(self, at: Span, reach: Reach, name: str) -> bool:
-        """Whether what is missing at `at` (for names: what is called `name`) may have been lost by a guess."""
+    def hide(self, at: Span, reach: Reach, name: str, *, local: bool = False) -> bool:
+        """Whether what is missing at `at` (for names: what is called `name`) may have been lost by a guess.
+
+        `local`: the name is one of a block.
+        """
         if self._file.patches is None or reach == "file":
             return True
         if reach == "name":
-            return not self._words.isdisjoint(_WORD.findall(name))
+            lost = not self._words.isdisjoint(_WORD.findall(name))
+            return lost or (local and any(start <= at.start <= end for start, end in self._nameless))
         regions = self._near if reach == "statement" else self._declarations
         return any(start <= at.end and at.start <= end for start, end in regions)
 
@@ -68,6 +74,15 @@ class Guesses:
         text = self._file.span.source.text
         return frozenset(word for start, end in self._near for word in _WORD.findall(text, start, end))
 
+    @cached_property
+    def _nameless(self) -> list[tuple[int, int]]:
+        """The declarations with a statement that lacks its name, which may be any that is read further on."""
+        return [
+            (declared.span.start, declared.span.end)
+            for declared in self._file.declarations
+            if isinstance(declared, BODIES) and any(_lacks_name(node) for node in walk(declared))
+        ]
+
     def _around(self, patch: Span) -> Node | None:
         return next((node for node in self._file.declarations if node.span.start <= patch.start <= node.span.end), None)
 
@@ -82,6 +97,12 @@ class Guesses:
         if node is None:
             return patch.start, patch.end
         return min(patch.start, node.span.start), max(patch.end, node.span.end)
+
+
+def _lacks_name(node: Node) -> bool:
+    """Whether a name was put in; what an arm does has none anyway."""
+    name = getattr(node, "name", None)
+    return isinstance(node, Statement) and not isinstance(node, Step) and isinstance(name, Ident) and not name.text
 
 
 def smallest_around(body: Declaration, at: Span) -> Node | None:

@@ -90,7 +90,8 @@ class Report:
         """Reports what is missing from the text, unless recovery may have dropped it, within its `reach`."""
         span = at if isinstance(at, Span) else at.span
         guesses = self.guesses.get(span.source)
-        if guesses is None or not guesses.hide(span, reach, str(args.get("name", ""))):
+        local = args.get("kind") in _LOCAL_KINDS
+        if guesses is None or not guesses.hide(span, reach, str(args.get("name", "")), local=local):
             self.add(code, at, labels=labels, notes=notes, fix=fix, **args)
 
 
@@ -113,7 +114,7 @@ def merged(diagnostics: Iterable[Diagnostic], codes: Collection[Code]) -> list[D
     return rest + [_one(sorted(group, key=lambda item: item.sort_key)) for group in groups.values()]
 
 
-_LOCAL_KINDS = frozenset({"name", "statement of this block"})
+_LOCAL_KINDS = frozenset({"name", "statement", "statement of this block"})
 """Names of blocks: the same word in two places may well be two mistakes."""
 
 
