@@ -19,12 +19,14 @@ __all__ = [
     "FLOW",
     "FLOW_STEP",
     "MACHINE",
+    "MODEL",
     "PEERS",
     "SCOPE",
     "SIGNAL_STEP",
     "STATE",
     "STEP",
     "SUPERVISE",
+    "TOKENS_OF_MODELS",
     "Place",
 ]
 
@@ -39,6 +41,11 @@ class Place:
     without: Mapping[str, str] = field(default_factory=dict)
     unlimited: Mapping[str, str] = field(default_factory=dict)
 
+
+TOKENS_OF_MODELS: Final[Mapping[str, str]] = {
+    "token_rate": "tokens are counted for a model, over all agents that use it; say it at the `model`"
+}
+"""Where a limit of tokens is looked for, and does not stand."""
 
 _ALWAYS = ("only_if", "after", "on_failure")
 _POLICY = ("timeout", "attempts", "backoff", "breaker", "rate", "slots", "hedge", "policies")
@@ -63,6 +70,7 @@ STEP: Final = Place(
     "a step",
     (*_POLICY, "width", "need", "prefer", "urgency", *_ALWAYS),
     ("cost", "tokens", "time", "retries", "attempts"),
+    TOKENS_OF_MODELS,
     unlimited={"depth": _NO_CALL, "transitions": _NO_MACHINE},
 )
 FLOW_STEP: Final = Place("a step with a flow", (*_POLICY, "width", "need", "urgency", *_ALWAYS), _ALL, _NO_AGENT)
@@ -143,11 +151,22 @@ STATE: Final = Place(
 AGENT: Final = Place(
     "an agent",
     limits=("cost", "tokens"),
+    without=TOKENS_OF_MODELS,
     unlimited={
         "time": f"{_OF_ONE}, and `timeout` bounds the time of one",
         "retries": _OF_ONE,
         "attempts": _OF_ONE,
         "depth": _OF_ONE,
         "transitions": _OF_ONE,
+    },
+)
+_BY_AGENT = "how many work at once is said of each agent, or of a policy"
+MODEL: Final = Place(
+    "a model",
+    without={
+        "slots": _BY_AGENT,
+        "breaker": _BY_AGENT,
+        "tpm": "tokens a minute are `token_rate = 200k / 1min`",
+        "rpm": "requests a minute are `rate = 500 / 1min`",
     },
 )

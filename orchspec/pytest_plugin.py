@@ -123,13 +123,16 @@ class _Chaos(_Item):
     """A flow under schedules: those first that broke it the last time, then drawn ones."""
 
     def runtest(self) -> None:
+        from orchspec.proving import proven_of
         from orchspec.simulator.chaos.explore import Explorer
 
         plan = self.compiled.plan
         assert plan is not None
         self.given = next((scenario.given for scenario in plan.scenarios if scenario.flow == self.subject), {})
         self.seed = self.config.getoption("--orch-seed")
-        explorer = Explorer(plan, self.subject, folder=self.compiled.folder, seed=self.seed, given=self.given)
+        proven = proven_of(plan, self.subject)
+        folder = self.compiled.folder
+        explorer = Explorer(plan, self.subject, folder=folder, seed=self.seed, given=self.given, proven=proven)
         explored = explorer.explore(
             examples=self.config.getoption("--orch-examples"),
             exhaustive=self.config.getoption("--orch-exhaustive"),

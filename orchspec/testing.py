@@ -137,9 +137,17 @@ def check(spec: Spec | Plan, schedule: Schedule) -> Chronicle:
     Raises:
         Broken: something does not hold.
     """
+    from orchspec.proving import proven_of
+
     plan, folder = _parts(spec)
     chronicler = Chronicler(
-        plan, schedule.flow, folder=folder, seed=schedule.seed, runs=schedule.runs, given=schedule.given
+        plan,
+        schedule.flow,
+        folder=folder,
+        seed=schedule.seed,
+        runs=schedule.runs,
+        given=schedule.given,
+        proven=proven_of(plan, schedule.flow),
     )
     return hold(chronicler.chronicle(schedule.faults))
 

@@ -57,6 +57,10 @@ class GroupCommitter:
         if gated:
             self._gated.extend(gated)
 
+    def put_plan(self, plan_hash: str, json_text: str) -> None:
+        """Keep a plan with the next batch, that of the first run which is pinned to it."""
+        self._put("plans", (plan_hash, json_text))
+
     def put_run(self, row: RunRow) -> None:
         """Write a run's row with the next batch."""
         self._put("runs", row)

@@ -73,8 +73,9 @@ def player_of(function: Callable[..., Any]) -> Player:
     """The player that calls a function with the task and the parameters by name."""
     if _is_async(function):
 
-        async def play(task: Task) -> Any:
-            return await function(task, **task.inputs)
+        def play(task: Task) -> Awaitable[Any]:
+            called: Awaitable[Any] = function(task, **task.inputs)
+            return called
 
         return play
 

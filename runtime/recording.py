@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.compact import json_text, quoted
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.grants import Outcome
 from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
@@ -24,6 +25,7 @@ from orchspec.runtime.kernel.events import (
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.lines import command_text
+from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
 
-__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "is_verified"]
+__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of", "is_verified"]
 
 
 def is_verified(place: int, commands: Iterable[Command]) -> bool:
@@ -79,9 +81,26 @@ class EventRecord:
             body["commands"] = self.lines()
         return body
 
+    def text(self) -> str:
+        """The body as compact JSON."""
+        kernel = self.kernel
+        event = self.event
+        place = event.place
+        path = kernel.path(place)
+        parts = [f'"place":{quoted(path)},"at":{place}'] if place else []
+        if told := event_fields(event):
+            parts.append(told)
+        if self.decided:
+            parts.append(f'"decided":{json_text(self.decided)}')
+        if self.commands:
+            parts.append(f'"commands":[{",".join(map(quoted, self._lines({place: path})))}]')
+        return f"{{{','.join(parts)}}}"
+
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        paths: dict[int, str] = {}
+        return self._lines({})
+
+    def _lines(self, paths: dict[int, str]) -> list[str]:
         lines = []
         for command in self.commands:
             place = command.place
@@ -169,6 +188,11 @@ class Folding:
         self._learn(event, commands)
         return commands
 
+    def follow(self, record: EventRecord) -> None:
+        """One record that its kernel has handled already, as an engine."""
+        self.seq = record.seq
+        self._learn(record.event, record.commands)
+
     def _learn(self, event: Event, commands: list[Command]) -> None:
         held, asked = self._held, self._asked
         if isinstance(event, TaskEnrolled):
@@ -190,7 +214,12 @@ class Folding:
                     self.outcomes.append((event.time, agent, command.outcome, event.time - taken_us, contract))
                     self.outcomes.extend((event.time, gate, command.outcome, -1, "") for gate in gates)
 
-    def repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
+    def hold(self, record: Record | EventRecord, event: Event, commands: list[Command]) -> None:
+        """Hold what a record has folded to against what it says. Raises ReplayMismatch."""
+        if record.seq > self.upgraded_at and not self._repeats(record, commands):
+            _compare(self.run, record, EventRecord(self.run, record.seq, event, self.kernel, commands))
+
+    def _repeats(self, record: Record | EventRecord, commands: list[Command]) -> bool:
         """Whether a record that is still in memory has come out as before, as far as can be told without spelling it.
 
         Of the same program, the same places with the same decisions and commands spell the same.
@@ -235,14 +264,17 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
 
     Raises ReplayMismatch at the first record that the plan does not reproduce, CorruptStore for one that is none.
     """
-    kept = records if isinstance(records, list) else list(records)
-    folding = Folding(plan, run, kept)
-    for record in kept:
-        event = folding.event(record)
-        commands = folding.step(record, event)
-        if record.seq > folding.upgraded_at and not folding.repeats(record, commands):
-            _compare(run, record, EventRecord(run, record.seq, event, folding.kernel, commands))
+    folding = folding_of(plan, run, records if isinstance(records, list) else list(records))
     return Folded(folding.kernel, folding.seq, folding.outcomes)
+
+
+def folding_of(plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> Folding:
+    """A journal, folded to its end, to which more may be added. Raises as `fold` does."""
+    folding = Folding(plan, run, records)
+    for record in records:
+        event = folding.event(record)
+        folding.hold(record, event, folding.step(record, event))
+    return folding
 
 
 def _compare(run: str, recorded: Record | EventRecord, again: EventRecord) -> None:

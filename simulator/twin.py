@@ -124,7 +124,7 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage) -> list[Station]:
     """Pools that can take the same tasks together, in the order of the plan."""
     groups: list[set[str]] = []
     for pool in pilot.pools:
-        if not pool.arrivals.total() and not pool.takes.total():
+        if pool.kind == "model" or (not pool.arrivals.total() and not pool.takes.total()):
             continue
         touched = [group for group in groups if group & set(pool.members)]
         joined = set(pool.members).union(*touched)

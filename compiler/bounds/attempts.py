@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from orchspec.compiler.bounds.metrics import (
@@ -17,8 +18,10 @@ from orchspec.compiler.bounds.metrics import (
     TASKS,
     TOKENS,
     WIDTH,
+    WORK,
     Bound,
 )
+from orchspec.compiler.bounds.queueing import patience, turns_us
 from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, product
 from orchspec.compiler.bounds.supports import highest, lowest
 from orchspec.compiler.plan import Backoff, Budget, Candidate, Plan, Policy, Tier
@@ -136,7 +139,15 @@ def _cheapest(plan: Plan, candidate: Candidate) -> tuple[Number, Number]:
     return (min(prices) if len(prices) == len(candidate.tiers) else 0), tokens_in + tokens_out
 
 
-def task_bound(plan: Plan, place: Place, candidate: Candidate, budget: Budget | None, within_us: int | None) -> Bound:
+def task_bound(
+    plan: Plan,
+    place: Place,
+    candidate: Candidate,
+    budget: Budget | None,
+    within_us: int | None,
+    *,
+    profiled: bool = False,
+) -> Bound:
     """One task by one candidate: its attempts, one after another.
 
     Args:
@@ -145,7 +156,10 @@ def task_bound(plan: Plan, place: Place, candidate: Candidate, budget: Budget | 
         candidate: who.
         budget: of the step, which also caps a single attempt.
         within_us: after which the whole task is given up, if it is.
+        profiled: whether its profile says how long an attempt takes that has no deadline.
     """
+    if profiled:
+        candidate = replace(candidate, policy=patience(plan, candidate.agent, candidate.policy))
     policy = candidate.policy
     attempts = max(1, policy.attempts)
     doubled = 2 if policy.hedge is not None and within_us is None else 1
@@ -161,6 +175,7 @@ def task_bound(plan: Plan, place: Place, candidate: Candidate, budget: Budget | 
     found[RETRIES] = Range(0, attempts - 1, Term(place.node, who, attempts - 1))
     found[ATTEMPTS] = Range(1, sent, Term(place.node, who, sent))
     found[LATENCY] = _latency(plan, place, candidate, within_us, who)
+    found[WORK] = _work(plan, found[LATENCY], candidate.agent, sent)
     found[WIDTH] = Range(1, doubled, Term(place.node, who, doubled))
     found[AMPLIFICATION] = Range(1, sent, Term(place.node, who, sent))
     found[HEDGES] = Range(0, doubled - 1)
@@ -187,6 +202,15 @@ def _latency(plan: Plan, place: Place, candidate: Candidate, within_us: int | No
     if within_us is not None and within_us < worst:
         worst, why = within_us, ""
     return Range(min(best, worst), worst, Term(place.node, who, worst, why))
+
+
+def _work(plan: Plan, latency: Range, agent: str, sent: int) -> Range:
+    """Its time with its turns at limits; the term is that of its time, if that is the greater part."""
+    turns = turns_us(plan, [agent], sent)
+    term = latency.term
+    if term is not None and not term.why:
+        term = replace(term, amount=term.amount + turns)
+    return Range(0, latency.worst + turns, term)
 
 
 def sends_us(policy: Policy, attempts: Number) -> Number:

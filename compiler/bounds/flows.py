@@ -23,7 +23,7 @@ from orchspec.compiler.bounds.walk import Limit, Stack, Walk
 from orchspec.compiler.plan import Flow, Plan
 from orchspec.slotted import dataclass
 
-__all__ = ["FlowBounds", "bounds_of"]
+__all__ = ["FlowBounds", "bounds_of", "called_first", "flow_bound"]
 
 # Importing them registers what bounds their statements.
 assert all((evals, loops, machines, regions, statements, steps))
@@ -59,8 +59,8 @@ def bounds_of(plan: Plan) -> dict[str, FlowBounds]:
     Raises PlanError for a plan that no compiler wrote.
     """
     walk = Walk(plan)
-    for name in _called_first(plan):
-        _flow(walk, plan.flows[name])
+    for name in called_first(plan):
+        flow_bound(walk, plan.flows[name])
     limits: dict[str, list[Limit]] = {name: [] for name in plan.flows}
     for limit in walk.limits:
         limits[limit.flow].append(limit)
@@ -68,7 +68,8 @@ def bounds_of(plan: Plan) -> dict[str, FlowBounds]:
     return {name: _shown(name, walk.flows[name], limits[name], stacks[name]) for name in plan.flows}
 
 
-def _flow(walk: Walk, flow: Flow) -> None:
+def flow_bound(walk: Walk, flow: Flow) -> Bound:
+    """The bound of a flow whose callees were bounded before; it is noted in the walk."""
     walk.flow = flow.name
     params = [declared(walk.plan, param, index) for index, param in enumerate(flow.params)]
     bound, _ = walk.block(flow.body, walk.frame(flow.body, None, params), 0)
@@ -76,6 +77,7 @@ def _flow(walk: Walk, flow: Flow) -> None:
     depth = found[DEPTH]
     found[DEPTH] = Range(depth.best + 1, depth.worst + 1, depth.term)
     walk.flows[flow.name] = found
+    return found
 
 
 def _shown(name: str, bound: Bound, limits: Sequence[Limit], stacks: Sequence[Stack]) -> FlowBounds:
@@ -91,7 +93,7 @@ def _shown(name: str, bound: Bound, limits: Sequence[Limit], stacks: Sequence[St
     return FlowBounds(name, {metric.name: whole[metric.index] for metric in METRICS}, payloads, size, limits, stacks)
 
 
-def _called_first(plan: Plan) -> list[str]:
+def called_first(plan: Plan) -> list[str]:
     """Flows, each after those it calls; a circle, which no compiler lets through, is met as a flow without bounds."""
     calls = {name: _calls(flow) for name, flow in plan.flows.items()}
     order: list[str] = []

@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Sequence
 
 from orchspec.compiler.bounds.journal import Writing, writing
-from orchspec.compiler.bounds.metrics import EMPTY, LATENCY, SIZE, SUMMED, Bound, all_of
+from orchspec.compiler.bounds.metrics import EMPTY, LATENCY, SIZE, SUMMED, WORK, Bound, all_of
 from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, scaled, summed
 from orchspec.compiler.bounds.shapes import ANY, Shape
 from orchspec.compiler.bounds.statements import INDEX_DIGITS, own
@@ -56,7 +56,9 @@ def _listening(machine: Machine, state: State, path: int) -> list[Bound]:
     found = [NOTHING] * SIZE
     what = f"`{state.name}`: signals"
     if not state.body.statements and all(way.event != "done" for way in state.transitions):
-        found[LATENCY] = Range(0, INF, Term(machine.node, what, INF, f"`{state.name}` waits for a signal for ever"))
+        found[LATENCY] = found[WORK] = Range(
+            0, INF, Term(machine.node, what, INF, f"`{state.name}` waits for a signal for ever")
+        )
     count = len(signals)
     wrote = Writing(0, 3 * count, commands=6 * count, messages=2 * count, payloads=count)
     writing(found, wrote, machine.node, what, path + max(len(way.signal or "") for way in signals) + INDEX_DIGITS)

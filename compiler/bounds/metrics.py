@@ -38,6 +38,7 @@ __all__ = [
     "TOKENS",
     "UNDOING",
     "WIDTH",
+    "WORK",
     "Bound",
     "Metric",
     "all_of",
@@ -82,9 +83,11 @@ LOOKING: Final = 17
 """Pico-dollars of evals, which are on nobody's budget."""
 HEDGES: Final = 18
 """Whether attempts are doubled: 0 or 1."""
-SIZE: Final = 19
+WORK: Final = 19
+"""Microseconds of everything, one after another, as if each had to wait for the others."""
+SIZE: Final = 20
 
-SUMMED: Final = (COST, TOKENS, TASKS, RETRIES, ATTEMPTS, UNDOING, RECORDS, BYTES, PAYLOADS, MENTIONS, LOOKING)
+SUMMED: Final = (COST, TOKENS, TASKS, RETRIES, ATTEMPTS, UNDOING, RECORDS, BYTES, PAYLOADS, MENTIONS, LOOKING, WORK)
 """Metrics that add up, whatever the order."""
 GREATEST: Final = (DEPTH, AMPLIFICATION, SETTLING, DEAREST_COST, DEAREST_TOKENS, HEDGES)
 """Metrics of which the greatest counts."""

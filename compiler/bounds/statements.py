@@ -18,12 +18,14 @@ from orchspec.compiler.bounds.metrics import (
     SETTLING,
     SIZE,
     UNDOING,
+    WORK,
     Bound,
     all_of,
     one_of,
     optional,
     turns,
 )
+from orchspec.compiler.bounds.queueing import patience
 from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, summed
 from orchspec.compiler.bounds.shapes import ANY, Shape, item_of, of_type, satisfying
 from orchspec.compiler.bounds.values import Known, shape_of
@@ -67,7 +69,7 @@ INDEX_DIGITS: Final = 22
 def own(node: int, what: str, path: int, wrote: Writing, latency: Range = NOTHING) -> Bound:
     """What a statement takes by itself: records, and perhaps time."""
     found = [NOTHING] * SIZE
-    found[LATENCY] = latency
+    found[LATENCY] = found[WORK] = latency
     writing(found, wrote, node, what, path)
     return found
 
@@ -105,18 +107,19 @@ def task_of(
     each = []
     names = sum(len(candidate.agent) for candidate in candidates)
     for candidate in candidates:
-        found = list(task_bound(walk.plan, place, candidate, budget, within_us))
+        found = list(task_bound(walk.plan, place, candidate, budget, within_us, profiled=walk.profiled))
         attempts = max(1, candidate.policy.attempts)
         if candidate.policy.hedge is not None and within_us is None:
             attempts *= 3  # a hedge writes as much, and its timer and its end something more
         writing(found, wrote_of(walk.plan, candidate.agent, attempts), place.node, place.name, path + names)
-        each.append(_acting(walk.plan, found, candidate.agent, place))
+        each.append(_acting(walk, found, candidate.agent, place))
     bound = one_of(each)
     return optional(bound) if again else bound
 
 
-def _acting(plan: Plan, found: list[Range], name: str, place: Place) -> list[Range]:
+def _acting(walk: Walk, found: list[Range], name: str, place: Place) -> list[Range]:
     """With the effects that an agent applies on its way: which ones is declared, how often is not."""
+    plan = walk.plan
     agent = plan.agents.get(name)
     effects = [plan.effects[effect] for effect in agent.effects if effect in plan.effects] if agent is not None else []
     if not effects:
@@ -127,10 +130,12 @@ def _acting(plan: Plan, found: list[Range], name: str, place: Place) -> list[Ran
         found[index] = Range(found[index].best, INF, Term(place.node, what, INF, why))
     if any(effect.undo is not None for effect in effects):
         found[UNDOING] = Range(0, INF, Term(place.node, f"undoing {what}", INF, why))
-    once: Number = max(INF if effect.policy.timeout_us is None else effect.policy.timeout_us for effect in effects)
+    policies = [patience(plan, effect.name, effect.policy) if walk.profiled else effect.policy for effect in effects]
+    once: Number = max(INF if policy.timeout_us is None else policy.timeout_us for policy in policies)
     lacking = f"an effect of `{name}` has no timeout" if once == INF else ""
     found[SETTLING] = Range(0, once, Term(place.node, what, once, lacking))
-    found[LATENCY] = summed([found[LATENCY], Range(0, once, Term(place.node, what, once, lacking))])
+    settling = found[SETTLING]
+    found[LATENCY], found[WORK] = summed([found[LATENCY], settling]), summed([found[WORK], settling])
     return found
 
 

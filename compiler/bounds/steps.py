@@ -14,11 +14,13 @@ from orchspec.compiler.bounds.metrics import (
     SETTLING,
     SIZE,
     UNDOING,
+    WORK,
     Bound,
     all_of,
     optional,
     turns,
 )
+from orchspec.compiler.bounds.queueing import doubt_us, patience, turns_us, usually_us
 from orchspec.compiler.bounds.ranges import INF, NOTHING, Number, Range, Term, scaled, summed
 from orchspec.compiler.bounds.shapes import ANY, Shape, of_type
 from orchspec.compiler.bounds.statements import INDEX_DIGITS, gives_up, items_of, listed, needed, own, spread
@@ -43,7 +45,7 @@ def _effect(walk: Walk, statement: EffectStep, known: Known, path: int) -> tuple
     if effect is None:
         raise PlanError(f"a step names the effect {statement.effect!r}, which the plan does not declare")
     place = Place(statement.node, f"`{statement.name}`")
-    bound = effect_bound(plan, statement, path)
+    bound = effect_bound(plan, statement, path, profiled=walk.profiled)
     return _stepped(walk, bound, statement, known, place), _given(statement, known, of_type(effect.result))
 
 
@@ -67,10 +69,10 @@ def _given(statement: EffectStep | SignalStep | FlowStep, known: Known, one: Sha
     return listed(known.items[statement.slot].most, one)
 
 
-def effect_bound(plan: Plan, statement: EffectStep, path: int) -> Bound:
+def effect_bound(plan: Plan, statement: EffectStep, path: int, *, profiled: bool = False) -> Bound:
     """One application of an effect, with all its sends, and its undo."""
     effect = plan.effects[statement.effect]
-    policy = statement.policy
+    policy = patience(plan, effect.name, statement.policy) if profiled else statement.policy
     attempts = max(1, policy.attempts)
     node, what = statement.node, f"`{statement.name}`: `{effect.name}`"
     worst = sends_us(policy, attempts)
@@ -80,11 +82,13 @@ def effect_bound(plan: Plan, statement: EffectStep, path: int) -> Bound:
     found[LATENCY] = Range(0, worst, Term(node, what, worst, why))
     found[RETRIES] = Range(0, attempts - 1, Term(node, what, attempts - 1))
     once: Number = INF if policy.timeout_us is None else policy.timeout_us
+    working = worst + doubt_us(plan, effect, attempts) + turns_us(plan, [], attempts)
+    found[WORK] = Range(0, working, Term(node, what, working, why))
     found[SETTLING] = Range(0, once, Term(node, what, once, why))
     sends = attempts
     undo = plan.effects.get(effect.undo.effect) if effect.undo is not None else None
     if undo is not None:
-        undoing = undo_us(undo.policy)
+        undoing = undo_us(patience(plan, undo.name, undo.policy) if profiled else undo.policy)
         lacking = f"the effect `{undo.name}`, which undoes it, has no timeout" if undoing == INF else ""
         found[UNDOING] = Range(0, undoing, Term(node, f"undoing {what}", undoing, lacking))
         sends += max(undo.policy.attempts, 10)
@@ -99,10 +103,12 @@ def effect_bound(plan: Plan, statement: EffectStep, path: int) -> Bound:
 def _signal(walk: Walk, statement: SignalStep, known: Known, path: int) -> tuple[Bound, Shape]:
     signal = walk.plan.signals.get(statement.signal)
     worst: Number = INF if statement.timeout_us is None else statement.timeout_us
+    if walk.profiled and worst == INF:
+        worst = usually_us(walk.plan, statement.signal)
     what = f"`{statement.name}`: the signal `{statement.signal}`"
     why = f"the signal `{statement.signal}` has no timeout" if worst == INF else ""
     found = [NOTHING] * SIZE
-    found[LATENCY] = Range(0, worst, Term(statement.node, what, worst, why))
+    found[LATENCY] = found[WORK] = Range(0, worst, Term(statement.node, what, worst, why))
     wrote = Writing(1, 3, commands=6, messages=2, payloads=1, given=1)
     writing(found, wrote, statement.node, what, path + len(statement.name) + len(statement.signal))
     place = Place(statement.node, f"`{statement.name}`")

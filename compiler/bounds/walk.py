@@ -30,6 +30,7 @@ from orchspec.compiler.bounds.metrics import (
     TASKS,
     TOKENS,
     WIDTH,
+    WORK,
     Bound,
     limited,
 )
@@ -92,13 +93,19 @@ class Stack:
 
 @dataclass(slots=True)
 class Walk:
-    """One pass over a plan; `flows` are the bounds found so far, `results` what is known of what they return."""
+    """One pass over a plan; `flows` are the bounds found so far.
+
+    `profiled`: where no deadline says how long something takes, its profile does, if that has an end. `last`: the
+    bounds of the statements of the block that was walked last.
+    """
 
     plan: Plan
+    profiled: bool = False
     flows: dict[str, Bound] = field(default_factory=dict)
     limits: list[Limit] = field(default_factory=list)
     stacks: list[Stack] = field(default_factory=list)
     flow: str = ""
+    last: Sequence[Bound] = ()
 
     def block(self, block: Block, known: Known, path: int) -> tuple[Bound, Shape]:
         """A block: all its statements, each when what it needs has settled; and what it gives."""
@@ -123,6 +130,7 @@ class Walk:
                 known.slots[slot] = shape
             if statement.kind == "give":
                 given = shape_of(statement.value, known)
+        self.last = bounds
         return _together(statements, bounds), given
 
     def frame(self, block: Block, around: Known | None, given: Sequence[Shape]) -> Known:
@@ -170,7 +178,8 @@ class Walk:
         """A bound that ends after a time; what cannot be stopped at once is waited for."""
         if time_us is None:
             return bound
-        return limited(bound, [(LATENCY, time_us + bound[SETTLING].worst)])
+        ends_us = time_us + bound[SETTLING].worst
+        return limited(bound, [(LATENCY, ends_us), (WORK, ends_us)])
 
 
 _FREE: Final = Budget()

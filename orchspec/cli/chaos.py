@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from orchspec.cli.chaos_telling import document, show
-from orchspec.cli.common import LIVENESS_BROKEN, NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
+from orchspec.cli.common import (
+    LIVENESS_BROKEN,
+    NOT_WELL,
+    UNDECIDED,
+    WELL,
+    Misuse,
+    Terminal,
+    did_you_mean,
+    orch_command,
+)
 from orchspec.cli.files import NewFile, NewFolder, write_text
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 
@@ -64,7 +73,8 @@ def command(
     Without --exhaustive schedules are drawn, in the manner of swarm testing; with it every crash point and every
     single fault is tried, then pairs. What breaks is shrunk to the fewest faults and written to a .schedule file that
     orch replay reproduces, with --pytest as tests that fail until it is mended, too. Ctrl-C keeps what was found. Ends
-    with 0 when all held, 1 when safety broke, 3 when only liveness did.
+    with 0 when all held, 1 when safety broke, 3 when only liveness did, 4 when it was interrupted and nothing had
+    broken until then.
 
     With --mutate the spec itself is judged: its protections (retries, timeouts, keys, undos, validators, approvals,
     budgets, ...) are taken away one at a time, and what gets worse under which faults is told, with a score.
@@ -104,7 +114,7 @@ def command(
             tests.append(pytest_function(plan, file, flow, seed, found, _given(plan, flow)))
         if not terminal.json:
             show(terminal, plan, folder, made, written)
-        if any(phase.cut for phase in made.phases):
+        if made.cut:
             break
     if pytest_file is not None and tests:
         write_text(pytest_file, pytest_module(tests))
@@ -118,7 +128,15 @@ def command(
     every = [found for made, _ in explored for found in made.found]
     if any(not found.liveness for found in every):
         return NOT_WELL
-    return LIVENESS_BROKEN if every else WELL
+    if every:
+        return LIVENESS_BROKEN
+    return _undecided(terminal) if any(made.cut for made, _ in explored) else WELL
+
+
+def _undecided(terminal: Terminal) -> int:
+    """What was interrupted has shown nothing wrong, and not that all is well."""
+    terminal.say("interrupted: not everything was explored, so it is undecided")
+    return UNDECIDED
 
 
 def _mutate(
@@ -141,11 +159,11 @@ def _mutate(
             break
     if terminal.json:
         terminal.document(document(plan, made))
-    return WELL
+    return _undecided(terminal) if any(each.cut for each in made) else WELL
 
 
 def _semantic(
-    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: int
+    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: Any
 ) -> int:
     """Lets agents make the mistakes that they make, and tells what became of them."""
     from orchspec.cli.chaos_mast import document, show
@@ -163,7 +181,9 @@ def _semantic(
             break
     if terminal.json:
         terminal.document(document(plan, made))
-    return NOT_WELL if any(each.found for each in made) else WELL
+    if any(each.found for each in made):
+        return NOT_WELL
+    return _undecided(terminal) if any(each.cut for each in made) else WELL
 
 
 def _flows(plan: Plan, wanted: tuple[str, ...]) -> list[str]:
@@ -190,11 +210,13 @@ def _called(value: Any) -> set[str]:
 
 
 def _explore(terminal: Terminal, plan: Plan, flow: str, folder: Path | None, **how: Any) -> Explored:
+    from orchspec.proving import proven_of
     from orchspec.simulator.chaos.explore import Explorer
 
     runs, seed = how.pop("runs"), how.pop("seed")
     given = _given(plan, flow)
-    explorer = Explorer(plan, flow, folder=folder, seed=seed, runs=runs, given=given)
+    proven = proven_of(plan, flow)
+    explorer = Explorer(plan, flow, folder=folder, seed=seed, runs=runs, given=given, proven=proven)
     with _bar(terminal, flow) as advance:
         return explorer.explore(progress=advance, **how)
 

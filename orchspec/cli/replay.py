@@ -37,6 +37,7 @@ def command(terminal: Terminal, schedule: str, spec: str | None, *, journal: boo
     The spec is compiled as it is now, so after a fix the same schedule says whether it holds. Ends with 0 when all
     held, 1 when safety broke or the real engine's journal is another, 3 when only liveness broke.
     """
+    from orchspec.proving import proven_of
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.chaos.schedule import digest_of, read_schedule
     from orchspec.simulator.checkers import LIVENESS, check_all
@@ -51,7 +52,13 @@ def command(terminal: Terminal, schedule: str, spec: str | None, *, journal: boo
     if wanted.flow not in plan.flows:
         raise Misuse(f"{path} has no flow {wanted.flow} any more", "unknown_flow")
     chronicler = Chronicler(
-        plan, wanted.flow, folder=compiled.folder, seed=wanted.seed, runs=wanted.runs, given=wanted.given
+        plan,
+        wanted.flow,
+        folder=compiled.folder,
+        seed=wanted.seed,
+        runs=wanted.runs,
+        given=wanted.given,
+        proven=proven_of(plan, wanted.flow),
     )
     chronicle = chronicler.chronicle(wanted.faults)
     broken = check_all(chronicle)

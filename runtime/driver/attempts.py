@@ -7,12 +7,12 @@ killed. Until then its grant is held (the kernel lets go after a grace), and wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from orchspec.runtime.crew import leave_by_interrupt
-from orchspec.runtime.driver.handing import arguments_by_name, task_of, usage_of
+from orchspec.runtime.driver.eager import Starter
+from orchspec.runtime.driver.handing import Handed, arguments_by_name, usage_of
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, Failed, NotAllowed
@@ -27,13 +27,14 @@ from orchspec.runtime.kernel.events import (
     TaskFulfilled,
     TaskStopped,
 )
-from orchspec.runtime.task import BudgetLeft, Output, Task, Turn
+from orchspec.runtime.task import Output
 
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Player
     from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.driver.live import LiveRun, Loop
     from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, RunTask, StopTask
+    from orchspec.runtime.task import Task
 
 __all__ = ["Attempt", "Attempts"]
 
@@ -41,6 +42,7 @@ _CALLS_MAX = (1 << 16) - 1
 
 Usage: TypeAlias = tuple[int | None, int | None, int | None]
 """Tokens read, tokens written, pico-dollars; None: nobody counted."""
+_NO_USAGE: Final[Usage] = (None, None, None)
 
 
 class Attempt:
@@ -48,6 +50,7 @@ class Attempt:
 
     __slots__ = (
         "_asked",
+        "_attempts",
         "_calls",
         "_deeds",
         "_loop",
@@ -61,20 +64,25 @@ class Attempt:
         "handle",
         "loop",
         "number",
+        "person",
         "place",
         "run",
         "stopped",
         "tool_us",
     )
 
-    def __init__(self, loop: Loop, run: str, command: RunTask | AskPerson) -> None:
+    def __init__(
+        self, loop: Loop, attempts: Attempts, run: str, command: RunTask | AskPerson, *, person: bool = False
+    ) -> None:
         self._loop = loop
+        self._attempts = attempts
         self.loop = loop.asyncio_loop
         self.run = run
         self.place = command.place
         self.attempt = command.attempt
         self.dispatch = command.dispatch
         self.agent = command.agent
+        self.person = person
         self.stopped = False
         self.abandoned = False
         self.number = 0
@@ -167,6 +175,10 @@ class Attempt:
         """Whether it waits for an effect, which may take a person some days."""
         return bool(self._deeds)
 
+    def over(self, returned: Any, error: BaseException | None) -> None:
+        """Its handler is over."""
+        self._attempts.over(self, returned, error)
+
     def where(self) -> tuple[int, int, int]:
         """Place, attempt and dispatch, as an event has them."""
         return self.place, self.attempt, self.dispatch
@@ -229,100 +241,95 @@ class Attempts:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._open: dict[tuple[str, int, int], Attempt] = {}
+        self._starter = Starter(loop.asyncio_loop)
+        self.open: dict[tuple[str, int, int], Attempt] = {}
 
     @property
     def busy(self) -> bool:
         """Whether any is at work; one that was told to stop, or that waits for an effect, may take long."""
-        return any(not attempt.stopped and not attempt.waits for attempt in self._open.values())
+        return any(not attempt.stopped and not attempt.waits for attempt in self.open.values())
 
     def handles(self) -> list[asyncio.Task[None]]:
         """The asyncio tasks of those under way."""
-        return [attempt.handle for attempt in self._open.values() if attempt.handle is not None]
+        return [attempt.handle for attempt in self.open.values() if attempt.handle is not None]
 
     def run(self, live: LiveRun, command: RunTask) -> None:
         """Have the agent's player do the attempt."""
         player = live.crew.agent(command.agent, command.contract)
-        attempt = Attempt(self._loop, live.run, command)
+        attempt = Attempt(self._loop, self, live.run, command)
         if player is None:
             message = f"nobody plays the agent {command.agent}: give a handler with @app.agent({command.agent!r})"
             self._post_failed(attempt, "no_handler", message, sent=False)
             return
-        task = task_of(live, attempt, command)
-        task.previous_error = command.previous_error
-        task.budget_left = BudgetLeft(
-            Decimal(command.reserved_pico).scaleb(-12) if command.reserved_pico else None,
-            command.reserved_tokens or None,
-        )
-        task.model = command.model
-        task.tools = tuple(live.plan.agents[command.agent].tools)
-        task.history = [Turn(turn[0] or {}, turn[1], turn[3]) for turn in command.history]
-        task.history_tokens = command.history_tokens
-        task.effects = tuple(live.plan.agents[command.agent].effects)
-        self._start(attempt, player, task)
+        self._start(live, attempt, player, Handed(attempt, live, command))
 
     def ask(self, live: LiveRun, command: AskPerson, player: Player, asked_us: int) -> None:
         """Have a person's player answer; the answer comes as one of a person."""
-        attempt = Attempt(self._loop, live.run, command)
-        task = task_of(live, attempt, command)
-        task.asked_us = asked_us
-        task.doubt = command.doubt
-        self._start(attempt, player, task, person=True)
+        attempt = Attempt(self._loop, self, live.run, command, person=True)
+        self._start(live, attempt, player, Handed(attempt, live, command, asked_us))
 
-    def _start(self, attempt: Attempt, player: Player, task: Task, *, person: bool = False) -> None:
-        key = (attempt.run, attempt.place, attempt.attempt)
-        self._open[key] = attempt
-        attempt.handle = self._loop.spawn(self._play(key, attempt, player, task, person=person))
-
-    async def _play(
-        self, key: tuple[str, int, int], attempt: Attempt, player: Player, task: Task, *, person: bool
-    ) -> None:
-        returned: Any = None
-        failure: tuple[str, str] | None = None
-        failed: Failed | None = None
-        usage: Usage = (None, None, None)
+    def _start(self, live: LiveRun, attempt: Attempt, player: Player, task: Task) -> None:
+        self.open[attempt.run, attempt.place, attempt.attempt] = attempt
         try:
-            returned = await player(task)
-            output = returned if isinstance(returned, Output) else Output(returned)
-            usage = usage_of(output)
-            returned = as_json(output.value, f"the output of {attempt.agent}")
-        except asyncio.CancelledError:
-            failure = ("agent_error", f"{attempt.agent} was cancelled from inside")
-            if not attempt.stopped:
-                # Cancelled by nobody of ours: it cancelled itself, or the whole loop is going down.
-                current = asyncio.current_task()
-                if self._loop.closed or (current is not None and current.cancelling()):
-                    attempt.abandoned = True
-        except Failed as error:
-            failed, failure = error, (error.code, error_text(error))
-            usage = _usage_of(error)
-        except (BadOutput, AttemptStopped) as error:
-            failure = (error.code, error.message)
-        except KeyboardInterrupt:
-            attempt.abandoned = True  # it is this process that ends, so the attempt is made again when the run goes on
-            leave_by_interrupt(self._loop.asyncio_loop)
-        except BaseException as error:  # noqa: BLE001 - whatever an agent raises is a failed attempt
-            failure = ("agent_error", error_text(error))
-        finally:
-            if self._open.get(key) is attempt:
-                del self._open[key]
-            attempt.leave_all()
-            self._loop.beats.over(attempt.run, attempt.place)
-        if attempt.abandoned or self._loop.closed:
+            work = player(task)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it cannot even be called
+            self.over(attempt, None, error)
+            return
+        coroutine = work if isinstance(work, CoroutineType) else _awaited(work)
+        attempt.handle = self._starter.start(coroutine, live.context, attempt.over)
+        if attempt.handle is not None:
+            self._loop.beside(attempt.handle)
+
+    def over(self, attempt: Attempt, returned: Any, error: BaseException | None) -> None:
+        """The handler of an attempt has returned, or raised: it is told as an event, unless nobody wants to know."""
+        key = (attempt.run, attempt.place, attempt.attempt)
+        failure: tuple[str, str] | None = None
+        usage = _NO_USAGE
+        if error is None:
+            try:
+                if isinstance(returned, Output):
+                    usage = usage_of(returned)
+                    returned = returned.value
+                returned = as_json(returned, f"the output of {attempt.agent}")
+            except Exception as problem:  # noqa: BLE001 - what a stranger's value does when it is read
+                error = problem
+        if error is not None:
+            failure = self._failure(attempt, error)
+            if isinstance(error, Failed):
+                usage = _usage_of(error)
+        if self.open.get(key) is attempt:
+            del self.open[key]
+        attempt.leave_all()
+        loop = self._loop
+        loop.beats.over(attempt.run, attempt.place)
+        if attempt.abandoned or loop.closed:
             return
         if attempt.stopped:
-            self._post_stopped(attempt, usage, person=person)
+            self._post_stopped(attempt, usage)
         elif failure is not None:
-            sent = failed is None or failed.sent
-            rest_us = failed.retry_after_us if failed is not None else 0
-            self._post_failed(attempt, *failure, usage=usage, person=person, sent=sent, retry_after_us=rest_us)
-        elif person:
-            self._loop.post(attempt.run, QuestionAnswered(0, attempt.place, attempt.attempt, returned, attempt.agent))
+            sent = not isinstance(error, Failed) or error.sent
+            rest_us = error.retry_after_us if isinstance(error, Failed) else 0
+            self._post_failed(attempt, *failure, usage=usage, sent=sent, retry_after_us=rest_us)
+        elif attempt.person:
+            loop.post(attempt.run, QuestionAnswered(0, attempt.place, attempt.attempt, returned, attempt.agent))
         else:
-            self._loop.post(
-                attempt.run,
-                TaskFulfilled(0, *attempt.where(), returned, *usage, attempt.number, attempt.tool_us),
-            )
+            where = attempt.place, attempt.attempt, attempt.dispatch
+            loop.post(attempt.run, TaskFulfilled(0, *where, returned, *usage, attempt.number, attempt.tool_us))
+
+    def _failure(self, attempt: Attempt, error: BaseException) -> tuple[str, str]:
+        """What failed, and what it says."""
+        if isinstance(error, asyncio.CancelledError):
+            if not attempt.stopped:
+                # Cancelled by nobody of ours: it cancelled itself, or the whole loop is going down.
+                current = asyncio.current_task(self._loop.asyncio_loop)
+                if self._loop.closed or (current is not None and current.cancelling()):
+                    attempt.abandoned = True
+            return "agent_error", f"{attempt.agent} was cancelled from inside"
+        if isinstance(error, Failed):
+            return error.code, error_text(error)
+        if isinstance(error, (BadOutput, AttemptStopped)):
+            return error.code, error.message
+        return "agent_error", error_text(error)
 
     def _post_failed(
         self,
@@ -330,13 +337,12 @@ class Attempts:
         code: str,
         message: str,
         *,
-        usage: Usage = (None, None, None),
-        person: bool = False,
+        usage: Usage = _NO_USAGE,
         sent: bool = True,
         retry_after_us: int = 0,
     ) -> None:
         loop = self._loop
-        if person:
+        if attempt.person:
             kernel = loop.engine.kernels.get(attempt.run)
             if kernel is not None:
                 loop.engine.committer.close_question(attempt.run, kernel.path(attempt.place))
@@ -353,8 +359,8 @@ class Attempts:
         )
         loop.post(attempt.run, event)
 
-    def _post_stopped(self, attempt: Attempt, usage: Usage, *, person: bool) -> None:
-        if person:
+    def _post_stopped(self, attempt: Attempt, usage: Usage) -> None:
+        if attempt.person:
             return  # The kernel let go of the question at once.
         if any(part is not None for part in usage):
             self._loop.post(attempt.run, CostReported(0, attempt.place, attempt.attempt, *usage))
@@ -362,7 +368,7 @@ class Attempts:
 
     def stop(self, run: str, command: StopTask) -> None:
         """Stop an attempt; `TaskStopped` follows when it has stopped."""
-        attempt = self._open.get((run, command.place, command.attempt))
+        attempt = self.open.get((run, command.place, command.attempt))
         if attempt is not None:
             attempt.stop()
         elif not command.person:
@@ -371,7 +377,7 @@ class Attempts:
 
     def answer_call(self, run: str, command: AnswerCall) -> None:
         """Tell an attempt what became of what it asked of us."""
-        attempt = self._open.get((run, command.place, command.attempt))
+        attempt = self.open.get((run, command.place, command.attempt))
         if attempt is not None:
             attempt.answered(command)
             if command.receipt is not None:
@@ -379,22 +385,26 @@ class Attempts:
 
     def withdraw(self, run: str, place: int, attempt: int) -> None:
         """A person has answered otherwise: their player need not."""
-        found = self._open.get((run, place, attempt))
+        found = self.open.get((run, place, attempt))
         if found is not None:
             found.stop()
 
     def tool_granted(self, grant: Grant) -> None:
         """A tool call of an attempt may go on."""
         number = grant.attempt - TOOL_CALLS
-        attempt = self._open.get((grant.run, grant.place, number >> 16))
+        attempt = self.open.get((grant.run, grant.place, number >> 16))
         if attempt is not None:
             attempt.granted(number & 0xFFFF)
 
     def abandon(self) -> None:
         """The engine is gone."""
-        for attempt in list(self._open.values()):
+        for attempt in list(self.open.values()):
             attempt.abandon()
-        self._open.clear()
+        self.open.clear()
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
 
 
 def _usage_of(failed: Failed) -> Usage:
@@ -403,4 +413,4 @@ def _usage_of(failed: Failed) -> Usage:
     try:
         return usage_of(failed)
     except BadOutput:
-        return None, None, None  # what it says of itself is none: as if nobody had counted
+        return _NO_USAGE  # what it says of itself is none: as if nobody had counted

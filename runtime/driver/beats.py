@@ -62,6 +62,8 @@ class Beats:
 
     def over(self, run: str, place: int) -> None:
         """An attempt is over; most have told nothing."""
+        if not self._fresh and not self._kept:
+            return
         self._fresh.pop((run, place), None)
         path = self._kept.pop((run, place), None)
         if path is not None:

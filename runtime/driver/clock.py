@@ -13,6 +13,9 @@ __all__ = ["Clock", "Pace", "pace_of", "wall_us"]
 _SLEEP_MAX_S: Final = 30.0
 """A loop looks at the clock this often at least: the system's may have been set."""
 
+_LINGER_S: Final = 0.005
+"""Others in the process wait for so long at most, and a turn of the loop costs a twentieth of a step."""
+
 
 def wall_us() -> int:
     """Microseconds since the epoch, as the system's clock says."""
@@ -64,6 +67,7 @@ class Pace:
             does not go on for it.
         outside: told of a future that a thread works for.
         sleep_max_s: how long a sleep may be.
+        linger_s: for how long an engine may go on, with what came back at once, before others have their turn.
     """
 
     wall: Callable[[], int]
@@ -71,6 +75,7 @@ class Pace:
     beside: Callable[[float, Callable[[], None]], asyncio.TimerHandle]
     outside: Callable[[asyncio.Future[Any]], None]
     sleep_max_s: float
+    linger_s: float = 0.0
 
 
 def pace_of(loop: asyncio.AbstractEventLoop) -> Pace:
@@ -78,4 +83,4 @@ def pace_of(loop: asyncio.AbstractEventLoop) -> Pace:
     pace = getattr(loop, "pace", None)
     if isinstance(pace, Pace):
         return pace
-    return Pace(wall_us, loop.call_soon, loop.call_later, lambda _future: None, _SLEEP_MAX_S)
+    return Pace(wall_us, loop.call_soon, loop.call_later, lambda _future: None, _SLEEP_MAX_S, _LINGER_S)

@@ -1,56 +1,135 @@
-"""What is handed to a handler, and what it hands back, between the kernel's form and that of the edge."""
+"""What is handed to a handler, and what it hands back, between the kernel's form and that of the edge.
+
+A handler reads little of its `Task`, and a player that is no function still less: each part is made when it is first
+read.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.driver.values import cost_pico, token_count
+from orchspec.runtime.driver.values import copied, cost_pico, token_count
 from orchspec.runtime.errors import NotAllowed
+from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.kernel.menus import Asks
-from orchspec.runtime.task import Message, Output, Task, moment
+from orchspec.runtime.task import BudgetLeft, Message, Output, Task, Turn, moment
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan, TypeExpr
     from orchspec.runtime.driver.attempts import Attempt
     from orchspec.runtime.driver.live import LiveRun
     from orchspec.runtime.errors import Failed
-    from orchspec.runtime.kernel.commands import AskPerson, RunTask
+    from orchspec.runtime.kernel.commands import AskPerson
+    from orchspec.runtime.kernel.kernel import Kernel
 
-__all__ = ["arguments_by_name", "task_of", "usage_of"]
+__all__ = ["Handed", "arguments_by_name", "usage_of"]
 
 
-def task_of(live: LiveRun, attempt: Attempt, command: RunTask | AskPerson) -> Task:
-    """The task of an attempt: what its handler is handed."""
+class Handed(Task):
+    """The task of an attempt: what its handler is handed. `asked_us` as in `Task`, of a person."""
+
+    __slots__ = ("_command", "_live")
+
+    def __init__(self, attempt: Attempt, live: LiveRun, command: RunTask | AskPerson, asked_us: int = 0) -> None:
+        self.powers = attempt
+        self.asked_us = asked_us
+        self._live = live
+        self._command = command
+
+    def __getattr__(self, name: str) -> Any:
+        make = _PARTS.get(name)
+        if make is None:
+            raise AttributeError(f"a task has no {name!r}; it has {', '.join(n for n in _PARTS if n != 'inner')}")
+        value = make(self._live, self._command)
+        setattr(self, name, value)
+        return value
+
+
+def _kernel(live: LiveRun) -> Kernel:
     kernel = live.kernel
     assert kernel is not None
-    step = kernel.path(command.place)
-    contract = live.plan.contracts[command.contract]
+    return kernel
+
+
+def _inputs(live: LiveRun, command: RunTask | AskPerson) -> dict[str, Any]:
+    given = _kernel(live).program.contracts[command.contract].encode_inputs(command.inputs)
+    # What is not changed on its way to the edge is the kernel's own.
+    return {name: copied(value) for name, value in given.items()}
+
+
+def _key(live: LiveRun, command: RunTask | AskPerson) -> str:
+    return hashlib.sha256(f"{live.run}\n{_kernel(live).path(command.place)}".encode()).hexdigest()
+
+
+def _budget_left(_live: LiveRun, command: RunTask) -> BudgetLeft:
+    pico, tokens = getattr(command, "reserved_pico", 0), getattr(command, "reserved_tokens", 0)
+    return BudgetLeft(Decimal(pico).scaleb(-12) if pico else None, tokens or None)
+
+
+def _history(_live: LiveRun, command: RunTask) -> list[Turn]:
+    return [Turn(copied(turn[0]) or {}, copied(turn[1]), turn[3]) for turn in getattr(command, "history", ())]
+
+
+def _may_ask(_live: LiveRun, command: RunTask) -> dict[str, tuple[str, ...]]:
     menu = command.menu
-    task = Task(
-        powers=attempt,
-        run=live.run,
-        step=step,
-        agent=command.agent,
-        contract=command.contract,
-        inputs=kernel.program.contracts[command.contract].encode_inputs(command.inputs),
-        expects=contract.expects,
-        attempt=command.attempt,
-        key=hashlib.sha256(f"{live.run}\n{step}".encode()).hexdigest(),
-        deadline=moment(command.deadline_us),
-        inner=command.inputs,
-        draw_key=kernel.draw_key(command.place),
-        menu=menu,
-        inbox=[Message(channel, sender, values) for channel, sender, values in command.inbox],
-        channels=tuple(name for name, each in live.plan.channels.items() if command.agent in each.senders),
-    )
-    if isinstance(menu, Asks):
-        task.may_ask = {name: tuple(who) for name, who in menu.contracts.items()}
-        task.turns_left = menu.rounds_left
-    elif menu is not None:
-        task.may_hand_to = tuple(menu.targets)
-        task.turns_left = menu.hops_left
-    return task
+    return {name: tuple(who) for name, who in menu.contracts.items()} if isinstance(menu, Asks) else {}
+
+
+def _may_hand_to(_live: LiveRun, command: RunTask) -> tuple[str, ...]:
+    menu = command.menu
+    return () if menu is None or isinstance(menu, Asks) else tuple(menu.targets)
+
+
+def _turns_left(_live: LiveRun, command: RunTask) -> int | None:
+    menu = command.menu
+    if menu is None:
+        return None
+    return menu.rounds_left if isinstance(menu, Asks) else menu.hops_left
+
+
+def _inbox(_live: LiveRun, command: RunTask) -> list[Message]:
+    return [Message(channel, sender, copied(values)) for channel, sender, values in command.inbox]
+
+
+def _of_agent(live: LiveRun, command: RunTask | AskPerson, what: str) -> tuple[str, ...]:
+    return tuple(getattr(live.plan.agents[command.agent], what)) if isinstance(command, RunTask) else ()
+
+
+def _channels(live: LiveRun, command: RunTask) -> tuple[str, ...]:
+    return tuple(name for name, each in live.plan.channels.items() if command.agent in each.senders)
+
+
+_PARTS: Final[dict[str, Callable[[LiveRun, Any], Any]]] = {
+    "run": lambda live, _command: live.run,
+    "step": lambda live, command: _kernel(live).path(command.place),
+    "agent": lambda _live, command: command.agent,
+    "contract": lambda _live, command: command.contract,
+    "inputs": _inputs,
+    "expects": lambda live, command: live.plan.contracts[command.contract].expects,
+    "attempt": lambda _live, command: command.attempt,
+    "key": _key,
+    "previous_error": lambda _live, command: getattr(command, "previous_error", None),
+    "deadline": lambda _live, command: moment(command.deadline_us),
+    "budget_left": _budget_left,
+    "model": lambda _live, command: getattr(command, "model", None),
+    "tools": lambda live, command: _of_agent(live, command, "tools"),
+    "history": _history,
+    "may_ask": _may_ask,
+    "may_hand_to": _may_hand_to,
+    "turns_left": _turns_left,
+    "inbox": _inbox,
+    "channels": _channels,
+    "effects": lambda live, command: _of_agent(live, command, "effects"),
+    "inner": lambda _live, command: command.inputs,
+    "draw_key": lambda live, command: _kernel(live).draw_key(command.place),
+    "history_tokens": lambda _live, command: getattr(command, "history_tokens", 0),
+    "doubt": lambda _live, command: getattr(command, "doubt", ""),
+    "menu": lambda _live, command: command.menu,
+}
+"""Each part of a task, by its name, from the run and the command; a question to a person has some at their defaults."""
 
 
 def arguments_by_name(plan: Plan, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,7 +55,10 @@ class Request:
 
 @dataclass(slots=True)
 class LiveRun:
-    """A run that a driver has. `kernel` is the one that it is folded into; it stays readable when the run has ended."""
+    """A run that a driver has. `kernel` is the one that it is folded into; it stays readable when the run has ended.
+
+    `context`: of whoever asked for it; its agents are called in copies.
+    """
 
     row: RunRow
     plan: Plan
@@ -64,6 +68,7 @@ class LiveRun:
     kernel: Kernel | None = None
     waiters: int = 0
     options: dict[str, Any] = field(default_factory=dict)
+    context: Context = field(default_factory=copy_context)
 
     @property
     def run(self) -> str:
@@ -131,3 +136,6 @@ class Loop(Protocol):
 
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Run a coroutine beside the loop; it is cancelled when the loop is closed."""
+
+    def beside(self, task: asyncio.Task[Any]) -> None:
+        """A task that runs beside the loop; it is cancelled when the loop is closed."""

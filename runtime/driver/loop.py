@@ -5,9 +5,10 @@
 Rules.
 1. Whatever has happened when the loop turns is handled together, at one instant; mail is drained before timers.
 2. Nothing that the outside may see is done before the commit that holds its cause.
-3. While a single run is live its commits are made here: a hop to a thread costs more than it gives. With several, one
-   thread writes, and what is handled meanwhile shares the next commit.
-4. A commit that failed, or a store that another engine took, ends this loop with all that it knew: the house folds
+3. What came back at once is handled at once, for a moment: then whatever else is ready has its turn (`Pace.linger_s`).
+4. A quick disk is written to from here, a slow one from a thread (`tempo`): what is handled meanwhile shares the next
+   commit.
+5. A commit that failed, or a store that another engine took, ends this loop with all that it knew: the house folds
    again from the store, into another one.
 """
 
@@ -18,14 +19,17 @@ import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.driver.attempts import Attempts
 from orchspec.runtime.driver.beats import Beats
 from orchspec.runtime.driver.clock import pace_of
 from orchspec.runtime.driver.coming import Coming
+from orchspec.runtime.driver.commits import Commits
 from orchspec.runtime.driver.people import People
 from orchspec.runtime.driver.sending import Sending
+from orchspec.runtime.driver.stored import plan_text
 from orchspec.runtime.driver.uncollected import uncollected
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import Fenced, StoreBusy, StoreError
@@ -54,9 +58,6 @@ if TYPE_CHECKING:
     from orchspec.runtime.recording import Folded
 
 __all__ = ["EngineLoop"]
-
-_BUSY_S: Final = 0.05
-"""First wait before a commit is tried again that the store was too busy for; it doubles, up to a second."""
 
 
 class EngineLoop:
@@ -94,29 +95,39 @@ class EngineLoop:
         self.people = People(self, store, self._attempts, asked)
         self._coming: Coming = Coming(self, store)
         self._beside: set[asyncio.Task[Any]] = set()
-        self._scheduled = False
+        self._pinned: set[str] = set()
+        self._commits = Commits(self, store, writer, lambda: not (self._attempts.open or self._sending.open))
+        self._scheduled = self._called = self._going = self._watched = False
         self._alarm: asyncio.TimerHandle | None = None
-        self._batch: Batch | None = None
+        self._alarm_us: int | None = None
         self._wake_us: int | None = None
-        self._busy_s = _BUSY_S
         self._settling: list[asyncio.Future[None]] = []
 
     # -------------------------------------------------------------- ways in
 
     def start(self, live: LiveRun) -> bool:
         """Begin a run, unless too many tasks wait."""
-        if not self.engine.start(live.plan, live.row, self.clock.now_us()):
+        plan = live.plan
+        if not self.engine.start(plan, live.row, self.clock.now_us()):
             return False
-        self.lives[live.run] = live
+        if plan.hash not in self._pinned:
+            # For as long as the store is ours: others may remove the plans of runs that have ended.
+            self._pinned.add(plan.hash)
+            self.engine.committer.put_plan(plan.hash, plan_text(plan))
+        self._admit(live)
         live.kernel = self.engine.kernels[live.run]
         self.schedule()
         return True
+
+    def _admit(self, live: LiveRun) -> None:
+        self.lives[live.run] = live
+        self._watched = self._watched or live.watch is not None
 
     def recover(self, folded: list[tuple[LiveRun, Folded]]) -> None:
         """Go on with runs that were folded from the store."""
         now = self.clock.now_us()
         for live, state in folded:
-            self.lives[live.run] = live
+            self._admit(live)
             live.kernel = state.kernel
             if live.row.status != "running":
                 live.row = replace(live.row, status="running")
@@ -129,7 +140,8 @@ class EngineLoop:
         """See `live.Loop`."""
         if self.closed:
             return
-        if (isinstance(event, QuestionAnswered) and event.attempt) or isinstance(event, TaskFailed):
+        kind = type(event)
+        if kind is TaskFailed or (kind is QuestionAnswered and event.attempt):
             kernel = self.engine.kernels.get(run)
             if kernel is not None:
                 self.people.answered(run, kernel, event.place)
@@ -138,9 +150,11 @@ class EngineLoop:
 
     def schedule(self) -> None:
         """See `live.Loop`."""
-        if not self._scheduled and not self.closed:
+        if not self.closed:
             self._scheduled = True
-            self._pace.soon(self._turn)
+            if not self._going and not self._called:
+                self._called = True
+                self._pace.soon(self._turn)
 
     def poll(self) -> None:
         """Drain the mailbox."""
@@ -150,7 +164,7 @@ class EngineLoop:
             except StoreBusy:
                 return  # It is looked into again soon.
             except StoreError as error:
-                self._lose(error)
+                self.lose(error)
 
     def park(self, live: LiveRun) -> None:
         """Let a run rest in the store: its row says so with the next commit."""
@@ -160,49 +174,74 @@ class EngineLoop:
 
     # -------------------------------------------------------------- the loop
 
-    @uncollected
     def _turn(self) -> None:
-        self._scheduled = False
+        self._called = False
+        if self._scheduled and not self.closed:
+            self.go_on(self._instant)
+
+    @uncollected
+    def go_on(self, first: Callable[[], None]) -> None:
+        """Do something, and what follows from it, for a moment; what is left waits for its turn."""
+        self._going = True
+        until_s = monotonic() + self._pace.linger_s
+        try:
+            first()
+            while self._scheduled and not self.closed and monotonic() < until_s:
+                self._instant()
+        finally:
+            self._going = False
         if self.closed:
             return
+        if self._scheduled:
+            self.schedule()
+        self._set_alarm()
+
+    def _instant(self) -> None:
+        """Handle all that has happened by now, commit it and act on it."""
+        self._scheduled = False
         now = self.clock.now_us()
         engine = self.engine
         due = self._timers.due(now)
-        if due and (self.people.open or self.engine.signals.waiting):
+        if due and (self.people.open or engine.signals.waiting):
             self.poll()
             if self.closed:
                 return
         for timer in due:
             engine.post(timer.run, TimerFired(now, timer.place, timer.timer, timer.attempt))
         if self._wake_us is not None and now >= self._wake_us:
+            self._wake_us = None
             engine.wake(now)
         for _, event, _ in engine.inbox:
             event.time = now
         try:
             engine.step(now)
         except StoreError as problem:  # sessions are read when they are first wanted
-            self._lose(problem)
+            self.lose(problem)
             return
         while engine.halted:
             run, error = engine.halted.popitem()
             self._halt(run, error)
-        self._flush()
-        if not self.closed:
-            self._set_alarm()
+        self._commits.flush()
 
     def _set_alarm(self) -> None:
         now = self.clock.now_us()
         self._wake_us = self.engine.dispatcher.next_wake_us(now)
         times = [at for at in (self._timers.next_us(), self._wake_us) if at is not None]
-        if self._alarm is not None:
+        at_us = min(times, default=None)
+        if self._alarm is not None and at_us != self._alarm_us:
             self._alarm.cancel()
             self._alarm = None
-        if times:
-            delay_s = max(self.clock.seconds(min(times) - now), 0.0)
-            self._alarm = self.asyncio_loop.call_later(min(delay_s, self._pace.sleep_max_s), self.schedule)
+        if at_us is not None and self._alarm is None:
+            delay_s = max(self.clock.seconds(at_us - now), 0.0)
+            self._alarm_us = at_us
+            self._alarm = self.asyncio_loop.call_later(min(delay_s, self._pace.sleep_max_s), self._ring)
         self._tell_settled()
         if self._is_quiet():
             self._house.quiet()
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self.schedule()
 
     def _is_quiet(self) -> bool:
         engine = self.engine
@@ -215,79 +254,36 @@ class EngineLoop:
         # Without a question, a deadline still makes something happen.
         return bool(self.people.open or self.engine.signals.waiting) or self._timers.next_us() is None
 
-    # -------------------------------------------------------------- commit
+    # -------------------------------------------------------------- act
 
-    def _flush(self) -> None:
-        batch = self.engine.committer.take()
-        if batch is None:
-            return
-        self._batch = batch
-        self._commit()
-
-    def _commit(self) -> None:
-        batch = self._batch
-        if self.closed or batch is None:
-            return
-        reached("before_commit")
-        if len(self.lives) > 1:
-            writing = self.asyncio_loop.run_in_executor(self._writer, self._store.commit, self.epoch, batch)
-            writing.add_done_callback(self._written)
-            return
-        try:
-            self._store.commit(self.epoch, batch)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the store is not what we think
-            self._failed(error)
-        else:
-            self._durable(batch)
-
-    def _written(self, writing: asyncio.Future[None]) -> None:
-        if self.closed or writing.cancelled() or self._batch is None:
-            return
-        error = writing.exception()
-        if error is not None:
-            self._failed(error)
-            return
-        self._durable(self._batch)
-        if not self.closed:
-            self._set_alarm()
-
-    def _failed(self, error: BaseException) -> None:
-        if isinstance(error, StoreBusy):
-            if self._busy_s == _BUSY_S:
-                self.tell(f"{error}; nothing goes on until it can be written")
-            self.asyncio_loop.call_later(self._busy_s, self._commit)
-            self._busy_s = min(self._busy_s * 2, 1.0)
-            return
-        if not isinstance(error, Exception):
-            raise error
-        self._lose(error)
-
-    @uncollected
-    def _durable(self, batch: Batch) -> None:
-        self._batch = None
-        self._busy_s = _BUSY_S
+    def durable(self, batch: Batch) -> None:
+        """Act on what a batch caused."""
         gated = self.engine.committed()
-        reached("after_commit")
-        if ARMED and any(record.type == "EffectConfirmed" for record in batch.records):
-            reached("before_acknowledge")
+        if ARMED:
+            reached("after_commit")
+            if any(record.type == "EffectConfirmed" for record in batch.records):
+                reached("before_acknowledge")
+        lives = self.lives
+        if self._watched:
+            self._show(batch)
+        for index, (run, command) in enumerate(gated):
+            if self.closed:
+                return
+            if ARMED and index:
+                reached("partly_acted")
+            live = lives.get(run)
+            act = _ACTS.get(type(command))
+            if live is not None and act is not None:  # mail is looked for anyway
+                try:
+                    act(self, live, command)
+                except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
+                    self._halt(run, error)
+
+    def _show(self, batch: Batch) -> None:
         for record in batch.records:
             live = self.lives.get(record.run)
             if live is not None and live.watch is not None:
                 live.show(record, self.tell)
-        for index, (run, command) in enumerate(gated):
-            if self.closed:
-                return
-            if index:
-                reached("partly_acted")
-            live = self.lives.get(run)
-            if live is not None and type(command) in _ACTS:  # mail is looked for anyway
-                try:
-                    _ACTS[type(command)](self, live, command)
-                except Exception as error:  # noqa: BLE001 - a bug of ours halts the run that met it and no other
-                    self._halt(run, error)
-        self._flush()
-
-    # -------------------------------------------------------------- act
 
     def _run_task(self, live: LiveRun, command: RunTask) -> None:
         if not self.draining:
@@ -308,9 +304,6 @@ class EngineLoop:
         if not self.draining:
             self._sending.carry(live, command)
 
-    def _await(self, live: LiveRun, command: AwaitSignal | WithdrawSignal) -> None:
-        self._coming.carry(live, command)
-
     def _end(self, live: LiveRun, command: EndRun) -> None:
         reached("before_result")
         self._forget(live.run)
@@ -320,8 +313,7 @@ class EngineLoop:
         self.lives.pop(run, None)
         self._sending.forget(run)
         self._timers.forget(run)
-        for key in [key for key in self.people.open if key[0] == run]:
-            del self.people.open[key]
+        self.people.forget(run)
 
     def _halt(self, run: str, error: Exception) -> None:
         live = self.lives.get(run)
@@ -340,23 +332,28 @@ class EngineLoop:
         try:
             newest = self._store.epoch()
         except StoreError as error:
-            self._lose(error)
+            self.lose(error)
             return False
         if newest != self.epoch:
-            self._lose(Fenced(f"epoch {self.epoch} no longer owns the store: another engine took over"))
+            self.lose(Fenced(f"epoch {self.epoch} no longer owns the store: another engine took over"))
             return False
         return True
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """See `live.Loop`."""
         task = self.asyncio_loop.create_task(work)
+        self.beside(task)
+        return task
+
+    def beside(self, task: asyncio.Task[Any]) -> None:
+        """See `live.Loop`."""
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
-        return task
 
     # -------------------------------------------------------------- the end
 
-    def _lose(self, error: Exception) -> None:
+    def lose(self, error: Exception) -> None:
+        """The store is no longer what we think: this loop is over."""
         if not self.closed:
             self.close()
             self._house.lost(error)
@@ -367,8 +364,9 @@ class EngineLoop:
         pending = [*self._attempts.handles(), *self._sending.handles()]
         if pending:
             await asyncio.wait(pending, timeout=grace_s)
-        with contextlib.suppress(TimeoutError):  # a store that stays locked: what is not durable is done again
-            await asyncio.wait_for(self.settle(), grace_s)
+        if not self._is_settled():
+            with contextlib.suppress(TimeoutError):  # a store that stays locked: what is not durable is done again
+                await asyncio.wait_for(self.settle(), grace_s)
 
     async def settle(self) -> None:
         """Wait until all that was handled is durable (or the loop is closed)."""
@@ -392,7 +390,7 @@ class EngineLoop:
         self.closed = True
         self._tell_settled()
         self.engine.committer.failed()
-        self._batch = None
+        self._commits.close()
         if self._alarm is not None:
             self._alarm.cancel()
         self._attempts.abandon()
@@ -410,8 +408,8 @@ class EngineLoop:
 _ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
     RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
     AskPerson: EngineLoop._ask,  # noqa: SLF001
-    AwaitSignal: EngineLoop._await,  # noqa: SLF001
-    WithdrawSignal: EngineLoop._await,  # noqa: SLF001
+    AwaitSignal: lambda loop, live, command: loop._coming.carry(live, command),  # noqa: SLF001
+    WithdrawSignal: lambda loop, live, command: loop._coming.carry(live, command),  # noqa: SLF001
     AnswerCall: lambda loop, live, command: loop._attempts.answer_call(live.run, command),  # noqa: SLF001
     StopTask: EngineLoop._stop,  # noqa: SLF001
     TryEffect: EngineLoop._send,  # noqa: SLF001

@@ -79,6 +79,11 @@ class People:
         self.open.pop((run, kernel.path(command.place)), None)
         self._attempts.stop(run, command)
 
+    def forget(self, run: str) -> None:
+        """A run has ended: nobody is asked for it any more."""
+        for key in [key for key in self.open if key[0] == run]:
+            del self.open[key]
+
     def answered(self, run: str, kernel: Kernel, place: int) -> None:
         """A question has got its answer, from wherever."""
         question = self.open.pop((run, kernel.path(place)), None)

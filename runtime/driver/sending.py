@@ -35,23 +35,23 @@ class Sending:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._open: dict[asyncio.Task[Any], tuple[str, int | None]] = {}
+        self.open: dict[asyncio.Task[Any], tuple[str, int | None]] = {}
 
     @property
     def busy(self) -> bool:
         """Whether an effect is under way that is not late; a late one may never come back."""
         now_us = self._loop.clock.now_us()
-        return any(deadline_us is None or now_us < deadline_us for _, deadline_us in self._open.values())
+        return any(deadline_us is None or now_us < deadline_us for _, deadline_us in self.open.values())
 
     def forget(self, run: str) -> None:
         """A run has ended: whoever is late for it need not go on."""
-        for handle in [handle for handle, (owner, _) in self._open.items() if owner == run]:
-            del self._open[handle]
+        for handle in [handle for handle, (owner, _) in self.open.items() if owner == run]:
+            del self.open[handle]
             handle.cancel()
 
     def handles(self) -> list[asyncio.Task[Any]]:
         """The asyncio tasks of those under way."""
-        return list(self._open)
+        return list(self.open)
 
     def carry(self, live: LiveRun, command: TryEffect | CheckEffect) -> None:
         """Send an effect, or ask whether one was done."""
@@ -84,8 +84,8 @@ class Sending:
 
     def _spawn(self, live: LiveRun, command: TryEffect | CheckEffect, work: Coroutine[Any, Any, None]) -> None:
         handle = self._loop.spawn(work)
-        self._open[handle] = (live.run, command.deadline_us)
-        handle.add_done_callback(lambda done: self._open.pop(done, None))
+        self.open[handle] = (live.run, command.deadline_us)
+        handle.add_done_callback(lambda done: self.open.pop(done, None))
 
     async def _send(
         self, live: LiveRun, command: TryEffect, sender: Sender, call: EffectCall, arguments: dict[str, Any]
@@ -140,7 +140,7 @@ class Sending:
         # Before the event is handled: the loop asks whether anything is under way.
         current = asyncio.current_task()
         if current is not None:
-            self._open.pop(current, None)
+            self.open.pop(current, None)
         if not self._loop.closed:
             self._loop.post(live.run, event)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import canonical_json, plan_from_json
-from orchspec.runtime.errors import BadInput, CorruptStore, RunMismatch, UnknownName
+from orchspec.runtime.errors import BadInput, CorruptStore, Overloaded, RunHalted, RunMismatch, UnknownName
 from orchspec.runtime.journal.records import LIVE_STATUSES, RunRow
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
@@ -23,10 +23,12 @@ __all__ = [
     "check_inputs",
     "check_same",
     "folded",
+    "halted_by",
     "has_ended",
     "new_row",
-    "pin",
+    "overloaded",
     "pinned_plan",
+    "plan_text",
     "reopened",
     "stored_result",
 ]
@@ -67,11 +69,20 @@ def folded(store: Store, row: RunRow, plan: Plan) -> Folded:
     return refit(pinned_plan(store, row), plan, row.run, records)
 
 
-def pin(store: Store, plan: Plan, pinned: set[str]) -> None:
-    """Keep a plan in the store; `pinned` are those that this process put there, for each is a commit of its own."""
-    if plan.hash not in pinned:
-        store.put_plan(plan.hash, plan.as_json())
-        pinned.add(plan.hash)
+_TEXTS: Final[dict[str, str]] = {}
+_TEXTS_MAX: Final = 16
+"""So many plans are remembered as text; runs of a process mostly are of one."""
+
+
+def plan_text(plan: Plan) -> str:
+    """The canonical JSON of a sealed plan, written out once for each hash."""
+    text = _TEXTS.get(plan.hash)
+    if text is None:
+        text = plan.as_json()
+        if len(_TEXTS) >= _TEXTS_MAX:
+            _TEXTS.clear()
+        _TEXTS[plan.hash] = text
+    return text
 
 
 def new_row(request: Request, plan: Plan, now_us: int) -> RunRow:
@@ -100,9 +111,27 @@ def reopened(store: Store, live: LiveRun, row: RunRow) -> Folded:
     state = folded(store, row, live.plan)
     live.kernel = state.kernel
     if state.upgrade is not None:
-        store.put_plan(live.plan.hash, live.plan.as_json())
+        store.put_plan(live.plan.hash, plan_text(live.plan))
         live.row = replace(row, plan_hash=live.plan.hash, options={**row.options, **live.options})
     return state
+
+
+def halted_by(run: str, bug: Exception) -> RunHalted:
+    """Why a run goes no further that met a bug of ours."""
+    halted = RunHalted(
+        f"run {run} was halted by a bug of Orch ({type(bug).__name__}: {bug}); what is durable of it "
+        f"stays in the store: please report it with `orch journal {run}`"
+    )
+    halted.__cause__ = bug
+    return halted
+
+
+def overloaded(run: str, queue_max: int | None) -> Overloaded:
+    """Why a run was not let in."""
+    return Overloaded(
+        f"run {run} was not started: {queue_max} tasks or more wait already, which is all that may "
+        f"(queue_max). Nothing of it is kept: ask again later, or give more slots to those who are waited for"
+    )
 
 
 def stored_result(store: Store, row: RunRow, known: Plan | None = None) -> RunResult:

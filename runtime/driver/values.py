@@ -18,13 +18,23 @@ from uuid import UUID
 
 from orchspec.runtime.errors import BadOutput, OrchError
 
-__all__ = ["DEPTH_MAX", "MESSAGE_MAX", "OUTPUT_BYTES_MAX", "as_json", "cost_pico", "error_text", "token_count"]
+__all__ = [
+    "DEPTH_MAX",
+    "MESSAGE_MAX",
+    "OUTPUT_BYTES_MAX",
+    "as_json",
+    "copied",
+    "cost_pico",
+    "error_text",
+    "token_count",
+]
 
 DEPTH_MAX: Final = 64
 OUTPUT_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bytes of ASCII JSON: what a store keeps of one value."""
 MESSAGE_MAX: Final = 500
 """Characters of an error message that go into a journal and to the next attempt."""
+_INT_BITS_MAX: Final = 64
 _TOKENS_MAX: Final = 10**12
 _USD_MAX: Final = 10**6
 _PICO: Final = 10**12
@@ -44,7 +54,13 @@ def as_json(value: Any, what: str) -> Any:
         BadOutput: it is no JSON, nests deeper than 64 levels, or is larger than 16 MiB.
     """
     size = [0]
-    copied = _copy(value, what, what, 0, size)
+    try:
+        copied = _quick(value, 0, size)
+        if size[0] > OUTPUT_BYTES_MAX:
+            raise _OddError
+    except _OddError:
+        size = [0]
+        copied = _copy(value, what, what, 0, size)
     if size[0] * _CERTAIN_BYTES > OUTPUT_BYTES_MAX:
         length = len(json.dumps(copied, separators=(",", ":")))
         if length > OUTPUT_BYTES_MAX:
@@ -53,6 +69,57 @@ def as_json(value: Any, what: str) -> Any:
                 f"reference to it"
             )
     return copied
+
+
+class _OddError(Exception):
+    """A value is not plain JSON: it is something that becomes JSON, or it is refused, with the place where it is."""
+
+
+def _quick(value: Any, depth: int, size: list[int]) -> Any:
+    """A copy of plain JSON, as nearly all outputs are. Raises _OddError for anything else."""
+    kind = type(value)
+    if kind is dict:
+        pairs = value.items()
+    elif kind is list:
+        pairs = enumerate(value)
+    elif _is_plain(value, kind, size):
+        return value
+    else:
+        raise _OddError
+    if depth >= DEPTH_MAX or size[0] > OUTPUT_BYTES_MAX:
+        raise _OddError
+    copy = value.copy()
+    size[0] += 8 * len(copy) + 8
+    for name, item in pairs:
+        if kind is dict:
+            if type(name) is not str:
+                raise _OddError
+            size[0] += len(name)
+        inner = type(item)
+        if inner is str:
+            size[0] += len(item)
+        elif not _is_plain(item, inner, size):
+            copy[name] = _quick(item, depth + 1, size)
+    return copy
+
+
+def _is_plain(value: Any, kind: type, size: list[int]) -> bool:
+    if kind is str:
+        size[0] += len(value)
+        return True
+    if kind is int:
+        return bool(value.bit_length() <= _INT_BITS_MAX)
+    return kind is bool or value is None or (kind is float and math.isfinite(value))
+
+
+def copied(value: Any) -> Any:
+    """A copy of JSON, for whoever may change what he is given."""
+    kind = type(value)
+    if kind is dict:
+        return {name: copied(item) for name, item in value.items()}
+    if kind is list:
+        return [copied(item) for item in value]
+    return value
 
 
 def _copy(value: Any, path: str, what: str, depth: int, size: list[int]) -> Any:
@@ -65,8 +132,8 @@ def _copy(value: Any, path: str, what: str, depth: int, size: list[int]) -> Any:
     if kind is bool or value is None:
         return value
     if kind is int:
-        if value.bit_length() > 64:
-            raise BadOutput(f"{path} is an integer of {value.bit_length()} bits; at most 64 may cross")
+        if value.bit_length() > _INT_BITS_MAX:
+            raise BadOutput(f"{path} is an integer of {value.bit_length()} bits; at most {_INT_BITS_MAX} may cross")
         return value
     if kind is float:
         if not math.isfinite(value):

@@ -12,6 +12,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.compact import json_text
 from orchspec.runtime.errors import CorruptStore, PayloadTooLarge, StoreError
 from orchspec.runtime.journal.records import RESERVED_KEYS
 
@@ -26,6 +27,7 @@ __all__ = [
     "decode_value",
     "encode_body",
     "encode_value",
+    "is_plain",
 ]
 
 PAYLOAD_BYTES_MIN = 16 * 1024
@@ -33,8 +35,6 @@ PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 
 _MARK = '$payload"'
 _REFERENCE = "$payload"
-# Bodies are trees by construction; a cycle ends in RecursionError, which is told below.
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 def content_hash(text: str) -> str:
@@ -71,11 +71,10 @@ def encode_body(body: dict[str, Any], run: str, seq: int) -> tuple[str, dict[str
         found = ", ".join(sorted(RESERVED_KEYS & body.keys()))
         raise StoreError(f"record {seq} of run {run}: its body has the reserved key {found}; name that field otherwise")
     try:
-        text = _encode(body)
+        text = json_text(body)
     except (ValueError, TypeError, RecursionError):
         text = _to_json(body, f"record {seq} of run {run}")
-    # Small, and nothing to escape: the way of nearly every record.
-    if len(text) <= PAYLOAD_BYTES_MIN and _MARK not in text:
+    if is_plain(text):
         return text, None
     what = f"record {seq} of run {run}"
     payloads: dict[str, str] = {}
@@ -84,6 +83,11 @@ def encode_body(body: dict[str, Any], run: str, seq: int) -> tuple[str, dict[str
         name: _set_apart(_set_apart_within(value, payloads, what), payloads, what) for name, value in escaped.items()
     }
     return encode_value(split, what), payloads or None
+
+
+def is_plain(text: str) -> bool:
+    """Whether the text of a body is stored as it is: small, and nothing to escape. Nearly every one is."""
+    return len(text) <= PAYLOAD_BYTES_MIN and _MARK not in text
 
 
 def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: int) -> dict[str, Any]:
@@ -105,7 +109,7 @@ def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: in
 
 def _to_json(value: Any, what: str) -> str:
     try:
-        return _encode(value)
+        return json_text(value)
     except RecursionError as error:
         message = f"{what} cannot be stored: it is nested too deeply or contains itself; expected a plain JSON value"
         raise StoreError(message) from error

@@ -9,9 +9,8 @@ Collected by pytest through a subclass whose name begins with ``Test``::
         def open_source(self, folder: Path) -> str:
             return f"from my.store import MyStore; store = MyStore({str(folder / 'store')!r})"
 
-``StoreContract`` is for any store, ``DurableStoreContract`` (in ``durable_contract``) adds what
-must outlive the process. This module needs no
-pytest; its tests take the fixture ``tmp_path``, an empty folder.
+``StoreContract`` is for any store, ``DurableStoreContract`` (in ``durable_contract``) adds what must outlive the
+process. This module needs no pytest; its tests take the fixture ``tmp_path``, an empty folder.
 """
 
 # ruff: noqa: D102 - a test says in its name what holds
@@ -79,7 +78,7 @@ class StoreContract(SessionContract, WeaveContract):
         store.renew(epoch, NOW_US + LEASE_US, LEASE_US)
         with refused(LeaseHeld):
             store.acquire(second, NOW_US + LEASE_US, LEASE_US)
-        assert store.epoch() == epoch
+        assert (store.epoch(), store.lease()) == (epoch, (first, NOW_US + 2 * LEASE_US))
         assert store.acquire(second, NOW_US + 2 * LEASE_US, LEASE_US) == epoch + 1
         store.close()
 
@@ -255,12 +254,17 @@ class StoreContract(SessionContract, WeaveContract):
         assert store.reuse(NOW_US + 10) == [newer]
         store.close()
 
-    def test_plan_is_kept_by_its_hash_without_a_lease(self, tmp_path: Path) -> None:
+    def test_plan_is_kept_by_its_hash_without_a_lease_or_with_a_batch(self, tmp_path: Path) -> None:
         store = self.make_store(tmp_path)
         store.put_plan("h1", '{"version":1}')
         store.put_plan("h1", '{"version":1}')
-        assert store.plan("h1") == '{"version":1}'
-        assert store.plan("h2") is None
+        epoch = store.acquire(this_process(), NOW_US, LEASE_US)
+        batch = Batch([sample.record(seq=7)], runs=[sample.run()], plans=[("h2", "{}")])
+        with refused(StoreError):
+            store.commit(epoch, batch)
+        assert [store.plan("h1"), store.plan("h2")] == ['{"version":1}', None]
+        store.commit(epoch, dataclasses.replace(batch, records=[]))
+        assert store.plan("h2") == "{}"
         store.close()
 
     def test_large_and_odd_values_come_back_as_they_were(self, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, Fenced, RunEnded, StoreError, UnknownRun
-from orchspec.runtime.journal.codec import decode_body, encode_body
+from orchspec.runtime.journal.appending import encode_records
+from orchspec.runtime.journal.codec import decode_body
 from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
 
@@ -88,6 +89,10 @@ class MemoryStore:
             if epoch == self._epoch:
                 self._owner = None
 
+    def lease(self) -> tuple[Owner, int] | None:
+        """See ``Store.lease``."""
+        return (self._owner, self._expires_us) if self._owner is not None else None
+
     def epoch(self) -> int:
         """See ``Store.epoch``."""
         return self._epoch
@@ -98,7 +103,9 @@ class MemoryStore:
             self._check_epoch(epoch)
             if batch.mail_taken:
                 self._check_mail(batch.mail_taken)
-            if batch.runs:
+            if batch.plans:
+                self._append_with_plans(batch)
+            elif batch.runs:
                 self._append_with_runs(batch)
             else:
                 self._append(batch.records)
@@ -253,6 +260,11 @@ class MemoryStore:
             if number not in self._mail or number in taken[:position]:
                 raise StoreError(f"mail {number} is not pending; expected mail that no record has consumed")
 
+    def _append_with_plans(self, batch: Batch) -> None:
+        self._append_with_runs(batch)
+        for plan_hash, text in batch.plans:
+            self._plans.setdefault(plan_hash, text)
+
     def _append_with_runs(self, batch: Batch) -> None:
         new_runs = {row.run for row in batch.runs if row.run not in self._records}
         for run in new_runs:
@@ -299,8 +311,7 @@ class MemoryStore:
     def _encoded(self, records: list[Record]) -> tuple[list[Record], dict[str, dict[str, str]]]:
         stored: list[Record] = []
         payloads: dict[str, dict[str, str]] = {}
-        for record in records:
-            text, apart = encode_body(record.body, record.run, record.seq)
+        for record, text, apart in encode_records(records):
             stored.append(Record(record.run, record.seq, record.time_us, record.type, {"text": text}))
             if apart:
                 payloads.setdefault(record.run, {}).update(apart)

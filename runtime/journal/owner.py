@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 from orchspec.runtime.errors import LeaseHeld
@@ -23,7 +24,7 @@ _PROC = Path("/proc")
 def this_process(instance: str = "") -> Owner:
     """The owner that stands for this process; ``instance`` tells several engines of one process apart."""
     pid = os.getpid()
-    return Owner(pid=pid, host=socket.gethostname(), started=_start_token(pid) or "", instance=instance)
+    return Owner(pid=pid, host=socket.gethostname(), started=_started(pid), instance=instance)
 
 
 def is_gone(owner: Owner) -> bool:
@@ -41,6 +42,12 @@ def lease_held(owner: Owner, expires_us: int) -> LeaseHeld:
         f"the store is owned by process {owner.pid} on host {owner.host} until {format_time(expires_us)}; expected it "
         f"to be free: stop that process, wait until its lease has run out, or use another store"
     )
+
+
+@lru_cache(maxsize=1)
+def _started(pid: int) -> str:
+    """The token of this very process, which stays the same until it forks."""
+    return _start_token(pid) or ""
 
 
 def _machine_token() -> str:

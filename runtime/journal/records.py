@@ -59,6 +59,10 @@ class Record:
     type: str
     body: dict[str, Any]
 
+    def text(self) -> str | None:
+        """Its body as compact ASCII JSON, where whoever made it spells it faster than an encoder does."""
+        return None
+
 
 @dataclass(slots=True, frozen=True)
 class LedgerRow:
@@ -212,9 +216,11 @@ class Owner:
 class Batch:
     """All that one transaction writes: everything or nothing.
 
-    Applied in this order: run rows (so that a run's first record may share the batch of its row), records, ledger,
-    reuse, turns, mail taken, questions closed, questions opened, matters. Of several rows with one identity
-    the last stands. Most batches have records and nothing else, so the rest are no lists until there is something.
+    Applied in this order: plans (canonical JSON by content hash, as `put_plan` keeps them) and run rows, so that a
+    run's first record may share the batch of its row and of the plan that it is pinned to; then records, ledger, reuse,
+    turns, mail taken, questions closed, questions opened, matters. Of several rows with one identity the last stands
+    (of plans the first: they are equal). Most batches have records and nothing else, so the rest are no lists until
+    there is something.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -226,6 +232,7 @@ class Batch:
     questions_opened: Sequence[QuestionRow] = ()
     questions_closed: Sequence[tuple[str, str]] = ()
     matters: Sequence[MatterRow] = ()
+    plans: Sequence[tuple[str, str]] = ()
 
     @property
     def others(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -98,14 +99,19 @@ def connect(path: Path, durability: Durability, *, read_only: bool) -> sqlite3.C
     """A connection in autocommit mode, usable from any one thread at a time. Raises as ``translated`` says."""
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+            f"{path.absolute().as_uri()}?mode=rw",
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             connection.execute(f"PRAGMA synchronous = {durability.upper()}")
-            # Without it macOS only hands data to the drive, which may lose it with the power; elsewhere no effect.
-            connection.execute(f"PRAGMA fullfsync = {int(durability == 'full')}")
-            connection.execute(f"PRAGMA query_only = {int(read_only)}")
+            if sys.platform == "darwin":
+                # Without it macOS only hands data to the drive, which may lose it with the power.
+                connection.execute(f"PRAGMA fullfsync = {int(durability == 'full')}")
+            if read_only:
+                connection.execute("PRAGMA query_only = 1")
         except sqlite3.Error:
             connection.close()
             raise

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, CorruptStore, Fenced, RunEnded, StoreError, UnknownRun
 from orchspec.runtime.journal import rows
-from orchspec.runtime.journal.codec import decode_body, encode_body
+from orchspec.runtime.journal.appending import Heads, append, encode_records
+from orchspec.runtime.journal.codec import decode_body
 from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Owner, Record
 from orchspec.runtime.journal.schema import Durability, connect, ensure_store, translated
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SQLiteStore"]
 
-_APPEND = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
 _LEASE = "SELECT epoch, held, pid, host, started, instance, expires_us FROM lease"
 _OWNS = "SELECT 1 FROM lease WHERE epoch = ? AND held"
 
@@ -62,19 +62,20 @@ class SQLiteStore:
         ensure_store(self.path, create=create)
         self._reader: sqlite3.Connection | None = connect(self.path, durability, read_only=True)
         self._read_lock = threading.Lock()
-        # Opened by the first write, so that a process that only looks never holds a writing connection.
-        self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
         self._closed = False
-        # run -> (its small integer, its last number); true as long as this store's epoch stands, for no one else
-        # writes records then.
-        self._heads: dict[str, tuple[int, int]] = {}
+        # Who only looks asks for no store to be made, and holds no writing connection unless it writes after all.
+        self._writer: sqlite3.Connection | None = None
+        if create:
+            self._open_writer()
+        # True as long as this store's epoch stands, for no one else writes records then.
+        self._heads: Heads = {}
 
     # ------------------------------------------------------------------ the lease
 
     def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
         """See ``Store.acquire``."""
-        with self._transaction() as connection:
+        with self._transaction(synced=False) as connection:
             self._heads = {}
             row = connection.execute(_LEASE).fetchone()
             epoch, held, holder, expires_us = row[0] + 1, row[1], Owner(*row[2:6]), row[6]
@@ -90,12 +91,12 @@ class SQLiteStore:
 
     def renew(self, epoch: int, now_us: int, lease_us: int) -> None:
         """See ``Store.renew``."""
-        with self._transaction(epoch) as connection:
+        with self._transaction(epoch, synced=False) as connection:
             connection.execute("UPDATE lease SET expires_us = ?", (now_us + lease_us,))
 
     def release(self, epoch: int) -> None:
         """See ``Store.release``."""
-        with self._transaction() as connection:
+        with self._transaction(synced=False) as connection:
             connection.execute("UPDATE lease SET held = 0 WHERE epoch = ?", (epoch,))
 
     def epoch(self) -> int:
@@ -103,7 +104,7 @@ class SQLiteStore:
         return int(self._read("SELECT epoch FROM lease")[0][0])
 
     def lease(self) -> tuple[Owner, int] | None:
-        """Whose the store is, and until when (µs since the epoch) without another word; None: it is free."""
+        """See ``Store.lease``."""
         row = self._read(_LEASE)[0]
         return (Owner(*row[2:6]), int(row[6])) if row[1] else None
 
@@ -111,8 +112,7 @@ class SQLiteStore:
 
     def commit(self, epoch: int, batch: Batch) -> None:
         """See ``Store.commit``."""
-        # Encoded before the lock is taken: it may take long, and it may fail.
-        encoded = [(record, *encode_body(record.body, record.run, record.seq)) for record in batch.records]
+        encoded = encode_records(batch.records)
         rest = rows.encode(batch)
         # Written out rather than by _transaction(): this is the hot path, and a context manager costs a microsecond.
         with self._write_lock:
@@ -120,13 +120,15 @@ class SQLiteStore:
             execute = connection.execute
             try:
                 execute("BEGIN IMMEDIATE")
-                self._check_epoch(connection, epoch)
+                if execute(_OWNS, (epoch,)).fetchone() is None:
+                    raise self._fenced(epoch)
+                if batch.plans:
+                    connection.executemany(rows.PUT_PLAN, batch.plans)
                 if batch.runs:
                     connection.executemany(rows.PUT_RUN, rest.runs)
-                    for row in batch.runs:
-                        if row.status not in LIVE_STATUSES:
-                            execute(rows.FORGET_BEATS, (row.run, None))
-                heads = self._append(connection, encoded)
+                if rest.ended:
+                    connection.executemany(rows.FORGET_BEATS, rest.ended)
+                heads = append(connection, encoded, self._heads)
                 if rest.others:
                     self._put_rows(connection, batch, rest)
                 execute("COMMIT")
@@ -140,7 +142,7 @@ class SQLiteStore:
     def put_plan(self, plan_hash: str, json_text: str) -> None:
         """See ``Store.put_plan``."""
         with self._transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO plans VALUES (?, ?)", (plan_hash, json_text))
+            connection.execute(rows.PUT_PLAN, (plan_hash, json_text))
 
     def post_mail(
         self,
@@ -176,7 +178,7 @@ class SQLiteStore:
 
     def put_beats(self, epoch: int, beats: list[BeatRow], over: list[tuple[str, str]]) -> None:
         """See ``Store.put_beats``."""
-        with self._transaction(epoch) as connection:
+        with self._transaction(epoch, synced=False) as connection:
             connection.executemany(rows.FORGET_BEATS, over)
             connection.executemany(rows.PUT_BEAT, [astuple(beat) for beat in beats])
 
@@ -293,36 +295,6 @@ class SQLiteStore:
 
     # ------------------------------------------------------------------ inside
 
-    def _append(
-        self, connection: sqlite3.Connection, encoded: list[tuple[Record, str, dict[str, str] | None]]
-    ) -> dict[str, tuple[int, int]]:
-        """Append records within the open transaction; returns the heads that hold once it is committed."""
-        known = self._heads
-        heads: dict[str, tuple[int, int]] = {}
-        inserted: list[tuple[int, int, int, str, str]] = []
-        for record, text, payloads in encoded:
-            run, seq = record.run, record.seq
-            number, last = heads.get(run) or known.get(run) or self._load_head(connection, run)
-            if seq != last + 1:
-                raise StoreError(f"record {seq} of run {run} leaves a gap or repeats; expected {last + 1}")
-            heads[run] = (number, seq)
-            inserted.append((number, seq, record.time_us, record.type, text))
-            if payloads:
-                connection.executemany("INSERT OR IGNORE INTO payloads VALUES (?, ?)", payloads.items())
-                connection.executemany(rows.USE_PAYLOAD, [(number, digest) for digest in payloads])
-        if len(inserted) == 1:
-            connection.execute(_APPEND, inserted[0])
-        elif inserted:
-            connection.executemany(_APPEND, inserted)
-        return heads
-
-    def _load_head(self, connection: sqlite3.Connection, run: str) -> tuple[int, int]:
-        row = connection.execute("SELECT no FROM runs WHERE run = ?", (run,)).fetchone()
-        if row is None:
-            raise UnknownRun(f"records of run {run}, which has no row; put its row first")
-        last = connection.execute("SELECT max(seq) FROM records WHERE run_no = ?", row).fetchone()[0]
-        return row[0], last or 0
-
     def _put_rows(self, connection: sqlite3.Connection, batch: Batch, rest: rows.Encoded) -> None:
         connection.executemany(rows.PUT_LEDGER, rest.ledger)
         connection.executemany(rows.PUT_REUSE, rest.reuse)
@@ -347,14 +319,17 @@ class SQLiteStore:
         return self._writer
 
     @contextmanager
-    def _transaction(self, epoch: int | None = None) -> Iterator[sqlite3.Connection]:
-        """A write transaction, by the owner of ``epoch`` if one is given; everything is undone on any error."""
-        with self._write_lock:
-            connection = self._writer or self._open_writer()
+    def _transaction(self, epoch: int | None = None, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
+        """A write transaction, by the owner of ``epoch`` if one is given; everything is undone on any error.
+
+        One that is not ``synced`` is seen by all at once and survives a crash of the process; the next commit that is
+        makes it survive a loss of power.
+        """
+        with self._write_lock, self._unsynced(self._writer or self._open_writer(), synced=synced) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                if epoch is not None:
-                    self._check_epoch(connection, epoch)
+                if epoch is not None and connection.execute(_OWNS, (epoch,)).fetchone() is None:
+                    raise self._fenced(epoch)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException as error:
@@ -362,6 +337,17 @@ class SQLiteStore:
                 if isinstance(error, _ERRORS):
                     raise translated(error, self.path) from error
                 raise
+
+    @contextmanager
+    def _unsynced(self, connection: sqlite3.Connection, *, synced: bool) -> Iterator[sqlite3.Connection]:
+        relaxed = not synced and self.durability == "full"
+        if relaxed:
+            connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield connection
+        finally:
+            if relaxed and self._writer is connection:
+                connection.execute("PRAGMA synchronous = FULL")
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         # Whatever was known of the numbers may be wrong now; it is read again.
@@ -398,12 +384,10 @@ class SQLiteStore:
             except _ERRORS as error:
                 raise translated(error, self.path) from error
 
-    def _check_epoch(self, connection: sqlite3.Connection, epoch: int) -> None:
-        if connection.execute(_OWNS, (epoch,)).fetchone() is None:
-            message = (
-                f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
-            )
-            raise Fenced(message)
+    def _fenced(self, epoch: int) -> Fenced:
+        return Fenced(
+            f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
+        )
 
 
 def _payloads(connection: sqlite3.Connection) -> Callable[[str], str | None]:

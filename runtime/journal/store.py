@@ -37,6 +37,9 @@ class Store(Protocol):
         An owner may acquire again what it holds. Raises ``LeaseHeld`` while another owner's lease runs, unless that
         owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped,
         and heartbeats: whoever gave them works no more.
+
+        What is said of the lease is seen by everybody at once, but need not outlive a loss of power before the next
+        ``commit`` does: whoever owned the store is gone then, and has done nothing that was seen.
         """
         ...
 
@@ -48,12 +51,16 @@ class Store(Protocol):
         """Give the store up; does nothing if ``epoch`` no longer owns it."""
         ...
 
+    def lease(self) -> tuple[Owner, int] | None:
+        """Whose the store is, and until when (µs since the epoch) without another word; None: it is free."""
+        ...
+
     def epoch(self) -> int:
         """The newest epoch (0 before the first), as durable now; read just before an effect is sent."""
         ...
 
     def commit(self, epoch: int, batch: Batch) -> None:
-        """Write the whole batch in one transaction.
+        """Write the whole batch in one transaction, durably, and with it whatever was written before.
 
         Raises ``Fenced`` if ``epoch`` does not own the store, ``UnknownRun`` for records of a run without a row,
         ``StoreError`` for a gap or a duplicate in a run's numbers and for mail that is not pending. After any

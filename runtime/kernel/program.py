@@ -95,6 +95,7 @@ class CompiledBlock:
             if make is None:
                 raise PlanError(f"this version runs no statement of kind {statement.kind!r}")
             ops.append(make(program, statement, index))
+            program.blocks[statement.node] = block, index
         dependents: list[list[Op]] = [[] for _ in ops]
         for index, statement in enumerate(block.statements):
             for need in set_in_order(statement.needs):
@@ -136,7 +137,7 @@ class Seat:
     """A candidate of a step: the agent with the policy and the tiers that hold for it there.
 
     Where its work is hedged, `double` is who sends the second one, and `hedge_us` after how long: what the policy says,
-    or what the profile says about `share` of the attempts (None: nothing).
+    or what the profile says about `share` of the attempts (None: nothing). `metered`: a model of it has limits.
     """
 
     __slots__ = (
@@ -145,6 +146,7 @@ class Seat:
         "backoff",
         "double",
         "hedge_us",
+        "metered",
         "mind",
         "person",
         "session",
@@ -167,6 +169,8 @@ class Seat:
         self.timeout_us = candidate.policy.timeout_us
         self.backoff = candidate.policy.backoff
         self.tiers: tuple[Tier, ...] = tuple(candidate.tiers)
+        models = [program.plan.models.get(tier.model) for tier in candidate.tiers if tier.model is not None]
+        self.metered = any(model is not None and (model.rate or model.token_rate) for model in models)
         hedge = candidate.policy.hedge
         self.double: Seat | None = None
         self.hedge_us: int | None = None
@@ -267,13 +271,17 @@ class CompiledFlow:
 
 
 class Program:
-    """Everything of a plan that its runs share. Raises PlanError for a plan that no compiler wrote."""
+    """Everything of a plan that its runs share. Raises PlanError for a plan that no compiler wrote.
+
+    `blocks`: where each statement stands in the plan, its block and its index there, by the node of its source.
+    """
 
     COMPILED: ClassVar[dict[str, Program]] = {}
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.uncapped = Budget()
+        self.blocks: dict[int, tuple[Block, int]] = {}
         self._minds: dict[str, Mind | None] = {}
         self.codecs = Codecs(plan)
         self.contracts = {name: self.codecs.contract(name) for name in plan.contracts}

@@ -70,7 +70,7 @@ def _names(story: Story) -> Iterator[str]:
 
 def _reachable(story: Story) -> Iterator[tuple[Block, int]]:
     """The statements of a flow and of those that it calls."""
-    plan = story.plan
+    plan = story.kernel.program.plan
     inside = {id(block) for name in _called(plan, story.kernel.flow) for block in _blocks(plan.flows[name])}
     for block, index in story.blocks.values():
         if id(block) in inside:

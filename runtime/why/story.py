@@ -6,12 +6,11 @@ a *happening* is what stood at one place, from the moment that began it to the m
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchspec.runtime.journal.records import format_time
+from orchspec.runtime.kernel.commands import RequestGrant
 from orchspec.runtime.kernel.events import TaskEnrolled, TaskFailed, TaskFulfilled
 from orchspec.runtime.kernel.table import CLOSED
 from orchspec.runtime.recording import Folding, is_verified
@@ -19,12 +18,12 @@ from orchspec.runtime.recording import Folding, is_verified
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from orchspec.compiler.plan import Block, Plan
+    from orchspec.compiler.plan import Block, Budget, Plan
     from orchspec.runtime.journal.records import Record
     from orchspec.runtime.kernel.frames import Activity, Frame
     from orchspec.runtime.recording import EventRecord
 
-__all__ = ["Attempt", "Happening", "Moment", "Story", "read_story"]
+__all__ = ["Attempt", "Happening", "Moment", "Reserved", "Story", "read_story"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,23 @@ class Happening:
         return self.activity.op.node
 
 
+class Reserved(NamedTuple):
+    """What stood in an account when an attempt was asked for within it: of its own, and of each one around."""
+
+    seq: int
+    place: int
+    cap: Budget
+    charged_pico: int
+    reserved_pico: int
+    charged_tokens: int
+    reserved_tokens: int
+    attempts: int
+    retries: int
+    open: int
+
+
 class Story:
-    """All that a journal tells: `moments` in order, `happenings` by place."""
+    """All that a journal tells: `moments` in order, `happenings` by place, and what was `reserved` when."""
 
     def __init__(self, plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> None:
         self.plan = plan
@@ -94,38 +108,67 @@ class Story:
         self.kernel = self._folding.kernel
         self.moments: list[Moment] = []
         self.happenings: dict[int, Happening] = {}
-        self._open: set[int] = set()
+        self.reserved: list[Reserved] = []
+        self._open: dict[int, Happening] = {}
 
-    @cached_property
+    @property
     def blocks(self) -> dict[int, tuple[Block, int]]:
         """The block and the index of each statement of the plan, by its node."""
-        return _blocks_of(self.plan)
+        return self.kernel.program.blocks
 
-    def tell(self, record: Record | EventRecord) -> None:
-        """Fold one record more. Raises CorruptStore, and what the kernel raises for a journal that is not its own."""
+    def tell(self, record: Record | EventRecord, *, held: bool = False) -> None:
+        """Fold one record more, `held` against what it says.
+
+        Raises CorruptStore, and ReplayMismatch for a journal that is not this plan's.
+        """
         event = self._folding.event(record)
         kernel = self.kernel
         known = len(kernel.places)
         met = kernel.places[event.place] if 0 < event.place < known else None
         state = met.state if met is not None else CLOSED
         commands = self._folding.step(record, event)
-        path = kernel.path(event.place) if event.place else ""
+        if held:
+            self._folding.hold(record, event, commands)
+        for command in commands:
+            if isinstance(command, RequestGrant):
+                self._reserved(record.seq, command.place)
+        here = self.happenings.get(event.place)
+        path = here.path if here is not None else kernel.path(event.place)
         decided = tuple((str(what), detail) for what, detail in kernel.decided)
         moment = Moment(record.seq, event.time, record.type, event.place, path, decided, state)
         self.moments.append(moment)
         for place in range(known, len(kernel.places)):
             activity = kernel.places[place]
             if activity is not None:
-                self.happenings[place] = Happening(place, activity.path(), activity, moment)
-                self._open.add(place)
-        here = self.happenings.get(event.place)
+                begun = Happening(place, activity.path(), activity, moment)
+                self.happenings[place] = self._open[place] = begun
         if here is not None:
             here.moments.append(moment)
             self._note(here, event, moment, verified=is_verified(event.place, commands))
-        for place in sorted(self._open):
-            if self.happenings[place].activity.state == CLOSED:
-                self.happenings[place].ended = moment
-                self._open.discard(place)
+        closed = [here for here in self._open.values() if here.activity.state == CLOSED]
+        for here in closed:
+            here.ended = moment
+            del self._open[here.place]
+
+    def _reserved(self, seq: int, place: int) -> None:
+        activity = self.kernel.places[place]
+        account = activity.account if activity is not None else None
+        while account is not None:
+            self.reserved.append(
+                Reserved(
+                    seq,
+                    place,
+                    account.cap,
+                    account.charged_pico,
+                    account.reserved_pico,
+                    account.charged_tokens,
+                    account.reserved_tokens,
+                    account.attempts,
+                    account.retries,
+                    account.open,
+                )
+            )
+            account = account.parent
 
     def _note(self, here: Happening, event: Any, moment: Moment, *, verified: bool) -> None:
         if isinstance(event, TaskEnrolled):
@@ -188,33 +231,14 @@ class Story:
         return f"{source.files[file].rsplit('/', 1)[-1]}:{line}" if file < len(source.files) else None
 
 
-def _blocks_of(plan: Plan) -> dict[int, tuple[Block, int]]:
-    found: dict[int, tuple[Block, int]] = {}
-
-    def walk(value: Any) -> None:
-        if isinstance(value, list | tuple):
-            for each in value:
-                walk(each)
-        elif dataclasses.is_dataclass(value):
-            statements = getattr(value, "statements", None)
-            if isinstance(statements, list):
-                for index, statement in enumerate(statements):
-                    found[statement.node] = (value, index)  # type: ignore[assignment]
-            for each in dataclasses.fields(value):
-                walk(getattr(value, each.name))
-
-    for flow in plan.flows.values():
-        walk(flow)
-    return found
-
-
-def read_story(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Story:
+def read_story(plan: Plan, run: str, records: Iterable[Record | EventRecord], *, held: bool = False) -> Story:
     """The story of a run.
 
     Args:
         plan: the one that rules the run.
         run: its id.
         records: its journal.
+        held: whether each record is held against what it folds to; else what it folds to is believed.
 
     Raises:
         CorruptStore: a record is none of ours. ReplayMismatch: the plan is another one.
@@ -222,5 +246,5 @@ def read_story(plan: Plan, run: str, records: Iterable[Record | EventRecord]) ->
     kept = list(records)
     story = Story(plan, run, kept)
     for record in kept:
-        story.tell(record)
+        story.tell(record, held=held)
     return story

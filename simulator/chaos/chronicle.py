@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault, Json, Plan
     from orchspec.runtime.journal.records import Batch, LedgerRow
     from orchspec.runtime.recording import EventRecord
+    from orchspec.simulator.chaos.proven import Proven
 
 __all__ = ["HORIZON_US", "Applied", "Chronicle", "Chronicler", "Endless", "KeptJournal", "RunTold", "SeenWorld"]
 
@@ -84,12 +85,16 @@ class Chronicle:
         calls: by tool, when a call took a slot (1) or gave it back (-1), or a crash freed all (0); a store tells none.
         halted: runs that met a mistake of ours.
         crashes: when the orchestrator died, or gave up what it had in memory.
+        reopened_us: when it came back, each time.
         struck: which faults have struck somebody, by name, with their targets.
         at_keys: names of faults by the draw key of the place that they struck.
         at_times: when the orchestrator as a whole was struck, µs, and by what, in order.
         passes: how often each point was passed at which a crash may strike.
         endless: whether it was given up, since it wrote more records than any run may.
         ended_us: when nothing more happened, or everybody was told.
+        proven: what was proved of the flow, by which L1 is held; none: only that it ends.
+        quiet_us: when the last fault was over, on the engine's clock; none if one goes on, or time was no clock's.
+        pace: by run, how long it took from then on, and what was proved of that, µs.
     """
 
     plan: Plan
@@ -102,19 +107,23 @@ class Chronicle:
     calls: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     halted: dict[str, Exception] = field(default_factory=dict)
     crashes: list[int] = field(default_factory=list)
+    reopened_us: list[int] = field(default_factory=list)
     struck: dict[str, set[str]] = field(default_factory=dict)
     at_keys: dict[int, set[str]] = field(default_factory=dict)
     at_times: list[tuple[int, str]] = field(default_factory=list)
     passes: dict[str, int] = field(default_factory=dict)
     ended_us: int = 0
     endless: bool = False
+    proven: Proven | None = None
+    quiet_us: int | None = None
+    pace: dict[str, tuple[int, float]] = field(default_factory=dict)
     _stories: dict[str, Story] = field(default_factory=dict)
 
     def story(self, run: str) -> Story:
-        """The run folded again, once for all checkers."""
+        """The run folded again and held against its journal, once for all checkers. Raises as `read_story`."""
         story = self._stories.get(run)
         if story is None:
-            story = self._stories[run] = read_story(self.plan, run, self.runs[run].records)
+            story = self._stories[run] = read_story(self.plan, run, self.runs[run].records, held=True)
         return story
 
     def sender(self, run: str, key: str) -> tuple[str | None, int | None]:
@@ -187,6 +196,8 @@ class Chronicler:
         runs: how many runs of the flow meet each other.
         given: distributions of parameters, as of a scenario; others are made from their types.
         forgetful: effects whose targets drop no repeats, whatever the plan says of them.
+        proven: what was proved of the flow, for L1.
+        apart_us: how long after each other they arrive.
     """
 
     def __init__(
@@ -199,13 +210,17 @@ class Chronicler:
         runs: int = 1,
         given: dict[str, Json] | None = None,
         forgetful: frozenset[str] = frozenset(),
+        proven: Proven | None = None,
+        apart_us: int = APART_US,
     ) -> None:
         # By chance nothing fails here: what goes wrong is in the schedule, so that it can be told and taken away.
         self.plan = without_chance_failures(plan)
         self.flow = flow
         self.seed = seed
         self.count = runs
+        self.apart_us = apart_us
         self._forgetful = forgetful
+        self._proven = proven
         self.data = columns(self.plan, folder, list((given or {}).values()))
         self._inputs = InputMaker(self.plan, flow, given or {}, data=self.data, codecs=program_of(plan).codecs)
 
@@ -216,7 +231,7 @@ class Chronicler:
 
     def _chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         plan = self.plan
-        chronicle = Chronicle(plan, self.flow, list(faults))
+        chronicle = Chronicle(plan, self.flow, list(faults), proven=self._proven)
         striking = NoticedFaults(faults)
         world = SeenWorld(plan, chronicle, self._forgetful)
         left: set[str] = set()
@@ -234,6 +249,7 @@ class Chronicler:
         journal = clock.journal = KeptJournal(chronicle, lambda: clock.now)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
+        clock.refolds.thorough = True
         clock.on_halt = lambda visit: left.discard(visit.run)
         for number in range(self.count):
             visit = self.visit(number)
@@ -250,8 +266,10 @@ class Chronicler:
             chronicle.endless = True
         chronicle.halted = clock.halted
         chronicle.crashes = [int(mark.at_s * SECOND) for mark in striking.marks]
+        chronicle.reopened_us = [round(mark.until_s * SECOND) for mark in striking.marks]
         chronicle.ended_us = clock.now
         chronicle.struck = striking.close(clock.now)
+        chronicle.quiet_us = striking.quiet_us(clock.now)
         chronicle.at_keys, chronicle.at_times = striking.at_keys, striking.at_times
         chronicle.ledger = list(journal.ledger.values())
         chronicle.passes = counted.passes
@@ -260,6 +278,6 @@ class Chronicler:
     def visit(self, number: int) -> Visit:
         """One of the runs, as its client asks for it."""
         seed = run_key(self.seed, 0, 0, number)
-        at_us = number * APART_US
+        at_us = number * self.apart_us
         inputs = self._inputs.play(seed)
         return Visit(f"run{number}", seed, inputs, RunObservation(number, at_us / SECOND), at_us)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
 from orchspec.simulator.chaos.coverage import Coverage
 from orchspec.simulator.chaos.places import Places, places_of
+from orchspec.simulator.chaos.proven import Pace
 from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles, varied
 from orchspec.simulator.chaos.shrinking import SHRINK_MAX, smaller
 from orchspec.simulator.checkers import LIVENESS, Violation, check_all
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchspec.compiler.plan import Fault, Json, Plan
+    from orchspec.simulator.chaos.proven import Proven
 
 __all__ = ["Explored", "Explorer", "Found", "Phase"]
 
@@ -74,7 +76,7 @@ class Phase:
 
 @dataclass(slots=True)
 class Explored:
-    """What came of exploring a flow: its phases, how runs ended, what was reached, and what there was to strike."""
+    """What came of it: the phases, how runs ended and at which pace, what was reached, what there was to strike."""
 
     flow: str
     seed: int
@@ -82,11 +84,17 @@ class Explored:
     statuses: dict[str, int]
     coverage: Coverage
     places: Places
+    pace: Pace
 
     @property
     def found(self) -> list[Found]:
         """All that broke, each thing once."""
         return [each for phase in self.phases for each in phase.found]
+
+    @property
+    def cut(self) -> bool:
+        """Whether it was interrupted, so that not everything was tried."""
+        return any(phase.cut for phase in self.phases)
 
 
 Progress = Callable[[str, int, int | None], None]
@@ -104,16 +112,18 @@ class Explorer:
         seed: int = 1,
         runs: int = 2,
         given: dict[str, Json] | None = None,
+        proven: Proven | None = None,
     ) -> None:
         self.flow = flow
         self.seed = seed
         self.runs = runs
         self._make: Callable[[int], Chronicler] = lambda count: Chronicler(
-            plan, flow, folder=folder, seed=seed, runs=count, given=given
+            plan, flow, folder=folder, seed=seed, runs=count, given=given, proven=proven
         )
         self._chroniclers: dict[int, Chronicler] = {}
         self.statuses: dict[str, int] = {}
         self.coverage = Coverage()
+        self.pace = Pace(proven, runs)
         self._tried = 0
         self._broken: set[tuple[str, str | None]] = set()
         self._kept: list[Sequence[Fault]] = []
@@ -172,7 +182,7 @@ class Explorer:
             rng = random.Random(self.seed)
             schedules = (self._draw(places, rng) for _ in range(examples))
             phases.append(self._phase("drawn", None, schedules, progress, examples))
-        return Explored(self.flow, self.seed, phases, self.statuses, self.coverage, places)
+        return Explored(self.flow, self.seed, phases, self.statuses, self.coverage, places, self.pace)
 
     def _draw(self, places: Places, rng: random.Random) -> list[Fault]:
         if self._kept and rng.random() < _VARIED:
@@ -218,6 +228,7 @@ class Explorer:
             status = told.status or "unended"
             self.statuses[status] = self.statuses.get(status, 0) + 1
         broken = _distinct(check_all(chronicle))
+        self.pace.add(chronicle.pace.values())
         if not any(violation.number == "S7" for violation in broken) and self.coverage.add(chronicle):
             self._kept = [*self._kept[-_KEPT_MAX:], faults]
         for violation in broken:

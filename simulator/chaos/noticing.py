@@ -15,6 +15,8 @@ __all__ = ["CountedCrashes", "NoticedFaults"]
 
 SECOND: Final = 1_000_000
 _OF_CLOCKS: Final = ("skew", "jump")
+_AT_ONCE: Final = ("crash", "upgrade", "jump", "stale_lease", "store_error", "torn", "unsynced")
+"""Faults that are over when they have struck, whatever else is said of them."""
 
 
 class NoticedFaults(Faults):
@@ -32,10 +34,12 @@ class NoticedFaults(Faults):
         self.struck: set[int] = set()
         self.at_keys: dict[int, set[str]] = {}
         self.at_times: list[tuple[int, str]] = []
+        self._last_us = 0
 
     def _note(self, index: int, key: int, now_us: int) -> None:
         fault = self._all[index]
         self.struck.add(index)
+        self._last_us = max(self._last_us, now_us)
         if fault.target == "orchestrator" and not fault.name.startswith("timer_"):
             self.at_times.append((now_us, fault.name))
         else:
@@ -76,6 +80,25 @@ class NoticedFaults(Faults):
             self.at_times.append((int(mark.at_s * SECOND), mark.name))
         self.at_times.sort()
         return found
+
+    def quiet_us(self, ended_us: int) -> int | None:
+        """When the last fault was over, as the engine's clock says it; none if one holds for ever.
+
+        Dated faults and those that hold for a while are over with their window, others when they have struck last.
+        """
+        last_us, ahead_us = self._last_us, 0
+        for fault in self._all:
+            args = fault.args
+            if fault.name in _OF_CLOCKS:
+                ahead_us += max(0, args["by"])
+            if args.get("at", 0) > ended_us or {"nth", "first", "rate"} & args.keys() or fault.name in _AT_ONCE:
+                continue
+            if "lasting" not in args or "every" in args:
+                return None
+            last_us = max(last_us, args.get("at", 0) + args["lasting"])
+        for mark in self.marks:
+            last_us = max(last_us, int(mark.until_s * SECOND))
+        return last_us + ahead_us
 
 
 class CountedCrashes(Crashes):

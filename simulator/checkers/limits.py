@@ -1,7 +1,8 @@
 """S8, limits: no pool hands out more than it has, and loops stay within the plan.
 
 Slots and rates are counted anew from who was granted what and when: open grants never above the slots, tokens in any
-window never above the burst and what was refilled in it. Of agents, people and gates the journal tells; calls of tools
+window never above the burst and what was refilled in it. Tokens of a model are those that attempts may take, less
+those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools
 are not journaled, so of those a chronicle tells that listened while they were granted (one of a store did not). Of
 loops it is counted what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges,
 levels of delegation, visits of a state, transitions.
@@ -27,10 +28,12 @@ from orchspec.runtime.kernel.machines import MachineOp, Traversing
 from orchspec.runtime.kernel.repeats import Repeating
 from orchspec.runtime.kernel.steps import FanOutStep
 from orchspec.runtime.kernel.turns import Turns
+from orchspec.simulator.checkers.spending import Drawn
+from orchspec.simulator.checkers.turns import Window
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Plan, Rate, Statement
+    from orchspec.compiler.plan import Plan, Statement
     from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
@@ -51,34 +54,18 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
 # ---------------------------------------------------------------- slots and rates
 
 
-class _Window:
-    """Tokens of a rate, counted from outside: `take` says whether there was one."""
-
-    def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._left = rate.count * rate.per_us  # in units of 1 / per_us of a token, so that refilling is exact
-        self._at_us = 0
-
-    def take(self, at_us: int) -> bool:
-        rate = self._rate
-        if at_us > self._at_us:
-            self._left = min(self._left + (at_us - self._at_us) * rate.count, rate.count * rate.per_us)
-            self._at_us = at_us
-        self._left -= rate.per_us
-        return self._left >= 0
-
-
-def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, _Window]]:
+def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
     """The slots and the rates of whoever is granted, by name."""
     agents = [(each.name, each.slots_max, each.rate) for each in plan.agents.values()]
     gates = [(name, each.slots_max, each.rate) for name, each in plan.gates.items()]
     slots = {name: most for name, most, _ in (*agents, *gates) if most is not None}
-    rates = {name: _Window(rate) for name, _, rate in (*agents, *gates) if rate is not None}
+    rates = {name: Window(rate) for name, _, rate in (*agents, *gates) if rate is not None}
     return slots, rates
 
 
 def _granted(chronicle: Chronicle) -> Iterator[Violation]:
     slots, rates = _limits(chronicle.plan)
+    drawn = Drawn(chronicle.plan)
     held: dict[tuple[str, int, int], str] = {}
     epoch = 1
     for _, record in chronicle.order:
@@ -87,6 +74,7 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
             epoch = event.epoch
             held.clear()
         for command in record.commands:
+            drawn.commanded(record.run, command, event.time)
             if isinstance(command, ReleaseGrant):
                 held.pop((record.run, command.place, command.attempt), None)
             elif isinstance(command, HoldGrant):
@@ -99,6 +87,10 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
                 yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
             if name in rates and not rates[name].take(event.time):
                 said = f"{name} is granted more often than its rate allows"
+                yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
+            model = drawn.granted(record.run, event)
+            if model:
+                said = f"{name} is granted though {model} has not so much left of its limits"
                 yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
 
 
@@ -125,7 +117,7 @@ def _called(chronicle: Chronicle) -> Iterator[Violation]:
         tool = plan.tools[name]
         if name in whole:
             continue
-        window = _Window(tool.rate) if tool.rate is not None else None
+        window = Window(tool.rate) if tool.rate is not None else None
         busy = 0
         for at_us, change in calls:
             busy = busy + change if change else 0

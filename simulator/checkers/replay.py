@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
-from orchspec.runtime.recording import fold
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
@@ -23,6 +22,6 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
         if told.run in chronicle.halted:
             continue
         try:
-            fold(chronicle.plan, told.run, told.records)
+            chronicle.story(told.run)
         except (CorruptStore, ReplayMismatch) as error:
             yield Violation("S7", str(error), told.run)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 
 import pytest
 
 import orchspec
 from orchspec.compiler import compile_text
+from orchspec.runtime import reopening
+from orchspec.runtime.driver import commits
 from orchspec.runtime.driver import hub as hubs
 from orchspec.runtime.driver.clock import Clock, wall_us
 from orchspec.runtime.driver.hubs import hub_for, interrupt_all
@@ -409,7 +412,7 @@ def test_a_store_that_is_busy_is_asked_again_and_nothing_is_discarded(app):
 
 
 def test_a_store_that_always_fails_is_given_up(app, monkeypatch):
-    monkeypatch.setattr(hubs, "_LOSSES_MAX", 2)
+    monkeypatch.setattr(reopening, "LOSSES_MAX", 2)
     store = Failing()
 
     def fail(batch):
@@ -463,16 +466,20 @@ def test_a_bug_of_ours_halts_the_run_that_met_it(app, store, monkeypatch):
     assert other.status == "completed"
 
 
-def test_many_runs_share_commits_written_by_one_thread(app):
+@pytest.mark.parametrize("slow", [False, True])
+def test_many_runs_share_commits_and_a_slow_disk_is_waited_for_by_a_thread(app, monkeypatch, slow):
     store = Failing()
-    threads = set()
-    store.before = lambda batch: threads.add(threading.current_thread().name.partition("_")[0])
+    threads = []
+    store.before = lambda batch: threads.append(threading.current_thread().name.partition("_")[0])
+    ticks = itertools.count(step=10.0) if slow else itertools.repeat(0.0)
+    monkeypatch.setattr(commits, "perf_counter", lambda: next(ticks))
 
     async def all_of_them():
         return await asyncio.gather(*[app.run("post", GIVEN, store=store, run_id=f"r{n}") for n in range(40)])
 
     results = asyncio.run(all_of_them())
     assert [result.status for result in results] == ["completed"] * 40
-    assert "orch-writer" in threads
+    assert set(threads) == ({"MainThread", "orch-writer"} if slow else {"MainThread"})
+    assert threads[1:] == ["orch-writer" if slow else "MainThread"] * (len(threads) - 1), "the first tells"
     records = sum(len(store.records(f"r{n}")) for n in range(40))
     assert store.commits < records / 2

@@ -56,6 +56,7 @@ def test_without_proc_processes_are_told_apart_by_ps(monkeypatch, tmp_path):
         return real_run([sys.executable, "-c", "print('Fri Nov 20 20:00:00 2026')"], **options)
 
     monkeypatch.setattr(owner_module, "_PROC", Path(tmp_path))
+    monkeypatch.setattr(owner_module, "_started", owner_module._started.__wrapped__)  # without what is remembered
     monkeypatch.setattr(owner_module.subprocess, "run", ps)
     me = this_process()
     assert asked[0][0] == "ps"

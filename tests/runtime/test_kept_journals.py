@@ -18,7 +18,7 @@ from orchspec.compiler.plan import Fault, plan_from_json
 from orchspec.runtime.errors import ReplayMismatch
 from orchspec.runtime.journal.records import Record
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION
-from orchspec.runtime.recording import fold
+from orchspec.runtime.recording import EventRecord, Folding, fold
 from orchspec.simulator.chaos.chronicle import Chronicler
 
 KEPT = Path(__file__).with_name("journals")
@@ -71,3 +71,16 @@ def test_another_decision_is_seen():
     decided[3]["decided"] = []
     with pytest.raises(ReplayMismatch, match=f"record {decided[0]} "):
         folded(document)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_is_spelled_as_an_encoder_would(name):
+    document = kept(name)
+    records = [Record(document["run"], *record) for record in document["records"]]
+    folding = Folding(plan_from_json(json.dumps(document["plan"])), document["run"], records)
+    for record in records:
+        event = folding.event(record)
+        again = EventRecord(document["run"], record.seq, event, folding.kernel, folding.step(record, event))
+        again.decided = folding.kernel.decided
+        assert again.text() == json.dumps(again.body, separators=(",", ":")), record.seq
+        assert json.loads(again.text()) == record.body, record.seq

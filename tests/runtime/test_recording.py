@@ -5,11 +5,13 @@ import json
 
 import pytest
 
+from orchspec.runtime.compact import json_text
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import Record, RunRow
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.kernel.events import EVENT_TYPES, TaskFulfilled, event_body, event_from_body
+from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.recording import event_of, fold
 from orchspec.runtime.timers import TimerQueue
 from tests.support.driver import Driver, done, failing
@@ -141,3 +143,22 @@ def test_a_run_that_another_version_of_the_kernel_began_is_not_folded(journal):
     begun = Record("r", 1, journal[0].time_us, "RunStarted", body)
     with pytest.raises(ReplayMismatch, match="version"):
         fold(PLAN, "r", [begun])
+
+
+def odd(field):
+    """A value of a field that is far from its default, and awkward to spell."""
+    return {"int": 2**40, "str": 'é"\\\n\ud800', "bool": True, "float": 1e-300}.get(str(field.type), {"a": [None, 1.5]})
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES.values())
+def test_an_event_is_spelled_as_an_encoder_would(kind):
+    least = {field.name: odd(field) for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+    for given in (least, {field.name: odd(field) for field in dataclasses.fields(kind)}):
+        event = kind(**given)
+        assert f"{{{event_fields(event)}}}" == json.dumps(event_body(event), separators=(",", ":"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"a": float("inf")}, object(), [object()], {1: {2: object()}}])
+def test_what_json_cannot_hold_is_refused_by_the_spelling_too(value):
+    with pytest.raises((ValueError, TypeError)):
+        json_text(value)

@@ -237,7 +237,7 @@ def test_a_breakdown_by_date_alone_strikes_once_for_each_date():
     assert [second_one.strikes(now, 1) for now in (1, 2, 3)] == [False, True, False]
     window = Breakdown(0, "disk_full", {"every": 100, "lasting": 20})
     assert [window.strikes(now, 1) for now in (99, 100, 119, 120, 210)] == [False, True, True, False, True]
-    assert window.down_at(105) == 15
+    assert [window.room_in_us(now) for now in (99, 105, 120, 219)] == [0, 15, 0, 1]
 
 
 # ------------------------------------------------------------------ the tables
