@@ -24,7 +24,7 @@ from orchspec.runtime.kernel.events import (
     event_from_body,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
-from orchspec.runtime.kernel.lines import command_text
+from orchspec.runtime.kernel.lines import LINES
 from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
@@ -83,32 +83,29 @@ class EventRecord:
 
     def text(self) -> str:
         """The body as compact JSON."""
-        kernel = self.kernel
         event = self.event
         place = event.place
-        path = kernel.path(place)
-        parts = [f'"place":{quoted(path)},"at":{place}'] if place else []
-        if told := event_fields(event):
-            parts.append(told)
-        if self.decided:
-            parts.append(f'"decided":{json_text(self.decided)}')
+        path = ""
+        text = event_fields(event)
+        if place:
+            path = self.kernel.path(place)
+            text = f'"place":{quoted(path)},"at":{place},{text}' if text else f'"place":{quoted(path)},"at":{place}'
+        rest = f'"decided":{json_text(self.decided)}' if self.decided else ""
         if self.commands:
-            parts.append(f'"commands":[{",".join(map(quoted, self._lines({place: path})))}]')
-        return f"{{{','.join(parts)}}}"
+            path_of = self.kernel.path
+            lines = ",".join(
+                [
+                    quoted(LINES[type(command)](command, path if command.place == place else path_of(command.place)))
+                    for command in self.commands
+                ]
+            )
+            rest = f'{rest},"commands":[{lines}]' if rest else f'"commands":[{lines}]'
+        return f"{{{text},{rest}}}" if text and rest else f"{{{text}{rest}}}"
 
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        return self._lines({})
-
-    def _lines(self, paths: dict[int, str]) -> list[str]:
-        lines = []
-        for command in self.commands:
-            place = command.place
-            path = paths.get(place)
-            if path is None:
-                path = paths[place] = self.kernel.path(place)
-            lines.append(command_text(command, path))
-        return lines
+        path_of = self.kernel.path
+        return [LINES[type(command)](command, path_of(command.place)) for command in self.commands]
 
 
 class Folded:

@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchspec.compiler.plan import Machine, Peers, Supervise
-from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant
+from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
 from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
-__all__ = ["check"]
+__all__ = ["called", "check", "granted"]
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Grants above slots or rates, and loops that go on for longer than they may."""
-    yield from _granted(chronicle)
-    yield from _called(chronicle)
+    yield from granted(chronicle, chronicle.plan)
+    yield from called(chronicle, chronicle.plan)
     for told in chronicle.runs.values():
         loops = _Loops(chronicle.story(told.run))
         for here in loops.story.happenings.values():
@@ -63,10 +63,12 @@ def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
     return slots, rates
 
 
-def _granted(chronicle: Chronicle) -> Iterator[Violation]:
-    slots, rates = _limits(chronicle.plan)
+def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
+    """Grants of agents, people, gates and sections above what a plan allows."""
+    slots, rates = _limits(plan)
     drawn = Drawn(chronicle.plan)
-    held: dict[tuple[str, int, int], str] = {}
+    held: dict[tuple[str, int, int], tuple[str, ...]] = {}
+    gates: dict[tuple[str, int, int], tuple[str, ...]] = {}
     epoch = 1
     for _, record in chronicle.order:
         event = record.event
@@ -77,14 +79,18 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
             drawn.commanded(record.run, command, event.time)
             if isinstance(command, ReleaseGrant):
                 held.pop((record.run, command.place, command.attempt), None)
+            elif isinstance(command, RequestGrant):
+                gates[record.run, command.place, command.attempt] = command.gates
             elif isinstance(command, HoldGrant):
-                held[record.run, command.place, command.attempt] = command.agent or "+".join(command.tools)
+                kept = command.agent or "+".join(command.tools)
+                held[record.run, command.place, command.attempt] = (*command.gates, kept)
         if isinstance(event, TaskEnrolled) and not any(what == "ignored" for what, _ in record.decided):
-            name = event.agent
-            others = list(held.values())
-            held[record.run, event.place, event.attempt] = name
-            for each in _broken(chronicle.plan, name, others, slots):
-                yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
+            name, key = event.agent, (record.run, event.place, event.attempt)
+            others = [each for names in held.values() for each in names]
+            held[key] = (*gates.pop(key, ()), name)
+            for passed in held[key]:
+                for each in _broken(plan, passed, others, slots):
+                    yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
             if name in rates and not rates[name].take(event.time):
                 said = f"{name} is granted more often than its rate allows"
                 yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
@@ -108,9 +114,8 @@ def _section(plan: Plan, name: str) -> list[str]:
     return names if all(each in plan.tools for each in names) else []
 
 
-def _called(chronicle: Chronicle) -> Iterator[Violation]:
+def called(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
     """Calls of tools; those that critical sections hold whole are left out: who is inside is not told."""
-    plan = chronicle.plan
     enrolled = [record.event for _, record in chronicle.order if isinstance(record.event, TaskEnrolled)]
     whole = {tool for event in enrolled for tool in _section(plan, event.agent)}
     for name, calls in chronicle.calls.items():

@@ -69,6 +69,13 @@ class _Pool:
         return at_us if self.window is None else self.window.next_us(at_us)
 
 
+def _least(each: Any) -> int | None:
+    """The slots that there are at least: a person who says nothing of it does one thing at a time."""
+    if each.slots_min is not None:
+        return int(each.slots_min)
+    return 1 if each.slots_max is None and getattr(each, "kind", "") == "human" else each.slots_max
+
+
 @dataclass(slots=True)
 class Waiting:
     """Somebody who asked to be granted: since when they could be, if they could."""
@@ -100,7 +107,7 @@ class Turns:
         return cls(
             {
                 name: _Pool(
-                    each.slots_min if each.slots_min is not None else each.slots_max,
+                    _least(each),
                     Window(each.rate) if each.rate is not None else None,
                     each.breaker,
                 )
