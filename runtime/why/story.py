@@ -14,7 +14,7 @@ from orchspec.runtime.kernel.commands import RequestGrant
 from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFailed, TaskFulfilled
 from orchspec.runtime.kernel.table import CLOSED, QUEUED
 from orchspec.runtime.kernel.tasks import Task
-from orchspec.runtime.recording import Folding
+from orchspec.runtime.recording import Folding, is_verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -146,7 +146,7 @@ class Story:
                 self.happenings[place] = self._open[place] = begun
         if here is not None:
             here.moments.append(moment)
-            self._note(here, event, moment)
+            self._note(here, event, moment, verified=is_verified(event.place, commands))
         closed = [here for here in self._open.values() if here.activity.state == CLOSED]
         for here in closed:
             here.ended = moment
@@ -177,7 +177,7 @@ class Story:
             )
             account = account.parent
 
-    def _note(self, here: Happening, event: Any, moment: Moment) -> None:
+    def _note(self, here: Happening, event: Any, moment: Moment, *, verified: bool) -> None:
         if isinstance(event, TaskEnrolled):
             grant = Attempt(event.attempt, event.agent, moment, event.waited_us, event.waited_for or "")
             here.attempts.append(grant)
@@ -186,7 +186,9 @@ class Story:
             return
         last = here.attempts[-1]
         said = dict(moment.decided)
-        if isinstance(event, TaskFailed):
+        if verified:  # whatever else was decided on it: a guard that fails the flow, say
+            last.ended, last.outcome = moment, "verified"
+        elif isinstance(event, TaskFailed):
             last.ended, last.outcome = moment, f"{event.code}: {event.message}"
         elif "retry" in said or "failed" in said:
             last.ended, last.outcome = moment, (said.get("retry") or said.get("failed") or "")
