@@ -115,7 +115,7 @@ class _SpecScenario(_Item):
         study = simulate(self.compiled.plan, self.subject.name, seed=seed, folder=self.compiled.folder)
         left = [each for each in study.document["expectations"] if each["verdict"] != "passed"]
         if left:
-            told = [f"  {each['verdict']}: {each.get('detail') or each['text']}" for each in left]
+            told = [line for each in left for line in (f"  {each['verdict']}: {each['text']}", f"    {each['reason']}")]
             raise _Failed("\n".join([f"{study.document['runs']:,} runs, seed {seed}", *told]))
 
 

@@ -147,7 +147,9 @@ class _FactTyper(Typer):
         if name not in known:
             notes = [f"its checkpoints are {listed(known)}"] if known else ["it has no checkpoints"]
             problem = f"the flow `{self.flow.name}` has no checkpoint `{name}`"
-            self.report.absent(BAD_FACT, inner, problem=problem, notes=notes, fix=did_you_mean(name, inner, known))
+            self.report.absent(
+                BAD_FACT, inner, reach="file", problem=problem, notes=notes, fix=did_you_mean(name, inner, known)
+            )
             return UNKNOWN
         self.checked.resolved[node] = FactRef("reached", name)
         return BOOL

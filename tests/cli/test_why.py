@@ -87,6 +87,7 @@ def why(store, run, step):
 def why_not(store, run, step):
     done = orch("why", run, "--not", step, "--store", store, "--json")
     assert done.exit_code == WELL, done.stderr
+    assert orch("why", run, step, "--not", "--store", store, "--json").stdout == done.stdout
     return json.loads(done.stdout)
 
 
