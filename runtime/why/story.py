@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchspec.runtime.journal.records import format_time
 from orchspec.runtime.kernel.commands import RequestGrant
-from orchspec.runtime.kernel.events import TaskEnrolled, TaskFailed, TaskFulfilled
-from orchspec.runtime.kernel.table import CLOSED
+from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFailed, TaskFulfilled
+from orchspec.runtime.kernel.table import CLOSED, QUEUED
+from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.recording import Folding, is_verified
 
 if TYPE_CHECKING:
@@ -126,11 +127,12 @@ class Story:
         known = len(kernel.places)
         met = kernel.places[event.place] if 0 < event.place < known else None
         state = met.state if met is not None else CLOSED
+        again = self._queued() if isinstance(event, EngineRecovered) else frozenset()
         commands = self._folding.step(record, event)
         if held:
             self._folding.hold(record, event, commands)
         for command in commands:
-            if isinstance(command, RequestGrant):
+            if isinstance(command, RequestGrant) and command.place not in again:
                 self._reserved(record.seq, command.place)
         here = self.happenings.get(event.place)
         path = here.path if here is not None else kernel.path(event.place)
@@ -149,6 +151,11 @@ class Story:
         for here in closed:
             here.ended = moment
             del self._open[here.place]
+
+    def _queued(self) -> frozenset[int]:
+        """Who has reserved, and asks for its grant again after a crash: what was spent since does not take it back."""
+        places = enumerate(self.kernel.places)
+        return frozenset(place for place, each in places if isinstance(each, Task) and each.state == QUEUED)
 
     def _reserved(self, seq: int, place: int) -> None:
         activity = self.kernel.places[place]
