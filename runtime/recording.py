@@ -6,6 +6,7 @@ A difference means that plan or kernel is not the one that wrote the journal: th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
 
-__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of"]
+__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of", "is_verified"]
+
+
+def is_verified(place: int, commands: Iterable[Command]) -> bool:
+    """Whether an event at `place` with these commands fulfilled a task: its grant is given back for it."""
+    return any(isinstance(each, ReleaseGrant) and each.place == place and each.outcome == "ok" for each in commands)
 
 
 class EventRecord:

@@ -12,7 +12,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from orchspec.runtime.driver.eager import Starter
-from orchspec.runtime.driver.handing import Handed, usage_of
+from orchspec.runtime.driver.handing import Handed, arguments_by_name, usage_of
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, Failed, NotAllowed
@@ -133,6 +133,10 @@ class Attempt:
         """See `task.Powers`."""
         values = as_json(args, f"a message of {self.agent} on {channel}")
         await self._request(lambda call: MessagePosted(0, *self.where(), call, channel, values))
+
+    def by_name(self, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+        """See `task.Powers`."""
+        return arguments_by_name(self._loop.engine.kernels[self.run].program.plan, name, given, arguments)
 
     async def effect(self, name: str, args: dict[str, Any]) -> Any:
         """See `task.Powers`."""

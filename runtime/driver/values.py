@@ -189,8 +189,8 @@ def _copy_other(value: Any, path: str, what: str, depth: int, size: list[int]) -
     if isinstance(value, (list, tuple)):
         return _copy(list(value), path, what, depth, size)
     raise BadOutput(
-        f"{path} is a {type(value).__name__}, which is no JSON; give a dict, a list, a text, a number, a boolean or "
-        f"None, a dataclass or a pydantic model"
+        f"{path} is of type {type(value).__name__}, which is no JSON; give a dict, a list, a text, a number, a boolean "
+        f"or None, a dataclass or a pydantic model"
     )
 
 

@@ -6,6 +6,7 @@ processes that make it at once agree on one. A file that is not a store is never
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -76,7 +77,7 @@ CREATE UNIQUE INDEX answers ON mail (run, place) WHERE kind = 'answer';
 
 
 def ensure_store(path: Path, *, create: bool) -> None:
-    """Make sure that ``path`` is a store of this schema, making it (mode 0600) if it is missing and ``create``.
+    """Make sure that ``path`` is a store of this schema, made (mode 0600) if it is missing or empty and ``create``.
 
     Raises ``StoreError`` for a missing file or folder, a file that is not a store, and a store of a newer schema;
     ``CorruptStore`` for a damaged one. The file of someone else is left as it is.
@@ -85,6 +86,8 @@ def ensure_store(path: Path, *, create: bool) -> None:
         if not create:
             raise StoreError(f"there is no store at {path}; expected one: name it with --store, or start a run first")
         _create(path)
+    elif create and path.is_file() and path.stat().st_size == 0:
+        _claim(path)
     if not path.is_file():
         raise StoreError(f"{path} is not a file; expected a store: name another path with --store")
     try:
@@ -204,12 +207,17 @@ def _create(path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def _claim(path: Path) -> None:
+    """Makes a store of an empty file, such as `mktemp` leaves; of several processes the first does."""
+    with contextlib.suppress(sqlite3.Error):  # whatever it has become meanwhile is looked at next
+        _fill(path)
+
+
 def _fill(draft: Path) -> None:
-    connection = sqlite3.connect(draft, isolation_level=None)
+    connection = sqlite3.connect(draft, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
     try:
-        connection.executescript(f"BEGIN;\n{_SCHEMA}\nCOMMIT;")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        pragmas = f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};"
+        connection.executescript(f"BEGIN EXCLUSIVE;\n{_SCHEMA}\n{pragmas}\nCOMMIT;")
         # Last: until here all is in the main file, so that a look at it alone tells what it is.
         connection.execute("PRAGMA journal_mode = WAL")
     finally:

@@ -76,10 +76,6 @@ def foreign_short(path):
     path.write_bytes(b"abc")
 
 
-def foreign_empty(path):
-    path.write_bytes(b"")
-
-
 def foreign_database(path):
     connection = sqlite3.connect(path)
     with connection:
@@ -88,13 +84,24 @@ def foreign_database(path):
     connection.close()
 
 
-@pytest.mark.parametrize("make", [foreign_text, foreign_short, foreign_empty, foreign_database])
+@pytest.mark.parametrize("make", [foreign_text, foreign_short, foreign_database])
 def test_file_that_is_no_store_is_refused_and_left_as_it_was(path, make):
     make(path)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"not a store"):
         SQLiteStore(path)
     assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store_where_one_may_be_made(path):
+    path.write_bytes(b"")
+    with pytest.raises(StoreError, match="not a store"):
+        SQLiteStore(path, create=False)
+    assert path.read_bytes() == b""
+    made = SQLiteStore(path)
+    made.put_plan("h", "{}")
+    assert made.plan("h") == "{}"
+    made.close()
 
 
 def test_store_of_a_newer_schema_is_refused(path):
@@ -106,7 +113,10 @@ def test_store_of_a_newer_schema_is_refused(path):
         SQLiteStore(path)
 
 
-def test_stores_made_at_once_are_one_store(path):
+@pytest.mark.parametrize("empty", [False, True])
+def test_stores_made_at_once_are_one_store(path, empty):
+    if empty:
+        path.write_bytes(b"")
     barrier = threading.Barrier(4)
     stores: list[SQLiteStore] = []
 
