@@ -102,7 +102,7 @@ def _name(checked: Checked, expr: syntax.Name) -> PlanExpr:
     if isinstance(symbol, MemberRef):
         return ["const", symbol.member]
     if isinstance(symbol, FactRef):
-        return ["const", symbol.name] if symbol.status else ["fact", symbol.name, None]
+        return ["const", symbol.name] if symbol.status else ["fact", symbol.name, symbol.target]
     assert isinstance(symbol, ParamRef), f"{expr.text} is no value"
     return ["const", symbol.param.value]
 

@@ -113,9 +113,9 @@ def command(
         for found in made.found:
             path = Path(schedules) / f"{failure_name(plan.name, flow, found)}.schedule"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_schedule(file, plan, flow, folder, seed, found).as_json(), "utf-8")
+            path.write_text(_schedule(file, plan, flow, folder, found).as_json(), "utf-8")
             written[id(found)] = str(path)
-            tests.append(pytest_function(plan, file, flow, seed, found, _given(plan, flow)))
+            tests.append(pytest_function(plan, file, flow, found.seed, found, _given(plan, flow)))
         if not terminal.json:
             show(terminal, plan, folder, made, written)
         if made.cut:
@@ -260,17 +260,19 @@ def _given(plan: Plan, flow: str) -> dict[str, Any]:
     return next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
 
 
-def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, seed: int, found: Found) -> Schedule:
+def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, found: Found) -> Schedule:
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.chaos.schedule import Schedule, digest_of
 
     given = _given(plan, flow)
-    chronicle = Chronicler(plan, flow, folder=folder, seed=seed, runs=found.runs, given=given).chronicle(found.faults)
+    chronicle = Chronicler(plan, flow, folder=folder, seed=found.seed, runs=found.runs, given=given).chronicle(
+        found.faults
+    )
     return Schedule(
         spec=file,
         plan_hash=plan.hash,
         flow=flow,
-        seed=seed,
+        seed=found.seed,
         runs=found.runs,
         faults=found.faults,
         broken=found.violation.as_json(),

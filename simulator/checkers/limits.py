@@ -2,10 +2,11 @@
 
 Slots and rates are counted anew from who was granted what and when: open grants never above the slots, tokens in any
 window never above the burst and what was refilled in it. Tokens of a model are those that attempts may take, less
-those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools
-are not journaled, so of those a chronicle tells that listened while they were granted (one of a store did not). Of
-loops it is counted what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges,
-levels of delegation, visits of a state, transitions.
+those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools are not
+journaled, so of those a chronicle tells that listened while they were granted. One of a store did not: there the
+numbers of calls that attempts tell show a rate that was broken, where an agent has one tool. Of loops it is counted
+what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges, levels of
+delegation, visits of a state, transitions.
 
 A crash ends an epoch: what its engine had granted is gone with it, and what the next one holds again is counted anew.
 A bucket is not filled by a crash, so windows span epochs.
@@ -16,13 +17,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchspec.compiler.plan import Machine, Peers, Supervise
 from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
-from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled
+from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFulfilled
 from orchspec.runtime.kernel.frames import Activity, Frame
 from orchspec.runtime.kernel.machines import MachineOp, Traversing
 from orchspec.runtime.kernel.repeats import Repeating
@@ -33,17 +34,20 @@ from orchspec.simulator.checkers.turns import Window
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Plan, Statement
+    from orchspec.compiler.plan import Plan, Rate, Statement
     from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
 __all__ = ["called", "check", "granted"]
 
+_SPANS_MAX: Final = 1_000
+"""So many attempts with calls of a tool are looked at, the last ones: every two of them bound a time."""
+
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Grants above slots or rates, and loops that go on for longer than they may."""
     yield from granted(chronicle, chronicle.plan)
-    yield from called(chronicle, chronicle.plan)
+    yield from called(chronicle, chronicle.plan) if chronicle.calls else _counted(chronicle)
     for told in chronicle.runs.values():
         loops = _Loops(chronicle.story(told.run))
         for here in loops.story.happenings.values():
@@ -130,6 +134,43 @@ def called(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
                 yield Violation("S8", f"{name} is called at {at_us / 1e6:g} s, more often than its rate allows")
             if tool.slots is not None and busy > tool.slots:
                 yield Violation("S8", f"{name} has {tool.slots} slots, and {busy} calls at {at_us / 1e6:g} s")
+
+
+def _counted(chronicle: Chronicle) -> Iterator[Violation]:
+    """Rates of tools, as far as a journal that does not tell of calls shows them broken all the same.
+
+    An attempt tells how many calls it made. If its agent has one tool only, they all fell between its grant and its
+    end: so in no time may more attempts begin and end than their calls had tokens.
+    """
+    plan = chronicle.plan
+    sole = {name: plan.tools[agent.tools[0]] for name, agent in plan.agents.items() if len(agent.tools) == 1}
+    granted: dict[tuple[str, int, int], tuple[int, str]] = {}
+    spans: dict[str, list[tuple[int, int, int]]] = {}
+    for _, record in chronicle.order:
+        event = record.event
+        if isinstance(event, TaskEnrolled):
+            granted[record.run, event.place, event.attempt] = event.time, event.agent
+        elif isinstance(event, TaskFulfilled) and event.tool_calls:
+            since_us, agent = granted.get((record.run, event.place, event.attempt), (0, ""))
+            if agent in sole and sole[agent].rate is not None:
+                spans.setdefault(sole[agent].name, []).append((event.time, since_us, event.tool_calls))
+    for name, each in spans.items():
+        rate = plan.tools[name].rate
+        assert rate is not None
+        yield from _too_many(name, sorted(each)[-_SPANS_MAX:], rate)
+
+
+def _too_many(name: str, spans: list[tuple[int, int, int]], rate: Rate) -> Iterator[Violation]:
+    for from_us in sorted({since_us for _, since_us, _ in spans}):
+        calls = 0
+        for until_us, since_us, more in spans:  # by their ends
+            if since_us < from_us:
+                continue
+            calls += more
+            if (calls - rate.count) * rate.per_us > rate.count * (until_us - from_us):
+                took = f"{from_us / 1e6:g} to {until_us / 1e6:g} s"
+                yield Violation("S8", f"{name} is called {calls} times from {took}, more often than its rate allows")
+                return
 
 
 # ---------------------------------------------------------------- loops

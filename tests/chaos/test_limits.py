@@ -173,3 +173,20 @@ profile bob { latency = fixed(9s)  cost = $0.05 }
     chronicle = Chronicler(plan, "main", seed=1).chronicle([overrun, crash])
     assert [record.type for record in chronicle.runs["run0"].records].count("EngineRecovered") == 1
     assert list(budget_checker.check(chronicle)) == []
+
+
+def recorded_as_a_store_does(name="tool", runs=6):
+    """What a store tells: nobody listened to calls of tools."""
+    compiled = compile_text(HEAD + FLOWS[name], f"{name}.orch")
+    assert compiled.plan is not None, compiled.errors
+    chronicle = Chronicler(compiled.plan, "main", seed=3, runs=runs).chronicle([])
+    chronicle.calls = {}
+    return [each.message for each in limits.check(chronicle)]
+
+
+def test_a_rate_of_a_tool_that_was_broken_shows_in_what_attempts_tell(monkeypatch):
+    assert recorded_as_a_store_does() == []
+    monkeypatch.setattr(pools.Bucket, "lacking", lambda self, now_us: 0)
+    (message,) = recorded_as_a_store_does()
+    assert message.startswith("web is called ")
+    assert message.endswith("more often than its rate allows")
