@@ -19,11 +19,14 @@ __all__ = [
     "FLOW",
     "FLOW_STEP",
     "MACHINE",
+    "MODEL",
     "PEERS",
     "SCOPE",
     "SIGNAL_STEP",
+    "STATE",
     "STEP",
     "SUPERVISE",
+    "TOKENS_OF_MODELS",
     "Place",
 ]
 
@@ -38,6 +41,11 @@ class Place:
     without: Mapping[str, str] = field(default_factory=dict)
     unlimited: Mapping[str, str] = field(default_factory=dict)
 
+
+TOKENS_OF_MODELS: Final[Mapping[str, str]] = {
+    "token_rate": "tokens are counted for a model, over all agents that use it; say it at the `model`"
+}
+"""Where a limit of tokens is looked for, and does not stand."""
 
 _ALWAYS = ("only_if", "after", "on_failure")
 _POLICY = ("timeout", "attempts", "backoff", "breaker", "rate", "slots", "hedge", "policies")
@@ -62,6 +70,7 @@ STEP: Final = Place(
     "a step",
     (*_POLICY, "width", "need", "prefer", "urgency", *_ALWAYS),
     ("cost", "tokens", "time", "retries", "attempts"),
+    TOKENS_OF_MODELS,
     unlimited={"depth": _NO_CALL, "transitions": _NO_MACHINE},
 )
 FLOW_STEP: Final = Place("a step with a flow", (*_POLICY, "width", "need", "urgency", *_ALWAYS), _ALL, _NO_AGENT)
@@ -119,14 +128,45 @@ BLOCK: Final = Place(
         "it is no scope of its own; put a `scope` into it",
     ),
 )
+STATE: Final = Place(
+    "a state",
+    ("visits",),
+    without={
+        "timeout": "its steps have one each, and a `scope` around them one for all; in a state that only waits for "
+        "signals, `wait 3d` and `on done -> …` end it",
+        **dict.fromkeys(
+            (
+                *(name for name in _POLICY if name != "timeout"),
+                "width",
+                "need",
+                "prefer",
+                "urgency",
+                *_ALWAYS,
+                "budget",
+            ),
+            "put it at its steps, or at a `scope` around them",
+        ),
+    },
+)
 AGENT: Final = Place(
     "an agent",
     limits=("cost", "tokens"),
+    without=TOKENS_OF_MODELS,
     unlimited={
         "time": f"{_OF_ONE}, and `timeout` bounds the time of one",
         "retries": _OF_ONE,
         "attempts": _OF_ONE,
         "depth": _OF_ONE,
         "transitions": _OF_ONE,
+    },
+)
+_BY_AGENT = "how many work at once is said of each agent, or of a policy"
+MODEL: Final = Place(
+    "a model",
+    without={
+        "slots": _BY_AGENT,
+        "breaker": _BY_AGENT,
+        "tpm": "tokens a minute are `token_rate = 200k / 1min`",
+        "rpm": "requests a minute are `rate = 500 / 1min`",
     },
 )

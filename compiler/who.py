@@ -9,7 +9,7 @@ from orchspec.compiler.codes import declarations as codes
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, ModelInfo, ToolInfo
 from orchspec.compiler.names import find_all
-from orchspec.compiler.places import AGENT
+from orchspec.compiler.places import AGENT, MODEL, TOKENS_OF_MODELS, Place
 from orchspec.compiler.plan import Budget
 from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy, read_slots
 from orchspec.compiler.sessions import read_context, read_session
@@ -19,7 +19,7 @@ from orchspec.grammar.syntax import Setting
 
 __all__ = ["AGENT_ATTRIBUTES", "HUMAN_ATTRIBUTES", "MODEL_ATTRIBUTES", "TOOL_ATTRIBUTES", "check_who"]
 
-MODEL_ATTRIBUTES = ("input", "output", "context")
+MODEL_ATTRIBUTES = ("input", "output", "context", "rate", "token_rate")
 TOOL_ATTRIBUTES = ("rate", "slots")
 
 
@@ -32,10 +32,11 @@ def check_who(typer: Typer) -> None:
         if len(typer.report.diagnostics) > before:
             typer.context.vague.add(model)
     for policy in checked.policies.values():
-        settings = Settings(typer, "a policy", policy.node.settings, POLICY_ATTRIBUTES)
+        at = Place("a policy", without=TOKENS_OF_MODELS)
+        settings = Settings(typer, at, policy.node.settings, POLICY_ATTRIBUTES)
         policy.values = read_policy(settings, policies=False)
     for tool in checked.tools.values():
-        settings = Settings(typer, "a tool", tool.node.settings, TOOL_ATTRIBUTES)
+        settings = Settings(typer, Place("a tool", without=TOKENS_OF_MODELS), tool.node.settings, TOOL_ATTRIBUTES)
         tool.rate = settings.rate("rate")
         tool.slots = read_slots(settings)
     for agent in checked.agents.values():
@@ -43,7 +44,7 @@ def check_who(typer: Typer) -> None:
 
 
 def _model(typer: Typer, info: ModelInfo) -> None:
-    settings = Settings(typer, "a model", info.node.settings, MODEL_ATTRIBUTES)
+    settings = Settings(typer, MODEL, info.node.settings, MODEL_ATTRIBUTES)
     prices = []
     for name in ("input", "output"):
         expr = settings.expr(name)
@@ -56,6 +57,8 @@ def _model(typer: Typer, info: ModelInfo) -> None:
             typer.context.vague.add(info)
     info.input_pico, info.output_pico = prices
     info.context_tokens = settings.count("context")
+    info.rate = settings.rate("rate")
+    info.token_rate = settings.rate("token_rate")
 
 
 AGENT_ATTRIBUTES = ("models", "session", "context", "fold", "tools", "effects", "policies", "skill", *POLICY_ATTRIBUTES)

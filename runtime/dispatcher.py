@@ -21,8 +21,10 @@ Rules.
 7. A critical section takes all its tools at once, each whole: nobody else uses one of them until it is released. At
    the head of a queue it keeps those behind waiting, so it cannot starve; it is let in as soon as all its tools are
    unused, wherever it stands in their queues. Of two that want the same tool, who asked first goes first.
-8. Slots that scale with the load change by the rule in `elastic`.
-9. Nothing that waits is ever dropped. Where `queue_max` is set, no new run is let in while so many requests wait.
+8. What the provider of a model lets through (`quotas`) is taken together with the agent, for the attempt that is
+   granted. Who has to wait for it waits beside the queue of its agent, in a queue of the model, where nobody overtakes.
+9. Slots that scale with the load change by the rule in `elastic`.
+10. Nothing that waits is ever dropped. Where `queue_max` is set, no new run is let in while so many requests wait.
 
 Whatever becomes possible by time alone (a token, the end of a breaker's rest, a slot that has started) is announced by
 `next_wake_us`: the driver calls `wake` then.
@@ -37,11 +39,12 @@ from orchspec.runtime.elastic import Elastic
 from orchspec.runtime.granting import Granting, queues_of
 from orchspec.runtime.grants import Grant, Held, Outcome, PoolObserver
 from orchspec.runtime.pools import Bucket, Pool, Request
+from orchspec.runtime.quotas import Quota, limits_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Breaker, Plan, Rate
 
-__all__ = ["AGE_US", "Dispatcher", "Grant", "PoolObserver"]
+__all__ = ["AGE_US", "Dispatcher", "Grant", "PoolObserver", "limits_of"]
 
 _NO_SESSIONS: Final[dict[str, str]] = {}
 AGE_US: Final = 60_000_000
@@ -70,6 +73,9 @@ class Dispatcher(Granting):
                 self.pools[agent.name].guess_us = quantile_us(profile.latency, 0.5) or 0
         for tool in plan.tools.values():
             self._add(tool.name, tool.slots_min, tool.slots, tool.rate, None)
+        for model in plan.models.values():
+            if (model.rate or model.token_rate) and model.name not in self._quotas:
+                self._quotas[model.name] = Quota(model, len(self._quotas))
         for name, gate in plan.gates.items():
             self._add(name, gate.slots_min, gate.slots_max, gate.rate, gate.breaker, observed=False)
 
@@ -138,17 +144,22 @@ class Dispatcher(Granting):
         sessions: tuple[tuple[str, str], ...] = (),
         gates: tuple[str, ...] = (),
         watch: tuple[str, tuple[float, ...]] | None = None,
+        draws: tuple[tuple[str, int], ...] = (),
     ) -> Grant | None:
         """Ask for one of `candidates`; returns the grant if it is there at once, else the request waits.
 
         `sessions` are pairs of a candidate and the session that is taken with them, by one grant at a time across all
         runs. `gates` are passed first. `watch` is what the work is, and for each candidate which quantile of its times
-        the grant is to tell (0: none).
+        the grant is to tell (0: none). `draws` are, for each candidate, its model and what it may take of it.
         """
         pools = tuple([self.pools[name] for name in candidates])
         rank = now_us - urgency * AGE_US
         taken = dict(sessions) if sessions else _NO_SESSIONS
         request = Request(run, place, attempt, candidates, pools, prefer, rank, taken, now_us, watch)
+        if draws:
+            quotas = self._quotas
+            drawn = zip(candidates, draws, strict=True)
+            request.draws = {name: (quotas[model], tokens) for name, (model, tokens) in drawn if model in quotas}
         self._before(request, gates)
         return self._ask(request, now_us)
 
@@ -185,8 +196,13 @@ class Dispatcher(Granting):
         request = Request(run, place, attempt, (tool,), (pool,), "in_order", now_us, _NO_SESSIONS, now_us)
         return self._ask(request, now_us)
 
-    def release(self, run: str, place: int, attempt: int, outcome: str, now_us: int) -> list[Grant]:
-        """Close a grant (`ok`, `failed`, `stopped`) or withdraw a request; returns what that made possible."""
+    def release(
+        self, run: str, place: int, attempt: int, outcome: str, now_us: int, used: int | None = None
+    ) -> list[Grant]:
+        """Close a grant (`ok`, `failed`, `stopped`) or withdraw a request; returns what that made possible.
+
+        `used` are the tokens that it took of a model with limits; None: nobody knows, so it may have taken all.
+        """
         key = (run, place, attempt)
         grants: list[Grant] = []
         held = self._grants.pop(key, None)
@@ -218,6 +234,8 @@ class Dispatcher(Granting):
             self.observer.released(pool.name, held.taken_us, now_us)
         if held.session is not None:
             self._free_session(held.session, now_us, grants)
+        if self._draws:
+            self._settle_draw(key, used, now_us, grants)
         if pool.waiting:
             self._serve(pool, now_us, grants)
         if held.gates:
@@ -235,6 +253,9 @@ class Dispatcher(Granting):
 
     def _withdraw(self, request: Request, now_us: int, grants: list[Grant]) -> None:
         self._left(request)
+        if request.parked:
+            self._unpark(request, None, now_us)
+            self._serve_behind(request, None, now_us, grants)
         if self.observer is not None and request.observed:
             for names in queues_of(request):
                 self.observer.withdrawn(names, request.made_us, now_us)
@@ -248,15 +269,29 @@ class Dispatcher(Granting):
                 self._serve(pool, now_us, grants)
 
     def hold(
-        self, run: str, place: int, attempt: int, agent: str, now_us: int, *, session: str, gates: tuple[str, ...] = ()
+        self,
+        run: str,
+        place: int,
+        attempt: int,
+        agent: str,
+        now_us: int,
+        *,
+        session: str,
+        gates: tuple[str, ...] = (),
+        draws: tuple[tuple[str, int], ...] = (),
     ) -> None:
-        """After a crash: a grant that the journal says is open counts as taken again."""
+        """After a crash: a grant that the journal says is open counts as taken again, and draws on its model again."""
         pool = self.pools[agent]
         held = Held(pool, now_us, tuple([self.pools[name] for name in gates]))
         if session:
             held.session = session
             self._sessions[session] = (run, place, attempt)
         self._grants[run, place, attempt] = held
+        for model, tokens in draws:
+            quota = self._quotas.get(model)
+            if quota is not None:
+                quota.draw(tokens)
+                self._draws[run, place, attempt] = quota, tokens
         for each in (pool, *held.gates):
             self._hold_slot(each, now_us)
         if self.observer is not None and pool.observed:
@@ -285,6 +320,8 @@ class Dispatcher(Granting):
         for pool in self.pools.values():
             if pool.bucket is not None:
                 pool.bucket.drain(now_us)
+        for quota in self._quotas.values():
+            quota.drain(now_us)
         for at_us, name, outcome, took_us, contract in sorted(outcomes):
             known = self.pools.get(name)
             if known is None:  # a critical section has no pool of its own
@@ -315,6 +352,9 @@ class Dispatcher(Granting):
                 self._resized(pool, now_us)
             if pool.waiting:
                 self._serve(pool, now_us, grants)
+        for quota in self._quotas.values():
+            if quota.waiting:
+                self._serve_quota(quota, now_us, grants)
         if self._sections:
             self._serve_sections(now_us, grants)
         return grants
@@ -331,6 +371,12 @@ class Dispatcher(Granting):
                 at_us = pool.wake_us(now_us)
                 if at_us is not None and (soonest is None or at_us < soonest) and not self._kept(pool):
                     soonest = at_us
+        for quota in self._quotas.values():
+            head = quota.head(self._requests) if quota.waiting else None
+            if head is not None:
+                pools = head.parked[quota].pools
+                at_us = min(quota.ready_us(head.draws[pool.name][1], now_us) for pool in pools)
+                soonest = at_us if soonest is None else min(soonest, at_us)
         return soonest
 
     def _kept(self, pool: Pool) -> bool:

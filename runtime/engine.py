@@ -300,6 +300,7 @@ class Engine:
             or command.sessions
             or command.gates
             or command.watch
+            or command.draws
             or not dispatcher.take(run, place, attempt, candidates[0], now)
         ):
             grant = self._ask(run, command)
@@ -315,19 +316,21 @@ class Engine:
             self.sessions.ask(run, command)
         where = (run, command.place, command.attempt, command.candidates, self.now)
         how = {"prefer": command.prefer, "urgency": command.urgency, "sessions": command.sessions}
-        return self.dispatcher.request(*where, gates=command.gates, watch=command.watch, **how)  # type: ignore[arg-type]
+        how |= {"gates": command.gates, "watch": command.watch, "draws": command.draws}
+        return self.dispatcher.request(*where, **how)  # type: ignore[arg-type]
 
     def _hold(self, run: str, _kernel: Kernel, _seq: int, command: HoldGrant) -> None:
         where = (run, command.place, command.attempt)
         if command.tools:
             self.dispatcher.hold_section(*where, command.tools, self.now, gates=command.gates)
         else:
-            self.dispatcher.hold(*where, command.agent, self.now, session=command.session, gates=command.gates)
+            dispatcher, gates, draws = self.dispatcher, command.gates, command.draws
+            dispatcher.hold(*where, command.agent, self.now, session=command.session, gates=gates, draws=draws)
 
     def _release(self, run: str, _kernel: Kernel, _seq: int, command: ReleaseGrant) -> None:
         if self.sessions.asked:
             self.sessions.asked.pop((run, command.place, command.attempt), None)
-        grants = self.dispatcher.release(run, command.place, command.attempt, command.outcome, self.now)
+        grants = self.dispatcher.release(run, command.place, command.attempt, command.outcome, self.now, command.used)
         if grants:
             self._granted(grants)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.grants import Grant, Held, PoolObserver
 from orchspec.runtime.latencies import Latencies
-from orchspec.runtime.pools import Pool
+from orchspec.runtime.pools import Parked, Pool
 
 if TYPE_CHECKING:
     from orchspec.runtime.pools import Request
+    from orchspec.runtime.quotas import Quota
 
 __all__ = ["Granting", "queues_of"]
 
@@ -25,6 +26,8 @@ class Granting:
         self.observer = observer
         self.pools: dict[str, Pool] = {}
         self.timed: list[Pool] = []
+        self._quotas: dict[str, Quota] = {}
+        self._draws: dict[tuple[str, int, int], tuple[Quota, int]] = {}
         self._requests: dict[tuple[str, int, int], Request] = {}
         self._grants: dict[tuple[str, int, int], Held] = {}
         self._sessions: dict[str, tuple[str, int, int]] = {}
@@ -76,6 +79,11 @@ class Granting:
             if blocked:
                 request.waited_for = request.waited_for or blocked
                 continue
+            if request.draws and not request.later:
+                short = self._short(request, pool, now_us)
+                if short:
+                    request.waited_for = request.waited_for or short
+                    continue
             if len(request.pools) == 1 or request.prefer == "in_order":
                 return pool
             score = _SCORES[request.prefer](pool)
@@ -101,6 +109,8 @@ class Granting:
             return Grant(*key, "+".join(request.names), waited_us, waited_for)
         pool.take(key)
         pool.turn = self._sequence = self._sequence + 1
+        if request.draws:
+            self._draw(request, pool, now_us)
         held = Held(pool, now_us, request.passed)
         if request.sessions:
             held.session = request.sessions.get(pool.name)
@@ -175,13 +185,18 @@ class Granting:
         for pool in request.pools:
             if sessions and sessions.get(pool.name) in self._sessions:
                 self._parked.setdefault(sessions[pool.name], []).append((pool, request))
+            elif request.draws and not request.later and not pool.waiting and not pool.blocked_by(now_us):
+                self._park(request, pool, self._short(request, pool, now_us), now_us)
             else:
                 pool.push(request, self._sequence)
                 if pool.elastic is not None:
                     pool.elastic.wanted(pool, now_us)
 
     def _left(self, request: Request) -> None:
+        elsewhere = [pool for each in request.parked.values() for pool in each.pools] if request.parked else ()
         for pool in request.pools:
+            if pool in elsewhere:
+                continue
             parked = self._parked.get(request.sessions.get(pool.name, "")) if request.sessions else None
             if parked is not None and (pool, request) in parked:
                 parked.remove((pool, request))
@@ -215,6 +230,14 @@ class Granting:
                 if pool.elastic is not None:
                     pool.elastic.wanted(pool, now_us)
                 return
+            if request.draws and not request.later:
+                short = self._short(request, pool, now_us)
+                if short:  # it must not stand in the way of those who draw on another model, or on none
+                    request.waited_for = request.waited_for or short
+                    pool.advance()
+                    pool.waiting -= 1
+                    self._park(request, pool, short, now_us)
+                    continue
             pool.advance()
             del self._requests[request.run, request.place, request.attempt]
             self._left(request)
@@ -225,6 +248,124 @@ class Granting:
                 grant = self._grant(request, pool, now_us)
             if grant is not None:
                 grants.append(grant)
+            if request.parked:
+                self._serve_behind(request, None, now_us, grants)
+
+    # -------------------------------------------------------------- quotas of models
+
+    def _short(self, request: Request, pool: Pool, now_us: int) -> str:
+        """What the model that `pool` would work on lacks for this request: nothing, if it may draw on it now."""
+        drawn = request.draws.get(pool.name)
+        if drawn is None:
+            return ""
+        quota, tokens = drawn
+        short = quota.short_of(tokens, now_us)
+        if not short and quota.waiting and quota.head(self._requests) not in (None, request):
+            return quota.behind  # nobody overtakes, so that what is large finds its tokens, too
+        return short
+
+    def _park(self, request: Request, pool: Pool, short: str, now_us: int) -> None:
+        """Let it wait for the model that `pool` would work on, beside the queue of that pool."""
+        quota, _ = request.draws[pool.name]
+        parked = request.parked.get(quota)
+        if parked is None:
+            parked = Parked(now_us, quota.limit(short))
+            request.parked = {**request.parked, quota: parked}
+            self._sequence += 1
+            quota.push(request, self._sequence)
+            if self.observer is not None:
+                self.observer.requested((parked.limit,), now_us)
+        parked.pools.append(pool)
+
+    def _unpark(self, request: Request, drawn: Quota | None, now_us: int) -> None:
+        """It waits for no model any more; of that which it has `drawn` on it got what it waited for."""
+        for quota, parked in request.parked.items():
+            quota.waiting -= 1
+            if self.observer is not None and quota is not drawn:
+                self.observer.withdrawn((parked.limit,), parked.since_us, now_us)
+
+    def _draw(self, request: Request, pool: Pool, now_us: int) -> None:
+        """Take of a model what the attempt may take of it."""
+        quota, tokens = request.draws.get(pool.name, (None, 0))
+        self._unpark(request, quota, now_us)
+        if quota is None:
+            return
+        quota.draw(tokens)
+        self._draws[request.run, request.place, request.attempt] = quota, tokens
+        if self.observer is not None:
+            waited = request.parked.get(quota)
+            for limit in quota.limits.values():
+                since_us = waited.since_us if waited is not None and waited.limit == limit else now_us
+                if since_us == now_us and (waited is None or waited.limit != limit):
+                    self.observer.requested((limit,), now_us)
+                self.observer.drew(limit, since_us, now_us)
+
+    def _settle_draw(self, key: tuple[str, int, int], used: int | None, now_us: int, grants: list[Grant]) -> None:
+        """An attempt has ended: its model gets back what it did not use, and whoever waits for that may go on."""
+        drawn = self._draws.pop(key, None)
+        if drawn is None:
+            return
+        quota, tokens = drawn
+        spent = tokens if used is None else used
+        quota.settle(tokens, spent, now_us)
+        if self.observer is not None:
+            for attribute, limit in quota.limits.items():
+                self.observer.spent(limit, 1 if attribute == "rate" else spent, now_us)
+        self._serve_quota(quota, now_us, grants)
+
+    def _serve_quota(self, quota: Quota, now_us: int, grants: list[Grant]) -> None:
+        """Grant those who wait for a model, in turn, as long as there is enough of it.
+
+        Who finds its agent taken goes to the queue of that agent, where it is older than those who came later.
+        """
+        while quota.waiting:
+            request = quota.head(self._requests)
+            if request is None:
+                return
+            pools = request.parked[quota].pools
+            rich = [pool for pool in pools if not quota.short_of(request.draws[pool.name][1], now_us)]
+            if not rich:
+                return
+            free = [pool for pool in rich if not self._sent_back(request, pool, pools, now_us)]
+            if free:
+                score = _SCORES.get(request.prefer)
+                chosen = min(free, key=score) if score is not None else free[0]
+                quota.advance()
+                del self._requests[request.run, request.place, request.attempt]
+                self._left(request)
+                grants.append(self._grant(request, chosen, now_us))
+                self._serve_behind(request, quota, now_us, grants)
+            elif pools:
+                return
+            else:
+                quota.advance()
+                parked = request.parked[quota]
+                request.parked = {each: where for each, where in request.parked.items() if each is not quota}
+                quota.waiting -= 1
+                if self.observer is not None:
+                    self.observer.withdrawn((parked.limit,), parked.since_us, now_us)
+
+    def _serve_behind(self, request: Request, but: Quota | None, now_us: int, grants: list[Grant]) -> None:
+        """A request has left the queues of models, where it may have kept others waiting; `but` is being served."""
+        for quota in request.parked:
+            if quota is not but:
+                self._serve_quota(quota, now_us, grants)
+
+    def _sent_back(self, request: Request, pool: Pool, pools: list[Pool], now_us: int) -> bool:
+        """Whether an agent, or its session, is taken by now: then it is waited for that first."""
+        session = request.sessions.get(pool.name)
+        if session in self._sessions:
+            pools.remove(pool)
+            self._parked.setdefault(str(session), []).append((pool, request))
+            return True
+        if not pool.blocked_by(now_us):
+            return False
+        pools.remove(pool)
+        self._sequence += 1
+        pool.push(request, self._sequence)
+        if pool.elastic is not None:
+            pool.elastic.wanted(pool, now_us)
+        return True
 
 
 def queues_of(request: Request) -> list[tuple[str, ...]]:

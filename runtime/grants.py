@@ -40,6 +40,12 @@ class PoolObserver(Protocol):
     def released(self, pool: str, taken_us: int, now_us: int) -> None:
         """A slot taken at `taken_us` came free."""
 
+    def drew(self, limit: str, since_us: int, now_us: int) -> None:
+        """An attempt got what it may take of a limit of its model, which it had waited for since `since_us`."""
+
+    def spent(self, limit: str, amount: int, now_us: int) -> None:
+        """An attempt has ended that took so much of a limit of its model: tokens, or 1 of a rate."""
+
     def resized(self, pool: str, slots: int, now_us: int) -> None:
         """A pool that scales with the load has so many slots from now on."""
 
@@ -47,8 +53,9 @@ class PoolObserver(Protocol):
 class Grant:
     """What a request got.
 
-    `pool` for (run, place, attempt), after `waited_us` for `waited_for` (slot, rate, breaker, session, section, or
-    nothing). `usual_us` is the quantile that was asked for of the times that such work takes, where it is known.
+    `pool` for (run, place, attempt), after `waited_us` for `waited_for` (slot, rate, breaker, session, section, model
+    rate, model tokens, or nothing). `usual_us` is the quantile that was asked for of the times that such work takes,
+    where it is known.
     """
 
     __slots__ = ("attempt", "place", "pool", "run", "usual_us", "waited_for", "waited_us")

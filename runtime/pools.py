@@ -13,11 +13,27 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Breaker, Rate
     from orchspec.runtime.elastic import Elastic
+    from orchspec.runtime.quotas import Quota
 
-__all__ = ["Bucket", "Pool", "Request"]
+__all__ = ["Bucket", "Parked", "Pool", "Request"]
 
 _FINISH_LEAST: Final = 64
 """So many runs whose turn has passed are remembered before it is looked which of them matter."""
+
+
+_NO_DRAWS: Final[dict[str, tuple[Quota, int]]] = {}
+_NOWHERE: Final[dict[Quota, Parked]] = {}
+
+
+class Parked:
+    """That a request waits for a quota: since when, for which limit of it, and on behalf of which of its pools."""
+
+    __slots__ = ("limit", "pools", "since_us")
+
+    def __init__(self, since_us: int, limit: str) -> None:
+        self.since_us = since_us
+        self.limit = limit
+        self.pools: list[Pool] = []
 
 
 class Request:
@@ -27,15 +43,18 @@ class Request:
 
     `passed` are the gates behind it, which it holds. `section`: what it wants behind them is all of `pools` at once,
     `whole`, with nobody else in them. `watch`: what is asked, and for each candidate which quantile of its times is
-    wanted.
+    wanted. `draws`: the quota that it draws on in each of `pools`, by name, and how many tokens it may take; `parked`
+    are the quotas that it waits for, in their queues and not in those of their pools.
     """
 
     __slots__ = (
         "attempt",
+        "draws",
         "later",
         "made_us",
         "names",
         "observed",
+        "parked",
         "passed",
         "place",
         "pools",
@@ -75,6 +94,8 @@ class Request:
         self.later: tuple[tuple[Pool, ...], ...] = ()
         self.passed: tuple[Pool, ...] = ()
         self.section = False
+        self.draws = _NO_DRAWS
+        self.parked = _NOWHERE
         self.observed = pools[0].observed
 
     @property

@@ -6,9 +6,11 @@ A difference means that plan or kernel is not the one that wrote the journal: th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.compact import json_text, quoted
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.grants import Outcome
 from orchspec.runtime.kernel.commands import Command, HoldGrant, ReleaseGrant, RequestGrant
@@ -22,8 +24,8 @@ from orchspec.runtime.kernel.events import (
     event_from_body,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
-from orchspec.runtime.kernel.lines import command_text
-from orchspec.runtime.kernel.spelling import event_fields, json_text, quoted
+from orchspec.runtime.kernel.lines import LINES
+from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
 if TYPE_CHECKING:
@@ -32,7 +34,12 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
 
-__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold"]
+__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of", "is_verified"]
+
+
+def is_verified(place: int, commands: Iterable[Command]) -> bool:
+    """Whether an event at `place` with these commands fulfilled a task: its grant is given back for it."""
+    return any(isinstance(each, ReleaseGrant) and each.place == place and each.outcome == "ok" for each in commands)
 
 
 class EventRecord:
@@ -76,29 +83,29 @@ class EventRecord:
 
     def text(self) -> str:
         """The body as compact JSON."""
-        kernel = self.kernel
         event = self.event
         place = event.place
-        parts = [f'"place":{quoted(kernel.path(place))},"at":{place}'] if place else []
-        if told := event_fields(event):
-            parts.append(told)
-        if self.decided:
-            parts.append(f'"decided":{json_text(self.decided)}')
+        path = ""
+        text = event_fields(event)
+        if place:
+            path = self.kernel.path(place)
+            text = f'"place":{quoted(path)},"at":{place},{text}' if text else f'"place":{quoted(path)},"at":{place}'
+        rest = f'"decided":{json_text(self.decided)}' if self.decided else ""
         if self.commands:
-            parts.append(f'"commands":[{",".join(map(quoted, self.lines()))}]')
-        return f"{{{','.join(parts)}}}"
+            path_of = self.kernel.path
+            lines = ",".join(
+                [
+                    quoted(LINES[type(command)](command, path if command.place == place else path_of(command.place)))
+                    for command in self.commands
+                ]
+            )
+            rest = f'{rest},"commands":[{lines}]' if rest else f'"commands":[{lines}]'
+        return f"{{{text},{rest}}}" if text and rest else f"{{{text}{rest}}}"
 
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        paths: dict[int, str] = {}
-        lines = []
-        for command in self.commands:
-            place = command.place
-            path = paths.get(place)
-            if path is None:
-                path = paths[place] = self.kernel.path(place)
-            lines.append(command_text(command, path))
-        return lines
+        path_of = self.kernel.path
+        return [LINES[type(command)](command, path_of(command.place)) for command in self.commands]
 
 
 class Folded:
@@ -178,6 +185,11 @@ class Folding:
         self._learn(event, commands)
         return commands
 
+    def follow(self, record: EventRecord) -> None:
+        """One record that its kernel has handled already, as an engine."""
+        self.seq = record.seq
+        self._learn(record.event, record.commands)
+
     def _learn(self, event: Event, commands: list[Command]) -> None:
         held, asked = self._held, self._asked
         if isinstance(event, TaskEnrolled):
@@ -249,12 +261,17 @@ def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folde
 
     Raises ReplayMismatch at the first record that the plan does not reproduce, CorruptStore for one that is none.
     """
-    kept = records if isinstance(records, list) else list(records)
-    folding = Folding(plan, run, kept)
-    for record in kept:
+    folding = folding_of(plan, run, records if isinstance(records, list) else list(records))
+    return Folded(folding.kernel, folding.seq, folding.outcomes)
+
+
+def folding_of(plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> Folding:
+    """A journal, folded to its end, to which more may be added. Raises as `fold` does."""
+    folding = Folding(plan, run, records)
+    for record in records:
         event = folding.event(record)
         folding.hold(record, event, folding.step(record, event))
-    return Folded(folding.kernel, folding.seq, folding.outcomes)
+    return folding
 
 
 def _compare(run: str, recorded: Record | EventRecord, again: EventRecord) -> None:

@@ -3,11 +3,15 @@
 A pure object that mirrors the mailbox of the store: mail lies there until the record that consumes it is durable, so a
 crash forgets this table and loses nothing. For each signal and key: first in first out, taken once, by the oldest
 waiter; what comes early is kept for `KEPT_US`.
+
+Thousands of runs may wait at once, for one signal or each for its own, and any of them may end: so who waits is found
+by run as well as by signal, and nothing walks over all who wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left, insort
+from collections.abc import Callable, KeysView
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,24 +37,17 @@ class Arrival:
     posted_us: int
 
 
-@dataclass(slots=True)
-class _Waiter:
-    since_us: int
-    run: str
-    place: int
-    deadline_us: int | None
+_At = tuple[str, str]
+"""A signal and its key."""
 
-    def order(self) -> tuple[int, str, int]:
-        return (self.since_us, self.run, self.place)
-
-    def may_take(self, arrival: Arrival) -> bool:
-        return self.deadline_us is None or arrival.posted_us <= self.deadline_us
+_Waiter = tuple[int, str, int]
+"""Since when somebody waits (µs), the run and the place: the order in which they are served."""
 
 
 class SignalTable:
     """Signals that nobody took, and who waits for which."""
 
-    __slots__ = ("_arrived", "_consume", "_handed", "_post", "_waiters")
+    __slots__ = ("_arrived", "_consume", "_handed", "_of_run", "_post", "_waiters")
 
     def __init__(self, consume: Callable[[int], None], post: Callable[[str, Event, int], None]) -> None:
         """`consume` is told the number of mail that is taken, or that nobody will take any more; `post` gets what
@@ -58,15 +55,16 @@ class SignalTable:
         """
         self._consume = consume
         self._post = post
-        self._arrived: dict[tuple[str, str], list[Arrival]] = {}
+        self._arrived: dict[_At, list[Arrival]] = {}
         self._handed: dict[int, Arrival] = {}
-        self._waiters: dict[tuple[str, str], list[_Waiter]] = {}
+        # In their order, none of them empty; and each of them by its run: since when, and until when, it waits.
+        self._waiters: dict[_At, list[_Waiter]] = {}
+        self._of_run: dict[str, dict[tuple[_At, int], tuple[int, int | None]]] = {}
 
     def arrive(self, arrival: Arrival, now_us: int) -> None:
         """A signal is in the mailbox: handed to whoever waits for it, else kept, in the order of its mail."""
         kept = self._arrived.setdefault((arrival.signal, arrival.key), [])
-        kept.append(arrival)
-        kept.sort(key=lambda each: each.number)
+        insort(kept, arrival, key=lambda each: each.number)
         self.match(arrival.signal, arrival.key, now_us)
 
     def handed(self, number: int | None) -> Arrival | None:
@@ -84,19 +82,26 @@ class SignalTable:
 
     def wait(self, run: str, place: int, signal: str, key: str, since_us: int, deadline_us: int | None) -> None:
         """A place waits; `match` says whether there is something for it."""
-        waiters = self._waiters.setdefault((signal, key), [])
-        if all((each.run, each.place) != (run, place) for each in waiters):
-            waiters.append(_Waiter(since_us, run, place, deadline_us))
-            waiters.sort(key=_Waiter.order)
+        at = (signal, key)
+        mine = self._of_run.setdefault(run, {})
+        if (at, place) not in mine:
+            mine[at, place] = (since_us, deadline_us)
+            insort(self._waiters.setdefault(at, []), (since_us, run, place))
 
     def withdraw(self, run: str, place: int, signal: str, key: str) -> None:
         """A place waits no longer."""
-        self._keep_waiters((signal, key), lambda each: (each.run, each.place) != (run, place))
+        mine = self._of_run.get(run, {})
+        found = mine.pop(((signal, key), place), None)
+        if found is None:
+            return
+        if not mine:
+            del self._of_run[run]
+        self._leave((signal, key), (found[0], run, place))
 
     def forget(self, run: str) -> None:
         """A run waits for nothing any more."""
-        for at in list(self._waiters):
-            self._keep_waiters(at, lambda each: each.run != run)
+        for (at, place), (since_us, _) in self._of_run.pop(run, {}).items():
+            self._leave(at, (since_us, run, place))
 
     def match(self, signal: str, key: str, now_us: int) -> None:
         """Hand signals of this key to those who wait, the oldest first."""
@@ -107,14 +112,13 @@ class SignalTable:
                 arrived.remove(arrival)
                 self._consume(arrival.number)
                 continue
-            # What came after a deadline is too late for it, even if both are seen only now.
-            able = (each for each in self._waiters.get(at, ()) if each.may_take(arrival))
-            waiter = next(able, None)
+            waiter = next((each for each in self._waiters.get(at, ()) if self._may_take(at, each, arrival)), None)
             if waiter is not None:
+                _, run, place = waiter
                 arrived.remove(arrival)
-                self.withdraw(waiter.run, waiter.place, signal, key)
+                self.withdraw(run, place, signal, key)
                 self._handed[arrival.number] = arrival
-                self._post(waiter.run, SignalReceived(now_us, waiter.place, arrival.value), arrival.number)
+                self._post(run, SignalReceived(now_us, place, arrival.value), arrival.number)
         if not arrived:
             self._arrived.pop(at, None)
 
@@ -123,17 +127,22 @@ class SignalTable:
         return (signal, key) in self._waiters
 
     @property
-    def waiting(self) -> set[str]:
+    def waiting(self) -> KeysView[str]:
         """The runs that wait for a signal."""
-        return {each.run for waiters in self._waiters.values() for each in waiters}
+        return self._of_run.keys()
 
     def waited_for(self) -> list[tuple[str, str]]:
         """The signals and keys that somebody waits for, the oldest wait first."""
-        return sorted(self._waiters, key=lambda at: self._waiters[at][0].order())
+        return sorted(self._waiters, key=lambda at: self._waiters[at][0])
 
-    def _keep_waiters(self, at: tuple[str, str], keep: Callable[[_Waiter], bool]) -> None:
-        kept = [each for each in self._waiters.get(at, ()) if keep(each)]
-        if kept:
-            self._waiters[at] = kept
-        else:
-            self._waiters.pop(at, None)
+    def _may_take(self, at: _At, waiter: _Waiter, arrival: Arrival) -> bool:
+        """What came after a deadline is too late for it, even if both are seen only now."""
+        _, run, place = waiter
+        deadline_us = self._of_run[run][at, place][1]
+        return deadline_us is None or arrival.posted_us <= deadline_us
+
+    def _leave(self, at: _At, waiter: _Waiter) -> None:
+        waiters = self._waiters[at]
+        del waiters[bisect_left(waiters, waiter)]
+        if not waiters:
+            del self._waiters[at]

@@ -14,13 +14,14 @@ from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.kernel.events import CostReported, EffectRequested, TaskFailed, TaskFulfilled, TaskStopped
 from orchspec.runtime.sampling import why_failed
 from orchspec.simulator.calendar import Due
+from orchspec.simulator.doors import Doors
+from orchspec.simulator.strikes import Strike
 from orchspec.simulator.underway import Attempt
 
 if TYPE_CHECKING:
     from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.kernel.commands import AnswerCall, RunTask, StopTask
     from orchspec.simulator.clock import Clock
-    from orchspec.simulator.faults import Strike
     from orchspec.simulator.visits import Visit
 
 __all__ = ["Attempts"]
@@ -43,12 +44,11 @@ class Attempts:
         self._players = clock.cast.players
         faults = clock.faults
         # Whom no fault can strike: nothing is asked about their attempts.
+        self._parted = faults.parted if faults.parts else None
         self._safe = frozenset(self._players) - faults.targets if not faults.limits_capacity else frozenset()
         self._orphans: list[Attempt] = []
         self._tools: dict[_ToolKey, tuple[Attempt, int, Strike | None, int]] = {}
-        # Where capacity is short: how many each agent is at, and who waits at their door.
-        self._at_work: dict[str, int] = {}
-        self._waiting: dict[str, list[Attempt]] = {}
+        self._doors = Doors(clock, self._work)
 
     def moves(self, run: str) -> bool:
         """Whether an attempt of the run is at work, does not wait for an effect, and will end by itself."""
@@ -77,8 +77,7 @@ class Attempts:
                 attempt.done = True
             visit.tasks.clear()
         self._tools.clear()
-        self._at_work.clear()
-        self._waiting.clear()
+        self._doors.crash()
 
     # -------------------------------------------------------------- tasks
 
@@ -107,7 +106,7 @@ class Attempts:
         if strike is not None:
             attempt.struck(strike, self._clock.cast)
         if self._clock.faults.limits_capacity:
-            self._knock(attempt)
+            self._doors.knock(attempt)
         else:
             self._work(attempt)
 
@@ -125,41 +124,18 @@ class Attempts:
                 return
         self._put(self._clock.now + attempt.takes_us, attempt)
 
-    # -------------------------------------------------------------- short capacity
-
-    def _knock(self, attempt: Attempt) -> None:
-        """Work, or wait at the agent's door, with one's time running: the orchestrator does not know."""
-        agent, now = attempt.command.agent, self._clock.now
-        short = self._clock.faults.capacity(agent, now)
-        if short is not None and self._at_work.get(agent, 0) >= short[0]:
-            attempt.waits = True
-            self._waiting.setdefault(agent, []).append(attempt)
-            self._clock.at(short[1], self._open_door, agent)
-            return
-        attempt.since_us = now
-        self._at_work[agent] = self._at_work.get(agent, 0) + 1
-        self._work(attempt)
-
-    def _open_door(self, due: Due) -> None:
-        self._let_in(due.value)
-
-    def _let_in(self, agent: str) -> None:
-        waiting = self._waiting.get(agent)
-        while waiting:
-            short = self._clock.faults.capacity(agent, self._clock.now)
-            if short is not None and self._at_work.get(agent, 0) >= short[0]:
-                return
-            attempt = waiting.pop(0)
-            if not attempt.done:
-                attempt.waits = False
-                self._knock(attempt)
-
     # -------------------------------------------------------------- faults of one attempt
 
     def _due(self, attempt: Attempt) -> None:
         if attempt.done:
             return
+        if self._parted is not None and self._parted(attempt.command.agent, self._clock.now):
+            attempt.strike = attempt.strike or Strike()
+            attempt.strike.ack_lost = True  # its answer does not get through
+            return
         strike = attempt.strike
+        if strike is not None and strike.duplicated and not strike.rejects:
+            self._work_twice(attempt)
         if strike is None:
             if attempt.failed:
                 self._fail(attempt, "agent_error", why_failed(attempt.command.agent))
@@ -176,6 +152,12 @@ class Attempts:
             self._fail(attempt, "agent_error", message, share=attempt.share)
         else:
             self._fulfil(attempt)
+
+    def _work_twice(self, attempt: Attempt) -> None:
+        """What was asked has come to the agent twice: one of its answers counts, and both are paid."""
+        clock, command, usage = self._clock, attempt.command, attempt.spent(attempt.share)
+        if usage != (None, None, None) and clock.engine is not None:
+            clock.engine.post(attempt.visit.run, CostReported(clock.now, command.place, command.attempt, *usage))
 
     def _done(self, attempt: Attempt) -> None:
         """What `_due` does where nothing could have come in between: no fault, no tool, no short capacity."""
@@ -195,6 +177,9 @@ class Attempts:
         clock = self._clock
         engine = clock.engine
         assert engine is not None
+        if attempt.deaf is not None:
+            self._has_stopped(attempt, (attempt.tokens_in, attempt.tokens_out, attempt.cost_pico))
+            return
         calls = attempt.calls_made()
         engine.post(
             attempt.visit.run,
@@ -227,6 +212,9 @@ class Attempts:
         assert engine is not None
         command = attempt.command
         usage = attempt.spent(share) if sent else (0, 0, 0)
+        if attempt.deaf is not None:
+            self._has_stopped(attempt, usage)
+            return
         calls = attempt.calls_until(self._clock.now, self._clock.cast.scarce) if sent and share else 0
         engine.post(
             attempt.visit.run,
@@ -245,14 +233,23 @@ class Attempts:
             ),
         )
 
+    def _has_stopped(self, attempt: Attempt, usage: tuple[int | None, int | None, int | None]) -> None:
+        """It was told to stop long ago: as in the driver, of what it brings only the costs are told."""
+        clock, run, command = self._clock, attempt.visit.run, attempt.command
+        where, engine = (clock.now, command.place, command.attempt), clock.engine
+        assert engine is not None
+        if usage != (None, None, None):
+            engine.post(run, CostReported(*where, *usage))
+        calls, tool_us = attempt.deaf or 0, attempt.at_tools_us(clock.now)
+        engine.post(run, TaskStopped(*where, command.dispatch, calls, tool_us))
+
     def _end(self, attempt: Attempt) -> None:
         attempt.done = True
         self._leave_tools(attempt)
         command = attempt.command
         attempt.visit.tasks.pop((command.place, command.attempt), None)
-        if self._at_work and not attempt.waits:
-            self._at_work[command.agent] -= 1
-            self._let_in(command.agent)
+        if self._doors.at_work and not attempt.waits:
+            self._doors.leave(command.agent)
 
     def stop(self, run: str, command: StopTask) -> None:
         """The kernel has no more use for an attempt: it ends here, and costs what it has cost until now."""
@@ -261,7 +258,8 @@ class Attempts:
         now = self._clock.now
         attempt = self._task(run, command.place, command.attempt)
         if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
-            return  # it does not hear, and answers when nobody listens any more
+            self._ignore(attempt)
+            return
         calls = tool_us = 0
         if attempt is not None:
             calls = attempt.calls_until(now, self._clock.cast.scarce)
@@ -273,6 +271,21 @@ class Attempts:
             if usage != (None, None, None):
                 engine.post(run, CostReported(now, command.place, command.attempt, *usage))
         engine.post(run, TaskStopped(now, command.place, command.attempt, command.dispatch, calls, tool_us))
+
+    def _ignore(self, attempt: Attempt) -> None:
+        """It does not hear that it is to stop, and goes on to its end; what it asks for meanwhile it is refused."""
+        if attempt.deaf is not None:
+            return
+        clock = self._clock
+        attempt.deaf = attempt.calls_until(clock.now, clock.cast.scarce)
+        if attempt.moments is not None and attempt.resumed_us is None and not attempt.waits:
+            # What it waits for is called off.
+            for key in [key for key, (other, _, _, _) in self._tools.items() if other is attempt]:
+                if attempt.tool_until_us <= self._tools[key][3]:
+                    attempt.tool_us += clock.now - self._tools.pop(key)[3]
+                    self._let_go(key)
+            attempt.asking = False
+            self._go_on(attempt, attempt.left_us)
 
     def _at_tools_us(self, attempt: Attempt, now: int) -> int:
         # A call that still waits for its grant counts from when it was asked for.
@@ -300,6 +313,10 @@ class Attempts:
         attempt: Attempt = due.value
         if attempt.done:
             return
+        if attempt.deaf is not None:
+            attempt.moments = []
+            self._go_on(attempt, attempt.left_us)
+            return
         clock = self._clock
         engine = clock.engine
         assert engine is not None
@@ -312,7 +329,7 @@ class Attempts:
         command = attempt.command
         call = len(attempt.moments or ())
         strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
-        if strike is not None and strike.hung:
+        if strike is not None and strike.silent:
             attempt.strike = strike  # the call never returns, so the attempt does not
             return
         if strike is not None and strike.failing is not None:
@@ -372,7 +389,7 @@ class Attempts:
         clock = self._clock
         key = (grant.run, grant.place, grant.attempt)
         attempt, usual_us, strike, asked_us = self._tools[key]
-        held_us = strike.slowed(usual_us) if strike is not None else usual_us
+        held_us = strike.slowed(usual_us) + strike.delay_us if strike is not None else usual_us
         until_us = clock.now + held_us
         clock.at(until_us, self._call_over, (clock.epoch, key))
         attempt.tool_us += max(0, until_us - max(asked_us, attempt.tool_until_us))

@@ -2,8 +2,8 @@
 
 | fault | strikes | then |
 |---|---|---|
-| `store_error` | as a commit is made | nothing of it is durable; the journals are folded again |
-| `disk_full` | as a commit is made while the disk is full | nothing more is durable until there is room |
+| `store_error` | as a commit is made | nothing of it is durable; the store is opened, and folded, again |
+| `disk_full` | as a commit is made while the disk is full | the same; nothing more is durable until there is room |
 | `torn` | as a commit is made | the process dies in the middle of a write, and the torn record is not read again |
 | `unsynced` | as a commit is made | the power fails, and what was written and not synced is lost |
 | `stale_lease` | as a commit is made | another engine has taken over, and refuses what this one writes |
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from orchspec.runtime.draws import FAULT, uniform
 
-__all__ = ["BREAKDOWNS", "Breakdown"]
+__all__ = ["BREAKDOWNS", "IN_PLACE", "RESTART_US", "STORE_FAILS", "Breakdown"]
 
 BREAKDOWNS: Final[dict[str, str]] = {
     "store_error": "before_commit",
@@ -31,8 +31,12 @@ BREAKDOWNS: Final[dict[str, str]] = {
     "crash_loop": "recovery",
 }
 """The point at which each of them strikes."""
-_REOPEN_US: Final = 100_000
-"""How long it takes to open a store again that has failed."""
+IN_PLACE: Final = frozenset({"store_error", "disk_full", "stale_lease"})
+"""These end no process: one that is about to leave then leaves, as it would have."""
+STORE_FAILS: Final = frozenset({"store_error", "disk_full"})
+"""After these the same process opens the store again (`runtime.reopening`)."""
+RESTART_US: Final = 100_000
+"""How long it takes at least until a process that has ended is started again."""
 
 
 @dataclass(slots=True)
@@ -74,10 +78,12 @@ class Breakdown:
 
     def down_at(self, now_us: int) -> int:
         """How long the orchestrator is away when it strikes now, µs."""
-        if self.name == "disk_full":
-            return self._window_us(now_us) or _REOPEN_US
-        least = 0 if self.name == "stale_lease" else _REOPEN_US
+        least = 0 if self.name == "stale_lease" else RESTART_US
         return max(int(self.args.get("down", 0)), least)
+
+    def room_in_us(self, now_us: int) -> int:
+        """In how long there is room on the disk again, µs; 0 if there is room now."""
+        return self._window_us(now_us) or 0 if self.name == "disk_full" else 0
 
     def _from_us(self) -> int:
         return int(self.args.get("at", self.args.get("every", 0)))

@@ -39,6 +39,12 @@ class Calls:
         if pool in self.of:
             self.of[pool].append((now_us, -1))
 
+    def drew(self, limit: str, since_us: int, now_us: int) -> None:
+        """Limits of models are in the journal."""
+
+    def spent(self, limit: str, amount: int, now_us: int) -> None:
+        """Limits of models are in the journal."""
+
     def resized(self, pool: str, slots: int, now_us: int) -> None:
         """The most that there may be is in the plan."""
 

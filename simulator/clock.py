@@ -20,9 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.draws import VALUE, uniform
 from orchspec.runtime.engine import Engine
-from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import RunRow
 from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import (
@@ -32,7 +30,6 @@ from orchspec.runtime.kernel.events import (
     TaskFulfilled,
 )
 from orchspec.runtime.ledger import Ledger
-from orchspec.runtime.recording import fold
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.calendar import Calendar, Due
 from orchspec.simulator.crashes import Crashed, Crashes
@@ -40,6 +37,7 @@ from orchspec.simulator.handover import Handover
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import FaultMark
 from orchspec.simulator.people import People
+from orchspec.simulator.refolds import Refolds
 from orchspec.simulator.signals import Signals
 from orchspec.simulator.targets import Targets
 from orchspec.simulator.timing import Timing
@@ -131,6 +129,7 @@ class Clock:
         self.signals = Signals(self)
         self.targets = Targets(self)
         self.handover = Handover(self)
+        self.refolds = Refolds(plan)
         self.tool_granted: Callable[[Grant], None] = self.attempts.tool_granted
         self._acts: dict[type, Callable[[str, Any], None]] = {
             RunTask: self.attempts.begin,
@@ -150,7 +149,7 @@ class Clock:
 
     @property
     def told(self) -> int:
-        """The present as the engine's clock says it, µs: another one only while a fault of time holds."""
+        """The present as the engine's clock says it, µs."""
         return self.timing.told_us()
 
     def at(self, at_us: int, callback: Callable[[Any], None], value: Any) -> Due:
@@ -361,13 +360,15 @@ class Clock:
             self.crashes.due(crash)
 
     def _die(self, crash: Crash | Breakdown) -> None:
-        now = self.now
-        back_us = now + crash.down_at(now)
+        assert self.crashes is not None
+        crash, now = self.handover.instead_of(crash), self.now
+        back_us = now + self.crashes.down_us(crash, now)
         self.faults.marks.append(FaultMark(crash.name, "orchestrator", now / SECOND, back_us / SECOND))
-        flying = self.writing.lost()
-        if flying is not None and uniform(self.key, self.epoch, VALUE) < 0.5:
+        if (flying := self.writing.lost()) is not None:
             self.journal.commit(flying)
             self._witness(flying)
+        if self.engine is not None:
+            self.refolds.crash(self.engine)
         self.engine = None
         in_order = self.handover.leaving is not None
         self._acts = self.handover.over(self._acts)
@@ -378,31 +379,22 @@ class Clock:
         self._wake_at = None
         if self.meter is not None:
             self.meter.crash(now)
-        for visit in self.visits.values():
-            # Who came while the engine was leaving was not let in.
+        for visit in self.visits.values():  # who came while the engine was leaving was not let in
             if visit.kernel is not None or not in_order:
                 visit.seen.in_flight_at_crash = True
-        self.at(back_us, self._recover, None)
+        self.at(back_us, self._recover, crash.name == "upgrade")
 
-    def _recover(self, _event: Any) -> None:
-        """Another engine opens the store."""
+    def _recover(self, event: Any) -> None:
+        """Another engine opens the store, which was given back in order or not."""
         journal = self.journal
         for run, row in list(journal.ended.items()):
             self._tell(run, row.status, row.result)
-        folded = []
-        for run, row in list(journal.live.items()):
-            try:
-                records = journal.records.get(run)
-                if not records:
-                    raise CorruptStore(f"run {run} is live and has no journal")
-                state = fold(self.plan, run, records)
-            except (CorruptStore, ReplayMismatch) as error:
-                self._halt(run, error)
-                continue
-            self.visits[run].kernel = state.kernel
-            folded.append((self.plan, row, state))
-        self.reached("recovery")
-        engine = Engine(
+        folded = self.refolds.fold(journal, self._halt)
+        for _, row, state in folded:
+            self.visits[row.run].kernel = state.kernel
+        if recovers := bool(folded) or not event.value:
+            self.reached("recovery")
+        engine = self.engine = Engine(
             self.plan,
             self,
             ledger=journal.ledger.values(),
@@ -411,9 +403,8 @@ class Clock:
             observer=self.meter,
             queue_max=self.queue_max,
         )
-        self.engine = engine
-        engine.recover(folded, self.epoch, self.told)
-        self.people.deliver(engine)
+        if recovers:
+            engine.recover(folded, self.epoch, self.told)
         self.signals.deliver(engine)
         for run, visit in list(self.visits.items()):
             # Whoever was not told that the run is durable asks for it again, under the same id.

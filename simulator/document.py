@@ -83,6 +83,8 @@ def build(
         "parameters": dict(parameters or {}),
         "pools": {
             pool.name: {"kind": pool.kind, "slots": pool.slots, "members": list(pool.members)}
+            if not pool.limit
+            else {"kind": pool.kind, "slots": None, "members": list(pool.members), "limit": pool.limit}
             for pool in measures.pools
         },
         "warmup": None if warmup is None else _warmup(warmup),

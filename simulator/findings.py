@@ -27,7 +27,8 @@ class Bottleneck:
 
     `wait_s` is the mean wait for it; `limit` the rate of runs (1/s) at which its slots would all be busy, by the
     utilization law (P. J. Denning and J. P. Buzen, ACM Computing Surveys 10, 1978: no more runs than 1 / the most
-    that one of them takes of any resource); `None` where there is no throughput to go by.
+    that one of them takes of any resource); `None` where there is no throughput to go by. Of a limit of a model
+    `allows` says what it lets through, and its share is how much of that is used.
     """
 
     name: str
@@ -36,6 +37,15 @@ class Bottleneck:
     share: float
     wait_s: float | None
     limit: float | None
+    allows: str = ""
+
+    @property
+    def told(self) -> str:
+        """How full it is, in words."""
+        share = format_quantity(self.share, "share")
+        if self.allows:
+            return f"{share} of its {self.allows} is used"
+        return f"{f'its {self.slots} slots are' if self.slots > 1 else 'its one slot is'} busy for {share} of the time"
 
 
 def bottleneck_of(document: Mapping[str, Any]) -> Bottleneck | None:
@@ -45,11 +55,12 @@ def bottleneck_of(document: Mapping[str, Any]) -> Bottleneck | None:
     for name, found in document["resources"].items():
         share = found["utilization"]["value"]
         pool = document["pools"].get(name, {})
-        slots = pool.get("slots")
+        allows = pool.get("limit", "")
+        slots = 1 if allows else pool.get("slots")
         if not share or slots is None or (best is not None and share <= best.share):
             continue
         limit = throughput / share if throughput else None
-        best = Bottleneck(name, str(pool.get("kind", "")), slots, share, found["wait_s"]["value"], limit)
+        best = Bottleneck(name, str(pool.get("kind", "")), slots, share, found["wait_s"]["value"], limit, allows)
     return best
 
 
@@ -61,14 +72,12 @@ def bottleneck_words(document: Mapping[str, Any]) -> str:
     held = _held_back(document)
     if held and found.share < _NEAR:
         return held
-    share = format_quantity(found.share, "share")
-    slots = f"its {found.slots} slots are" if found.slots > 1 else "its one slot is"
     if document["kpis"]["throughput"]["value"] is None:
         return (
-            f"Most at work is {found.name}: {slots} busy for {share} of the time. Runs were simulated one by one, so "
+            f"Most at work is {found.name}: {found.told}. Runs were simulated one by one, so "
             "they did not wait for each other."
         )
-    told = f"The bottleneck is {found.name}: {slots} busy for {share} of the time"
+    told = f"The bottleneck is {found.name}: {found.told}"
     if found.wait_s is not None:
         waits = "nobody waits for it" if found.wait_s < 1e-3 else f"a task waits {format_quantity(found.wait_s, 's')}"
         told += f", and {waits}" + ("" if found.wait_s < 1e-3 else " on average")
@@ -91,6 +100,7 @@ def _held_back(document: Mapping[str, Any]) -> str:
     busy share and time at work. What is waited for in pools of several is left out: they share a wait.
     """
     longest, told = 0.0, ""
+    quotas = [name for name, pool in document["pools"].items() if pool.get("limit")]
     for name, found in document["resources"].items():
         slots = document["pools"].get(name, {}).get("slots")
         wait_s, share, rate = found["wait_s"]["value"], found["utilization"]["value"], found["task_rate"]["value"]
@@ -104,9 +114,23 @@ def _held_back(document: Mapping[str, Any]) -> str:
         longest = wait_s
         told = (
             f"What holds it up is {name}: one waits {format_quantity(wait_s, 's')} for it on average, though only "
-            f"{format_quantity(share, 'share')} of its {slots} slots are busy: its rate is used up, or a fault shut it."
+            f"{format_quantity(share, 'share')} of its {slots} slots are busy: {_cause(document, quotas, wait_s)}."
         )
     return told
+
+
+def _cause(document: Mapping[str, Any], quotas: list[str], wait_s: float) -> str:
+    """Why one waits for free slots so long: a limit of a model, if most of it is waited for that."""
+    waits = {name: document["resources"][name]["wait_s"]["value"] or 0.0 for name in quotas}
+    worst = max(waits, key=lambda name: waits[name], default=None)
+    if worst is None or waits[worst] < 0.5 * wait_s:
+        return "its rate is used up, or a fault shut it"
+    used = format_quantity(document["resources"][worst]["utilization"]["value"] or 0.0, "share")
+    allows = document["pools"][worst]["limit"]
+    return (
+        f"it waits for {worst}, though only {used} of its {allows} is used. Work comes in bursts, or attempts may take "
+        "far more than they use: a cap nearer to that lets more of them work at once"
+    )
 
 
 def _erlang_wait(slots: int, share: float) -> float:

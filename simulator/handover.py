@@ -19,9 +19,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.kernel.commands import AskPerson, CheckEffect, RunTask, TryEffect
+from orchspec.simulator.breakdowns import IN_PLACE
 from orchspec.simulator.crashes import Crashed
 
 if TYPE_CHECKING:
+    from orchspec.simulator.breakdowns import Breakdown
     from orchspec.simulator.clock import Clock
     from orchspec.simulator.faults import Crash
 
@@ -70,6 +72,10 @@ class Handover:
         durable = clock.writing.flying is None and engine.committer.idle
         if (durable and not clock.attempts.busy and not clock.targets.open) or self._graces > (not durable):
             raise Crashed(upgrade)
+
+    def instead_of(self, crash: Crash | Breakdown) -> Crash | Breakdown:
+        """What ends an engine that this strikes: if it was about to leave and its process lives on, that it leaves."""
+        return self.leaving if self.leaving is not None and crash.name in IN_PLACE else crash
 
     def over(self, acts: _Acts) -> _Acts:
         """The engine is gone, in order or by a crash: gives what the next one does."""

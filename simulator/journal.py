@@ -34,7 +34,7 @@ class SimulatedJournal:
         mail: Answers that no record has consumed, by number: (run, place, attempt, value, who).
         signals: Signals that no record has consumed, by number.
         commits: How many batches have become durable.
-        signalled: Places of live runs whose signal has been put in.
+        signalled: The places of live runs whose signal has been put in, by run.
     """
 
     def __init__(self, *, survives: bool, keep_records: bool) -> None:
@@ -49,7 +49,7 @@ class SimulatedJournal:
         self._turns: dict[str, list[TurnRow]] = {}
         self.mail: dict[int, tuple[str, int, int, Any, str]] = {}
         self.signals: dict[int, Arrival] = {}
-        self.signalled: set[tuple[str, int]] = set()
+        self.signalled: dict[str, set[int]] = {}
         self.commits = 0
         self._numbers = 0
         self._prune_at = _REUSE_LEAST
@@ -112,5 +112,4 @@ class SimulatedJournal:
         self._settle(run)
 
     def _settle(self, run: str) -> None:
-        if self.signalled:
-            self.signalled = {wait for wait in self.signalled if wait[0] != run}
+        self.signalled.pop(run, None)

@@ -12,7 +12,9 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.runtime.dispatcher import limits_of
 from orchspec.simulator.observe import PoolObservation, Series
+from orchspec.simulator.units import format_rate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,6 +148,15 @@ class Meter:
             self._add(agent.name, agent.kind, agent.slots_min, slots)
         for tool in plan.tools.values():
             self._add(tool.name, "tool", tool.slots_min, tool.slots)
+        # A limit of a model is a server with one slot that serves what its rate allows: busy for so much of its time.
+        self._each_s: dict[str, float] = {}
+        for model in plan.models.values():
+            for attribute, limit in limits_of(model).items():
+                self._add(limit, "model", None, 1)
+                rate = model.rate if attribute == "rate" else model.token_rate
+                assert rate is not None
+                self._each_s[limit] = rate.per_us / rate.count / SECOND
+                self._pools[limit].limit = format_rate(rate.count, rate.per_us / SECOND)
 
     def _add(self, name: str, kind: str, least: int | None, slots: int | None) -> None:
         pool = self._pools[name] = PoolObservation(name, kind, slots, self._bin_s)
@@ -216,6 +227,20 @@ class Meter:
         went.append(now_us + self.offset_us)
         if len(went) > _BOOK_AT:
             self._book()
+
+    def drew(self, limit: str, since_us: int, now_us: int) -> None:
+        """See `PoolObserver`."""
+        went = self._waiting[limit,].went
+        went.append(since_us + self.offset_us)
+        went.append(now_us + self.offset_us)
+
+    def spent(self, limit: str, amount: int, now_us: int) -> None:
+        """See `PoolObserver`."""
+        pool, at_s = self._pools[limit], (now_us + self.offset_us) / SECOND
+        busy_s = amount * self._each_s[limit]
+        pool.busy.add(at_s, busy_s)
+        pool.held_s.add(at_s, busy_s)
+        pool.takes.add(at_s)
 
     def resized(self, pool: str, slots: int, now_us: int) -> None:
         """See `PoolObserver`."""

@@ -175,6 +175,7 @@ class PoolObservation:
         "held_s",
         "kind",
         "length",
+        "limit",
         "members",
         "name",
         "queue",
@@ -187,14 +188,16 @@ class PoolObservation:
     def __init__(self, name: str, kind: str, slots: int | None, bin_s: float, members: tuple[str, ...] = ()) -> None:
         """Start with nothing seen.
 
-        `kind` is agent, dispatcher, human, tool or pool; `slots` is `None` if unlimited, and the most if they follow
-        the load (then `resize` says how many there are, from the beginning on); `bin_s` is the width of the
+        `kind` is agent, dispatcher, human, tool, pool or model; `slots` is `None` if unlimited, and the most if they
+        follow the load (then `resize` says how many there are, from the beginning on); `bin_s` is the width of the
         bins in seconds, the same for all pools of a scenario; `members` defaults to the pool's own name.
         """
         self.name = name
         self.kind = kind
         self.slots = slots
         self.members = members or (name,)
+        #: of a limit of a model: what it lets through, in words; it is a server with one slot
+        self.limit = ""
         self.busy_slots = 0
         self.length = 0
         #: slot-seconds, and task-seconds of waiting, as time passed

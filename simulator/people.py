@@ -2,8 +2,8 @@
 
 People stand outside the orchestrator: a question that was put to them stays with them through its crashes, and their
 answer goes into the mailbox, which is durable. So an answer is given once, and consumed with the commit of the record
-that takes it; one that a crash has overtaken is handed over again. A mailbox is drained before timers, so an answer
-that came while the orchestrator was down wins over a deadline that passed meanwhile, as it does at run time.
+that takes it; one that a crash has overtaken is handed over when its question is put again. A mailbox is drained
+before timers, so an answer that came by its deadline, while the orchestrator was down, wins over it; a later one loses.
 """
 
 from __future__ import annotations
@@ -39,7 +39,12 @@ class People:
         clock = self._clock
         question = (run, command.place, command.attempt)
         visit = clock.visits[run]
-        if question in self._asked or (command.place, command.attempt) in visit.answered:
+        if question in self._asked:
+            return
+        if (command.place, command.attempt) in visit.answered:
+            for number, mail in clock.journal.mail.items():
+                if mail[:2] == question[:2] and clock.engine is not None:
+                    self._hand_over(clock.engine, number)
             return
         assert visit.kernel is not None
         visit.asked += 1
@@ -47,17 +52,17 @@ class People:
         strike = clock.faults.strike(command.agent, key, command.attempt, clock.now)
         player = clock.cast.players[command.agent]
         sampled = player.attempt(command.contract, command.inputs, key, command.attempt, command.menu)
-        if sampled.never or (strike is not None and strike.never):
+        if sampled.never or (strike is not None and (strike.never or strike.lost)):
             self._asked[question] = None
             return
         latency_us, output, doubt = sampled.latency_us, sampled.output, command.doubt
         if strike is not None:
-            latency_us = strike.slowed(latency_us)
+            latency_us = strike.slowed(latency_us) + strike.delay_us
             what = (command.agent, command.contract, command.inputs, key, command.attempt)
             kind = strike.broken or ("garbage" if strike.fail is not None else None)
             if kind is not None:
                 output, doubt = clock.cast.broken(*what, kind), ""
-        due = (question, output, command.agent, doubt)
+        due = (question, output, command.agent, doubt, command.deadline_us)
         self._asked[question] = clock.at(clock.now + latency_us, self._answered, due)
 
     def withdraw(self, run: str, command: StopTask) -> None:
@@ -65,7 +70,7 @@ class People:
         self._asked.pop((run, command.place, command.attempt), None)
 
     def _answered(self, event: Any) -> None:
-        question, value, who, doubt = event.value
+        question, value, who, doubt, deadline_us = event.value
         if self._asked.get(question) is not event:
             return
         del self._asked[question]
@@ -79,14 +84,10 @@ class People:
             value = {"done": known, "result": receipt}
         # Who answers again, or otherwise, is refused: the mailbox takes one answer for each asking.
         number = self._clock.journal.next_mail()
-        self._clock.journal.mail[number] = (run, place, attempt, value, who)
+        late = deadline_us is not None and deadline_us < self._clock.told
+        self._clock.journal.mail[number] = (run, place, 0 if late else attempt, value, who)
         if self._clock.engine is not None:
             self._hand_over(self._clock.engine, number)
-
-    def deliver(self, engine: Engine) -> None:
-        """After a crash: hand over whatever lies in the mailbox."""
-        for number in self._clock.journal.mail:
-            self._hand_over(engine, number)
 
     def _hand_over(self, engine: Engine, number: int) -> None:
         run, place, attempt, value, who = self._clock.journal.mail[number]

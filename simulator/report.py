@@ -223,7 +223,9 @@ def _resource_table(document: Mapping[str, Any]) -> str:
         pool = document["pools"].get(name, {})
         slots = pool.get("slots")
         cells = [(written(found[key], unit), written_interval(found[key], unit)) for key, unit in _RESOURCE_UNITS]
-        rows.append(((name, pool.get("kind", "")), "unlimited" if slots is None else slots, *cells))
+        rows.append(
+            ((name, pool.get("kind", "")), pool.get("limit") or ("unlimited" if slots is None else slots), *cells)
+        )
     if not rows:
         return pages.note("Nothing was asked of any agent, tool or person.")
     headings = ("name", "slots", "busy share", "wait", "waiting", "busy slots", "tasks")

@@ -28,37 +28,40 @@ class Signals:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._coming: dict[_Wait, Due | None] = {}
+        self._coming: dict[str, dict[int, Due | None]] = {}
         self.acts: dict[type, Callable[[str, Any], None]] = {AwaitSignal: self.wait, WithdrawSignal: self.withdraw}
 
     def moves(self, run: str) -> bool:
         """Whether a signal is on its way for the run."""
-        return any(key[0] == run and event is not None for key, event in self._coming.items())
+        return any(event is not None for event in self._coming.get(run, {}).values())
 
     def wait(self, run: str, command: AwaitSignal) -> None:
         """A place waits for a signal: it sets out, unless it has already."""
         clock = self._clock
         wait = (run, command.place)
-        if wait in self._coming or wait in clock.journal.signalled:
+        if command.place in self._coming.get(run, ()) or command.place in clock.journal.signalled.get(run, ()):
             return
+        coming = self._coming.setdefault(run, {})
         visit = clock.visits[run]
         assert visit.kernel is not None
         key = visit.kernel.draw_key(command.place)
         sent = clock.cast.players[command.signal].signal(command.inputs, key)
         strike = clock.faults.strike(command.signal, key, 1, clock.now)
-        if sent is None or (strike is not None and strike.never):
-            self._coming[wait] = None
+        if sent is None or (strike is not None and (strike.never or strike.lost)):
+            coming[command.place] = None
             return
         latency_us, value = sent
+        what = (command.signal, command.signal, command.inputs, key, 1)
         if strike is not None:
-            latency_us = strike.slowed(latency_us)
-            what = (command.signal, command.signal, command.inputs, key, 1)
+            latency_us = strike.slowed(latency_us) + strike.delay_us
             if strike.broken is not None:
                 value = clock.cast.broken(*what, strike.broken)
-            if strike.again is not None:
-                other = value if strike.again == "same" else clock.cast.broken(*what, strike.again)
-                clock.at(clock.now + latency_us, self._again, (wait, command.signal, command.key, other))
-        self._coming[wait] = clock.at(clock.now + latency_us, self._came, (wait, command.signal, command.key, value))
+        at_us = clock.now + latency_us
+        coming[command.place] = clock.at(at_us, self._came, (wait, command.signal, command.key, value))
+        again = strike and (strike.again or ("same" if strike.duplicated else None))
+        if again:
+            other = value if again == "same" else clock.cast.broken(*what, again)
+            clock.at(at_us, self._again, (wait, command.signal, command.key, other))
 
     def _again(self, event: Any) -> None:
         """It is sent once more: kept for whoever waits for its like."""
@@ -68,18 +71,24 @@ class Signals:
 
     def withdraw(self, run: str, command: WithdrawSignal) -> None:
         """Nobody waits for it any more."""
-        self._coming.pop((run, command.place), None)
+        self._forget((run, command.place))
 
     def _came(self, event: Any) -> None:
         wait, signal, key, value = event.value
-        if self._coming.get(wait) is not event:
+        if self._coming.get(wait[0], {}).get(wait[1]) is not event:
             return
-        del self._coming[wait]
+        self._forget(wait)
         clock = self._clock
         if wait[0] not in clock.visits:
             return
-        clock.journal.signalled.add(wait)
+        clock.journal.signalled.setdefault(wait[0], set()).add(wait[1])
         self._put_in(signal, key, value)
+
+    def _forget(self, wait: _Wait) -> None:
+        coming = self._coming.get(wait[0], {})
+        coming.pop(wait[1], None)
+        if not coming:
+            self._coming.pop(wait[0], None)
 
     def _put_in(self, signal: str, key: str, value: Any) -> None:
         clock = self._clock

@@ -117,10 +117,11 @@ def _eval_table(document: Mapping[str, Any]) -> Table:
 def _resource_table(document: Mapping[str, Any]) -> Table:
     table = new_table("of whom", "slots", "busy", "wait", "waiting")
     for name, found in document["resources"].items():
-        slots = document["pools"].get(name, {}).get("slots")
+        pool = document["pools"].get(name, {})
+        slots = pool.get("slots")
         table.add_row(
             text_of(name),
-            text_of("∞" if slots is None else str(slots)),
+            text_of(pool.get("limit") or ("∞" if slots is None else str(slots))),
             cell(found["utilization"], "share"),
             cell(found["wait_s"], "s"),
             cell(found["queue"], "tasks"),

@@ -46,6 +46,11 @@ class Targets:
         clock.reached("before_effect")
         visit = clock.visits[run]
         assert visit.kernel is not None
+        if command.deadline_us is not None and command.deadline_us <= clock.told:
+            # Its intent became durable too late: as in the driver, whoever settles doubts counts from the deadline.
+            where = (clock.now, command.place, command.attempt, command.dispatch)
+            self._post(run, EffectUnknown(*where, f"{command.effect} was not sent before its deadline"))
+            return
         if visit.done and (command.place, 0) in visit.done:
             visit.wronged = True
         key = visit.kernel.draw_key(command.place)
@@ -180,6 +185,9 @@ class Targets:
 
     def _reply(self, run: str, event: Any) -> None:
         self._left(run)
+        self._post(run, event)
+
+    def _post(self, run: str, event: Any) -> None:
         engine = self._clock.engine
         assert engine is not None
         engine.post(run, event)

@@ -99,6 +99,8 @@ class Attempt(Tried):
     asking: Strike | bool = False
     done: bool = False
     waits: bool = False
+    #: how many calls of tools it had made when it was told to stop, and did not hear (a zombie)
+    deaf: int | None = None
     #: how long it was at tools, overlaps once, and until when that is known
     tool_us: int = 0
     tool_until_us: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["format_bound", "format_interval", "format_quantity", "time_scale"]
+__all__ = ["format_bound", "format_interval", "format_quantity", "format_rate", "time_scale"]
 
 #: (least magnitude in s, seconds of the unit, its name)
 _TIMES = (
@@ -61,6 +61,12 @@ def format_bound(value: float, unit: str) -> str:
             if value >= unit_s and value % unit_s == 0.0:
                 return f"{value / unit_s:,.0f} {name}"
     return format_quantity(value, unit)
+
+
+def format_rate(count: int, per_s: float) -> str:
+    """Return a limit as it is written in a spec: so many in so long."""
+    each = next((size, unit) for size, unit in ((1_000_000, "M"), (1_000, "k"), (1, "")) if count % size == 0)
+    return f"{count // each[0]:,}{each[1]} / {format_bound(per_s, 's').replace(' ', '')}"
 
 
 def format_interval(lo: float, hi: float, unit: str, like: float) -> str:

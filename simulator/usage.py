@@ -49,7 +49,7 @@ def _share(measures: Measures, pool: PoolObservation) -> float:
 def _draw(theme: Theme, measures: Measures, pools: Sequence[PoolObservation]) -> Figure:
     height = 0.9 + 0.36 * max(2, len(pools))
     figure = new_figure(theme, 8.4, height)
-    names = [f"{label(pool.name, 14 if theme.narrow else 22)} ×{pool.slots}" for pool in pools]
+    names = [label(pool.name, 14 if theme.narrow else 22) + _size(pool) for pool in pools]
     if theme.narrow:
         heat, bars = figure.subplots(1, 2, sharey=True, width_ratios=[1.5, 1])
     else:
@@ -74,6 +74,11 @@ def _draw(theme: Theme, measures: Measures, pools: Sequence[PoolObservation]) ->
     bars.spines[["left"]].set_visible(False)
     bars.grid(visible=True, axis="x")
     return figure
+
+
+def _size(pool: PoolObservation) -> str:
+    """How many slots there are; of a limit of a model it is its name that says what it is."""
+    return "" if pool.limit else f" ×{pool.slots}"
 
 
 def _draw_heat(axes: Axes, theme: Theme, measures: Measures, pools: Sequence[PoolObservation], end_s: float) -> None:

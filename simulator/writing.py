@@ -23,11 +23,12 @@ _BUSY_US: Final = 50_000
 class Writing:
     """The commit that is under way, if there is one; `may_wait` says whether any takes time."""
 
-    __slots__ = ("_clock", "flying", "may_wait")
+    __slots__ = ("_clock", "_held_up", "flying", "may_wait")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.flying: Batch | None = None
+        self._held_up = False
         self.may_wait = clock.cast.journal_write is not None or clock.faults.keeps_store_busy
 
     def takes_time(self, batch: Batch) -> bool:
@@ -45,7 +46,8 @@ class Writing:
 
     def _is_busy(self, batch: Batch, tries: int) -> bool:
         clock = self._clock
-        if not clock.faults.store_is_busy(clock.key + clock.journal.commits, tries, clock.now):
+        self._held_up = clock.faults.store_is_busy(clock.key + clock.journal.commits, tries, clock.now)
+        if not self._held_up:
             return False
         self.flying = batch
         clock.at(clock.now + min(_BUSY_US << min(tries, 5), SECOND), self._try_again, (clock.epoch, tries + 1))
@@ -86,6 +88,8 @@ class Writing:
         clock.commit(batch)
 
     def lost(self) -> Batch | None:
-        """The engine is gone: the commit that was under way, which is durable or not."""
+        """The engine is gone: the commit that was under way, if it came through all the same, which is drawn."""
         batch, self.flying = self.flying, None
-        return batch
+        clock = self._clock
+        came_through = batch is not None and not self._held_up and uniform(clock.key, clock.epoch, VALUE) < 0.5
+        return batch if came_through else None

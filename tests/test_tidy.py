@@ -27,7 +27,9 @@ def entry_points() -> frozenset[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     groups = [project["scripts"], *project.get("entry-points", {}).values()]
     named = {target.partition(":")[0] for group in groups for target in group.values()}
-    return frozenset(named | {"orchspec.__main__"} | {f"orchspec.cli.{name}" for name in COMMANDS})
+    return frozenset(
+        named | {"orchspec.__main__", "orchspec.parity.__main__"} | {f"orchspec.cli.{name}" for name in COMMANDS}
+    )
 
 
 def repository_files(*patterns: str) -> list[Path]:

@@ -31,6 +31,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchspec.runtime.ledger",
         "orchspec.runtime.made",
         "orchspec.runtime.recording",
+        "orchspec.runtime.reopening",
         "orchspec.runtime.sampling",
         "orchspec.runtime.signals",
         "orchspec.runtime.tables",

@@ -3,7 +3,7 @@
 `LATENCY` is of runs that wait for nobody. Where they meet, somebody who holds what another waits for is at work himself
 all the while, so everything that is left takes at most as long as all of it one after another: that sum is `WORK`. To
 what is done in it comes, for each attempt, how long limits may keep it that no work of others explains: a token of a
-rate, the rest of a breaker; and how long an attempt that was stopped still keeps its slot.
+rate or of a model, the rest of a breaker; and how long an attempt that was stopped still keeps its slot.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from orchspec.compiler.bounds.journal import GRACE_US
 from orchspec.compiler.bounds.ranges import INF, Number, product
 from orchspec.compiler.bounds.supports import highest
-from orchspec.compiler.plan import Agent, Breaker, Effect, Plan, Policy, Profile, Rate
+from orchspec.compiler.plan import Agent, Breaker, Effect, Model, Plan, Policy, Profile, Rate
 
 __all__ = ["doubt_us", "patience", "turns_us"]
 
@@ -51,6 +51,8 @@ def turns_us(plan: Plan, names: list[str], attempts: Number) -> Number:
     agents = [plan.agents[name] for name in names if name in plan.agents]
     limits += [(agent.rate, agent.breaker) for agent in agents]
     each = sum(_token_us(rate) + (breaker.rest_us if breaker is not None else 0) for rate, breaker in limits)
+    models = dict.fromkeys(name for agent in agents for name in agent.models)
+    each += sum(_quota_us(plan.models[name]) for name in models if name in plan.models)
     return product(each + (GRACE_US if any(_stops_late(agent) for agent in agents) else 0), attempts)
 
 
@@ -60,6 +62,11 @@ def _stops_late(agent: Agent) -> bool:
 
 def _token_us(rate: Rate | None) -> int:
     return -(-rate.per_us // rate.count) if rate is not None else 0
+
+
+def _quota_us(model: Model) -> int:
+    """How long a model keeps an attempt that nobody is before: until its bucket, which may owe as much, is full."""
+    return _token_us(model.rate) + (2 * model.token_rate.per_us if model.token_rate is not None else 0)
 
 
 def doubt_us(plan: Plan, effect: Effect, sends: Number) -> Number:

@@ -19,6 +19,7 @@ from orchspec.compiler.checks.habits import one_answer_of_many, twin_agents, unp
 from orchspec.compiler.checks.idle import idle_settings, idle_transitions
 from orchspec.compiler.checks.keys import keys_in_loops
 from orchspec.compiler.checks.machines import machines
+from orchspec.compiler.checks.models import larger_than_the_bucket, unknown_tokens
 from orchspec.compiler.checks.order import flow_cycles, required_and_skipped
 from orchspec.compiler.checks.sections import last_slots, sections
 from orchspec.compiler.checks.times import times_that_do_not_fit
@@ -46,6 +47,7 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     deeds_of_agents,
     raced_deeds,
     reservations,
+    unknown_tokens,
     best_case,
     times_that_do_not_fit,
     unsatisfiable,
@@ -63,6 +65,7 @@ LINTS: Sequence[Callable[[Context], None]] = (
     one_answer_of_many,
     twin_agents,
     unpriced_models,
+    larger_than_the_bucket,
     settled_comparisons,
     idle_settings,
     idle_transitions,

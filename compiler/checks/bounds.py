@@ -17,7 +17,7 @@ from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import Attribute, Node, Peers, Repeat, Route, Scope, State, Step, Supervise, budgets
 from orchspec.slotted import dataclass
 
-__all__ = ["best_case", "limit_span", "reservations"]
+__all__ = ["asked_of", "best_case", "estimated", "limit_span", "reservations"]
 
 
 # ------------------------------------------------------------------ reservations
@@ -46,7 +46,7 @@ def reservations(context: Context) -> None:
         for step, caps in _steps(context, flow.block, around):
             if step.flow is not None:
                 inherited[step.flow] = _tightest(inherited.get(step.flow, {}), caps)
-            for candidate in _asked(step):
+            for candidate in asked_of(step):
                 if candidate.agent in context.vague:
                     continue
                 if candidate.agent not in told and _reserve(context, step, candidate, caps):
@@ -68,7 +68,8 @@ def _tightest(one: _Caps, other: _Caps) -> _Caps:
     return both
 
 
-def _asked(step: StepInfo) -> Iterator[CandidateInfo]:
+def asked_of(step: StepInfo) -> Iterator[CandidateInfo]:
+    """Who may be asked at a step, by its chain of `on_failure` too."""
     yield from step.candidates
     for link in step.on_failure:
         if link.who is not None:
@@ -103,7 +104,7 @@ def _reserve(context: Context, step: StepInfo, candidate: CandidateInfo, caps: _
         amounts = reserved[limit]
         if None in amounts:
             # Tokens that nobody can tell are held in check by the cost of the attempt.
-            if _estimated(context, candidate, limit) or (limit == "tokens" and first.reserve_cost_pico is not None):
+            if estimated(context, candidate, limit) or (limit == "tokens" and first.reserve_cost_pico is not None):
                 continue
             _unreservable(context, step, candidate, limit, cap.node)
             return True
@@ -130,6 +131,7 @@ def _unreservable(context: Context, step: StepInfo, candidate: CandidateInfo, li
     context.report.absent(
         codes.NO_RESERVATION,
         agent.node.name,
+        reach="file",
         agent=agent.name,
         limit=limit,
         labels=[Label(limit_span(node, limit), "the budget"), Label(_by(step), "here it works under it")],
@@ -137,7 +139,7 @@ def _unreservable(context: Context, step: StepInfo, candidate: CandidateInfo, li
     )
 
 
-def _estimated(context: Context, candidate: CandidateInfo, limit: str) -> bool:
+def estimated(context: Context, candidate: CandidateInfo, limit: str) -> bool:
     """Whether a profile says enough to estimate what is not capped."""
     profile = context.checked.profile_of.get(candidate.agent.name)
     if profile is not None:

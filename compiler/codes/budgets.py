@@ -10,6 +10,8 @@ __all__ = [
     "NO_RESERVATION",
     "RESERVATION_TOO_LARGE",
     "TIMEOUT_TOO_LONG",
+    "TOKENS_UNKNOWN",
+    "WAITS_FOR_ALL_TOKENS",
     "WAIT_TOO_LONG",
 ]
 
@@ -73,6 +75,35 @@ BELOW_WORST_CASE = define(
     good=_CONTRACT + "agent ann fulfills Draft { budget { cost <= $0.10 }  timeout = 1min }\n"
     "flow f(topic: Text) -> Text {\n  budget { cost <= $0.30 }\n"
     "  step draft = Draft(topic) by ann { attempts = 3 }\n  return draft\n}",
+)
+TOKENS_UNKNOWN = define(
+    "E0805",
+    "tokens-unknown",
+    "`{agent}` works on `{model}`, whose tokens are limited, and nothing says how many an attempt may take",
+    explanation="What an attempt may take is taken from the `token_rate` of its model before it is sent, and what it "
+    "did not take is given back. That needs a cap (`budget` of the agent or step), or a `context` of the model or the "
+    "agent, or a profile that says how many tokens it takes.",
+    bad=_CONTRACT + "model large { token_rate = 200k / 1min }\nagent ann fulfills Draft { models = [large] }\n"
+    "flow f(topic: Text) -> Text { step draft = Draft(topic) by ann  return draft }",
+    good=_CONTRACT + "model large { token_rate = 200k / 1min }\n"
+    "agent ann fulfills Draft { models = [large]  budget { tokens <= 20k } }\n"
+    "flow f(topic: Text) -> Text { step draft = Draft(topic) by ann  return draft }",
+)
+WAITS_FOR_ALL_TOKENS = define(
+    "W0806",
+    "waits-for-all-tokens",
+    "an attempt of `{agent}` may take {reserved}, and `{model}` never has more than {bucket} at once",
+    severity="warning",
+    explanation="A limit of tokens is a bucket that holds as many as its rate allows in its span. An attempt is sent "
+    "when what it may take is in there; one that may take more waits until the bucket is full, and takes all of it. So "
+    "attempts follow each other one by one, and give back what they did not take when they end. Cap the attempt with a "
+    "`budget` at the agent or the step, or say a smaller `context`.",
+    bad=_CONTRACT + "model large { context = 200k  token_rate = 100k / 1min }\n"
+    "agent ann fulfills Draft { models = [large]  timeout = 1min }\n"
+    "flow f(topic: Text) -> Text { step draft = Draft(topic) by ann  return draft }",
+    good=_CONTRACT + "model large { context = 200k  token_rate = 100k / 1min }\n"
+    "agent ann fulfills Draft { models = [large]  timeout = 1min  budget { tokens <= 10k } }\n"
+    "flow f(topic: Text) -> Text { step draft = Draft(topic) by ann  return draft }",
 )
 WAIT_TOO_LONG = define(
     "E0850",

@@ -84,7 +84,7 @@ def lower_enums(checked: Checked) -> dict[str, EnumType]:
 def lower_models(checked: Checked) -> dict[str, Model]:
     """The models."""
     return {
-        name: Model(name, info.input_pico, info.output_pico, info.context_tokens)
+        name: Model(name, info.input_pico, info.output_pico, info.context_tokens, info.rate, info.token_rate)
         for name, info in checked.models.items()
     }
 

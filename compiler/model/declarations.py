@@ -116,13 +116,15 @@ class ParamInfo:
 
 @dataclass(slots=True, eq=False)
 class ModelInfo:
-    """A model: pico-dollars for each token in and out, and its context in tokens."""
+    """A model: pico-dollars for each token in and out, its context in tokens, and what its provider lets through."""
 
     name: str
     node: ModelDecl
     input_pico: int | None = None
     output_pico: int | None = None
     context_tokens: int | None = None
+    rate: Rate | None = None
+    token_rate: Rate | None = None
 
     @property
     def priced(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import Literal
 
 from orchspec.compiler.plan.forms import Expr, TypeExpr
+from orchspec.compiler.plan.limits import Rate
 from orchspec.slotted import dataclass
 
 __all__ = [
@@ -48,12 +49,17 @@ class EnumType:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A priced model: pico-dollars for each token in and out (None: unpriced), and the context in tokens."""
+    """A model: pico-dollars for each token in and out (None: unpriced), and the context in tokens.
+
+    `rate` (attempts) and `token_rate` (tokens) are what its provider lets through, for all agents and runs together.
+    """
 
     name: str
     input_pico: int | None = None
     output_pico: int | None = None
     context_tokens: int | None = None
+    rate: Rate | None = None
+    token_rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)

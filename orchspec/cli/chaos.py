@@ -13,14 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from orchspec.cli.chaos_telling import document, show
-from orchspec.cli.common import LIVENESS_BROKEN, NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
-from orchspec.cli.files import NewFile, NewFolder, write_text
+from orchspec.cli.common import (
+    LIVENESS_BROKEN,
+    NOT_WELL,
+    UNDECIDED,
+    WELL,
+    Misuse,
+    Terminal,
+    did_you_mean,
+    orch_command,
+)
+from orchspec.cli.files import STDIN, NewFile, NewFolder, read_text, shown_name, write_text
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.simulator.chaos.explore import Explored, Found, Progress
     from orchspec.simulator.chaos.schedule import Schedule
+    from orchspec.simulator.chaos.withheld import Withheld
 
 __all__ = ["command"]
 
@@ -64,10 +74,12 @@ def command(
     Without --exhaustive schedules are drawn, in the manner of swarm testing; with it every crash point and every
     single fault is tried, then pairs. What breaks is shrunk to the fewest faults and written to a .schedule file that
     orch replay reproduces, with --pytest as tests that fail until it is mended, too. Ctrl-C keeps what was found. Ends
-    with 0 when all held, 1 when safety broke, 3 when only liveness did.
+    with 0 when all held, 1 when safety broke, 3 when only liveness did, 4 when it was interrupted and nothing had
+    broken until then.
 
     With --mutate the spec itself is judged: its protections (retries, timeouts, keys, undos, validators, approvals,
-    budgets, ...) are taken away one at a time, and what gets worse under which faults is told, with a score.
+    budgets, slots, rates, ...) are taken away one at a time, and what gets worse under which faults is told, with a
+    score.
 
     With --mast agents make mistakes of the kinds and in the shares found in practice, and what became of each is told.
     """
@@ -83,8 +95,10 @@ def command(
         if (mutate and mast) or exhaustive or pairs is not None or junit is not None or pytest_file is not None:
             flag = "--mutate" if mutate else "--mast"
             raise Misuse(f"{flag} goes with --flow, --examples, --runs and --seed alone")
-        judge = _mutate if mutate else _semantic
-        return judge(terminal, plan, chosen, folder, examples=examples, runs=runs, seed=seed)
+        how: dict[str, Any] = {"examples": examples, "runs": runs, "seed": seed}
+        if mutate:
+            return _mutate(terminal, plan, chosen, folder, withheld=_withheld(file, settings_of(settings)), **how)
+        return _semantic(terminal, plan, chosen, folder, **how)
     drawn = (0 if exhaustive else _EXAMPLES) if examples is None else examples
     paired = (_PAIRS if exhaustive else 0) if pairs is None else pairs
     explored: list[tuple[Explored, float]] = []
@@ -99,12 +113,12 @@ def command(
         for found in made.found:
             path = Path(schedules) / f"{failure_name(plan.name, flow, found)}.schedule"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_schedule(file, plan, flow, folder, seed, found).as_json(), "utf-8")
+            path.write_text(_schedule(file, plan, flow, folder, found).as_json(), "utf-8")
             written[id(found)] = str(path)
-            tests.append(pytest_function(plan, file, flow, seed, found, _given(plan, flow)))
+            tests.append(pytest_function(plan, file, flow, found.seed, found, _given(plan, flow)))
         if not terminal.json:
             show(terminal, plan, folder, made, written)
-        if any(phase.cut for phase in made.phases):
+        if made.cut:
             break
     if pytest_file is not None and tests:
         write_text(pytest_file, pytest_module(tests))
@@ -118,22 +132,41 @@ def command(
     every = [found for made, _ in explored for found in made.found]
     if any(not found.liveness for found in every):
         return NOT_WELL
-    return LIVENESS_BROKEN if every else WELL
+    if every:
+        return LIVENESS_BROKEN
+    return _undecided(terminal) if any(made.cut for made, _ in explored) else WELL
+
+
+def _undecided(terminal: Terminal) -> int:
+    """What was interrupted has shown nothing wrong, and not that all is well."""
+    terminal.say("interrupted: not everything was explored, so it is undecided")
+    return UNDECIDED
+
+
+def _withheld(file: str, settings: dict[str, str]) -> list[Withheld]:
+    """Clauses of a spec that its text can do without, or that the compiler cannot."""
+    from orchspec.removals import removals_of
+    from orchspec.simulator.chaos.withheld import Withheld
+
+    if file == STDIN:  # it was read
+        return []
+    made = removals_of(read_text(file), shown_name(file), settings=settings, folder=Path(file).parent)
+    return [Withheld(each.kind, each.owner, each.text, each.pair, each.plan, each.refused) for each in made]
 
 
 def _mutate(
-    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: int
+    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: Any
 ) -> int:
     """Takes protections away, and tells which of them any fault needs."""
     from orchspec.cli.chaos_mutate import document, show
     from orchspec.simulator.chaos import mutate
 
     made = []
-    more = {} if examples is None else {"examples": examples}
+    how |= {} if examples is None else {"examples": examples}
     for flow in chosen:
         with _bar(terminal, flow) as advance:
             given = _given(plan, flow)
-            done = mutate.mutate(plan, flow, folder=folder, given=given, progress=advance, **how, **more)
+            done = mutate.mutate(plan, flow, folder=folder, given=given, progress=advance, **how)
         made.append(done)
         if not terminal.json:
             show(terminal, plan, folder, done)
@@ -141,7 +174,7 @@ def _mutate(
             break
     if terminal.json:
         terminal.document(document(plan, made))
-    return WELL
+    return _undecided(terminal) if any(each.cut for each in made) else WELL
 
 
 def _semantic(
@@ -163,7 +196,9 @@ def _semantic(
             break
     if terminal.json:
         terminal.document(document(plan, made))
-    return NOT_WELL if any(each.found for each in made) else WELL
+    if any(each.found for each in made):
+        return NOT_WELL
+    return _undecided(terminal) if any(each.cut for each in made) else WELL
 
 
 def _flows(plan: Plan, wanted: tuple[str, ...]) -> list[str]:
@@ -225,17 +260,19 @@ def _given(plan: Plan, flow: str) -> dict[str, Any]:
     return next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
 
 
-def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, seed: int, found: Found) -> Schedule:
+def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, found: Found) -> Schedule:
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.chaos.schedule import Schedule, digest_of
 
     given = _given(plan, flow)
-    chronicle = Chronicler(plan, flow, folder=folder, seed=seed, runs=found.runs, given=given).chronicle(found.faults)
+    chronicle = Chronicler(plan, flow, folder=folder, seed=found.seed, runs=found.runs, given=given).chronicle(
+        found.faults
+    )
     return Schedule(
         spec=file,
         plan_hash=plan.hash,
         flow=flow,
-        seed=seed,
+        seed=found.seed,
         runs=found.runs,
         faults=found.faults,
         broken=found.violation.as_json(),

@@ -27,7 +27,7 @@ def show(terminal: Terminal, plan: Plan, folder: Path | None, made: Explored, wr
     terminal.out(safe(f"{plan.name}: {made.flow} (seed {made.seed}; runs: {ends})"))
     for phase in made.phases:
         known = f" of {phase.known:,}" if phase.known is not None else ""
-        verdict = "all held" if phase.held else f"{len(phase.found)} broken"
+        verdict = ("held" if phase.cut else "all held") if phase.held else f"{len(phase.found)} broken"
         cut = ", interrupted" if phase.cut else ""
         terminal.out(f"  {phase.name:<14} {phase.tried:>7,}{known} explored: {verdict}{cut}")
     for line in (*_paced(made), *_reached(plan, made)):
@@ -101,6 +101,7 @@ def document(plan: Plan, explored: list[Explored], written: dict[int, str]) -> d
         "spec": plan.name,
         "plan_hash": plan.hash,
         "held": not any(made.found for made in explored),
+        "interrupted": any(made.cut for made in explored),
         "flows": [
             {
                 "flow": made.flow,

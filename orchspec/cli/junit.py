@@ -25,7 +25,8 @@ def chaos_xml(spec: str, explored: Iterable[tuple[Explored, float]]) -> str:
     for made, seconds in explored:
         name = quoteattr(f"{spec}.{made.flow}")
         broken = sum(not phase.held for phase in made.phases)
-        counts = f'tests="{len(made.phases)}" failures="{broken}" errors="0" skipped="0"'
+        cut = sum(phase.cut and phase.held for phase in made.phases)
+        counts = f'tests="{len(made.phases)}" failures="{broken}" errors="0" skipped="{cut}"'
         lines.append(f'  <testsuite name={name} {counts} time="{seconds:.3f}">')
         for phase in made.phases:
             lines.extend(_case(name, phase))
@@ -38,6 +39,8 @@ def _case(suite: str, phase: Phase) -> list[str]:
     from orchspec.simulator.chaos.lines import fault_lines
 
     case = f"    <testcase classname={suite} name={quoteattr(f'{phase.name} ({phase.tried} explored)')}"
+    if phase.held and phase.cut:
+        return [f"{case}>", '      <skipped message="interrupted: not everything was explored"/>', "    </testcase>"]
     if phase.held:
         return [f"{case}/>"]
     lines = [f"{case}>"]

@@ -17,7 +17,7 @@ from orchspec.simulator.faults import Faults
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
 
-__all__ = ["Answer", "Outside", "Request"]
+__all__ = ["Answer", "Outside", "Request", "Sent"]
 
 
 @dataclass(slots=True)
@@ -49,22 +49,37 @@ class Answer:
     handed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A signal that is sent once more at a time, with a value."""
+
+    at_us: int
+    signal: str
+    inputs: list[Any]
+    value: Any
+
+
 @dataclass(slots=True)
 class Outside:
     """The outside of one story. Times in microseconds since its beginning.
 
     Attributes:
         faults, crashes: with what they have counted.
+        key: of the draws that belong to no run.
+        commits: how many batches have become durable.
         now_us: the present; of a dead process, when it died.
         back_us: when the next process opens the store.
         landed: receipts by key, of what targets have done.
         applied: how often each key was done.
         requests: on their way.
+        sent: by the key of the place that waits, a signal that is sent twice; None: it has been.
         answers: that people are about to give; None: they never will.
     """
 
     faults: Faults
     crashes: Crashes
+    key: int
+    commits: int = 0
     now_us: int = 0
     back_us: int = 0
     number: int = 0
@@ -72,12 +87,13 @@ class Outside:
     applied: dict[str, int] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     answers: dict[tuple[str, str, int], Answer | None] = field(default_factory=dict)
+    sent: dict[int, Sent | None] = field(default_factory=dict)
 
     @classmethod
     def under(cls, faults: Sequence[Fault], key: int) -> Outside:
         """The outside of a story that has not begun."""
         made = Faults(faults)
-        return cls(made, Crashes(made.crashes, made.breakdowns, key))
+        return cls(made, Crashes(made.crashes, made.breakdowns, key), key)
 
     def reached(self, point: str, now_us: int) -> None:
         """A point is passed at which a crash may strike. Raises Crashed where one does, with the time of the return."""
@@ -90,7 +106,11 @@ class Outside:
     def dies(self, crashed: Crashed, now_us: int) -> None:
         """The process ends now."""
         self.now_us = now_us
-        self.back_us = now_us + crashed.crash.down_at(now_us)
+        self.back_us = now_us + self.crashes.down_us(crashed.crash, now_us)
+
+    def send_again(self, key: int, sent: Sent) -> None:
+        """A signal will come once more."""
+        self.sent.setdefault(key, sent)
 
     def ask(self, effect: str, key: str, receipt: Any, at_us: int, *, drops: bool) -> Request:
         """A request has left."""
@@ -131,7 +151,7 @@ class Outside:
         due += [
             (answer.at_us, answer.number, partial(self.said, question, answer, put_in))
             for question, answer in self.answers.items()
-            if answer is not None and answer.at_us <= until_us
+            if answer is not None and not answer.handed and answer.at_us <= until_us
         ]
         for _, _, happens in sorted(due, key=lambda each: each[:2]):
             happens()

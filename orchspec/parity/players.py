@@ -7,13 +7,17 @@ awaited here with asyncio.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.parity.doors import Doors
+from orchspec.parity.outside import Sent
+from orchspec.parity.refusals import Died, ServerError, ToolError, ToolThrottled, Unavailable, spent, usd
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
-from orchspec.runtime.sampling import CHECK, Sampled, receipt_key, why_failed
+from orchspec.runtime.sampling import CHECK, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 from orchspec.simulator.targets import LANDED, outcome_of
 from orchspec.simulator.underway import Tried
@@ -31,24 +35,11 @@ _BREAKING: Final = frozenset({"garbage", "truncated", "empty", "oversize"})
 """What breaks a contract."""
 
 
-class _Unavailable(Throttled):
-    code = "unavailable"
+class _Played(Tried):
+    """An attempt; `late_us`: by how much what it asked of others has made it late; `asks_since_us`: it asks now."""
 
-
-class _ServerError(Failed):
-    code = "server_error"
-
-
-class _Died(Failed):
-    code = "agent_crashed"
-
-
-class _ToolError(Failed):
-    code = "tool_error"
-
-
-class _ToolThrottled(Failed):
-    code = "throttled"
+    late_us: int = 0
+    asks_since_us: int | None = None
 
 
 class Players:
@@ -60,6 +51,7 @@ class Players:
         clock: of the engine.
         reached: told of points at which a crash may strike.
         put_in: puts what somebody says into the mailbox.
+        epoch: of the engine that is there now.
     """
 
     def __init__(
@@ -68,13 +60,18 @@ class Players:
         cast: Cast,
         clock: Clock,
         reached: Callable[[str], None],
-        put_in: Callable[[Answer, Any], None],
+        put_in: Callable[[Answer | Sent, Any], None],
+        epoch: Callable[[], int],
     ) -> None:
+        self._epoch = epoch
         self._outside = outside
         self._cast = cast
         self._clock = clock
         self._reached = reached
         self._put_in = put_in
+        self._again: set[int] = set()
+        self._doors = Doors(outside.faults, clock.now_us, self.later)
+        self.over = False
 
     async def _until(self, at_us: int) -> None:
         left_us = at_us - self._clock.now_us()
@@ -82,10 +79,13 @@ class Players:
             await asyncio.sleep(self._clock.seconds(left_us))
 
     def later(self, at_us: int, callback: Callable[..., None], *args: Any) -> None:
-        """Call back at a time, whatever becomes of whoever asked for it."""
-        asyncio.get_running_loop().call_later(
-            self._clock.seconds(max(0, at_us - self._clock.now_us())), callback, *args
-        )
+        """Call back at a time, whatever becomes of whoever asked for it, but not beyond this life."""
+
+        def due() -> None:
+            if not self.over:
+                callback(*args)
+
+        asyncio.get_running_loop().call_later(self._clock.seconds(max(0, at_us - self._clock.now_us())), due)
 
     # -------------------------------------------------------------- agents
 
@@ -96,26 +96,47 @@ class Players:
             now = self._clock.now_us()
             strike = self._outside.faults.strike(name, task.draw_key, task.attempt, now)
             command = RunTask(0, task.attempt, _dispatch(task), name, contract, task.inner, task.model)
-            attempt = Tried(command, task.draw_key, now)
+            attempt = _Played(command, task.draw_key, now)
             self._cast.players[name].play(attempt, contract, task.inner, task.draw_key, task.attempt, task.menu)
             attempt.takes_us = attempt.latency_us
             if attempt.tokens_in is not None:
                 attempt.tokens_in += task.history_tokens
             if strike is not None:
                 attempt.struck(strike, self._cast)
-            try:
-                await self._work(task, attempt)
-            except (asyncio.CancelledError, AttemptStopped):
-                done_us = self._clock.now_us() - now
-                share = min(1.0, done_us / attempt.takes_us) if attempt.takes_us else 1.0
-                raise _spent(Failed, f"{name} was told to stop", attempt, share) from None
-            except EffectFailed as error:
-                raise _spent(Failed, error.message, attempt, attempt.share) from None
+            async with self._doors.inside(name):
+                attempt.since_us = self._clock.now_us()
+                await self._play(name, task, attempt)
             return self._ends(name, attempt)
 
         return play
 
-    async def _work(self, task: Task, attempt: Tried) -> None:
+    async def _play(self, name: str, task: Task, attempt: _Played) -> None:
+        try:
+            await self._work(task, attempt)
+        except (asyncio.CancelledError, AttemptStopped):
+            if attempt.strike is not None and attempt.strike.zombie_us:
+                await self._does_not_hear(task, attempt)
+                return
+            done_us = self._clock.now_us() - attempt.since_us
+            share = min(1.0, done_us / attempt.takes_us) if attempt.takes_us else 1.0
+            raise spent(Failed, f"{name} was told to stop", attempt, share) from None
+        except EffectFailed as error:
+            raise spent(Failed, error.message, attempt, attempt.share) from None
+
+    async def _does_not_hear(self, task: Task, attempt: _Played) -> None:
+        """It goes on to its end, however often it is told to stop; what it asks for meanwhile it is refused."""
+        late_us = attempt.late_us
+        if attempt.asks_since_us is not None:
+            late_us += max(0, self._clock.now_us() - attempt.asks_since_us)
+        ends_us = attempt.since_us + attempt.takes_us + late_us
+        silent = attempt.strike is not None and attempt.strike.silent
+        while silent or self._clock.now_us() < ends_us:
+            if self.over or task.powers.abandoned:  # type: ignore[attr-defined]
+                return
+            with contextlib.suppress(asyncio.CancelledError):
+                await (asyncio.Event().wait() if silent else self._until(ends_us))
+
+    async def _work(self, task: Task, attempt: _Played) -> None:
         strike, began_us = attempt.strike, attempt.since_us
         if strike is not None and strike.silent:
             await asyncio.Event().wait()
@@ -130,13 +151,15 @@ class Players:
                 if args is not None or name in self._cast.scarce:
                     left -= 1
                 attempt.share = after_us / attempt.takes_us if attempt.takes_us else 1.0
+                attempt.asks_since_us = began_us + after_us + late_us
                 if args is not None:
                     await self._do(task, attempt, left, name, args)
                 elif name in self._cast.scarce:
                     slowed_us = await self._call(task, attempt, left, name, held_us)
                 else:
                     task.powers.leave_tool(await task.powers.enter_tool(name))
-                late_us = max(0, self._clock.now_us() - began_us - after_us) + slowed_us
+                attempt.late_us = late_us = max(0, self._clock.now_us() - began_us - after_us) + slowed_us
+                attempt.asks_since_us = None
             attempt.share = cut
         await self._until(began_us + ends_us + late_us)
 
@@ -144,10 +167,10 @@ class Players:
         number = (task.attempt << 10) + left
         strike = self._outside.faults.strike_deed(task.agent, attempt.key, number, self._clock.now_us())
         if strike is not None and strike.dies_before:
-            raise _spent(_Died, "the agent died before its effect", attempt, attempt.share)
+            raise spent(Died, "the agent died before its effect", attempt, attempt.share)
         await task.effect(effect, **args)
         if strike is not None and strike.dies_after:
-            raise _spent(_Died, "the agent died after its effect", attempt, attempt.share)
+            raise spent(Died, "the agent died after its effect", attempt, attempt.share)
 
     async def _call(self, task: Task, attempt: Tried, left: int, tool: str, held_us: int) -> int:
         """Call a tool; returns how much later than usual it is given back, microseconds."""
@@ -157,10 +180,10 @@ class Players:
             await asyncio.Event().wait()
         if strike is not None and strike.failing is not None:
             if strike.throttled:
-                error = _spent(_ToolThrottled, f"429: {tool} is not serving now", attempt, attempt.share)
+                error = spent(ToolThrottled, f"429: {tool} is not serving now", attempt, attempt.share)
                 error.retry_after_us = strike.retry_after_us
                 raise error
-            raise _spent(_ToolError, f"{tool}: {strike.failing}", attempt, attempt.share)
+            raise spent(ToolError, f"{tool}: {strike.failing}", attempt, attempt.share)
         call = await task.powers.enter_tool(tool)
         slowed_us = strike.slowed(held_us) if strike is not None else held_us
         self.later(self._clock.now_us() + slowed_us, task.powers.leave_tool, call)
@@ -173,14 +196,14 @@ class Players:
             error.retry_after_us = strike.retry_after_us
             raise error
         if strike is not None and strike.out:
-            raise _Unavailable("nobody answers: an outage")
+            raise Unavailable("nobody answers: an outage")
         if strike is not None and strike.server_error:
-            raise _spent(_ServerError, "503: the provider failed", attempt, 0.0)
+            raise spent(ServerError, "503: the provider failed", attempt, 0.0)
         if attempt.failed:
             message = strike.fail if strike is not None and strike.fail else why_failed(name)
             share = attempt.share if strike is not None and strike.out_in_us is not None else 1.0
-            raise _spent(Failed, message, attempt, share)
-        return Output(attempt.output, attempt.tokens_in, attempt.tokens_out, _usd(attempt.cost_pico))
+            raise spent(Failed, message, attempt, share)
+        return Output(attempt.output, attempt.tokens_in, attempt.tokens_out, usd(attempt.cost_pico))
 
     # -------------------------------------------------------------- people and signals
 
@@ -193,6 +216,8 @@ class Players:
                 self._outside.answers[question] = answer = self._answer(name, task)
                 if answer is not None:
                     self.comes(question, answer)
+            # Whoever leaves need not wait for a person.
+            asyncio.get_running_loop().call_soon(setattr, task.powers, "handle", None)
             said = self._outside.answers[question]
             if said is not None and said.handed:
                 await self._until(said.at_us)
@@ -232,6 +257,21 @@ class Players:
         handed = kind in _BREAKING
         return Answer(now + latency_us, outside.number, task.run, task.step, name, values, doubt, handed)
 
+    def comes_again(self, key: int) -> None:
+        """A signal that is sent twice will come once more, after it has come."""
+        sent = self._outside.sent[key]
+        if sent is not None and key not in self._again:
+            self._again.add(key)
+            self.later(sent.at_us, self._comes_after, key, sent)
+
+    def _comes_after(self, key: int, sent: Sent) -> None:
+        asyncio.get_running_loop().call_soon(self._came_again, key, sent)
+
+    def _came_again(self, key: int, sent: Sent) -> None:
+        if not self.over:
+            self._outside.sent[key] = None
+            self._put_in(sent, sent.value)
+
     def signal(self, name: str) -> Caller | None:
         """See `Crew`."""
 
@@ -245,6 +285,12 @@ class Players:
                 latency_us = strike.slowed(latency_us)
                 if strike.broken is not None:
                     value = self._cast.broken(name, name, inputs, key, 1, strike.broken)
+                if strike.again is not None:
+                    other = (
+                        value if strike.again == "same" else self._cast.broken(name, name, inputs, key, 1, strike.again)
+                    )
+                    self._outside.send_again(key, Sent(self._clock.now_us() + latency_us, name, inputs, other))
+                    self.comes_again(key)
             return latency_us, value
 
         return send
@@ -311,17 +357,17 @@ class Players:
         self, name: str, call: EffectCall, at_us: int, landed: asyncio.Future[Any] | None = None, *, drops: bool
     ) -> None:
         receipt = self._cast.players[name].receipt(call.inner, receipt_key(call.key))
-        self.lands(self._outside.ask(name, call.key, receipt, at_us, drops=drops), landed)
+        self.lands(self._outside.ask(name, call.key, receipt, at_us, drops=drops), landed, self._epoch())
 
-    def lands(self, request: Request, landed: asyncio.Future[Any] | None = None) -> None:
-        """A request will land; who sent it and is still there hears of it."""
+    def lands(self, request: Request, landed: asyncio.Future[Any] | None = None, sender: int = 0) -> None:
+        """A request will land; the engine (its epoch) that sent it and is still there hears of it."""
 
         def land() -> None:
             receipt = self._outside.lands(request)
-            if landed is not None:
+            if sender == self._epoch():
                 self._reached("after_effect")
-                if not landed.done():
-                    landed.set_result(receipt)
+            if landed is not None and not landed.done():
+                landed.set_result(receipt)
 
         self.later(request.at_us, land)
 
@@ -345,12 +391,3 @@ class Players:
 
 def _dispatch(task: Task) -> int:
     return int(getattr(task.powers, "dispatch", 0))
-
-
-def _usd(pico: int | None) -> str | None:
-    return None if pico is None else f"{pico / 10**12:.12f}"
-
-
-def _spent(kind: type[Failed], message: str, sampled: Sampled, share: float) -> Failed:
-    read, written, cost = sampled.spent(share)
-    return kind(message, tokens_in=read, tokens_out=written, cost_usd=_usd(cost))

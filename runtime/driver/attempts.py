@@ -12,7 +12,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from orchspec.runtime.driver.eager import Starter
-from orchspec.runtime.driver.handing import Handed, usage_of
+from orchspec.runtime.driver.handing import Handed, arguments_by_name, usage_of
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, Failed, NotAllowed
@@ -48,28 +48,9 @@ _NO_USAGE: Final[Usage] = (None, None, None)
 class Attempt:
     """One attempt under way; the powers of its `Task`."""
 
-    __slots__ = (
-        "_asked",
-        "_attempts",
-        "_calls",
-        "_deeds",
-        "_loop",
-        "_posts",
-        "_tool_since_us",
-        "_waits",
-        "abandoned",
-        "agent",
-        "attempt",
-        "dispatch",
-        "handle",
-        "loop",
-        "number",
-        "person",
-        "place",
-        "run",
-        "stopped",
-        "tool_us",
-    )
+    stopped = abandoned = False
+    number = tool_us = _tool_since_us = _asked = 0
+    handle: asyncio.Task[None] | None = None
 
     def __init__(
         self, loop: Loop, attempts: Attempts, run: str, command: RunTask | AskPerson, *, person: bool = False
@@ -83,17 +64,10 @@ class Attempt:
         self.dispatch = command.dispatch
         self.agent = command.agent
         self.person = person
-        self.stopped = False
-        self.abandoned = False
-        self.number = 0
-        self.tool_us = 0
-        self._tool_since_us = 0
-        self.handle: asyncio.Task[None] | None = None
         self._calls: set[int] = set()
         self._waits: dict[int, asyncio.Future[None]] = {}
         self._posts: dict[int, asyncio.Future[Any]] = {}
         self._deeds: set[int] = set()
-        self._asked = 0
 
     @property
     def held(self) -> bool:
@@ -159,6 +133,10 @@ class Attempt:
         """See `task.Powers`."""
         values = as_json(args, f"a message of {self.agent} on {channel}")
         await self._request(lambda call: MessagePosted(0, *self.where(), call, channel, values))
+
+    def by_name(self, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+        """See `task.Powers`."""
+        return arguments_by_name(self._loop.engine.kernels[self.run].program.plan, name, given, arguments)
 
     async def effect(self, name: str, args: dict[str, Any]) -> Any:
         """See `task.Powers`."""
@@ -238,16 +216,16 @@ class Attempts:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._starter = Starter(loop.asyncio_loop)
-        self._open: dict[tuple[str, int, int], Attempt] = {}
+        self.open: dict[tuple[str, int, int], Attempt] = {}
 
     @property
     def busy(self) -> bool:
         """Whether any is at work; one that was told to stop, or that waits for an effect, may take long."""
-        return any(not attempt.stopped and not attempt.waits for attempt in self._open.values())
+        return any(not attempt.stopped and not attempt.waits for attempt in self.open.values())
 
     def handles(self) -> list[asyncio.Task[None]]:
         """The asyncio tasks of those under way."""
-        return [attempt.handle for attempt in self._open.values() if attempt.handle is not None]
+        return [attempt.handle for attempt in self.open.values() if attempt.handle is not None]
 
     def run(self, live: LiveRun, command: RunTask) -> None:
         """Have the agent's player do the attempt."""
@@ -265,7 +243,7 @@ class Attempts:
         self._start(live, attempt, player, Handed(attempt, live, command, asked_us))
 
     def _start(self, live: LiveRun, attempt: Attempt, player: Player, task: Task) -> None:
-        self._open[attempt.run, attempt.place, attempt.attempt] = attempt
+        self.open[attempt.run, attempt.place, attempt.attempt] = attempt
         try:
             work = player(task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it cannot even be called
@@ -293,8 +271,8 @@ class Attempts:
             failure = self._failure(attempt, error)
             if isinstance(error, Failed):
                 usage = _usage_of(error)
-        if self._open.get(key) is attempt:
-            del self._open[key]
+        if self.open.get(key) is attempt:
+            del self.open[key]
         attempt.leave_all()
         loop = self._loop
         loop.beats.over(attempt.run, attempt.place)
@@ -364,7 +342,7 @@ class Attempts:
 
     def stop(self, run: str, command: StopTask) -> None:
         """Stop an attempt; `TaskStopped` follows when it has stopped."""
-        attempt = self._open.get((run, command.place, command.attempt))
+        attempt = self.open.get((run, command.place, command.attempt))
         if attempt is not None:
             attempt.stop()
         elif not command.person:
@@ -373,7 +351,7 @@ class Attempts:
 
     def answer_call(self, run: str, command: AnswerCall) -> None:
         """Tell an attempt what became of what it asked of us."""
-        attempt = self._open.get((run, command.place, command.attempt))
+        attempt = self.open.get((run, command.place, command.attempt))
         if attempt is not None:
             attempt.answered(command)
             if command.receipt is not None:
@@ -381,22 +359,22 @@ class Attempts:
 
     def withdraw(self, run: str, place: int, attempt: int) -> None:
         """A person has answered otherwise: their player need not."""
-        found = self._open.get((run, place, attempt))
+        found = self.open.get((run, place, attempt))
         if found is not None:
             found.stop()
 
     def tool_granted(self, grant: Grant) -> None:
         """A tool call of an attempt may go on."""
         number = grant.attempt - TOOL_CALLS
-        attempt = self._open.get((grant.run, grant.place, number >> 16))
+        attempt = self.open.get((grant.run, grant.place, number >> 16))
         if attempt is not None:
             attempt.granted(number & 0xFFFF)
 
     def abandon(self) -> None:
         """The engine is gone."""
-        for attempt in list(self._open.values()):
+        for attempt in list(self.open.values()):
             attempt.abandon()
-        self._open.clear()
+        self.open.clear()
 
 
 async def _awaited(work: Awaitable[Any]) -> Any:

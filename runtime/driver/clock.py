@@ -13,7 +13,8 @@ __all__ = ["Clock", "Pace", "pace_of", "wall_us"]
 _SLEEP_MAX_S: Final = 30.0
 """A loop looks at the clock this often at least: the system's may have been set."""
 
-_LINGER_S: Final = 0.002
+_LINGER_S: Final = 0.005
+"""Others in the process wait for so long at most, and a turn of the loop costs a twentieth of a step."""
 
 
 def wall_us() -> int:

@@ -49,13 +49,14 @@ class _Loop(Protocol):
 class Commits:
     """The commits of one loop: one at a time, made here or by the writing thread (see `tempo`).
 
-    What is handled while the thread writes shares the next one.
+    What is handled while the thread writes shares the next one. `alone` says whether nothing else is under way.
     """
 
-    def __init__(self, loop: _Loop, store: Store, writer: Executor) -> None:
+    def __init__(self, loop: _Loop, store: Store, writer: Executor, alone: Callable[[], bool]) -> None:
         self._loop = loop
         self._store = store
         self._writer = writer
+        self._alone = alone
         self._tempo = Tempo()
         self._batch: Batch | None = None
         self._busy_s = _BUSY_S
@@ -78,7 +79,7 @@ class Commits:
         """Whether it is durable by now."""
         if ARMED:
             reached("before_commit")
-        if self._tempo.here:
+        if self._tempo.here(self._alone):
             try:
                 self._write(batch)
             except Exception as error:  # noqa: BLE001 - whatever it was, the store is not what we think

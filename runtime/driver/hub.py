@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchspec.runtime.driver.clock import Clock, pace_of
@@ -22,8 +21,10 @@ from orchspec.runtime.driver.loop import EngineLoop
 from orchspec.runtime.driver.stored import (
     check_inputs,
     check_same,
+    halted_by,
     has_ended,
     new_row,
+    overloaded,
     pinned_plan,
     reopened,
     stored_result,
@@ -34,15 +35,14 @@ from orchspec.runtime.errors import (
     Interrupted,
     LeaseHeld,
     OrchError,
-    Overloaded,
     ReplayMismatch,
-    RunHalted,
     StoreError,
     UnknownRun,
     UpgradeMisfit,
 )
 from orchspec.runtime.journal.owner import this_process
 from orchspec.runtime.journal.records import RunRow
+from orchspec.runtime.reopening import Reopening
 from orchspec.runtime.result import RunResult, result_of
 
 if TYPE_CHECKING:
@@ -57,9 +57,6 @@ __all__ = ["Hub"]
 _POLL_S: Final = 0.2
 _GRACE_S: Final = 2.0
 """What attempts under way are given to come back when the engine is told to stop."""
-_LOSSES_MAX: Final = 5
-"""A store that fails so often, one time after another, is given up."""
-_CALM_S: Final = 30.0
 
 
 class Hub(Ears):
@@ -100,8 +97,9 @@ class Hub(Ears):
         self._asked: dict[tuple[str, str], int] = {}
         self._poll: asyncio.TimerHandle | None = None
         self._beside: set[asyncio.Task[Any]] = set()
-        self._losses, self._lost_at_s = 0, 0.0
-        self._parking = self.closed = False
+        self._reopening = Reopening()
+        self._back: asyncio.Task[Any] | None = None
+        self._parking = self.closed = self._inherits = False
 
     # -------------------------------------------------------------- asking for runs
 
@@ -116,6 +114,7 @@ class Hub(Ears):
             if live is not None:
                 check_same(live.row, request.flow, request.inputs)
                 return await self._wait(live)
+            await self._while_lost()
             row = self._store.run(request.run)
             fork = request.fork
             if row is None and fork is not None:
@@ -170,16 +169,12 @@ class Hub(Ears):
         loop = self._open(plan)
         row = new_row(request, plan, self._clock.now_us())
         live = LiveRun(row, plan, crew, self.asyncio_loop.create_future(), request.watch)
+        if self._inherits:
+            self._recover(loop, [])
         if not loop.start(live):
-            raise self._overloaded(live.run)
+            raise overloaded(live.run, self._queue_max)
         self._runs[live.run] = live
         return live
-
-    def _overloaded(self, run: str) -> Overloaded:
-        return Overloaded(
-            f"run {run} was not started: {self._queue_max} tasks or more wait already, which is all that may "
-            f"(queue_max). Nothing of it is kept: ask again later, or give more slots to those who are waited for"
-        )
 
     def _resume(self, found: list[tuple[RunRow, Request]]) -> list[LiveRun]:
         lives: list[LiveRun] = []
@@ -198,11 +193,11 @@ class Hub(Ears):
         """Fold runs from the store, which is ours, and have the loop go on with them."""
         self._asked.update({(each.run, each.place): each.asked_us for each in self._store.questions()})
         states: list[tuple[LiveRun, Folded]] = []
+        unknown: list[LiveRun] = []
         for live in lives:
             row = self._store.run(live.run)
             if row is None:
-                if not loop.start(live):
-                    self._fail(live, self._overloaded(live.run))
+                unknown.append(live)
                 continue
             try:
                 state = reopened(self._store, live, row)
@@ -215,13 +210,24 @@ class Hub(Ears):
                 states.append((live, state))
         if states:
             self._clock.not_before(max(state.kernel.now for _, state in states))
-            loop.recover(states)
+        if states or self._inherits:
+            self._recover(loop, states)
             loop.poll()
+        for live in unknown:  # nothing of them was durable, so they come after those that were there
+            if not loop.start(live):
+                self._fail(live, overloaded(live.run, self._queue_max))
 
     # -------------------------------------------------------------- waiting
 
     async def _wait(self, live: LiveRun) -> RunResult:
-        await self._wait_all([live])
+        live.waiters += 1
+        try:
+            # As `shield`: whoever waits may be cancelled, the run goes on.
+            ended: asyncio.Future[None] = self.asyncio_loop.create_future()
+            live.future.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+            await ended
+        finally:
+            live.waiters -= 1
         return live.future.result()
 
     async def _wait_all(self, lives: list[LiveRun]) -> None:
@@ -240,9 +246,7 @@ class Hub(Ears):
             await self.close()
 
     async def interrupt(self) -> None:
-        """Stop: nothing new is sent, what is under way gets a moment, what came back is committed, the lease is given
-        back. Whoever waits gets `Interrupted`.
-        """
+        """Leave in order (`EngineLoop.drain`), and give the lease back. Whoever waits gets `Interrupted`."""
         names = ", ".join(self._runs)
         await self.close(Interrupted(f"interrupted; what is durable of {names or 'the runs'} can be resumed"))
 
@@ -292,8 +296,13 @@ class Hub(Ears):
             queue_max=self._queue_max,
         )
         self._loop = loop
+        self._inherits = self._lease.inherited
         self._look()
         return loop
+
+    def _recover(self, loop: EngineLoop, states: list[tuple[LiveRun, Folded]]) -> None:
+        self._inherits = False  # even where no run goes on: nobody knows what is left of the rates
+        loop.recover(states)
 
     def _look(self) -> None:
         # The mailbox is a table: other processes put into it, and nobody rings.
@@ -311,7 +320,7 @@ class Hub(Ears):
         """See `House`."""
         assert live.kernel is not None
         status = cast("RunStatus", command.status)
-        live.row = replace(live.row, status=status, result=command.result, error=command.error)
+        live.row = live.row.ended(status, command.result, command.error, live.row.ended_us)
         self._settle(live, result_of(live.row, live.kernel))
 
     def _settle(self, live: LiveRun, result: RunResult) -> None:
@@ -327,12 +336,7 @@ class Hub(Ears):
 
     def halted(self, live: LiveRun, error: Exception) -> None:
         """See `House`."""
-        halted = RunHalted(
-            f"run {live.run} was halted by a bug of Orch ({type(error).__name__}: {error}); what is durable of it "
-            f"stays in the store: please report it with `orch journal {live.run}`"
-        )
-        halted.__cause__ = error
-        self._fail(live, halted)
+        self._fail(live, halted_by(live.run, error))
 
     def quiet(self) -> None:
         """See `House`: park what waits for people."""
@@ -372,14 +376,19 @@ class Hub(Ears):
         if isinstance(error, (Fenced, LeaseHeld)):
             self._give_up(error)
             return
-        now_s = self.asyncio_loop.time()
-        self._losses = self._losses + 1 if now_s - self._lost_at_s < _CALM_S else 1
-        self._lost_at_s = now_s
-        if self._losses > _LOSSES_MAX:
+        after_us = self._reopening.lost(round(self.asyncio_loop.time() * 1_000_000))
+        if after_us is None:
             self._give_up(error)
             return
         self.tell(f"the store failed ({error}); what is durable is read again")
-        self._spawn(self._reopen(0.05 * 2**self._losses))
+        self._back = self._spawn(self._reopen(after_us / 1_000_000))
+
+    async def _while_lost(self) -> None:
+        """Wait while the store is away. Raises StoreError if it is given up."""
+        while (back := self._back) is not None and not back.done():
+            await asyncio.wait([back])
+        if back is not None and self.closed:
+            raise StoreError("the store failed and was given up; ask again when it can be written")
 
     async def _reopen(self, after_s: float) -> None:
         old = self._loop
@@ -403,7 +412,8 @@ class Hub(Ears):
             self._poll.cancel()
         self._shut(known)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = self.asyncio_loop.create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+        return task

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.driver.clock import pace_of, wall_us
@@ -24,7 +25,10 @@ BEAT_US: Final = 4_000_000
 
 
 class Lease:
-    """Keeps a store for one engine; `lost` is called, once, when it is ours no more."""
+    """Keeps a store for one engine; `lost` is called, once, when it is ours no more.
+
+    `inherited`: whether whoever had it before did not give it back, as after a crash.
+    """
 
     def __init__(self, store: Store, owner: Owner, writer: Executor, lost: Callable[[Exception], None]) -> None:
         self._store = store
@@ -32,10 +36,13 @@ class Lease:
         self._writer = writer
         self._lost = lost
         self._timer: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Future[None] | None = None
         self.epoch = 0
+        self.inherited = False
 
     def take(self) -> int:
         """Take the store; returns the new epoch. Raises LeaseHeld while another engine has it."""
+        self.inherited = self._store.lease() is not None
         self.epoch = self._store.acquire(self._owner, wall_us(), LEASE_US)
         if self._timer is None:
             self._beat_later()
@@ -48,13 +55,15 @@ class Lease:
         renewing = asyncio.get_running_loop().run_in_executor(
             self._writer, self._store.renew, self.epoch, wall_us(), LEASE_US
         )
-        renewing.add_done_callback(self._renewed)
+        self._renewing = renewing
+        renewing.add_done_callback(partial(self._renewed, self.epoch))
 
-    def _renewed(self, renewing: asyncio.Future[None]) -> None:
+    def _renewed(self, epoch: int, renewing: asyncio.Future[None]) -> None:
         error = None if renewing.cancelled() else renewing.exception()
         if self._timer is None:
             return  # given back meanwhile
-        if error is None or isinstance(error, StoreBusy):  # there is time for another beat
+        # A beat that was under way while we took the store anew is fenced by ourselves: it says nothing of others.
+        if error is None or isinstance(error, StoreBusy) or epoch != self.epoch:  # there is time for another beat
             self._beat_later()
             return
         self._timer = None
@@ -67,5 +76,7 @@ class Lease:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._renewing is not None:
+            self._renewing.cancel()  # how it ends is nobody's concern any more
         with contextlib.suppress(StoreError):  # It runs out by itself.
             self._store.release(self.epoch)

@@ -96,7 +96,7 @@ class EngineLoop:
         self._coming: Coming = Coming(self, store)
         self._beside: set[asyncio.Task[Any]] = set()
         self._pinned: set[str] = set()
-        self._commits = Commits(self, store, writer)
+        self._commits = Commits(self, store, writer, lambda: not (self._attempts.open or self._sending.open))
         self._scheduled = self._called = self._going = self._watched = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_us: int | None = None

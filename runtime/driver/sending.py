@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.crew import leave_by_interrupt
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.errors import BadOutput, Failed, InDoubt
 from orchspec.runtime.failpoints import reached
@@ -34,23 +35,23 @@ class Sending:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._open: dict[asyncio.Task[Any], tuple[str, int | None]] = {}
+        self.open: dict[asyncio.Task[Any], tuple[str, int | None]] = {}
 
     @property
     def busy(self) -> bool:
         """Whether an effect is under way that is not late; a late one may never come back."""
         now_us = self._loop.clock.now_us()
-        return any(deadline_us is None or now_us < deadline_us for _, deadline_us in self._open.values())
+        return any(deadline_us is None or now_us < deadline_us for _, deadline_us in self.open.values())
 
     def forget(self, run: str) -> None:
         """A run has ended: whoever is late for it need not go on."""
-        for handle in [handle for handle, (owner, _) in self._open.items() if owner == run]:
-            del self._open[handle]
+        for handle in [handle for handle, (owner, _) in self.open.items() if owner == run]:
+            del self.open[handle]
             handle.cancel()
 
     def handles(self) -> list[asyncio.Task[Any]]:
         """The asyncio tasks of those under way."""
-        return list(self._open)
+        return list(self.open)
 
     def carry(self, live: LiveRun, command: TryEffect | CheckEffect) -> None:
         """Send an effect, or ask whether one was done."""
@@ -83,8 +84,8 @@ class Sending:
 
     def _spawn(self, live: LiveRun, command: TryEffect | CheckEffect, work: Coroutine[Any, Any, None]) -> None:
         handle = self._loop.spawn(work)
-        self._open[handle] = (live.run, command.deadline_us)
-        handle.add_done_callback(lambda done: self._open.pop(done, None))
+        self.open[handle] = (live.run, command.deadline_us)
+        handle.add_done_callback(lambda done: self.open.pop(done, None))
 
     async def _send(
         self, live: LiveRun, command: TryEffect, sender: Sender, call: EffectCall, arguments: dict[str, Any]
@@ -108,7 +109,10 @@ class Sending:
             event = EffectUnknown(0, *place, f"{command.effect} was cancelled while it was under way")
         except Failed as error:
             event = EffectRefused(0, *place, error_text(error), error.retry_after_us)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler that raises says that it was not done
+        except KeyboardInterrupt:  # this process ends: whether it was done shows when the run goes on
+            leave_by_interrupt(loop.asyncio_loop)
+            return
+        except BaseException as error:  # noqa: BLE001 - a handler that raises says that it was not done
             event = EffectRefused(0, *place, error_text(error))
         else:
             event = EffectConfirmed(0, *place, self._receipt(command, receipt))
@@ -123,7 +127,10 @@ class Sending:
             found = as_json(await sender(call, arguments), f"the answer of {command.check}")
         except asyncio.CancelledError:
             event = EffectChecked(0, *place, known=False, message=f"{command.check} was cancelled")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a check that fails is asked again
+        except KeyboardInterrupt:
+            leave_by_interrupt(self._loop.asyncio_loop)
+            return
+        except BaseException as error:  # noqa: BLE001 - a check that fails is asked again
             event = EffectChecked(0, *place, known=False, message=error_text(error))
         else:
             event = EffectChecked(0, *place, known=True, receipt=found)
@@ -133,7 +140,7 @@ class Sending:
         # Before the event is handled: the loop asks whether anything is under way.
         current = asyncio.current_task()
         if current is not None:
-            self._open.pop(current, None)
+            self.open.pop(current, None)
         if not self._loop.closed:
             self._loop.post(live.run, event)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import canonical_json, plan_from_json
-from orchspec.runtime.errors import BadInput, CorruptStore, RunMismatch, UnknownName
+from orchspec.runtime.errors import BadInput, CorruptStore, Overloaded, RunHalted, RunMismatch, UnknownName
 from orchspec.runtime.journal.records import LIVE_STATUSES, RunRow
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
@@ -23,8 +23,10 @@ __all__ = [
     "check_inputs",
     "check_same",
     "folded",
+    "halted_by",
     "has_ended",
     "new_row",
+    "overloaded",
     "pinned_plan",
     "plan_text",
     "reopened",
@@ -112,6 +114,24 @@ def reopened(store: Store, live: LiveRun, row: RunRow) -> Folded:
         store.put_plan(live.plan.hash, plan_text(live.plan))
         live.row = replace(row, plan_hash=live.plan.hash, options={**row.options, **live.options})
     return state
+
+
+def halted_by(run: str, bug: Exception) -> RunHalted:
+    """Why a run goes no further that met a bug of ours."""
+    halted = RunHalted(
+        f"run {run} was halted by a bug of Orch ({type(bug).__name__}: {bug}); what is durable of it "
+        f"stays in the store: please report it with `orch journal {run}`"
+    )
+    halted.__cause__ = bug
+    return halted
+
+
+def overloaded(run: str, queue_max: int | None) -> Overloaded:
+    """Why a run was not let in."""
+    return Overloaded(
+        f"run {run} was not started: {queue_max} tasks or more wait already, which is all that may "
+        f"(queue_max). Nothing of it is kept: ask again later, or give more slots to those who are waited for"
+    )
 
 
 def stored_result(store: Store, row: RunRow, known: Plan | None = None) -> RunResult:

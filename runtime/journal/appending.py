@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchspec.runtime.errors import StoreError, UnknownRun
-from orchspec.runtime.journal.codec import encode_record
+from orchspec.runtime.journal.codec import PAYLOAD_BYTES_MIN, PAYLOAD_MARK, encode_body
 from orchspec.runtime.journal.rows import USE_PAYLOAD
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from orchspec.runtime.journal.records import Record
 
 __all__ = ["Encoded", "Heads", "append", "encode_records"]
@@ -24,7 +25,17 @@ _APPEND = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
 
 def encode_records(records: list[Record]) -> list[Encoded]:
     """Records as text, before any lock is taken: it may take long, and it may fail. Errors as of `encode_body`."""
-    return [(record, *encode_record(record)) for record in records]
+    encoded: list[Encoded] = []
+    for record in records:
+        try:
+            text = record.text()
+        except (ValueError, TypeError, RecursionError):
+            text = None  # which of its values it is, the encoder tells
+        if text is not None and len(text) <= PAYLOAD_BYTES_MIN and PAYLOAD_MARK not in text:
+            encoded.append((record, text, None))
+        else:
+            encoded.append((record, *encode_body(record.body, record.run, record.seq)))
+    return encoded
 
 
 def append(connection: sqlite3.Connection, encoded: list[Encoded], known: Heads) -> Heads:
@@ -34,11 +45,16 @@ def append(connection: sqlite3.Connection, encoded: list[Encoded], known: Heads)
     """
     heads: Heads = {}
     inserted: list[tuple[int, int, int, str, str]] = []
+    of = None
+    number = last = 0
     for record, text, payloads in encoded:
         run, seq = record.run, record.seq
-        number, last = heads.get(run) or known.get(run) or _load_head(connection, run)
+        if run != of:
+            number, last = heads.get(run) or known.get(run) or _load_head(connection, run, first=seq == 1)
+            of = run
         if seq != last + 1:
             raise StoreError(f"record {seq} of run {run} leaves a gap or repeats; expected {last + 1}")
+        last = seq
         heads[run] = (number, seq)
         inserted.append((number, seq, record.time_us, record.type, text))
         if payloads:
@@ -49,9 +65,11 @@ def append(connection: sqlite3.Connection, encoded: list[Encoded], known: Heads)
     return heads
 
 
-def _load_head(connection: sqlite3.Connection, run: str) -> tuple[int, int]:
+def _load_head(connection: sqlite3.Connection, run: str, *, first: bool) -> tuple[int, int]:
     row = connection.execute("SELECT no FROM runs WHERE run = ?", (run,)).fetchone()
     if row is None:
         raise UnknownRun(f"records of run {run}, which has no row; put its row first")
+    if first:
+        return row[0], 0  # were there any, the index would refuse a second one
     last = connection.execute("SELECT max(seq) FROM records WHERE run_no = ?", row).fetchone()[0]
     return row[0], last or 0

@@ -12,32 +12,29 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.compact import json_text
 from orchspec.runtime.errors import CorruptStore, PayloadTooLarge, StoreError
 from orchspec.runtime.journal.records import RESERVED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchspec.runtime.journal.records import Record
-
 __all__ = [
     "PAYLOAD_BYTES_MAX",
     "PAYLOAD_BYTES_MIN",
+    "PAYLOAD_MARK",
     "content_hash",
     "decode_body",
     "decode_value",
     "encode_body",
-    "encode_record",
     "encode_value",
 ]
 
 PAYLOAD_BYTES_MIN = 16 * 1024
 PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 
-_MARK = '$payload"'
+PAYLOAD_MARK = '$payload"'
 _REFERENCE = "$payload"
-# Bodies are trees by construction; a cycle ends in RecursionError, which is told below.
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 def content_hash(text: str) -> str:
@@ -74,30 +71,19 @@ def encode_body(body: dict[str, Any], run: str, seq: int) -> tuple[str, dict[str
         found = ", ".join(sorted(RESERVED_KEYS & body.keys()))
         raise StoreError(f"record {seq} of run {run}: its body has the reserved key {found}; name that field otherwise")
     try:
-        text = _encode(body)
+        text = json_text(body)
     except (ValueError, TypeError, RecursionError):
         text = _to_json(body, f"record {seq} of run {run}")
     # Small, and nothing to escape: the way of nearly every record.
-    if len(text) <= PAYLOAD_BYTES_MIN and _MARK not in text:
+    if len(text) <= PAYLOAD_BYTES_MIN and PAYLOAD_MARK not in text:
         return text, None
     what = f"record {seq} of run {run}"
     payloads: dict[str, str] = {}
-    escaped = _escape(body) if _MARK in text else body
+    escaped = _escape(body) if PAYLOAD_MARK in text else body
     split = {
         name: _set_apart(_set_apart_within(value, payloads, what), payloads, what) for name, value in escaped.items()
     }
     return encode_value(split, what), payloads or None
-
-
-def encode_record(record: Record) -> tuple[str, dict[str, str] | None]:
-    """As `encode_body`, by the record's own spelling where it has one. Errors as of `encode_body`."""
-    try:
-        text = record.text()
-    except (ValueError, TypeError, RecursionError):
-        text = None  # which of its values it is, the encoder tells
-    if text is not None and len(text) <= PAYLOAD_BYTES_MIN and _MARK not in text:
-        return text, None
-    return encode_body(record.body, record.run, record.seq)
 
 
 def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: int) -> dict[str, Any]:
@@ -110,7 +96,7 @@ def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: in
     if type(text) is not str or type(found) is not dict:
         raise CorruptStore(f"{what} holds {type(found).__name__} in {type(text).__name__}; expected an object in JSON")
     body: dict[str, Any] = found
-    if _MARK in text:
+    if PAYLOAD_MARK in text:
         body = {name: _resolve(value, fetch, what) for name, value in body.items()}
         # The body itself may have had the shape of a reference: only its keys are escaped then, never replaced.
         body = _unescape_keys(body)
@@ -119,7 +105,7 @@ def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: in
 
 def _to_json(value: Any, what: str) -> str:
     try:
-        return _encode(value)
+        return json_text(value)
     except RecursionError as error:
         message = f"{what} cannot be stored: it is nested too deeply or contains itself; expected a plain JSON value"
         raise StoreError(message) from error

@@ -78,7 +78,7 @@ class StoreContract(SessionContract, WeaveContract):
         store.renew(epoch, NOW_US + LEASE_US, LEASE_US)
         with refused(LeaseHeld):
             store.acquire(second, NOW_US + LEASE_US, LEASE_US)
-        assert store.epoch() == epoch
+        assert (store.epoch(), store.lease()) == (epoch, (first, NOW_US + 2 * LEASE_US))
         assert store.acquire(second, NOW_US + 2 * LEASE_US, LEASE_US) == epoch + 1
         store.close()
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import AlreadyAnswered, Fenced, RunEnded, StoreError, UnknownRun
-from orchspec.runtime.journal.codec import decode_body, encode_record
+from orchspec.runtime.journal.appending import encode_records
+from orchspec.runtime.journal.codec import decode_body
 from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
 
@@ -87,6 +88,10 @@ class MemoryStore:
         with self._lock:
             if epoch == self._epoch:
                 self._owner = None
+
+    def lease(self) -> tuple[Owner, int] | None:
+        """See ``Store.lease``."""
+        return (self._owner, self._expires_us) if self._owner is not None else None
 
     def epoch(self) -> int:
         """See ``Store.epoch``."""
@@ -306,8 +311,7 @@ class MemoryStore:
     def _encoded(self, records: list[Record]) -> tuple[list[Record], dict[str, dict[str, str]]]:
         stored: list[Record] = []
         payloads: dict[str, dict[str, str]] = {}
-        for record in records:
-            text, apart = encode_record(record)
+        for record, text, apart in encode_records(records):
             stored.append(Record(record.run, record.seq, record.time_us, record.type, {"text": text}))
             if apart:
                 payloads.setdefault(record.run, {}).update(apart)

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import CorruptStore
 from orchspec.runtime.journal.codec import decode_value, encode_value
-from orchspec.runtime.journal.records import BeatRow, LedgerRow, Mail, MatterRow, QuestionRow, ReuseRow, RunRow, TurnRow
+from orchspec.runtime.journal.records import (
+    LIVE_STATUSES,
+    BeatRow,
+    LedgerRow,
+    Mail,
+    MatterRow,
+    QuestionRow,
+    ReuseRow,
+    RunRow,
+    TurnRow,
+)
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Batch
@@ -109,9 +119,13 @@ _MAIL_KINDS = frozenset({"answer", "signal", "cancel"})
 
 @dataclass(slots=True)
 class Encoded:
-    """The columns of a batch's rows, its records apart; ``others`` says whether there is anything but runs."""
+    """The columns of a batch's rows, its records apart; ``others`` says whether there is anything but runs.
+
+    ``ended`` are the parameters of FORGET_BEATS for runs that have ended.
+    """
 
     runs: list[tuple[Any, ...]] = field(default_factory=list)
+    ended: list[tuple[str, None]] = field(default_factory=list)
     ledger: list[tuple[Any, ...]] = field(default_factory=list)
     reuse: list[tuple[Any, ...]] = field(default_factory=list)
     turns: list[tuple[Any, ...]] = field(default_factory=list)
@@ -129,6 +143,7 @@ def encode(batch: Batch) -> Encoded:
         return _NOTHING
     return Encoded(
         runs=[_run_columns(row) for row in batch.runs],
+        ended=[(row.run, None) for row in batch.runs if row.status not in LIVE_STATUSES],
         ledger=[_ledger_columns(row) for row in batch.ledger],
         reuse=[
             (row.key, encode_value(row.value, f"reusable value {row.key}"), row.expires_us, row.run, row.place)

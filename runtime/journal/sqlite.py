@@ -21,7 +21,7 @@ from orchspec.runtime.journal.appending import Heads, append, encode_records
 from orchspec.runtime.journal.codec import decode_body
 from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Owner, Record
-from orchspec.runtime.journal.schema import Durability, connect, ensure_store, translated
+from orchspec.runtime.journal.schema import Durability, connect, ensure_store, ready_log, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,10 +62,13 @@ class SQLiteStore:
         ensure_store(self.path, create=create)
         self._reader: sqlite3.Connection | None = connect(self.path, durability, read_only=True)
         self._read_lock = threading.Lock()
-        # Opened by the first write, so that a process that only looks never holds a writing connection.
-        self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
         self._closed = False
+        # Who only looks asks for no store to be made, and holds no writing connection unless it writes after all.
+        self._writer: sqlite3.Connection | None = None
+        self._is_ready = durability != "full"
+        if create:
+            self._ready()
         # True as long as this store's epoch stands, for no one else writes records then.
         self._heads: Heads = {}
 
@@ -73,6 +76,7 @@ class SQLiteStore:
 
     def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
         """See ``Store.acquire``."""
+        self._ready()
         with self._transaction(synced=False) as connection:
             self._heads = {}
             row = connection.execute(_LEASE).fetchone()
@@ -102,7 +106,7 @@ class SQLiteStore:
         return int(self._read("SELECT epoch FROM lease")[0][0])
 
     def lease(self) -> tuple[Owner, int] | None:
-        """Whose the store is, and until when (µs since the epoch) without another word; None: it is free."""
+        """See ``Store.lease``."""
         row = self._read(_LEASE)[0]
         return (Owner(*row[2:6]), int(row[6])) if row[1] else None
 
@@ -118,13 +122,14 @@ class SQLiteStore:
             execute = connection.execute
             try:
                 execute("BEGIN IMMEDIATE")
-                self._check_epoch(connection, epoch)
-                if batch.runs or batch.plans:
+                if execute(_OWNS, (epoch,)).fetchone() is None:
+                    raise self._fenced(epoch)
+                if batch.plans:
                     connection.executemany(rows.PUT_PLAN, batch.plans)
+                if batch.runs:
                     connection.executemany(rows.PUT_RUN, rest.runs)
-                    for row in batch.runs:
-                        if row.status not in LIVE_STATUSES:
-                            execute(rows.FORGET_BEATS, (row.run, None))
+                if rest.ended:
+                    connection.executemany(rows.FORGET_BEATS, rest.ended)
                 heads = append(connection, encoded, self._heads)
                 if rest.others:
                     self._put_rows(connection, batch, rest)
@@ -308,6 +313,13 @@ class SQLiteStore:
         connection.executemany(rows.PUT_MATTER, [(row.run, row.place, row.why, row.time_us) for row in batch.matters])
         connection.executemany(rows.FORGET_ANSWER, [(row.run, row.place) for row in batch.questions_opened])
 
+    def _ready(self) -> None:
+        """Prepare for an engine, which commits often."""
+        if not self._is_ready:
+            self._is_ready = True
+            with self._write_lock:
+                ready_log(self._writer or self._open_writer(), self.path)
+
     def _open_writer(self) -> sqlite3.Connection:
         """The writing connection. Call with the write lock held."""
         if self._closed:
@@ -325,8 +337,8 @@ class SQLiteStore:
         with self._write_lock, self._unsynced(self._writer or self._open_writer(), synced=synced) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                if epoch is not None:
-                    self._check_epoch(connection, epoch)
+                if epoch is not None and connection.execute(_OWNS, (epoch,)).fetchone() is None:
+                    raise self._fenced(epoch)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException as error:
@@ -381,12 +393,10 @@ class SQLiteStore:
             except _ERRORS as error:
                 raise translated(error, self.path) from error
 
-    def _check_epoch(self, connection: sqlite3.Connection, epoch: int) -> None:
-        if connection.execute(_OWNS, (epoch,)).fetchone() is None:
-            message = (
-                f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
-            )
-            raise Fenced(message)
+    def _fenced(self, epoch: int) -> Fenced:
+        return Fenced(
+            f"epoch {epoch} no longer owns the store {self.path}: another engine took over; nothing was written"
+        )
 
 
 def _payloads(connection: sqlite3.Connection) -> Callable[[str], str | None]:

@@ -51,6 +51,10 @@ class Store(Protocol):
         """Give the store up; does nothing if ``epoch`` no longer owns it."""
         ...
 
+    def lease(self) -> tuple[Owner, int] | None:
+        """Whose the store is, and until when (µs since the epoch) without another word; None: it is free."""
+        ...
+
     def epoch(self) -> int:
         """The newest epoch (0 before the first), as durable now; read just before an effect is sent."""
         ...

@@ -46,7 +46,8 @@ class RequestGrant:
     Together with the session that stands beside it in `sessions`; `keys` are those of persistent ones, whose version
     (and, for `history`, whose turns) the grant is to tell. `gates` are passed first. `watch`: which quantile of the
     times of such work the grant is to tell, as (contract, a share for each candidate, 0 for none). `prefer = whole`
-    asks for all candidates at once, each whole: a critical section over tools.
+    asks for all candidates at once, each whole: a critical section over tools. `draws`: for each candidate the model
+    that it works on and how many tokens it may take of it, where a model has limits.
     """
 
     place: int
@@ -59,6 +60,7 @@ class RequestGrant:
     watch: tuple[str, tuple[float, ...]] | None = None
     keys: tuple[tuple[str, str], ...] = ()
     history: bool = False
+    draws: tuple[tuple[str, int], ...] = ()
     outward: ClassVar[bool] = False
 
 
@@ -66,7 +68,8 @@ class RequestGrant:
 class HoldGrant:
     """After a crash: the grant that the journal says is open counts as taken again.
 
-    With `gates` that were passed for it; with `tools` it is that of a critical section over them.
+    With `gates` that were passed for it, and the tokens that it `draws` of its model once more; with `tools` it is that
+    of a critical section over them.
     """
 
     place: int
@@ -75,16 +78,21 @@ class HoldGrant:
     session: str = ""
     gates: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    draws: tuple[tuple[str, int], ...] = ()
     outward: ClassVar[bool] = False
 
 
 @dataclass(slots=True)
 class ReleaseGrant:
-    """Close a grant or withdraw its request. `outcome`: ok, failed (counts for the breaker) or stopped (does not)."""
+    """Close a grant or withdraw its request. `outcome`: ok, failed (counts for the breaker) or stopped (does not).
+
+    `used`: how many tokens it took of a model with limits; None where nobody said, so it may have taken all of them.
+    """
 
     place: int
     attempt: int
     outcome: str
+    used: int | None = None
     outward: ClassVar[bool] = False
 
 

@@ -264,8 +264,8 @@ class ReuseAnswered:
 class TaskEnrolled:
     """The dispatcher granted `agent`: an agent, or what else was asked for (the gate of an effect, tools).
 
-    `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, section, or nothing). `usual_us`: how
-    long such work takes at the quantile that was asked for, where that is known.
+    `waited_us` since the request, for `waited_for` (slot, rate, breaker, session, section, model rate, model tokens, or
+    nothing). `usual_us`: how long such work takes at the quantile that was asked for, where that is known.
 
     `version` and `tokens` of the persistent session that was granted with the agent: its newest turn, and what its
     turns take of a context; its `history` itself only for who summarizes it.

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Tier
     from orchspec.runtime.kernel.budget import Account
 
-__all__ = ["clip", "spent"]
+__all__ = ["clip", "spent", "used"]
 
 
 def spent(
@@ -27,6 +27,13 @@ def spent(
     if not silent and (tier.input_pico is not None or tier.output_pico is not None):
         return (tokens_in or 0) * (tier.input_pico or 0) + (tokens_out or 0) * (tier.output_pico or 0), tokens, False
     return reserved_pico, tokens, bool(reserved_pico or (silent and reserved_tokens))
+
+
+def used(tokens_in: int | None, tokens_out: int | None, *, sent: bool = True) -> int | None:
+    """How many tokens an attempt took of its model; None where nobody said."""
+    if not sent:
+        return 0
+    return None if tokens_in is None and tokens_out is None else (tokens_in or 0) + (tokens_out or 0)
 
 
 def clip(account: Account, pico: int, tokens: int) -> tuple[int, int]:

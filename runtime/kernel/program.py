@@ -137,7 +137,7 @@ class Seat:
     """A candidate of a step: the agent with the policy and the tiers that hold for it there.
 
     Where its work is hedged, `double` is who sends the second one, and `hedge_us` after how long: what the policy says,
-    or what the profile says about `share` of the attempts (None: nothing).
+    or what the profile says about `share` of the attempts (None: nothing). `metered`: a model of it has limits.
     """
 
     __slots__ = (
@@ -146,6 +146,7 @@ class Seat:
         "backoff",
         "double",
         "hedge_us",
+        "metered",
         "mind",
         "person",
         "session",
@@ -168,6 +169,8 @@ class Seat:
         self.timeout_us = candidate.policy.timeout_us
         self.backoff = candidate.policy.backoff
         self.tiers: tuple[Tier, ...] = tuple(candidate.tiers)
+        models = [program.plan.models.get(tier.model) for tier in candidate.tiers if tier.model is not None]
+        self.metered = any(model is not None and (model.rate or model.token_rate) for model in models)
         hedge = candidate.policy.hedge
         self.double: Seat | None = None
         self.hedge_us: int | None = None

@@ -19,7 +19,7 @@ from orchspec.runtime.kernel.commands import (
 )
 from orchspec.runtime.kernel.expressions import ExpressionError
 from orchspec.runtime.kernel.frames import Activity, Failure, Frame, Owner
-from orchspec.runtime.kernel.pricing import clip, spent
+from orchspec.runtime.kernel.pricing import clip, spent, used
 from orchspec.runtime.kernel.program import Link, Op, Seat
 from orchspec.runtime.kernel.table import LOOKING, QUEUED, UNFUNDED
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
@@ -43,8 +43,9 @@ class Asking:
 
     `names` are those asked. `sole` is the offer to the only one of them, where it is the same whatever is left of a
     budget. `watch`: how long it takes is of interest to hedges. `recalls`: it summarizes the session of another task.
-    `minded`: a session may be needed. `doubt`: the key that the target of an effect got, where a person is asked
-    whether it was done. `vetting` has a say in what is given, beyond the contract.
+    `minded`: a session may be needed. `metered`: a model may be used that has limits. `doubt`: the key that the target
+    of an effect got, where a person is asked whether it was done. `vetting` has a say in what is given, beyond the
+    contract.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Asking:
         "doubt",
         "gates",
         "links",
+        "metered",
         "minded",
         "names",
         "prefer",
@@ -91,6 +93,7 @@ class Asking:
         self.reusable = reusable
         self.within_us = within_us
         self.vetting = vetting
+        self.metered = any(seat.metered for seat in seats)
         self.minded = recalls or any(seat.session for seat in seats)
         if self.minded and any(seat.mind is not None and seat.mind.persistent for seat in seats):
             self.reusable = False  # what a mind says depends on what it remembers
@@ -129,6 +132,7 @@ class Seeking(Activity):
         "tier",
         "tokens",
         "urgency",
+        "used",
         "within_at_us",
     )
 
@@ -315,7 +319,7 @@ class Seeking(Activity):
         """An agent was granted and is not asked: nothing was spent, and no attempt is used up."""
         self.account.give_back(self.pico, self.tokens)
         self.kernel.room = True
-        self.kernel.out.append(ReleaseGrant(self.place, self.attempt, "stopped"))
+        self.kernel.out.append(ReleaseGrant(self.place, self.attempt, "stopped", 0 if self.asking.metered else None))
 
     def _sessions(self, seats: list[Seat]) -> tuple[tuple[str, str, str], ...]:
         """The sessions that these agents need for this work: agent, lock, and key (empty: of the run)."""
@@ -347,20 +351,21 @@ class Seeking(Activity):
                 return
             taken = tuple([(agent, lock) for agent, lock, _ in self.sessions])
             keyed = tuple([(agent, key) for agent, _, key in self.sessions if key])
-        self.kernel.out.append(
-            RequestGrant(
-                self.place,
-                self.attempt,
-                names,
-                asking.prefer,
-                self.urgency,
-                taken,
-                asking.gates,
-                watch,
-                keyed,
-                asking.recalls,
-            )
+        request = RequestGrant(
+            self.place,
+            self.attempt,
+            names,
+            asking.prefer,
+            self.urgency,
+            taken,
+            asking.gates,
+            watch,
+            keyed,
+            asking.recalls,
         )
+        if asking.metered:
+            request.draws = tuple([(offer[1].model or "", offer[3]) for offer in self.offers])
+        self.kernel.out.append(request)
 
     # -------------------------------------------------------------- the end of it
 
@@ -379,6 +384,8 @@ class Seeking(Activity):
         """Close the reservation, charge, and return what was charged (pico-dollars)."""
         assert self.tier is not None
         self.kernel.room = True
+        if self.asking.metered:
+            self.used = used(tokens_in, tokens_out, sent=sent)
         if not (self.pico or self.tokens or tokens_in or tokens_out or cost):
             self.account.close()
             return 0

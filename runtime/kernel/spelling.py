@@ -1,60 +1,22 @@
-"""JSON as journals have it, without a dict in between: compact, ASCII, the same as an encoder makes of the body.
+"""Events as journals have them, without a dict in between: the same JSON as an encoder makes of the body.
 
 A record is spelled for each event of each run, so what its kind decides (names, defaults) is prepared once.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import fields
-from json import encoder
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.runtime.kernel.events import EVENT_TYPES
+from orchspec.runtime.compact import json_text, quoted
+from orchspec.runtime.kernel.events import EVENT_TYPES, TaskEnrolled, TaskFulfilled
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.events import Event
 
-__all__ = ["event_fields", "json_text", "quoted"]
-
-quoted: Final[Callable[[str], str]] = encoder.encode_basestring_ascii
-"""A text as JSON has it."""
-
-
-def _plain_encoder() -> Callable[[Any], str]:
-    made = getattr(encoder, "c_make_encoder", None)
-    if made is None:  # another Python than CPython
-        return json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
-    # `JSONEncoder.encode` makes one of these for each value, which takes as long as most values do.
-    chunks = made(None, _refuse, quoted, None, ":", ",", False, False, False)
-    return lambda value: "".join(chunks(value, 0))
-
-
-def _refuse(value: Any) -> Any:
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-
-_encode: Final = _plain_encoder()
-
-
-def _word(value: Any) -> str:
-    return "true" if value else "false"
-
-
-_SCALARS: Final[dict[type, Callable[[Any], str]]] = {
-    str: quoted,
-    int: int.__repr__,
-    bool: _word,
-    type(None): lambda _none: "null",
-}
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON of a value. Raises ValueError, TypeError or RecursionError for what JSON cannot hold."""
-    scalar = _SCALARS.get(type(value))
-    return _encode(value) if scalar is None else scalar(value)
+__all__ = ["event_fields"]
 
 
 def _prepared(kind: type[Event]) -> tuple[Callable[[Any], tuple[Any, ...]], list[tuple[str, Any]]]:
@@ -69,8 +31,32 @@ def _prepared(kind: type[Event]) -> tuple[Callable[[Any], tuple[Any, ...]], list
 _PREPARED: Final = {kind: _prepared(kind) for kind in EVENT_TYPES.values()}
 
 
+def _enrolled(event: TaskEnrolled) -> str:
+    if event.waited_us or event.waited_for or event.usual_us is not None or event.version or event.tokens:
+        return _fields_of(event)
+    if event.history is not None or event.dispatch:
+        return _fields_of(event)
+    return f'"attempt":{event.attempt},"agent":{quoted(event.agent)}'
+
+
+def _fulfilled(event: TaskFulfilled) -> str:
+    if event.tokens_in is not None or event.tokens_out is not None or event.cost_pico is not None:
+        return _fields_of(event)
+    if event.tool_calls or event.tool_us:
+        return _fields_of(event)
+    return f'"attempt":{event.attempt},"dispatch":{event.dispatch},"output":{json_text(event.output)}'
+
+
+_SPELLED: Final[dict[type[Event], Callable[[Any], str]]] = {TaskEnrolled: _enrolled, TaskFulfilled: _fulfilled}
+"""The two that every attempt has are written out where they are as usual: granted at once, nothing counted."""
+
+
 def event_fields(event: Event) -> str:
     """What `event_body` gives, as the members of a JSON object; empty where all are at their defaults."""
+    return _SPELLED.get(type(event), _fields_of)(event)
+
+
+def _fields_of(event: Event) -> str:
     values_of, parts = _PREPARED[type(event)]
     spelled = [
         name + json_text(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchspec.runtime.kernel.commands import DropTimer, ReleaseGrant
 from orchspec.runtime.kernel.events import CostReported, TaskFailed
-from orchspec.runtime.kernel.pricing import spent
+from orchspec.runtime.kernel.pricing import spent, used
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Tier
@@ -35,7 +35,7 @@ class Guess:
 class Stopping:
     """One attempt that is stopping; `reported` once its costs are known and its reservation is closed."""
 
-    __slots__ = ("agent", "dispatch", "outcome", "pico", "reported", "task", "tier", "tokens")
+    __slots__ = ("agent", "dispatch", "outcome", "pico", "reported", "task", "tier", "tokens", "used")
 
     def __init__(self, task: Task, outcome: str) -> None:
         assert task.seat is not None
@@ -48,17 +48,20 @@ class Stopping:
         self.tokens = task.tokens
         self.outcome = outcome
         self.reported = False
+        self.used: int | None = None
 
     def report(self, event: CostReported | TaskFulfilled | TaskFailed) -> None:
         """What it cost, said once."""
         if isinstance(event, TaskFailed) and not event.sent and not self.reported:
             self.reported = True
+            self.used = 0
             self.task.account.settle(self.pico, self.tokens, 0, 0)
             self.task.kernel.room = True
             return
         if self.reported or (event.tokens_in is None and event.tokens_out is None and event.cost_pico is None):
             return
         self.reported = True
+        self.used = used(event.tokens_in, event.tokens_out)
         self._settle(event.tokens_in, event.tokens_out, event.cost_pico)
 
     def close(self, place: int, attempt: int, *, timer: bool = True) -> None:
@@ -71,7 +74,8 @@ class Stopping:
             kernel.unreported[place, attempt] = self._settle(None, None, None)
         if timer:
             kernel.out.append(DropTimer(place, f"grace:{attempt}"))
-        kernel.out.append(ReleaseGrant(place, attempt, self.outcome))
+        metered = self.task.asking.metered
+        kernel.out.append(ReleaseGrant(place, attempt, self.outcome, self.used if metered else None))
 
     def _settle(self, tokens_in: int | None, tokens_out: int | None, cost_pico: int | None) -> Guess:
         pico, tokens, estimated = spent(self.tier, self.pico, self.tokens, tokens_in, tokens_out, cost_pico)

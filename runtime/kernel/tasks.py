@@ -136,7 +136,7 @@ class Task(Hedging):
             return
         if self.recall is not None or asking.recalls:
             self._keep(output)  # before the session is anybody else's
-        kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok"))
+        kernel.out.append(ReleaseGrant(self.place, self.attempt, "ok", self.used if asking.metered else None))
         if self.reuse_key is not None:
             ttl = kernel.program.ttl[self.asking.contract]
             kept_us = ttl if isinstance(ttl, int) else None
@@ -190,7 +190,10 @@ class Task(Hedging):
         if event.timer == "backoff":
             self.fund()
         elif event.timer == "hedge":
-            self._send_hedge()
+            if self.hedge_after_us is None:  # it rang before, and the hedge was sent, or there was no room for it
+                self.kernel.ignore()
+            else:
+                self._send_hedge()
         elif event.timer == "attempt":
             assert self.seat is not None
             message = f"{self.seat.agent} gave no answer within {_seconds(self.seat.timeout_us or 0)}"
@@ -209,7 +212,9 @@ class Task(Hedging):
         seat = self.seat
         self.account.waste(pico)
         if outcome is not None:
-            kernel.out.append(ReleaseGrant(self.place, self.attempt, outcome))
+            kernel.out.append(
+                ReleaseGrant(self.place, self.attempt, outcome, self.used if self.asking.metered else None)
+            )
         self.previous_error = message
         if self.attempt < seat.attempts and code != "poison":
             if self.account.may_retry():
@@ -317,7 +322,10 @@ class Task(Hedging):
     def _resend(self) -> None:
         assert self.seat is not None
         kernel = self.kernel
-        kernel.out.append(HoldGrant(self.place, self.attempt, self.seat.agent, self._lock(), self.asking.gates))
+        hold = HoldGrant(self.place, self.attempt, self.seat.agent, self._lock(), self.asking.gates)
+        if self.asking.metered and self.tier is not None:
+            hold.draws = ((self.tier.model or "", self.tokens),)
+        kernel.out.append(hold)
         if self.deadline_us is not None:
             if not self.seat.person:
                 # The attempt begins anew: the time that our crash took is not the agent's, and costs no retry.

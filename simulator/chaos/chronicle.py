@@ -249,6 +249,7 @@ class Chronicler:
         journal = clock.journal = KeptJournal(chronicle, lambda: clock.now)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
+        clock.refolds.thorough = True
         clock.on_halt = lambda visit: left.discard(visit.run)
         for number in range(self.count):
             visit = self.visit(number)

@@ -158,3 +158,12 @@ def test_no_generated_plan_is_slower_than_was_proved_of_it(plan, seed):
     explored = Explorer(made, flow, seed=seed, proven=proven_of(made, flow)).explore(examples=6)
     late = [(each.violation.message, fault_lines(each.faults)) for each in explored.found if each.liveness]
     assert late == []
+
+
+def test_who_waits_while_a_breaker_is_probed_is_not_kept_for_nothing():
+    text = SPEC.replace("failures: 3", "failures: 1").replace("slots = 1  timeout = 30s", "slots = 3  timeout = 30s")
+    for seed in range(1, 12):
+        plan = compiled(text)
+        chronicler = Chronicler(plan, "main", seed=seed, runs=5, proven=proven_of(plan, "main"))
+        chronicle = chronicler.chronicle([read_fault("fault fail(ann, first: 2)")])
+        assert [each.message for each in check_all(chronicle)] == []

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 import orchspec
 from orchspec import testing
 from orchspec.cli import main
-from orchspec.cli.common import LIVENESS_BROKEN, MISUSE, NOT_WELL, WELL
+from orchspec.cli.common import LIVENESS_BROKEN, MISUSE, NOT_WELL, UNDECIDED, WELL
 from orchspec.compiler.plan import Fault
 from orchspec.runtime.kernel import kernel, tasks
+from orchspec.simulator.chaos.explore import Explorer
 from orchspec.simulator.chaos.lines import fault_line
 from orchspec.simulator.chaos.schedule import Schedule, read_schedule
 
@@ -52,6 +53,37 @@ def test_what_holds_is_counted_and_ends_well(tmp_path):
     assert document["held"]
     phases = {phase["name"]: phase for phase in document["flows"][0]["phases"]}
     assert phases["crash points"]["tried"] == phases["crash points"]["known"] > 5
+
+
+def interrupted_after(monkeypatch, tries):
+    whole = Explorer._try
+
+    def tried(self, phase, *schedule):
+        if self._tried == tries:
+            raise KeyboardInterrupt
+        whole(self, phase, *schedule)
+
+    monkeypatch.setattr(Explorer, "_try", tried)
+
+
+@pytest.mark.parametrize("how", [("--examples", 20), ("--exhaustive",)])
+def test_what_was_interrupted_before_anything_broke_is_undecided(tmp_path, monkeypatch, how):
+    interrupted_after(monkeypatch, 5)
+    done = orch("chaos", "told.orch", *how, "--junit", "j.xml")
+    assert done.exit_code == UNDECIDED
+    assert "held, interrupted" in done.stdout
+    assert "undecided" in done.stderr
+    assert ET.parse(tmp_path / "j.xml").getroot()[0].get("skipped") == "1"
+    document = json.loads(orch("chaos", "told.orch", *how, "--json").stdout)
+    assert document["interrupted"]
+
+
+def test_what_broke_before_the_interrupt_is_told_by_the_exit_code(monkeypatch):
+    monkeypatch.setattr(kernel.Kernel, "unwind", lambda self, frame: frame.unwound())
+    full = json.loads(orch("chaos", "told.orch", "--exhaustive", "--pairs", 0, "--json").stdout)
+    after = full["flows"][0]["found"][0]["after"]
+    interrupted_after(monkeypatch, after + 1)
+    assert orch("chaos", "told.orch", "--exhaustive", "--pairs", 0).exit_code == NOT_WELL
 
 
 def test_the_same_seed_gives_the_same_words():

@@ -6,8 +6,9 @@ from orchspec.compiler import compile_text
 
 SPEC = """orch 1
 contract Draft(topic: Text) -> Text
+model large { context = 200k  token_rate = 300k / 1min }
 tool search { rate = 10 / 1s }
-agent ann fulfills Draft { slots = 2  tools = [search] }
+agent ann fulfills Draft { slots = 2  tools = [search]  models = [large] }
 flow f(topic: Text) -> Text { step d = Draft(topic) by ann  return d }
 profile ann { latency = fixed(2s) }
 """
@@ -26,6 +27,8 @@ def compiled(**settings):
         ("ann__timeout", "5s", ("slots = 2", "slots = 2  timeout = 5s")),
         ("ann__latency", "uniform(1s, 3s)", ("latency = fixed(2s)", "latency = uniform(1s, 3s)")),
         ("ann__failure", "5%", ("fixed(2s)", "fixed(2s)  failure = 5%")),
+        ("large__token_rate", "400k / 1min", ("300k / 1min", "400k / 1min")),
+        ("large__rate", "50 / 1min", ("300k / 1min", "300k / 1min  rate = 50 / 1min")),
         ("search__slots", "3", ("10 / 1s", "10 / 1s  slots = 3")),
     ],
 )
@@ -33,7 +36,7 @@ def test_it_is_the_plan_of_the_spec_that_says_so(name, value, line):
     found = compiled(**{name: value})
     assert not found.errors, found.errors
     written = compile_text(SPEC.replace(*line), "spec.orch").plan
-    assert found.plan.agents == written.agents
+    assert (found.plan.agents, found.plan.models) == (written.agents, written.models)
     assert (found.plan.profiles, found.plan.tools, found.plan.flows) == (written.profiles, written.tools, written.flows)
 
 

@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchspec.cli import main
-from orchspec.runtime.driver import hub
+from orchspec.runtime import reopening
 from orchspec.runtime.driver.sending import Sending
 from orchspec.runtime.journal.sqlite import SQLiteStore
 from orchspec.runtime.kernel.applying import target_key
@@ -120,7 +120,8 @@ def failing_at(nth, how):
         _commit(self, epoch, batch if not full else swollen(batch))
 
     SQLiteStore.commit = commit
-    hub._LOSSES_MAX = 2
+    SQLiteStore._ready = lambda self: None  # no room ahead
+    reopening.LOSSES_MAX = 2
 
 
 def swollen(batch):

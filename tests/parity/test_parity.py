@@ -2,34 +2,23 @@
 
 import random
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from orchspec.compiler import compile_file
 from orchspec.compiler.plan import Fault
 from orchspec.parity import compare, fits
 from orchspec.parity.lives import Job, live_through
+from orchspec.parity.outside import Outside
+from orchspec.parity.search import Asked, parts_of, stories_of
 from orchspec.runtime.driver.attempts import Attempts
 from orchspec.simulator.chaos.places import places_of
-from orchspec.simulator.chaos.schedules import crash_singles, singles
+from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles
+from tests.parity.stories import GALLERY, SPECS, job, jobs
 from tests.support.generated import plans
 
-SPECS = Path(__file__).resolve().parents[2] / "specs"
-GALLERY = sorted(path.stem for path in SPECS.glob("*.orch"))
 SECOND = 1_000_000
-
-
-def jobs(name):
-    plan = compile_file(SPECS / f"{name}.orch").plan
-    for flow in plan.flows:
-        given_ = next((each.given for each in plan.scenarios if each.flow == flow), {})
-        yield Job(plan, flow, SPECS, 1, 2, given_)
-
-
-def job(name, flow=None):
-    return next(each for each in jobs(name) if flow in (None, each.flow))
 
 
 def differences(story, schedules):
@@ -74,12 +63,16 @@ def test_killed_at_a_time_between_a_request_and_its_reply_it_goes_on_alike():
     assert not list(differences(story, [(crash,)]))
 
 
-@settings(max_examples=15)
-@given(plans())
-def test_generated_plans_tell_the_same_story(plan):
+@settings(max_examples=8)
+@given(plans(), st.integers(0, 2**32))
+def test_generated_plans_tell_the_same_story_with_and_without_a_fault(plan, seed):
     plan = plan.sealed()
     for flow in plan.flows:
-        assert compare(Job(plan, flow, None, 7, 2, {})) is None
+        calm = Job(plan, flow, None, 7, 2, {})
+        assert compare(calm) is None
+        struck = [each for each in held_singles(calm) if not Outside.under(each, 0).crashes.kills]
+        for faults in random.Random(seed).sample(struck, min(2, len(struck))):
+            assert compare(replace(calm, faults=tuple(faults))) is None, faults
 
 
 def test_what_the_real_engine_does_otherwise_is_found(monkeypatch):
@@ -100,19 +93,49 @@ def test_what_the_real_engine_does_otherwise_is_found(monkeypatch):
 
 
 def test_what_cannot_be_played_is_refused_by_name():
-    with pytest.raises(ValueError, match="disk_full"):
-        compare(replace(job("refund"), faults=(Fault(0, "disk_full", "orchestrator", {"at": 0, "lasting": 1}),)))
+    with pytest.raises(ValueError, match="skew"):
+        compare(replace(job("refund"), faults=(Fault(0, "skew", "orchestrator", {"at": 0, "lasting": 1, "by": 1}),)))
+
+
+# ------------------------------------------------------------------ the long run
+
+
+def found(name, part):
+    """How the journals of a spec differ under all schedules of a part."""
+    from orchspec.compiler import compile_file
+
+    for story in stories_of(name, compile_file(SPECS / f"{name}.orch").plan, SPECS):
+        for each in parts_of(story, Asked((part,), drawn=20)):
+            for faults in each.schedules.values():
+                if (differs := story.differs(faults)) is not None:
+                    yield f"{story.flow} under {faults}: {differs}"
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("name", GALLERY)
 def test_every_single_fault_strikes_alike(name):
-    for story in jobs(name):
-        assert not list(differences(story, held_singles(story)))
+    assert not list(found(name, "singles"))
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("name", GALLERY)
 def test_killed_at_every_crash_point_it_goes_on_alike(name):
-    for story in jobs(name):
-        assert not list(differences(story, crash_singles(aimed(story))))
+    assert not list(found(name, "crashes"))
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("name", GALLERY)
+def test_schedules_of_several_faults_strike_alike(name):
+    assert not list(found(name, "drawn"))
+
+
+@pytest.mark.chaos
+@settings(max_examples=500)
+@given(plans(), st.integers(0, 2**32))
+def test_generated_plans_live_alike_through_generated_schedules(plan, seed):
+    plan = plan.sealed()
+    rng = random.Random(seed)
+    for flow in plan.flows:
+        told = Job(plan, flow, None, seed % 1000, 2, {})
+        faults = tuple(drawn(aimed(told), rng))
+        assert fits(faults) or compare(replace(told, faults=faults)) is None, faults

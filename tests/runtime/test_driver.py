@@ -10,6 +10,7 @@ import pytest
 
 import orchspec
 from orchspec.compiler import compile_text
+from orchspec.runtime import reopening
 from orchspec.runtime.driver import commits
 from orchspec.runtime.driver import hub as hubs
 from orchspec.runtime.driver.clock import Clock, wall_us
@@ -411,7 +412,7 @@ def test_a_store_that_is_busy_is_asked_again_and_nothing_is_discarded(app):
 
 
 def test_a_store_that_always_fails_is_given_up(app, monkeypatch):
-    monkeypatch.setattr(hubs, "_LOSSES_MAX", 2)
+    monkeypatch.setattr(reopening, "LOSSES_MAX", 2)
     store = Failing()
 
     def fail(batch):

@@ -5,12 +5,13 @@ import json
 
 import pytest
 
+from orchspec.runtime.compact import json_text
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.errors import CorruptStore, ReplayMismatch
 from orchspec.runtime.journal.records import Record, RunRow
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.kernel.events import EVENT_TYPES, TaskFulfilled, event_body, event_from_body
-from orchspec.runtime.kernel.spelling import event_fields, json_text
+from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.recording import event_of, fold
 from orchspec.runtime.timers import TimerQueue
 from tests.support.driver import Driver, done, failing

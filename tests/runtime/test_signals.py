@@ -94,3 +94,24 @@ def test_whatever_the_order_signals_and_waiters_meet_in_order_and_never_both_sta
     assert [taken for _, _, taken in posted] == list(range(1, len(posted) + 1))
     assert [where for _, where, _ in posted] == sorted(where for _, where, _ in posted)
     assert consumed == []
+
+
+def test_a_run_that_ends_touches_none_of_the_others_that_wait():
+    looked_up = 0
+
+    class Key(str):
+        __slots__ = ()
+
+        def __hash__(self):
+            nonlocal looked_up
+            looked_up += 1
+            return super().__hash__()
+
+    signals, _, _ = table()
+    for number in range(500):
+        signals.wait(f"r{number}", 1, "paid", Key(number), number, None)
+    looked_up = 0
+    for number in range(500):
+        signals.forget(f"r{number}")
+    assert not signals.waiting
+    assert looked_up < 10 * 500

@@ -1,0 +1,76 @@
+"""Schedules under which the simulator and the real engine once differed, or that show one kind of fault each."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchspec.parity import compare
+from orchspec.parity.lives import live_through
+from orchspec.simulator.chaos.lines import read_fault
+from tests.parity.stories import job
+
+HERE = {
+    # What an engine finds that opens the store again, or after another.
+    "whose start was lost comes after those that were there": ("swarm", None, ["store_error(orchestrator, nth: 2)"]),
+    "rates start empty also where no run goes on": ("scaling", "network", ["store_error(orchestrator, nth: 1)"]),
+    "a full disk is tried again": ("refund", None, ["disk_full(orchestrator, at: 500ms, lasting: 1s)"]),
+    "a full disk is given up": ("refund", None, ["disk_full(orchestrator, at: 0s, lasting: 30s)"]),
+    "a store that fails again and again": ("refund", None, ["store_error(orchestrator, rate: 60%, lasting: 60s)"]),
+    "another engine takes over": ("refund", None, ["stale_lease(orchestrator, nth: 3)"]),
+    "a full disk keeps its lease": (
+        "hubs", "routed", ["disk_full(orchestrator, at: 0s, lasting: 2min)", "slow(seller, factor: 2)"],
+    ),
+    # A commit that is kept waiting.
+    "an effect is not sent after its deadline": ("refund", None, ["store_busy(orchestrator, lasting: 60s)"]),
+    "who begins and is to stop at once": ("desk", None, ["store_busy(orchestrator, lasting: 216s)"]),
+    # Agents, and those who provide them.
+    "who does not hear is refused tools": ("scaling", "network", ["zombie(worker, first: 6, by: 600s)"]),
+    "who neither hears nor answers": ("swarm", None, ["zombie(drone, first: 15)", "lose(drone, first: 2)"]),
+    "few at work": ("swarm", None, ["capacity(drone, at: 1s, to: 1, lasting: 120s)"]),
+    "two who stop at one moment, one at the door": (
+        "library", "printed",
+        ["capacity(bob, to: 1, at: 311ms, lasting: 120s)", "lose(bob, nth: 3)", "slow(bob, by: 9s)"],
+    ),
+    "a quota": ("research", None, ["quota(scout, at: 0s, lasting: 30s, limit: 1)"]),
+    "a partition": ("refund", None, ["partition(charge, at: 500ms, lasting: 30s)"]),
+    # Signals.
+    "the second signal comes second": ("subscription", None, ["contradictory(cancelled, first: 15)"]),
+}  # fmt: skip
+KILLED = {
+    "nothing of a torn commit is there": ("refund", None, ["torn(orchestrator, nth: 3, down: 5s)"], 1),
+    "what was not synced is lost": ("refund", None, ["unsynced(orchestrator, nth: 4, down: 5s)"], 1),
+    "it dies as it comes up": ("refund", None, ["crash_loop(orchestrator, at: 1s, lasting: 3s, down: 1s)"], 3),
+    "a newer build takes over": ("refund", None, ["upgrade(orchestrator, at: 1s, down: 1s)"], 0),
+    "who leaves leaves, though the store fails": (
+        "library", "voting.panel", ["upgrade(orchestrator, at: 0s, down: 1s)", "store_error(orchestrator, nth: 4)"], 0,
+    ),
+    "a person is not waited for": ("desk", None, ["upgrade(orchestrator, at: 10216ms, down: 1s)"], 0),
+    "a commit that was kept waiting is not durable": (
+        "refund", None, ["store_busy(orchestrator, lasting: 60s)", "crash(orchestrator, at: 30s, down: 5s)"], 1,
+    ),
+    "an answer that lay in the mailbox is a commit of its own": (
+        "approval", None,
+        ["crash(orchestrator, at: 36s, down: 1h)", "crash(orchestrator, point: before_commit, nth: 7)"], 2,
+    ),
+    "a request that nobody awaits passes the point as it lands": (
+        "reminder", None,
+        ["server_error(mail, nth: 1)", "crash(orchestrator, point: after_effect, nth: 2, down: 5s)"], 1,
+    ),
+}  # fmt: skip
+
+
+def story(spec, flow, faults):
+    return replace(job(spec, flow), faults=tuple(read_fault(f"fault {line}") for line in faults))
+
+
+@pytest.mark.parametrize("what", HERE)
+def test_the_journals_are_the_same(what):
+    assert compare(story(*HERE[what])) is None
+
+
+@pytest.mark.parametrize("what", KILLED)
+def test_the_journals_are_the_same_though_a_process_ends(what):
+    *schedule, kills = KILLED[what]
+    told = story(*schedule)
+    assert compare(told) is None
+    assert live_through(told).kills == kills
