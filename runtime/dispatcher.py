@@ -99,7 +99,7 @@ class Dispatcher(Granting):
             pool.plain = False
         self.pools[name] = pool
         if rate is not None or breaker is not None or pool.elastic is not None:
-            self.timed.append(pool)
+            self._timed.append(pool)
 
     def is_full(self, coming: int) -> bool:
         """Whether as many requests wait, in all queues together, as may.
@@ -347,7 +347,7 @@ class Dispatcher(Granting):
     def wake(self, now_us: int) -> list[Grant]:
         """Time has passed: grant what it made possible."""
         grants: list[Grant] = []
-        for pool in list(self.timed):
+        for pool in list(self._timed):
             if pool.elastic is not None and pool.elastic.pass_time(pool, now_us):
                 self._resized(pool, now_us)
             if pool.waiting:
@@ -362,7 +362,7 @@ class Dispatcher(Granting):
     def next_wake_us(self, now_us: int) -> int | None:
         """When time alone will make something possible, or None."""
         soonest: int | None = None
-        for pool in self.timed:
+        for pool in self._timed:
             if pool.elastic is not None:
                 at_us = pool.elastic.wake_us(pool)
                 if at_us is not None and (soonest is None or at_us < soonest):

@@ -25,7 +25,7 @@ class Granting:
     def __init__(self, observer: PoolObserver | None) -> None:
         self.observer = observer
         self.pools: dict[str, Pool] = {}
-        self.timed: list[Pool] = []
+        self._timed: list[Pool] = []
         self._quotas: dict[str, Quota] = {}
         self._draws: dict[tuple[str, int, int], tuple[Quota, int]] = {}
         self._requests: dict[tuple[str, int, int], Request] = {}
@@ -144,7 +144,7 @@ class Granting:
             inner = Pool(pool.name, pool.index, pool.slots, pool.bucket, None, observed=False)
             held.inner[pool.name] = inner
             if inner.bucket is not None:
-                self.timed.append(inner)
+                self._timed.append(inner)
             if self.observer is not None:
                 for _ in range((pool.slots or 1) - 1):
                     self.observer.held(pool.name, now_us)
@@ -155,7 +155,7 @@ class Granting:
             pool.locked = False
             inner = held.inner[pool.name]
             if inner.bucket is not None:
-                self.timed.remove(inner)
+                self._timed.remove(inner)
             if self.observer is not None:
                 for _ in range(pool.slots or 1):
                     self.observer.released(pool.name, held.taken_us, now_us)

@@ -225,10 +225,9 @@ class Clock:
         if engine.halted:
             for run, error in engine.halted.items():
                 self._halt(run, error)
-        if engine.dispatcher.timed:
-            wake_at = engine.dispatcher.next_wake_us(told)
-            if wake_at is not None:
-                self._wake_later(wake_at, now)
+        wake_at = engine.dispatcher.next_wake_us(told)
+        if wake_at is not None:
+            self._wake_later(wake_at, now)
         if self.handover.leaving is not None:
             self.handover.leave_if_done()
 
