@@ -80,7 +80,8 @@ def player_of(function: Callable[..., Any]) -> Player:
         return play
 
     async def play_in_thread(task: Task) -> Any:
-        returned = await in_thread(lambda: function(task, **task.inputs), lambda: task.powers.held)
+        inputs = task.inputs  # made here, not in the thread
+        returned = await in_thread(lambda: function(task, **inputs), lambda: task.powers.held)
         return await returned if inspect.isawaitable(returned) else returned
 
     return play_in_thread

@@ -16,13 +16,24 @@ from typing import Literal
 
 from orchspec.runtime.errors import CorruptStore, StoreBusy, StoreError, StoreFull
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Durability", "connect", "ensure_store", "translated"]
+__all__ = [
+    "APPLICATION_ID",
+    "LOG_BYTES",
+    "SCHEMA_VERSION",
+    "Durability",
+    "connect",
+    "ensure_store",
+    "ready_log",
+    "translated",
+]
 
 Durability = Literal["full", "normal"]
 
 APPLICATION_ID = 0x4F726368  # "Orch"
 SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 5000
+LOG_BYTES = 1 << 20
+"""Room that the log of an engine's store is given ahead; it is reused, and larger still, after 1,000 pages."""
 
 # Rows append to rowid tables. Runs are interned as small integers, so that the one index over records (by run and
 # number: every reader wants the records of one run, in order) stays a few pages for all the runs that are live.
@@ -118,6 +129,34 @@ def connect(path: Path, durability: Durability, *, read_only: bool) -> sqlite3.C
     except sqlite3.Error as error:
         raise translated(error, path) from error
     return connection
+
+
+def ready_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Give the log of a store room ahead: a sync that need not make a file's growth durable as well takes half as long.
+
+    Zeros are the end of a log to SQLite. They are appended under the write lock, so that nobody else writes there; it
+    is not waited for, nor is it an error where there is no room.
+    """
+    if os.name != "posix":
+        return
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            log = os.open(f"{path}-wal", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                missing = LOG_BYTES - os.fstat(log).st_size
+                if missing > 0:
+                    os.write(log, bytes(missing))
+                    os.fsync(log)
+            finally:
+                os.close(log)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    except (sqlite3.Error, OSError):
+        return  # It is only slower.
 
 
 def translated(error: Exception, path: Path) -> StoreError:
