@@ -20,7 +20,7 @@ _OWN: Final = frozenset({"epoch"})
 """What a record says of one engine alone."""
 UNPLAYED: Final = frozenset(
     {
-        *("skew", "jump", "timer_early", "timer_late", "timer_twice"),
+        *("skew", "jump"),
     }
 )
 """Faults of clocks, stores and capacities, which are not played to the real engine."""

@@ -33,7 +33,10 @@ HERE = {
     ),
     "a quota": ("research", None, ["quota(scout, at: 0s, lasting: 30s, limit: 1)"]),
     "a partition": ("refund", None, ["partition(charge, at: 500ms, lasting: 30s)"]),
-    # Signals.
+    # Timers and signals.
+    "timers ring early": ("approval", None, ["timer_early(orchestrator, by: 10s, lasting: 2h)"]),
+    "timers ring late": ("refund", None, ["timer_late(orchestrator, by: 30s, lasting: 2h)", "hang(carrier, nth: 1)"]),
+    "timers ring twice": ("desk", None, ["timer_twice(orchestrator, lasting: 2h)"]),
     "the second signal comes second": ("subscription", None, ["contradictory(cancelled, first: 15)"]),
 }  # fmt: skip
 KILLED = {
