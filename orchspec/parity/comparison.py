@@ -18,7 +18,7 @@ __all__ = ["Difference", "compare", "differs", "fits", "why_not"]
 
 _OWN: Final = frozenset({"epoch"})
 """What a record says of one engine alone."""
-_NOTICED: Final = "an engine notices that its clock was set when it turns next, after 30 s at most; a simulation has it notice at once"
+_NOTICED: Final = "an engine notices within 30 s that its clock was set, when it turns next, and a simulation at once"
 UNPLAYED: Final = {"skew": _NOTICED, "jump": _NOTICED}
 """Faults that are not played to the real engine, and why the journals would not be the same."""
 
