@@ -227,7 +227,7 @@ class Life:
         if at_us == 0 and not self._outside.commits:  # who comes at the very beginning is let in before
             pace = self._hub._pace  # noqa: SLF001
             pace.soon(lambda: pace.soon(lambda: self._due(crash, 0)))
-        elif at_us >= self._now():
+        elif at_us > self._now():  # at the very moment of a return there is nobody yet
             self._players.later(at_us, self._due, crash, at_us)
         elif crash.every_us:
             self._expect(crash, at_us + crash.every_us)

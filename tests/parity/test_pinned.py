@@ -55,6 +55,12 @@ KILLED = {
         "approval", None,
         ["crash(orchestrator, at: 36s, down: 1h)", "crash(orchestrator, point: before_commit, nth: 7)"], 2,
     ),
+    "what comes before an effect in one commit is done before it": (
+        "booking", None, ["crash(orchestrator, point: before_effect, nth: 5, down: 5s)"], 1,
+    ),
+    "at the moment of a return nobody is there": (
+        "refund", None, ["upgrade(orchestrator, at: 3s, down: 1s)", "upgrade(orchestrator, at: 4s, down: 1s)"], 0,
+    ),
     "a request that nobody awaits passes the point as it lands": (
         "reminder", None,
         ["server_error(mail, nth: 1)", "crash(orchestrator, point: after_effect, nth: 2, down: 5s)"], 1,
