@@ -72,7 +72,7 @@ def ask(checked: Checked, report: Report, asked: Asked) -> Sequence[Diagnostic]:
     if not named and attributes:
         at = checked.file.span.source.span(0, 0)
         name = f"{SCENARIO}.{attributes[0].name.text}"
-        report.absent(codes.UNKNOWN_SETTING, at, name=name, problem="the spec has no such scenario")
+        report.absent(codes.UNKNOWN_SETTING, at, reach="name", name=name, problem="the spec has no such scenario")
     checked.modules[0].file = checked.file = replace(checked.file, declarations=tuple(declarations))
     return errors
 
@@ -104,5 +104,11 @@ def _items(
     found = [item for item in items if isinstance(item, kind)]
     if not found or len(found) < len(items):
         said = name.removeprefix("--set ")
-        report.absent(codes.UNKNOWN_SETTING, source.span(0, 0), name=said, problem=f"`{text}` is not one of its kind")
+        report.absent(
+            codes.UNKNOWN_SETTING,
+            source.span(0, 0),
+            reach="name",
+            name=said,
+            problem=f"`{text}` is not one of its kind",
+        )
     return found

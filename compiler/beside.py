@@ -11,29 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from orchspec.compiler.guesses import BODIES, smallest_around
 from orchspec.grammar import codes
 from orchspec.grammar.diagnostics import Diagnostic
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import (
-    Attribute,
-    Declaration,
-    File,
-    FlowDecl,
-    Ident,
-    MachineDecl,
-    Node,
-    ScenarioDecl,
-    Statement,
-    TestDecl,
-    walk,
-)
+from orchspec.grammar.syntax import Declaration, File, Ident, Node
 
 __all__ = ["apart_from_syntax"]
 
 _GUESSES = "E01"
 """The family of codes about structure; E00 is about characters and literals, which are read for what they must be."""
-
-_BODIES = (FlowDecl, MachineDecl, TestDecl, ScenarioDecl)
 
 
 def apart_from_syntax(file: File, syntax_errors: Sequence[Diagnostic], told: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -52,14 +39,21 @@ def apart_from_syntax(file: File, syntax_errors: Sequence[Diagnostic], told: Ite
         item
         for item in told
         if not any(item.span.source is here and first <= item.span.line <= last for first, last in spoilt)
-        and not names.intersection(re.findall(r"\w+", item.message))
+        and not names.intersection(_named(item))
     ]
+
+
+def _named(item: Diagnostic) -> set[str]:
+    """The names that a diagnostic speaks of: what its message quotes, and what it says of types."""
+    quoted = re.findall(r"`([^`]*)`", item.message)
+    types = [value for value in map(str, item.args.values()) if " " not in value]
+    return {word for text in (*quoted, *types) for word in re.findall(r"\w+", text)}
 
 
 def _declared(file: File, guess: Span) -> str:
     """The name of the declaration that a guess may have spoilt, if it is one that others build upon."""
     around = _around(file.declarations, guess)
-    name = None if around is None or isinstance(around, _BODIES) else getattr(around, "name", None)
+    name = None if around is None or isinstance(around, BODIES) else getattr(around, "name", None)
     return name.text if isinstance(name, Ident) else ""
 
 
@@ -69,15 +63,11 @@ def _surroundings(file: File, guess: Span) -> tuple[int, int]:
     around = _around(file.declarations, guess)
     if around is None:
         return first, last
-    if isinstance(around, _BODIES):
-        inner = [
-            node
-            for node in walk(around)
-            if isinstance(node, Statement | Attribute) and node.span.start <= guess.start <= node.span.end
-        ]
-        if not inner:
+    if isinstance(around, BODIES):
+        inner = smallest_around(around, guess)
+        if inner is None:
             return first, last
-        around = min(inner, key=lambda node: node.span.end - node.span.start)
+        around = inner
     return around.span.line, around.span.end_line
 
 

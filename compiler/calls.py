@@ -70,7 +70,9 @@ def match_arguments(
         )
     if missing and not strange:
         wanted = listed(f"`{param.name}: {show(param.type)}`" for param in missing)
-        typer.report.absent(codes.MISSING_ARGUMENT, call, callee=callee, missing=wanted, labels=[where])
+        typer.report.absent(
+            codes.MISSING_ARGUMENT, call, reach="statement", callee=callee, missing=wanted, labels=[where]
+        )
     return tuple(_argument(typer, callee, param, given.get(param.name), env) for param in params)
 
 

@@ -129,13 +129,13 @@ def _load(checked: Checked, report: Report, folder: Path | None) -> Sequence[Dia
     root = Module(file, place)
     checked.modules = [root]
     errors: Sequence[Diagnostic] = []
-    report.patched = set() if file.whole else {file.span.source}
+    report.mind([file])
     if any(isinstance(item, Import) for item in file.declarations):
         from orchspec.compiler.imports import load_imports
 
         checked.modules, errors = load_imports(report, root, folder, shown)
     checked.module_of = {module.file.span.source: module for module in checked.modules}
-    report.patched = {module.file.span.source for module in checked.modules if not module.file.whole}
+    report.mind(module.file for module in checked.modules)
     return errors
 
 

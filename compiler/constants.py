@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from orchspec.compiler.edges import edge_value
 from orchspec.compiler.model import BuiltinRef, Checked, MemberRef, ParamRef, Reference, Slot
 from orchspec.compiler.types import (
     BOOL,
@@ -67,6 +68,8 @@ def evaluate(expr: Expr, checked: Checked, values: Mapping[Slot, Any] | None = N
     Raises NotConstant where it reads what is not known, or cannot be computed.
     """
     value = _evaluate(expr, checked, values or {})
+    if expr in checked.edged:
+        return edge_value(checked, value, checked.expr_types[expr])
     return float(value) if expr in checked.floats and value is not None else value
 
 

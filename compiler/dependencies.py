@@ -132,7 +132,9 @@ def _statement_named(context: Context, block: BlockInfo, ident: Ident | Name, na
     place = names.get(ident.text)
     if place is None and ident.text and block.frame.find(ident.text) is None:
         fix = did_you_mean(ident.text, ident, names)
-        context.report.absent(name_codes.UNKNOWN_NAME, ident, kind="statement of this block", name=ident.text, fix=fix)
+        context.report.absent(
+            name_codes.UNKNOWN_NAME, ident, reach="name", kind="statement of this block", name=ident.text, fix=fix
+        )
     elif place is None and ident.text:
         slot = block.frame.find(ident.text)
         if slot is not None and slot.kind != "local":

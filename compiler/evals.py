@@ -50,7 +50,9 @@ def _who(typer: Typer, info: EvalInfo, contract: ContractInfo | None, settings: 
     if by is None:
         if contract is not None and isinstance(info.node.work, Call):
             where = Label(contract.node.name.span, "the contract")
-            typer.report.absent(flow_codes.BY_MISSING, info.node.work.callee, name=contract.name, labels=[where])
+            typer.report.absent(
+                flow_codes.BY_MISSING, info.node.work.callee, reach="statement", name=contract.name, labels=[where]
+            )
         return
     agents = agents_of(typer, by, contract)
     if isinstance(by, ByFirst):

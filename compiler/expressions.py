@@ -129,7 +129,7 @@ class Typer:
     def truth(self, expr: Expr, env: Env, what: str) -> None:
         """Types a part that must be a Bool."""
         found = self.infer(expr, env, BOOL)
-        if found == BOOL or is_unknown(found):
+        if found == BOOL or isinstance(required(found), Unknown):
             return
         self.report.add(codes.NOT_A_CONDITION, expr, what=what, found=show(found))
 
@@ -224,11 +224,16 @@ class Typer:
             return UNKNOWN
         meant = self._belonging(node, env, hint)
         if meant is not None:
-            self.report.absent(name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=meant)
+            self.report.absent(name_codes.UNKNOWN_NAME, node, reach="name", kind="name", name=node.text, fix=meant)
             return UNKNOWN
         names = chain(self._visible(env.frame), self.context.known(node, "params"), ("none", "true", "false"))
         self.report.absent(
-            name_codes.UNKNOWN_NAME, node, kind="name", name=node.text, fix=did_you_mean(node.text, node, names)
+            name_codes.UNKNOWN_NAME,
+            node,
+            reach="name",
+            kind="name",
+            name=node.text,
+            fix=did_you_mean(node.text, node, names),
         )
         return UNKNOWN
 

@@ -20,12 +20,12 @@ from orchspec.compiler.types import (
     DURATION,
     FLOAT,
     INT,
+    JSON,
     MONEY,
     PERCENT,
     RATE,
     TEXT,
     UNKNOWN,
-    URL,
     EnumOf,
     ListOf,
     MapOf,
@@ -93,7 +93,8 @@ def _tokens(kind: Type) -> Type | None:
 
 
 def _text(kind: Type) -> Type | None:
-    return TEXT if kind in {INT, FLOAT, BOOL, TEXT, URL} or isinstance(kind, EnumOf) else None
+    known = isinstance(kind, Scalar) and kind != JSON
+    return TEXT if known or isinstance(kind, EnumOf) else None
 
 
 def _cased(kind: Type) -> Type | None:
@@ -118,7 +119,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[[Type], Type | None], str]] = {
     "keys": (_keys, "a map"),
     "hash": (_hash, "a value"),
     "tokens": (_tokens, "a text"),
-    "text": (_text, "a number, a Bool, a Url or a member of an enum"),
+    "text": (_text, "a value that is no record, list, map or Json"),
     "upper": (_cased, "a text"),
     "lower": (_cased, "a text"),
     "round": (_round, "a number or Money, and perhaps how many places"),

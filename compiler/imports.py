@@ -218,7 +218,9 @@ class _Loader:
                 note = f"it declares {listed(declared)}" if declared else "it declares nothing"
                 made.misbound = True
                 if made.file.sound:
-                    self.report.absent(codes.UNKNOWN_BINDING, item.name, file=file, name=name, notes=[note], fix=fix)
+                    self.report.absent(
+                        codes.UNKNOWN_BINDING, item.name, reach="name", file=file, name=name, notes=[note], fix=fix
+                    )
                 continue
             stand_in = self._meant_of(declared[name], importer, item)
             made.bindings[name] = Binding(item, importer, _BINDABLE[type(stand_in)], stand_in)

@@ -107,7 +107,7 @@ def list_literal(typer: Typer, node: ListLit, env: Env, hint: Type | None) -> Ty
         return wanted if not isinstance(wanted.item, Unknown) else _unified(typer, node, env)
     if wanted == JSON:
         for item in node.items:
-            typer.infer(item, env, JSON)
+            _within_json(typer, item, env)
         return JSON
     return _unified(typer, node, env)
 
@@ -136,15 +136,22 @@ def record(typer: Typer, node: RecordLit, env: Env, hint: Type | None) -> Type:
         for entry in entries.values():
             typer.check(entry.value, env, wanted.value, f"`{entry.name.text}`")
         return wanted
-    inner: Type = JSON if wanted == JSON else UNKNOWN
-    for entry in entries.values():
-        typer.infer(entry.value, env, inner)
     if wanted == JSON:
+        for entry in entries.values():
+            _within_json(typer, entry.value, env)
         return JSON
+    for entry in entries.values():
+        typer.infer(entry.value, env, UNKNOWN)
     if wanted is None or not is_unknown(wanted) or isinstance(wanted, Optional):
         detail = "" if wanted is None else f": {show(wanted)} is"
         typer.report.add(codes.UNTYPED_RECORD, node, detail=detail)
     return UNKNOWN
+
+
+def _within_json(typer: Typer, node: Expr, env: Env) -> None:
+    """What stands in a value of type Json becomes JSON of the edge, whatever its type is."""
+    if typer.infer(node, env, JSON) != JSON:
+        typer.checked.edged.add(node)
 
 
 def _distinct(typer: Typer, node: RecordLit) -> dict[str, RecordEntry]:
@@ -189,6 +196,7 @@ def _record_of(typer: Typer, node: RecordLit, entries: dict[str, RecordEntry], e
         typer.report.absent(
             codes.MISSING_ENTRY,
             node,
+            reach="statement",
             type=info.name,
             missing=listed(missing),
             labels=[Label(info.node.name.span, "the type is declared here")],

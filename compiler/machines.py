@@ -22,7 +22,7 @@ from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.context import Env, Fact
 from orchspec.compiler.loops import refuse_shadow
 from orchspec.compiler.model import BlockInfo, FlowInfo, Frame, HeardInfo, MachineInfo, Slot, SlotKind, StateInfo
-from orchspec.compiler.places import MACHINE
+from orchspec.compiler.places import MACHINE, STATE
 from orchspec.compiler.plan import Budget as Caps
 from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.types import ListOf, Nothing, Optional, Round, Type, is_unknown, optional, show
@@ -95,7 +95,7 @@ def _open(
     if node.kind == "initial" and machine.initial is None:
         machine.initial = state
     items = [item for item in node.body if isinstance(item, Attribute | Budget)]
-    state.visits = Settings(typer, "a state", items, ("visits",)).count("visits")
+    state.visits = Settings(typer, STATE, items).count("visits")
     return check
 
 
@@ -157,7 +157,7 @@ def _ways(blocks: Blocks, machine: MachineInfo, state: StateInfo, heard: Mapping
             state.ways.append((on, target))
         elif on.target.text:
             fix = did_you_mean(on.target.text, on.target, machine.states)
-            report.absent(name_codes.UNKNOWN_NAME, on.target, kind="state", name=on.target.text, fix=fix)
+            report.absent(name_codes.UNKNOWN_NAME, on.target, reach="name", kind="state", name=on.target.text, fix=fix)
 
 
 class _Left(Mapping[State, frozenset[Fact]]):

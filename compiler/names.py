@@ -268,7 +268,7 @@ def unknown(context: Context, at: Node, kind: str, text: str, known: Iterable[st
     if dot and alias not in context.module(at).imports:
         notes.append(f"no file is imported as `{alias}`")
     fix = did_you_mean(text, at, known)
-    context.report.absent(codes.UNKNOWN_NAME, at, kind=kind, name=text, notes=notes, fix=fix)
+    context.report.absent(codes.UNKNOWN_NAME, at, reach="name", kind=kind, name=text, notes=notes, fix=fix)
 
 
 def find_all(context: Context, at: Iterable[Path | Expr], kind: type[Info]) -> tuple[list[Info], bool]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Env
-from orchspec.compiler.narrowing import facts
+from orchspec.compiler.narrowing import facts, facts_without
+from orchspec.compiler.report import replace
 from orchspec.compiler.suggestions import NOTHING
 from orchspec.compiler.types import (
     BOOL,
@@ -20,9 +21,11 @@ from orchspec.compiler.types import (
     TIME,
     UNKNOWN,
     ListOf,
+    MapOf,
     Optional,
     Round,
     Type,
+    Unknown,
     is_unknown,
     optional,
     required,
@@ -54,7 +57,7 @@ def negation(typer: Typer, node: Not, env: Env) -> Type:
 def negative(typer: Typer, node: Unary, env: Env) -> Type:
     """`-a`."""
     found = typer.some(node.operand, env, "the operand of `-`")
-    if is_unknown(found) or found in _SIGNED:
+    if isinstance(required(found), Unknown) or found in _SIGNED:
         return found
     typer.report.add(codes.OPERAND_TYPES, node, op="-", found=show(found))
     return UNKNOWN
@@ -102,7 +105,7 @@ def binary(typer: Typer, node: Binary, env: Env, hint: Type | None) -> Type:
 
 def _logic(typer: Typer, node: Binary, env: Env) -> Type:
     typer.truth(node.left, env, f"the left side of `{node.op}`")
-    known = facts(node.left, typer.checked.resolved) if node.op == "and" else set()
+    known = (facts if node.op == "and" else facts_without)(node.left, typer.checked.resolved)
     typer.truth(node.right, env.knowing(known), f"the right side of `{node.op}`")
     return BOOL
 
@@ -110,6 +113,14 @@ def _logic(typer: Typer, node: Binary, env: Env) -> Type:
 def _refuse(typer: Typer, node: Binary, left: Type, right: Type) -> None:
     op = node.op
     typer.report.add(codes.OPERAND_TYPES, node, op=op, found=f"{show(left)} and {show(right)}")
+
+
+def _untold(left: Type, right: Type) -> bool:
+    """Whether too little is known of two types to say that they do not go together: a list and a number never do."""
+    one, other = required(left), required(right)
+    if isinstance(one, Unknown) or isinstance(other, Unknown):
+        return True
+    return type(one) is type(other) and (is_unknown(one) or is_unknown(other))
 
 
 def _widen(typer: Typer, left: Expr, right: Expr) -> None:
@@ -141,7 +152,7 @@ def _equality(typer: Typer, node: Binary, env: Env) -> Type:
         typer.infer(node.right, env)
         return BOOL
     left, right = _both(typer, node, env)
-    if not is_unknown(left) and not is_unknown(right):
+    if not _untold(left, right):
         if unify(left, right) is None or isinstance(left, Round):
             _refuse(typer, node, left, right)
         else:
@@ -151,7 +162,7 @@ def _equality(typer: Typer, node: Binary, env: Env) -> Type:
 
 def _order(typer: Typer, node: Binary, env: Env) -> Type:
     left, right = _both(typer, node, env)
-    if is_unknown(left) or is_unknown(right):
+    if _untold(left, right):
         return BOOL
     if unify(left, right) is None or left not in ORDERED:
         _refuse(typer, node, left, right)
@@ -177,10 +188,13 @@ def _membership(typer: Typer, node: Binary, env: Env) -> Type:
     right = typer.some(node.right, env, "the right side of `in`")
     hint = right.item if isinstance(right, ListOf) else None
     left = typer.some(node.left, env, "the left side of `in`", hint)
-    if is_unknown(left) or is_unknown(right):
+    if isinstance(required(left), Unknown) or _untold(left, right.item if isinstance(right, ListOf) else right):
         return BOOL
     if not isinstance(right, ListOf) or unify(left, required(right.item)) is None:
-        _refuse(typer, node, left, right)
+        keys = f"keys({node.right.span.text})"
+        fix = replace(node.right, keys) if isinstance(right, MapOf) and left == TEXT else None
+        found = f"{show(left)} and {show(right)}"
+        typer.report.add(codes.OPERAND_TYPES, node, op=node.op, found=found, fix=fix)
     return BOOL
 
 
@@ -219,7 +233,7 @@ def _arithmetic(typer: Typer, node: Binary, env: Env, hint: Type | None) -> Type
         if joined is None:
             _refuse(typer, node, left, right)
         return joined or UNKNOWN
-    if is_unknown(left) or is_unknown(right):
+    if isinstance(required(left), Unknown) or isinstance(required(right), Unknown):
         return UNKNOWN
     result = _result(op, left, right)
     if result is None:
@@ -229,7 +243,12 @@ def _arithmetic(typer: Typer, node: Binary, env: Env, hint: Type | None) -> Type
         _widen(typer, node.left, node.right)
     if op == "/" and _is_zero(node.right):
         typer.report.absent(
-            codes.OPERAND_TYPES, node, op=op, found=f"{show(left)} and 0", notes=["nothing divides by zero"]
+            codes.OPERAND_TYPES,
+            node,
+            reach="statement",
+            op=op,
+            found=f"{show(left)} and 0",
+            notes=["nothing divides by zero"],
         )
         return UNKNOWN
     return result

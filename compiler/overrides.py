@@ -42,7 +42,7 @@ def override(checked: Checked, report: Report) -> None:
             near = nearest(owner, known)
             problem = f"the spec declares no `{owner}`" + (f"; did you mean `{near}`?" if near else "")
             at = checked.file.span.source.span(0, 0)
-            report.absent(codes.UNKNOWN_SETTING, at, name=name, problem=problem)
+            report.absent(codes.UNKNOWN_SETTING, at, reach="name", name=name, problem=problem)
             continue
         given = _parsed(name, attribute, value)
         if given is None:

@@ -150,7 +150,7 @@ def _strangers(typer: Typer) -> None:
         near = nearest(name, checked.modules[0].names("params"))
         problem = "the spec has no param of this name" + (f"; did you mean `{near}`?" if near else "")
         at = checked.file.span.source.span(0, 0)
-        typer.report.absent(name_codes.UNKNOWN_SETTING, at, name=name, problem=problem)
+        typer.report.absent(name_codes.UNKNOWN_SETTING, at, reach="name", name=name, problem=problem)
 
 
 def _set(typer: Typer, param: ParamInfo, text: str) -> None:

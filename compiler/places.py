@@ -23,6 +23,7 @@ __all__ = [
     "PEERS",
     "SCOPE",
     "SIGNAL_STEP",
+    "STATE",
     "STEP",
     "SUPERVISE",
     "TOKENS_OF_MODELS",
@@ -126,6 +127,26 @@ BLOCK: Final = Place(
         (*_POLICY, "width", "need", "prefer", "urgency", *_ALWAYS, "budget"),
         "it is no scope of its own; put a `scope` into it",
     ),
+)
+STATE: Final = Place(
+    "a state",
+    ("visits",),
+    without={
+        "timeout": "its steps have one each, and a `scope` around them one for all; in a state that only waits for "
+        "signals, `wait 3d` and `on done -> …` end it",
+        **dict.fromkeys(
+            (
+                *(name for name in _POLICY if name != "timeout"),
+                "width",
+                "need",
+                "prefer",
+                "urgency",
+                *_ALWAYS,
+                "budget",
+            ),
+            "put it at its steps, or at a `scope` around them",
+        ),
+    },
 )
 AGENT: Final = Place(
     "an agent",

@@ -8,11 +8,12 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import Any
 
+from orchspec.compiler.guesses import Guesses, Reach
 from orchspec.compiler.suggestions import SYNONYMS
 from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix, Label
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.spelling import nearest
-from orchspec.grammar.syntax import Node
+from orchspec.grammar.syntax import File, Node
 
 __all__ = ["COMPARISONS_MAX", "Report", "bounded_suggestions", "did_you_mean", "listed", "merged", "replace", "word"]
 
@@ -37,18 +38,22 @@ def bounded_suggestions() -> Iterator[None]:
 class Report:
     """Collects diagnostics.
 
-    `patched` are the files whose tree is not whole: what is missing from a tree that recovery patched may stand in the
-    text, so `absent` stays silent about such a tree.
+    `guesses` are those of the files whose tree is not whole: what is missing from a tree that recovery patched may
+    stand in the text, so `absent` stays silent about what may have been lost there.
     """
 
-    def __init__(self, patched: Collection[Source] = ()) -> None:
-        self.patched = set(patched)
+    def __init__(self) -> None:
+        self.guesses: dict[Source, Guesses] = {}
         self.diagnostics: list[Diagnostic] = []
+
+    def mind(self, files: Iterable[File]) -> None:
+        """From now on these are the files of the spec."""
+        self.guesses = {file.span.source: Guesses(file) for file in files if not file.whole}
 
     def is_whole(self, at: Node | Span) -> bool:
         """Whether the file in which this stands was read as it is written."""
         span = at if isinstance(at, Span) else at.span
-        return span.source not in self.patched
+        return span.source not in self.guesses
 
     def add(
         self,
@@ -79,10 +84,14 @@ class Report:
         labels: Iterable[Label] = (),
         notes: Iterable[str] = (),
         fix: Fix | None = None,
+        reach: Reach = "declaration",
         **args: Any,
     ) -> None:
-        """Reports what is missing from the text, unless recovery may have dropped it."""
-        if self.is_whole(at):
+        """Reports what is missing from the text, unless recovery may have dropped it, within its `reach`."""
+        span = at if isinstance(at, Span) else at.span
+        guesses = self.guesses.get(span.source)
+        local = args.get("kind") in _LOCAL_KINDS
+        if guesses is None or not guesses.hide(span, reach, str(args.get("name", "")), local=local):
             self.add(code, at, labels=labels, notes=notes, fix=fix, **args)
 
 
@@ -105,7 +114,7 @@ def merged(diagnostics: Iterable[Diagnostic], codes: Collection[Code]) -> list[D
     return rest + [_one(sorted(group, key=lambda item: item.sort_key)) for group in groups.values()]
 
 
-_LOCAL_KINDS = frozenset({"name", "statement of this block"})
+_LOCAL_KINDS = frozenset({"name", "statement", "statement of this block"})
 """Names of blocks: the same word in two places may well be two mistakes."""
 
 

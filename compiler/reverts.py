@@ -21,7 +21,7 @@ def check_revert(typer: Typer, node: Revert, env: Env) -> Type:
     if found is None:
         if name:
             fix = did_you_mean(name, node.name, (slot.name for slot in env.frame.slots))
-            typer.report.absent(codes.UNKNOWN_NAME, node.name, kind="statement", name=name, fix=fix)
+            typer.report.absent(codes.UNKNOWN_NAME, node.name, reach="name", kind="statement", name=name, fix=fix)
         return NOTHING
     slot, up = found
     if slot.kind != "local" or not isinstance(slot.declared, Step | Scope | Repeat | Route | State):

@@ -20,7 +20,7 @@ from orchspec.compiler.narrowing import fact_of, facts_without
 from orchspec.compiler.types import BOOL, NOTHING, UNKNOWN, EnumOf, Nothing, Optional, Type, is_unknown, show, unify
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.source import Span
-from orchspec.grammar.syntax import Arm, Bool, Expr, Give, NoneLit, RecordLit, Route, Step, walk
+from orchspec.grammar.syntax import Arm, Bool, Expr, Give, NoneLit, Range, RecordLit, Route, Step, walk
 
 __all__ = ["check_route"]
 
@@ -83,6 +83,16 @@ def _patterns(typer: Typer, arm: Arm, subject: Type | None, env: Env) -> None:
     for pattern in arm.patterns:
         if subject is None or is_unknown(subject):
             typer.root(pattern, env)
+        elif isinstance(pattern, Range):
+            note = f"a pattern is one value; a range is a condition: `when … in {pattern.span.text} -> …`"
+            typer.report.add(
+                type_codes.TYPE_MISMATCH,
+                pattern,
+                what="a pattern of the route",
+                found="a range",
+                expected=show(subject),
+                notes=[note],
+            )
         else:
             typer.root(pattern, env, subject, "a pattern of the route")
 
@@ -191,7 +201,9 @@ class _Cover:
         labels = [Label(arm.when.span, "a guard may fail") for arm in guarded[:1] if arm.when is not None]
         notes = ["add the arms that are missing, or `else -> …`"]
         name = self.node.name.text
-        self.typer.report.absent(codes.NOT_EXHAUSTIVE, at, name=name, missing=missing, labels=labels, notes=notes)
+        self.typer.report.absent(
+            codes.NOT_EXHAUSTIVE, at, reach="statement", name=name, missing=missing, labels=labels, notes=notes
+        )
 
     def _shown(self, value: Hashable) -> str:
         assert isinstance(value, tuple)

@@ -114,7 +114,9 @@ def folds(context: Context) -> None:
         able = [other for other in able if other.kind == "agent"] or [o for o in able if o.kind != "human"]
         if not able and not any(other.open for other in context.checked.agents.values()):
             label = Label(agent.fold.node.name.span, "the contract")
-            context.report.absent(declaration_codes.NOBODY_FULFILLS, at.value, contract=agent.fold.name, labels=[label])
+            context.report.absent(
+                declaration_codes.NOBODY_FULFILLS, at.value, reach="file", contract=agent.fold.name, labels=[label]
+            )
         agent.folders = tuple(candidate(other, PolicyValues(), Budget()) for other in able)
 
 

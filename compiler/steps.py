@@ -197,7 +197,9 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
         if contract is not None and isinstance(node.work, Call):
             where = Label(contract.node.name.span, "the contract")
             fix = insertion(node.work, " by any", f"let whoever is free do it: `{contract.name}(…) by any`")
-            typer.report.absent(codes.BY_MISSING, node.work.callee, name=contract.name, labels=[where], fix=fix)
+            typer.report.absent(
+                codes.BY_MISSING, node.work.callee, reach="statement", name=contract.name, labels=[where], fix=fix
+            )
         return
     agents = agents_of(typer, by, contract)
     info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
@@ -274,6 +276,7 @@ def _everybody(typer: Typer, by: By, contract: ContractInfo | None) -> list[Agen
         typer.report.absent(
             declaration_codes.NOBODY_FULFILLS,
             by,
+            reach="file",
             contract=contract.name,
             labels=[Label(contract.node.name.span, "the contract")],
         )

@@ -193,8 +193,9 @@ def faults() -> Iterator[tuple[str, str]]:
 
 _FAULTS = """
 `at` and `every` are times since the start, `lasting` how long it holds from then on; `rate` is a share of attempts,
-drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. `down` is how long the
-orchestrator is away; at a crash `lasting` says the same. `factor` multiplies a latency, `by` adds to it; `retry_after`
+drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. At a crash `rate`,
+`first` and `nth` are of the dates of `every`, or of the passes of its point. `down` is how long the orchestrator is
+away; at a crash `lasting` says the same. `factor` multiplies a latency, `by` adds to it; `retry_after`
 is what a throttled caller is told to wait.
 
 | what | does |
@@ -214,8 +215,13 @@ is what a throttled caller is told to wait.
 
 What breaks the orchestrator (`crash`, `crash_loop`, `stale_lease`, `store_error`, `disk_full`, `torn`, `unsynced`)
 leaves one valid copy of the journal: a commit is durable as a whole or not at all, and what was acknowledged stays.
-`lose` and `lose_ack` of an agent leave its attempt without an answer, `delay` brings the answer later.
-`partition` lets nothing through to the target and back; `reorder` delays each message by up to `by`. `skew` sets the
+`lose` and `lose_ack` of an agent leave its attempt without an answer, as `lose` does a call of a tool; what is lost of
+a person or a signal never comes. `delay` brings an answer or a signal later, `reorder` each by up to `by`. `duplicate`
+brings a request twice, and a signal: an effect's target drops the repeat by its key, an agent works twice (one answer
+counts, both are paid), and a person who answers twice is heard once. A call of a tool is not duplicated: it does
+nothing. `partition` lets nothing through to the target and back. What strikes agents may name a `model` instead, for
+all who run on it (`throttle(large, at: 10min, lasting: 5min)`); they share the `limit` of a `quota`. `orch chaos` aims
+`duplicate`, `reorder` and `partition` at effects alone, where the world can tell. `skew` sets the
 clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
 multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output
 (`wrong`, `conflicting`) passes its contract, and so does a `poisoned` one, whose texts give orders to whoever reads

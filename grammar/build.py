@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from orchspec.grammar import codes
 from orchspec.grammar.build_statements import StatementBuilder
@@ -55,6 +55,8 @@ from orchspec.grammar.syntax import (
 __all__ = ["TreeBuilder"]
 
 _EDITION = 1
+_Qualities: TypeAlias = tuple[Expr | None, Expr | None]
+"""A default and a constraint, each where there is one."""
 
 
 class TreeBuilder(StatementBuilder):
@@ -77,7 +79,7 @@ class TreeBuilder(StatementBuilder):
             fix = Fix("begin with the edition", (Edit(Span(self.source, 0, 0), "orch 1\n\n"),), "machine-applicable")
             self.diagnostics.append(Diagnostic(codes.MISSING_EDITION, place, fix=fix))
         whole = Span(self.source, 0, len(self.source.text))
-        return File(edition, tuple(declarations), tuple(self._comments), sound=True, whole=True, span=whole)
+        return File(edition, tuple(declarations), tuple(self._comments), sound=True, patches=(), span=whole)
 
     def _reported_at_start(self) -> bool:
         return any(item.code is codes.MISSING_EDITION for item in self.diagnostics)
@@ -106,18 +108,29 @@ class TreeBuilder(StatementBuilder):
 
     # ---- values and types
 
-    def param_decl(
-        self, word: Token, label: Token, _colon: Token, kind: TypeExpr, default: Expr | None, where: Expr | None
-    ) -> ParamDecl:
-        return ParamDecl(self.ident(label), kind, default, where, self.doc(word.start), self.span_from(word.start))
+    def param_decl(self, word: Token, label: Token, _colon: Token, kind: TypeExpr, qualities: _Qualities) -> ParamDecl:
+        return ParamDecl(self.ident(label), kind, *qualities, self.doc(word.start), self.span_from(word.start))
 
-    def parameter(
-        self, label: Token, _colon: Token, kind: TypeExpr, default: Expr | None, where: Expr | None
-    ) -> Parameter:
-        return Parameter(self.ident(label), kind, default, where, self.doc(label.start), self.span_from(label.start))
+    def parameter(self, label: Token, _colon: Token, kind: TypeExpr, qualities: _Qualities) -> Parameter:
+        return Parameter(self.ident(label), kind, *qualities, self.doc(label.start), self.span_from(label.start))
 
-    def field(self, label: Token, _colon: Token, kind: TypeExpr, default: Expr | None, where: Expr | None) -> FieldDecl:
-        return FieldDecl(self.ident(label), kind, default, where, self.doc(label.start), self.span_from(label.start))
+    def field(self, label: Token, _colon: Token, kind: TypeExpr, qualities: _Qualities) -> FieldDecl:
+        return FieldDecl(self.ident(label), kind, *qualities, self.doc(label.start), self.span_from(label.start))
+
+    def no_qualities(self) -> _Qualities:
+        return None, None
+
+    def default(self, _equal: Token, default: Expr) -> _Qualities:
+        return default, None
+
+    def default_where(self, _equal: Token, default: Expr, _where: Token, where: Expr) -> _Qualities:
+        return default, where
+
+    def where(self, _where: Token, where: Expr) -> _Qualities:
+        return None, where
+
+    def where_default(self, _where: Token, where: Expr, _equal: Token, default: Expr) -> _Qualities:
+        return default, where
 
     def enum_member(self, word: Token) -> EnumMember:
         return EnumMember(self.ident(word), self.doc(word.start), self._token_span(word))

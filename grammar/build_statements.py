@@ -197,11 +197,20 @@ class StatementBuilder(ExpressionBuilder):
         return self.fail(word, message, None)
 
     def repeat(
-        self, word: Token, name: Token, times: Expr, _times: Token, block: Block, otherwise: Block | None
+        self,
+        word: Token,
+        name: Token,
+        times: Expr,
+        _times: Token,
+        every: Every | None,
+        block: Block,
+        otherwise: Block | None,
     ) -> Repeat:
         if otherwise is not None:
             self.body(otherwise)
         body = self.body(block, Until, Every)
+        if every is not None:
+            body = (every, *body)
         return Repeat(self.ident(name), times, body, otherwise, self.doc(word.start), self.span_from(word.start))
 
     def until(self, word: Token, condition: Expr) -> Until:
@@ -209,6 +218,9 @@ class StatementBuilder(ExpressionBuilder):
 
     def every(self, word: Token, period: Expr) -> Every:
         return Every(period, self.doc(word.start), self.span_from(word.start))
+
+    def period(self, word: Token, period: Expr) -> Every:
+        return Every(period, self.doc(word.start), self.span_from(word.start), ahead=True)
 
     # ---- single statements
 

@@ -369,14 +369,20 @@ class Comment(Node):
 class File(Node):
     """A whole spec file.
 
-    `sound` is false when there was any syntax error: the tree says more, or less, than the text. `whole` is false when
-    recovery had to skip something, or to guess: what is missing from such a tree may stand in the text, so whoever
-    reads it should not report names as unknown on its evidence alone.
+    `sound` is false when there was any syntax error: the tree says more, or less, than the text. `patches` are the
+    places where recovery guessed within what it read: what is missing from the tree may stand there. None if it may
+    stand anywhere, since something was skipped or the braces had to be guessed: whoever reads such a tree should not
+    report names as unknown on its evidence alone.
     """
 
     edition: Edition | None
     declarations: tuple[Declaration, ...]
     comments: tuple[Comment, ...]
     sound: bool
-    whole: bool
+    patches: tuple[Span, ...] | None
     span: Span
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing had to be guessed: what is missing from the tree is missing from the text."""
+        return self.patches == ()

@@ -78,6 +78,8 @@ def marks_of(file: syntax.File) -> Marks:
         start, end = node.span.start, node.span.end
         if isinstance(node, syntax.Arm) and node.body.body and node.body.span.start == node.body.body[0].span.start:
             inline.add(node.body.span.start)  # without braces, what an arm does stands behind its `->`
+        if isinstance(node, syntax.Every) and node.ahead:
+            inline.add(start)
         if isinstance(node, _STATEMENTS):
             marks.statements.add(start)
             marks.items.add(start)

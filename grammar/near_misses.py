@@ -144,8 +144,8 @@ def _requoted(code: Code) -> _Reader:
     return read
 
 
-def _duration_like(text: str) -> tuple[str, Applicability] | None:
-    """What a near miss of a duration means, in one unit, and whether that is certain."""
+def _duration_like(text: str) -> str | None:
+    """What a near miss of a duration means, in one unit; `m` is minutes, since nothing longer than days has a name."""
     if len(text) > _DURATION_CHARS_MAX:
         return None
     parts = _DURATION_PARTS.findall(text)
@@ -159,16 +159,15 @@ def _duration_like(text: str) -> tuple[str, Applicability] | None:
     )
     unit = min(units, key=UNITS_US.__getitem__)
     amount = f"{total / UNITS_US[unit]:f}"
-    return amount + unit, "maybe-incorrect" if any(word == "m" for _, word in parts) else "machine-applicable"
+    return amount + unit
 
 
 def _number_like(span: Span) -> tuple[Reading, Diagnostic]:
     text = span.text
     duration = _duration_like(text)
     if duration is not None:
-        written, applicability = duration
-        fix = _replace(span, written, applicability=applicability)
-        return ("DURATION", written, span.end), Diagnostic(codes.BAD_DURATION, span, {"found": text}, fix=fix)
+        fix = _replace(span, duration)
+        return ("DURATION", duration, span.end), Diagnostic(codes.BAD_DURATION, span, {"found": text}, fix=fix)
     number_fix: Fix | None = None
     suffixed = re.fullmatch(r"([0-9]+(?:_[0-9]+)*)([Km])", text)
     if suffixed is not None:

@@ -36,6 +36,7 @@ ERRORS_MAX = 50
 """After so many syntax errors the rest of a file is left unread."""
 
 _GUESSED_CLOSINGS_MAX = 20
+_BRACES = frozenset({"LBRACE", "RBRACE"})
 _STRUCTURAL = (codes.CHAINED_COMPARISON, codes.MISPLACED_STATEMENT, codes.BAD_BY, codes.NOT_A_LIST_OF_NAMES)
 _SYNC = frozenset({
     END, "RBRACE", "IMPORT", "PARAM", "ENUM", "TYPE", "MODEL", "DECISION", "CONTRACT", "AGENT", "HUMAN", "DISPATCHER",
@@ -50,7 +51,7 @@ _SYNC = frozenset({
 class _Reading:
     file: File
     diagnostics: list[Diagnostic]
-    whole: bool
+    patches: tuple[Span, ...] | None
 
 
 def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
@@ -60,8 +61,28 @@ def recover(tables: Tables, tokens: Tokens) -> tuple[File, list[Diagnostic]]:
     if idioms:
         other = _read(tables, spelt, idioms)
         if len(other.diagnostics) <= len(reading.diagnostics):
-            reading = replace(other, whole=False)
-    return replace(reading.file, sound=False, whole=reading.whole), _besides(reading.diagnostics, tokens)
+            # What is read as it was meant may have been meant otherwise, so it is a guess too.
+            respellings = _respellings(tokens, spelt)
+            reading = replace(other, patches=None if other.patches is None else (*other.patches, *respellings))
+    return replace(reading.file, sound=False, patches=reading.patches), _besides(reading.diagnostics, tokens)
+
+
+def _respellings(tokens: Tokens, spelt: Tokens) -> list[Span]:
+    """The places where tokens were read otherwise than they are written."""
+    kept = {(token.start, token.end, token.kind) for token in spelt.items}
+    found: list[Span] = []
+    begun: Token | None = None
+    last = tokens.items[0]
+    for token in tokens.items:
+        if (token.start, token.end, token.kind) in kept:
+            if begun is not None:
+                found.append(Span(tokens.source, begun.start, last.end))
+            begun = None
+        elif begun is None:
+            begun = token
+        last = token
+    made = [Span(tokens.source, token.start, token.end) for token in spelt.items if token.made]
+    return [*found, *made]
 
 
 def _read(tables: Tables, tokens: Tokens, reports: list[Diagnostic]) -> _Reading:
@@ -73,7 +94,7 @@ def _read(tables: Tables, tokens: Tokens, reports: list[Diagnostic]) -> _Reading
         other = _Recovery(tables, closed).read()
         found = [*guesses, *other.diagnostics]
         if len(found) <= len(reading.diagnostics):
-            reading = _Reading(other.file, found, other.whole)
+            reading = _Reading(other.file, found, other.patches)
     return replace(reading, diagnostics=[*reports, *reading.diagnostics])
 
 
@@ -97,7 +118,7 @@ class _Recovery(Automaton):
         self._source = tokens.source
         self._snapshots: deque[tuple[Snapshot, list[Any], list[int]]] = deque(maxlen=LOOK_BACK + 1)
         self._found: list[Diagnostic] = []
-        self._whole = True
+        self._patches: list[Span] | None = []
 
     def read(self) -> _Reading:
         """The whole file, repaired where needed."""
@@ -105,7 +126,8 @@ class _Recovery(Automaton):
         while True:
             file = self._run_remembering()
             if file is not None:
-                return _Reading(file, [*self._found, *_apart(self.builder.diagnostics, self._found)], self._whole)
+                found = [*self._found, *_apart(self.builder.diagnostics, self._found)]
+                return _Reading(file, found, None if self._patches is None else tuple(self._patches))
             errors += 1
             if errors > ERRORS_MAX:
                 self._give_up()
@@ -171,12 +193,21 @@ class _Recovery(Automaton):
         self._restore(snapshot, values, lengths)
         # Only a word that is certainly misspelt leaves everything else where it was; an insertion may be a wrong guess.
         if repair.code is not codes.MISSPELT_KEYWORD:
-            self._whole = False
+            self._guessed(repair)
         self.items[repair.position : repair.position + repair.deleted] = repair.inserted
+
+    def _guessed(self, repair: Repair) -> None:
+        """Notes where a repair was a guess; one of a brace may have moved everything behind it."""
+        replaced = self.items[repair.position : repair.position + repair.deleted]
+        if any(token.kind in _BRACES for token in (*replaced, *repair.inserted)):
+            self._patches = None
+        if self._patches is not None:
+            around = self.items[max(0, repair.position - 1) : repair.position + repair.deleted + 1]
+            self._patches.append(Span(self._source, around[0].start, max(token.end for token in around)))
 
     def _skip(self) -> None:
         """Drops tokens, and symbols from the stack, until a keyword or brace fits; reports what was skipped."""
-        self._whole = False
+        self._patches = None
         start = self.position
         token = self.items[start]
         fitting = [
@@ -204,7 +235,7 @@ class _Recovery(Automaton):
 
     def _give_up(self) -> None:
         """Closes the file after the last declaration that was read."""
-        self._whole = False
+        self._patches = None
         token = self.items[self.position]
         self._found.append(Diagnostic(codes.TOO_MANY_ERRORS, Span(self._source, token.start, token.end)))
         for height in range(len(self.states), 0, -1):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from orchspec.grammar import codes
 from orchspec.grammar.automaton import feed
-from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix
+from orchspec.grammar.diagnostics import Applicability, Code, Diagnostic, Edit, Fix
 from orchspec.grammar.expectations import called, found_text
 from orchspec.grammar.lexer import Token
 from orchspec.grammar.literals import UNITS_US
@@ -203,7 +203,8 @@ def diagnostic(tables: Tables, source: Source, items: Sequence[Token], repair: R
     place = Span(source, wrong.start, wrong.end)
     edit: Fix | None = None
     if meant.text:
-        edit = Fix(f"write `{meant.text}`", (Edit(place, meant.text),))
+        sure: Applicability = "machine-applicable" if code is codes.MISSPELT_KEYWORD else "maybe-incorrect"
+        edit = Fix(f"write `{meant.text}`", (Edit(place, meant.text),), sure)
     if code is codes.WRONG_TOKEN:
         args = {"expected": called(tables, meant.kind), "found": found_text(wrong)}
         return Diagnostic(code, place, args, fix=edit)

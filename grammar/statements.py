@@ -192,11 +192,12 @@ class Until(Node):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Every(Node):
-    """`every 30s` of a `repeat`: the period of its rounds."""
+    """`every 30s` of a `repeat`: the period of its rounds; `ahead` of the block or in it."""
 
     period: Expr
     doc: str | None
     span: Span
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

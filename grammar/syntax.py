@@ -31,7 +31,7 @@ __all__ += declarations.__all__
 __all__ += expressions.__all__
 __all__ += statements.__all__
 
-_PLAIN = ("str", "bool", "int", "float", "Decimal", "Span", "Literal[")
+_PLAIN = ("tuple[Span, ...]", "str", "bool", "int", "float", "Decimal", "Span", "Literal[")
 _BLOCKS = frozenset({
     "Block", "Block | None", "tuple[Statement, ...]", "tuple[Arm, ...]", "tuple[Attribute | Budget | State, ...]",
     "tuple[Declaration, ...]", "tuple[TestItem, ...]",

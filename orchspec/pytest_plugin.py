@@ -14,8 +14,8 @@ import pytest
 
 if TYPE_CHECKING:
     from orchspec.compiler.load import Compiled
-    from orchspec.compiler.plan import Fault, Scenario, Test
-    from orchspec.simulator.chaos.explore import Explored
+    from orchspec.compiler.plan import Scenario, Test
+    from orchspec.simulator.chaos.explore import Explored, Tried
 
 __all__ = ["pytest_addoption", "pytest_collect_file"]
 
@@ -115,7 +115,7 @@ class _SpecScenario(_Item):
         study = simulate(self.compiled.plan, self.subject.name, seed=seed, folder=self.compiled.folder)
         left = [each for each in study.document["expectations"] if each["verdict"] != "passed"]
         if left:
-            told = [f"  {each['verdict']}: {each.get('detail') or each['text']}" for each in left]
+            told = [line for each in left for line in (f"  {each['verdict']}: {each['text']}", f"    {each['reason']}")]
             raise _Failed("\n".join([f"{study.document['runs']:,} runs, seed {seed}", *told]))
 
 
@@ -154,21 +154,22 @@ class _Chaos(_Item):
         for found in explored.found:
             yield from told(plan, found, self.compiled.folder)
             yield from ("", "as a test:", "")
-            test = pytest_function(plan, str(self.path), self.subject, self.seed, found, self.given)
+            test = pytest_function(plan, str(self.path), self.subject, found.seed, found, self.given)
             yield from (f"    {line}" for line in test.splitlines())
         yield f"write it down with: orch chaos {self.path} --flow {self.subject} --seed {self.seed}"
 
     def _key(self) -> str:
         return f"orch/{self.nodeid}"
 
-    def _remembered(self) -> list[list[Fault]]:
+    def _remembered(self) -> list[Tried]:
+        from orchspec.simulator.chaos.explore import Tried
         from orchspec.simulator.chaos.lines import BadFault, read_fault
 
         cache = getattr(self.config, "cache", None)
         try:
             kept = cache.get(self._key(), []) if cache is not None else []
-            return [[read_fault(line) for line in lines] for lines in kept]
-        except (BadFault, TypeError):
+            return [Tried([read_fault(line) for line in lines], int(seed)) for seed, lines in kept]
+        except (BadFault, TypeError, ValueError):
             return []  # of another version
 
     def _remember(self, explored: Explored) -> None:
@@ -176,4 +177,4 @@ class _Chaos(_Item):
 
         cache = getattr(self.config, "cache", None)
         if cache is not None:
-            cache.set(self._key(), [fault_lines(found.faults) for found in explored.found])
+            cache.set(self._key(), [[found.seed, fault_lines(found.faults)] for found in explored.found])

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 from orchspec.runtime.driver.clock import pace_of
 from orchspec.runtime.task import EffectCall, Task
 
-__all__ = ["Caller", "Crew", "Player", "Relay", "Sender", "in_thread", "player_of", "sender_of"]
+__all__ = ["Caller", "Crew", "Player", "Relay", "Sender", "in_thread", "leave_by_interrupt", "player_of", "sender_of"]
 
 Player: TypeAlias = Callable[[Task], Awaitable[Any]]
 Sender: TypeAlias = Callable[[EffectCall, dict[str, Any]], Awaitable[Any]]
@@ -80,7 +80,8 @@ def player_of(function: Callable[..., Any]) -> Player:
         return play
 
     async def play_in_thread(task: Task) -> Any:
-        returned = await in_thread(lambda: function(task, **task.inputs), lambda: task.powers.held)
+        inputs = task.inputs  # made here, not in the thread
+        returned = await in_thread(lambda: function(task, **inputs), lambda: task.powers.held)
         return await returned if inspect.isawaitable(returned) else returned
 
     return play_in_thread
@@ -104,6 +105,15 @@ def sender_of(function: Callable[..., Any]) -> Sender:
 
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def leave_by_interrupt(loop: asyncio.AbstractEventLoop) -> None:
+    """Lets an interrupt that struck a handler go on to whoever runs the loop, out of no task of ours."""
+
+    def leave() -> None:
+        raise KeyboardInterrupt
+
+    loop.call_soon(leave)
 
 
 async def in_thread(work: Callable[[], Any], held: Callable[[], bool]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from orchspec.runtime.journal.records import QuestionRow, RunRow
@@ -35,4 +34,4 @@ def question_row(run: str, kernel: Kernel, command: AskPerson, now_us: int) -> Q
 def ended_row(row: RunRow, command: EndRun, now_us: int) -> RunRow:
     """The row of a run that has ended."""
     status = cast("RunStatus", command.status)
-    return replace(row, status=status, result=command.result, error=command.error, ended_us=now_us)
+    return row.ended(status, command.result, command.error, now_us)

@@ -6,6 +6,7 @@ A difference means that plan or kernel is not the one that wrote the journal: th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from orchspec.runtime.kernel.events import (
     event_from_body,
 )
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
-from orchspec.runtime.kernel.lines import command_text
+from orchspec.runtime.kernel.lines import LINES
 from orchspec.runtime.kernel.spelling import event_fields
 from orchspec.runtime.kernel.table import ImpossibleEvent
 
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
 
-__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of"]
+__all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of", "is_verified"]
+
+
+def is_verified(place: int, commands: Iterable[Command]) -> bool:
+    """Whether an event at `place` with these commands fulfilled a task: its grant is given back for it."""
+    return any(isinstance(each, ReleaseGrant) and each.place == place and each.outcome == "ok" for each in commands)
 
 
 class EventRecord:
@@ -77,32 +83,29 @@ class EventRecord:
 
     def text(self) -> str:
         """The body as compact JSON."""
-        kernel = self.kernel
         event = self.event
         place = event.place
-        path = kernel.path(place)
-        parts = [f'"place":{quoted(path)},"at":{place}'] if place else []
-        if told := event_fields(event):
-            parts.append(told)
-        if self.decided:
-            parts.append(f'"decided":{json_text(self.decided)}')
+        path = ""
+        text = event_fields(event)
+        if place:
+            path = self.kernel.path(place)
+            text = f'"place":{quoted(path)},"at":{place},{text}' if text else f'"place":{quoted(path)},"at":{place}'
+        rest = f'"decided":{json_text(self.decided)}' if self.decided else ""
         if self.commands:
-            parts.append(f'"commands":[{",".join(map(quoted, self._lines({place: path})))}]')
-        return f"{{{','.join(parts)}}}"
+            path_of = self.kernel.path
+            lines = ",".join(
+                [
+                    quoted(LINES[type(command)](command, path if command.place == place else path_of(command.place)))
+                    for command in self.commands
+                ]
+            )
+            rest = f'{rest},"commands":[{lines}]' if rest else f'"commands":[{lines}]'
+        return f"{{{text},{rest}}}" if text and rest else f"{{{text}{rest}}}"
 
     def lines(self) -> list[str]:
         """The commands, as they are written."""
-        return self._lines({})
-
-    def _lines(self, paths: dict[int, str]) -> list[str]:
-        lines = []
-        for command in self.commands:
-            place = command.place
-            path = paths.get(place)
-            if path is None:
-                path = paths[place] = self.kernel.path(place)
-            lines.append(command_text(command, path))
-        return lines
+        path_of = self.kernel.path
+        return [LINES[type(command)](command, path_of(command.place)) for command in self.commands]
 
 
 class Folded:

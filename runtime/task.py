@@ -131,6 +131,9 @@ class Powers(Protocol):
     def progress(self, share: float, note: str) -> None:
         """A heartbeat."""
 
+    def by_name(self, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of an effect or a channel by name, those too that were given in order. Raises NotAllowed."""
+
 
 class ToolCall:
     """A call of a tool: holds a slot and has taken a token from `with` on (`async with` in asynchronous handlers)."""
@@ -270,12 +273,13 @@ class Task:
             )
         return ToolCall(self.powers, name)
 
-    def effect(self, name: str, /, **arguments: Any) -> Any:
+    def effect(self, name: str, /, *given: Any, **arguments: Any) -> Any:
         """Do a declared effect: `receipt = await task.effect("refund", why="late")`; in a synchronous handler no await.
 
-        What the effect's key reads is that of the contract and may be left out. What this task has done already, in an
-        earlier attempt or before a crash too, is not done again: its receipt is given again. If the task fails, it is
-        undone. The time until it is known what became of it is that of the attempt.
+        Arguments are those of the effect, in its order or by name, or one dict of them by name. What the effect's key
+        reads is that of the contract and may be left out. What this task has done already, in an earlier attempt or
+        before a crash too, is not done again: its receipt is given again. If the task fails, it is undone. The time
+        until it is known what became of it is that of the attempt.
 
         Raises:
             NotAllowed: the spec does not let this agent do it here, or the arguments are not those of the effect.
@@ -286,7 +290,7 @@ class Task:
             may = f"it may do {', '.join(self.effects)}" if self.effects else "it may do none"
             hint = f"give it `effects = [{name}]` in the spec"
             raise NotAllowed(f"the agent {self.agent} may not do the effect {name!r} ({may}); {hint}")
-        doing = self.powers.effect(name, arguments)
+        doing = self.powers.effect(name, self.powers.by_name(name, given, arguments) if given else arguments)
         return doing if self._is_on_loop() else asyncio.run_coroutine_threadsafe(doing, self.powers.loop).result()
 
     def _is_on_loop(self) -> bool:
@@ -295,11 +299,11 @@ class Task:
         except RuntimeError:
             return False
 
-    def send(self, channel: str, /, **arguments: Any) -> Awaitable[None]:
+    def send(self, channel: str, /, *given: Any, **arguments: Any) -> Awaitable[None]:
         """Say something on a channel: `await task.send("news", note="…")`, or, in a synchronous handler, without await.
 
-        Once it returns, the message is durable: each receiver has it in the next task that it takes. What this task has
-        said before, in an earlier attempt too, is not said twice.
+        Arguments are given as to `effect`. Once it returns, the message is durable: each receiver has it in the next
+        task that it takes. What this task has said before, in an earlier attempt too, is not said twice.
 
         Raises:
             NotAllowed: the spec does not let this agent send there, or the arguments are not those of the channel.
@@ -310,7 +314,7 @@ class Task:
             raise NotAllowed(
                 f"the agent {self.agent} may not send on the channel {channel!r} ({may}); name it in the `from` of one"
             )
-        sending = self.powers.send(channel, arguments)
+        sending = self.powers.send(channel, self.powers.by_name(channel, given, arguments) if given else arguments)
         if self._is_on_loop():
             return sending
         asyncio.run_coroutine_threadsafe(sending, self.powers.loop).result()

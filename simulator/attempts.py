@@ -15,13 +15,13 @@ from orchspec.runtime.kernel.events import CostReported, EffectRequested, TaskFa
 from orchspec.runtime.sampling import why_failed
 from orchspec.simulator.calendar import Due
 from orchspec.simulator.doors import Doors
+from orchspec.simulator.strikes import Strike
 from orchspec.simulator.underway import Attempt
 
 if TYPE_CHECKING:
     from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.kernel.commands import AnswerCall, RunTask, StopTask
     from orchspec.simulator.clock import Clock
-    from orchspec.simulator.faults import Strike
     from orchspec.simulator.visits import Visit
 
 __all__ = ["Attempts"]
@@ -44,6 +44,7 @@ class Attempts:
         self._players = clock.cast.players
         faults = clock.faults
         # Whom no fault can strike: nothing is asked about their attempts.
+        self._parted = faults.parted if faults.parts else None
         self._safe = frozenset(self._players) - faults.targets if not faults.limits_capacity else frozenset()
         self._orphans: list[Attempt] = []
         self._tools: dict[_ToolKey, tuple[Attempt, int, Strike | None, int]] = {}
@@ -128,7 +129,13 @@ class Attempts:
     def _due(self, attempt: Attempt) -> None:
         if attempt.done:
             return
+        if self._parted is not None and self._parted(attempt.command.agent, self._clock.now):
+            attempt.strike = attempt.strike or Strike()
+            attempt.strike.ack_lost = True  # its answer does not get through
+            return
         strike = attempt.strike
+        if strike is not None and strike.duplicated and not strike.rejects:
+            self._work_twice(attempt)
         if strike is None:
             if attempt.failed:
                 self._fail(attempt, "agent_error", why_failed(attempt.command.agent))
@@ -145,6 +152,12 @@ class Attempts:
             self._fail(attempt, "agent_error", message, share=attempt.share)
         else:
             self._fulfil(attempt)
+
+    def _work_twice(self, attempt: Attempt) -> None:
+        """What was asked has come to the agent twice: one of its answers counts, and both are paid."""
+        clock, command, usage = self._clock, attempt.command, attempt.spent(attempt.share)
+        if usage != (None, None, None) and clock.engine is not None:
+            clock.engine.post(attempt.visit.run, CostReported(clock.now, command.place, command.attempt, *usage))
 
     def _done(self, attempt: Attempt) -> None:
         """What `_due` does where nothing could have come in between: no fault, no tool, no short capacity."""
@@ -316,7 +329,7 @@ class Attempts:
         command = attempt.command
         call = len(attempt.moments or ())
         strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
-        if strike is not None and strike.hung:
+        if strike is not None and strike.silent:
             attempt.strike = strike  # the call never returns, so the attempt does not
             return
         if strike is not None and strike.failing is not None:
@@ -376,7 +389,7 @@ class Attempts:
         clock = self._clock
         key = (grant.run, grant.place, grant.attempt)
         attempt, usual_us, strike, asked_us = self._tools[key]
-        held_us = strike.slowed(usual_us) if strike is not None else usual_us
+        held_us = strike.slowed(usual_us) + strike.delay_us if strike is not None else usual_us
         until_us = clock.now + held_us
         clock.at(until_us, self._call_over, (clock.epoch, key))
         attempt.tool_us += max(0, until_us - max(asked_us, attempt.tool_until_us))

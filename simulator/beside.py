@@ -40,7 +40,10 @@ def _station(station: Station, measures: Measures) -> JsonDict:
         "members": list(station.members),
         "slots": station.slots,
         "visits": number(station.visits),
+        "visits_by": "runs" if station.counted else "plan",
+        "visits_note": station.counted,
         "hold_s": number(station.hold_s),
+        "hold_by": station.held_by,
         "hold_scv": number(station.hold_scv),
         "utilization": number(station.utilization),
         "wait_s": number(station.wait_s),
@@ -68,7 +71,7 @@ def twin_rows(twin: Mapping[str, Any]) -> list[tuple[Any, ...]]:
             (
                 name,
                 pool["model"],
-                _told(pool["visits"], ""),
+                (_told(pool["visits"], ""), "by the plan" if pool["visits_by"] == "plan" else "counted in runs"),
                 _told(pool["utilization"], "share"),
                 _seen(seen["utilization"], "share"),
                 _told(pool["wait_s"], "s") if pool["steady"] else "without end",
@@ -89,6 +92,19 @@ def twin_notes(twin: Mapping[str, Any]) -> list[str]:
     else:
         notes = [f"mean latency {alone} alone; under load it cannot tell: {latency['note']}"]
     notes += twin["breaks"]
+    counted: dict[str, list[str]] = {}
+    for name, pool in twin["pools"].items():
+        if pool["visits_by"] == "runs" and _can_be_short(pool):
+            counted.setdefault(pool["visits_note"], []).append(name)
+    notes += [
+        f"visits to {', '.join(names)} are counted in {twin['runs_alone']} runs: {why}"
+        for why, names in counted.items()
+    ]
+    measured = [name for name, pool in twin["pools"].items() if pool["hold_by"] == "runs" and _can_be_short(pool)]
+    if measured:
+        notes.append(
+            f"how long a visit takes is measured in those runs, not told by the profile: {', '.join(measured)}"
+        )
     notes += [
         f"{name}: {'; '.join(dict.fromkeys(pool['breaks']))}"
         for name, pool in twin["pools"].items()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from orchspec.simulator.comparing import Contender, Line, Pair
 
-__all__ = ["print_comparison"]
+__all__ = ["print_comparison", "signed"]
 
 _COLOURS = {"better": "green", "worse": "red", "same": "dim", "undecided": "dim"}
 
@@ -65,14 +65,15 @@ def _difference(line: Line, pair: Pair) -> tuple[Text, Text]:
     colour = _COLOURS[pair.verdict]
     if pair.verdict == "same":
         return text_of("the same", colour), text_of("")
-    value = _signed(known.value, unit, known.value)
+    value = signed(known.value, unit, known.value)
     if not math.isfinite(known.lo):
         return text_of(value, colour), text_of("no interval", "dim")
-    lo, hi = (_signed(each, unit, known.value) for each in (known.lo, known.hi))
+    lo, hi = (signed(each, unit, known.value) for each in (known.lo, known.hi))
     _, space, name = hi.rpartition(" ")
     return text_of(value, colour), text_of(f"{lo.removesuffix(space + name)} to {hi}", "dim")
 
 
-def _signed(value: float, unit: str, like: float) -> str:
+def signed(value: float, unit: str, like: float) -> str:
+    """A difference with its sign, in the unit of one that is like it."""
     sign = "+" if value > 0.0 else "−" if value < 0.0 else ""
     return f"{sign}{format_quantity(abs(value), unit, like)}"

@@ -14,8 +14,8 @@ What a crash says decides when it strikes:
 | `at`, `every` | at once, at those times: a date is a date, and most of them fall into the middle of work |
 | `at`, `every` with `point` | at the next pass of the point after each of those times (once, however long that takes) |
 | the same with `point: recovery` | at once, and again while that crash is recovered from |
-| `every` with `first`, `nth` | as above, at so many of those times, or at that one alone |
-| `first`, `nth` without `every` | at passes of its point (`after_commit` unless said), counted from `at` on |
+| `every` with `first`, `nth`, `rate` | as above, at so many of those times, that one alone, or that share of them |
+| `first`, `nth`, `rate` without `every` | at passes of its point (`after_commit` unless said), counted from `at` on |
 
 A dated crash finds nothing to kill while the orchestrator is down. Who looks for the point that breaks a spec asks for
 each of them; a date that was drawn among points would not be the one that was written.
@@ -71,7 +71,7 @@ class Crashes:
             if (crash.point or "after_commit") != point or now_us < (crash.at_us or 0):
                 continue
             count = self._passed[crash.index] = self._passed.get(crash.index, 0) + 1
-            if crash.counts(count):
+            if crash.counts(count, self._key):
                 raise Crashed(crash)
         for breakdown in self._breakdowns:
             if breakdown.point == point and breakdown.strikes(now_us, self._key):
@@ -80,7 +80,7 @@ class Crashes:
     def due(self, crash: Crash) -> None:
         """The date of a crash has come while the orchestrator is up. Raises Crashed where it strikes at once."""
         count = self._passed[crash.index] = self._passed.get(crash.index, 0) + 1
-        if not crash.counts(count):
+        if not crash.counts(count, self._key):
             return
         if crash.point is not None:
             self._armed[crash.index] = crash

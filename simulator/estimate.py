@@ -39,6 +39,8 @@ _LEAST_GROUPS = 10
 _LEAST_BATCHES = 20
 #: A group holds its p-quantile when about so many of its runs lie beyond it.
 _RUNS_BEYOND = 5.0
+#: An upper end is beyond a hundred times its value from so many values of half a width on.
+_BOUNDED = math.log(100.0)
 
 
 @dataclass(slots=True, frozen=True)
@@ -160,7 +162,8 @@ def _upper(value: float, half: float) -> float:
     """
     if value <= 0.0 or not math.isfinite(half):
         return value + half
-    return value * math.exp(min(half / value, 50.0))
+    # Beyond a hundred times the value it is no end: the sections say nothing from that side.
+    return value * math.exp(half / value) if half < _BOUNDED * value else math.inf
 
 
 # Rates -------------------------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ Constants are in the units of the KPIs: seconds, USD, shares in 0..1, counts. Lo
 with one failed part even if others are undecided. Arithmetic is that of intervals (R. E. Moore, 1966).
 
 Three comparisons cannot be decided by an interval, which never shrinks to a point, and go by witness instead: a share
-or count `== 0`, a share `== 100%`, and a `max` below a bound. They fail at the first witness against them, else they
-pass as "none in n", which says with 95 % confidence that at most 3 in n are otherwise.
+or count `== 0`, a share `== 100%`, and a `max` below a bound, or at it. They fail at the first witness against them,
+else they pass as "none in n", which says with 95 % confidence that at most 3 in n are otherwise. What stays undecided
+says what would decide it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _MIRRORED = {"le": "ge", "lt": "gt", "ge": "le", "gt": "lt", "eq": "eq", "ne": "
 _OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 #: Simulated times are sums of floats; a difference below this share is none.
 _EXACT = 1e-9
+#: So many times the runs are no advice.
+_FAR = 99.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -98,7 +101,8 @@ def _compare(operator: str, left: _Operand, right: _Operand, level: float) -> Ve
         return Verdict(_negated(equal.outcome), equal.reason.replace(" == ", " != "))
     outcome, why = _by_witness(operator, left, right)
     if outcome is None:
-        outcome, why = _by_interval(operator, left, right), ""
+        outcome = _by_interval(operator, left, right)
+        why = _missing(left, right) if outcome == "undecided" else ""
     needed = f"{_SIGNS[operator]} {_written(right, left.unit, level)}"
     found = _written(left, right.unit, level)
     return Verdict(outcome, f"{found}, expected {needed}: {outcome}" + (f" ({why})" if why else ""))
@@ -139,10 +143,29 @@ def _by_witness(operator: str, left: _Operand, right: _Operand) -> tuple[Outcome
         every = known.events == known.trials
         why = _none_in(known.trials or 0, "otherwise ") if every else "there is one otherwise"
         return ("passed" if every is (operator != "lt") else "failed"), why
+    if left.statistic == "max" and operator == "eq" and (known.value > bound or _same(known.value, bound)):
+        reached = _same(known.value, bound)
+        return ("passed", _none_in(known.n, "beyond ")) if reached else ("failed", "there is one beyond")
     if left.statistic == "max" and operator in {"le", "lt"}:
         within = known.value <= bound if operator == "le" else known.value < bound
         return ("passed", _none_in(known.n, "beyond ")) if within else ("failed", "there is one beyond")
     return None, ""
+
+
+def _missing(left: _Operand, right: _Operand) -> str:
+    """What would decide it: an interval narrows with the root of the number of runs."""
+    if not right.constant or any(math.isnan(each) for each in (left.value, left.lo, left.hi)):
+        return ""
+    if math.isinf(left.value):
+        return "runs that have not ended leave it open"
+    end = left.hi if right.value >= left.value else left.lo
+    if math.isinf(end):
+        return "too few runs to bound it on that side; --runs measures more"
+    off = abs(left.value - right.value)
+    times = (abs(end - left.value) / off) ** 2 if off else math.inf
+    if times > _FAR:
+        return "too near its bound to be told from it"
+    return f"about {max(times, 1.1):.2g} times as many runs would tell; --runs measures more"
 
 
 def _none_in(trials: int, what: str = "") -> str:

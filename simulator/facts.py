@@ -51,6 +51,8 @@ class Facts:
         Raises:
             ExpressionError: the result of a run that has none.
         """
+        if name == "result" and target is not None:  # `result == none`
+            return self.result if self.status == "completed" else None
         if target is not None:
             if name == "reached":
                 return target in self.reached
@@ -152,7 +154,8 @@ class _Judge:
         if op == "const":
             return expr
         if op == "fact":
-            return _slot(names, expr[1] if expr[2] is None else f"{expr[1]}({expr[2]})")
+            plain = expr[2] is None or expr[1] == "result"
+            return _slot(names, expr[1] if plain else f"{expr[1]}({expr[2]})")
         if op in _COMPARISONS:
             left, right = expr[1], expr[2]
             return [op, self._side(left, right, names), self._side(right, left, names)]

@@ -42,21 +42,25 @@ class Crash:
     first: int | None
     nth: int | None
     name: str = "crash"
+    rate: float | None = None
 
     @property
     def dated(self) -> bool:
         """Whether times decide when it strikes, not passes of a point."""
-        return self.every_us is not None or (self.at_us is not None and self.first is None and self.nth is None)
+        counted = self.first is not None or self.nth is not None or self.rate is not None
+        return self.every_us is not None or (self.at_us is not None and not counted)
 
     def down_at(self, _now_us: int) -> int:
         """How long the orchestrator is away, µs."""
         return self.down_us
 
-    def counts(self, number: int) -> bool:
-        """Whether the occasion of that number (from 1) is meant."""
-        if self.first is not None:
-            return number <= self.first
-        return self.nth is None or number == self.nth
+    def counts(self, number: int, key: int) -> bool:
+        """Whether the occasion of that number (from 1) is meant; a `rate` of them is drawn from `key`."""
+        if self.first is not None and number > self.first:
+            return False
+        if self.nth is not None and number != self.nth:
+            return False
+        return self.rate is None or uniform(key, number, FAULT + self.index) < self.rate
 
 
 class Faults:
@@ -115,6 +119,11 @@ class Faults:
             if fault.name == "store_busy" and self._strikes(index, fault.args, key, tries, now_us):
                 return True
         return False
+
+    @property
+    def parts(self) -> bool:
+        """Whether anything is ever between the orchestrator and somebody."""
+        return any(fault.name == "partition" for aimed in self._of.values() for _, fault in aimed)
 
     def parted(self, target: str, now_us: int) -> bool:
         """Whether nothing goes through between the orchestrator and a target."""
@@ -231,7 +240,7 @@ def _crash(index: int, fault: Fault) -> Crash:
         at_us = every_us
     name = "upgrade" if fault.name == "upgrade" else "crash"
     point, first, nth = args.get("point"), args.get("first"), args.get("nth")
-    return Crash(index, at_us, every_us, args.get("down", 0), point, first, nth, name)
+    return Crash(index, at_us, every_us, args.get("down", 0), point, first, nth, name, args.get("rate"))
 
 
 def _in_window(args: dict[str, Any], now_us: int) -> bool:

@@ -127,7 +127,10 @@ def _cause(document: Mapping[str, Any], quotas: list[str], wait_s: float) -> str
         return "its rate is used up, or a fault shut it"
     used = format_quantity(document["resources"][worst]["utilization"]["value"] or 0.0, "share")
     allows = document["pools"][worst]["limit"]
-    return f"it waits for {worst}, of whose {allows} {used} is used, in bursts that are larger than its bucket"
+    return (
+        f"it waits for {worst}, though only {used} of its {allows} is used. Work comes in bursts, or attempts may take "
+        "far more than they use: a cap nearer to that lets more of them work at once"
+    )
 
 
 def _erlang_wait(slots: int, share: float) -> float:

@@ -185,7 +185,7 @@ class _Pool:
     slots: int | None
     members: tuple[str, ...]
     series: dict[str, tuple[float, list[float]] | None]
-    rest: dict[str, int | float]
+    rest: dict[str, int | float | str]
 
 
 def _plain(replication: Replication) -> dict[str, Any]:

@@ -30,6 +30,7 @@ __all__ = [
     "paragraph",
     "preformatted",
     "table",
+    "toned",
     "verdicts",
 ]
 
@@ -98,6 +99,7 @@ figure.drawing svg { width: auto; max-width: 100%; margin: 0 auto; }
 @media (max-width: 40rem) { figure .narrow { display: block; } figure .broad { display: none; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } main { padding: 1.25rem 1.25rem 3rem; }
   h1 { font-size: 1.5rem; } }
+.card, dt, summary { overflow-wrap: anywhere; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; color: var(--muted); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .85rem;
@@ -191,8 +193,13 @@ def verdicts(rows: Sequence[tuple[str, str, str]]) -> str:
 
 def badge(verdict: str) -> str:
     """Return a verdict as a coloured word; the word carries the meaning, the colour helps."""
+    return toned(verdict, verdict)
+
+
+def toned(word: str, verdict: str) -> str:
+    """Return a word in the colour of a verdict; neutral for none."""
     tone = "good" if verdict in _GOOD else "bad" if verdict in _BAD else "open" if verdict == "undecided" else ""
-    return f'<span class="badge {tone}">{escape(verdict)}</span>'
+    return f'<span class="badge {tone}">{escape(word)}</span>'
 
 
 def cards(items: Sequence[tuple[str, str, str]]) -> str:

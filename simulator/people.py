@@ -52,12 +52,12 @@ class People:
         strike = clock.faults.strike(command.agent, key, command.attempt, clock.now)
         player = clock.cast.players[command.agent]
         sampled = player.attempt(command.contract, command.inputs, key, command.attempt, command.menu)
-        if sampled.never or (strike is not None and strike.never):
+        if sampled.never or (strike is not None and (strike.never or strike.lost)):
             self._asked[question] = None
             return
         latency_us, output, doubt = sampled.latency_us, sampled.output, command.doubt
         if strike is not None:
-            latency_us = strike.slowed(latency_us)
+            latency_us = strike.slowed(latency_us) + strike.delay_us
             what = (command.agent, command.contract, command.inputs, key, command.attempt)
             kind = strike.broken or ("garbage" if strike.fail is not None else None)
             if kind is not None:

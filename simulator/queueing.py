@@ -13,7 +13,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Demand", "burst_dispersion", "closed_network", "erlang_c", "mean_wait", "settling_time", "token_wait"]
+__all__ = [
+    "Demand",
+    "bucket_wait",
+    "burst_dispersion",
+    "closed_network",
+    "erlang_c",
+    "mean_wait",
+    "settling_time",
+    "token_wait",
+]
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,10 +86,20 @@ def token_wait(rate: float, count: int, per_s: float, arrival_scv: float = 1.0) 
     load = rate * each_s
     if load >= 1.0:
         return math.inf
-    alone = mean_wait(rate, each_s, 1, arrival_scv, 0.0)
-    if not alone:
-        return 0.0
-    return alone * math.exp(-(count - 1) * each_s * load / alone)
+    return bucket_wait(rate, each_s, (count - 1) * each_s, arrival_scv, 0.0)
+
+
+def bucket_wait(rate: float, each_s: float, buffer_s: float, arrival_scv: float = 1.0, scv: float = 1.0) -> float:
+    """The mean wait for what a bucket holds, which is refilled by what one takes in `each_s` on the average.
+
+    What is lacking in the bucket is the work of a queue with one server. One waits for what that is beyond `buffer_s`,
+    which was there: with the exponential tail of heavy traffic, whose mean is that of the queue.
+    """
+    load = rate * each_s
+    if load >= 1.0:
+        return math.inf
+    alone = mean_wait(rate, each_s, 1, arrival_scv, scv)
+    return alone * math.exp(-max(0.0, buffer_s) * load / alone) if alone else 0.0
 
 
 def closed_network(users: int, think_s: float, demands: Sequence[Demand]) -> tuple[float, list[float]]:

@@ -47,19 +47,20 @@ class Signals:
         key = visit.kernel.draw_key(command.place)
         sent = clock.cast.players[command.signal].signal(command.inputs, key)
         strike = clock.faults.strike(command.signal, key, 1, clock.now)
-        if sent is None or (strike is not None and strike.never):
+        if sent is None or (strike is not None and (strike.never or strike.lost)):
             coming[command.place] = None
             return
         latency_us, value = sent
         what = (command.signal, command.signal, command.inputs, key, 1)
         if strike is not None:
-            latency_us = strike.slowed(latency_us)
+            latency_us = strike.slowed(latency_us) + strike.delay_us
             if strike.broken is not None:
                 value = clock.cast.broken(*what, strike.broken)
         at_us = clock.now + latency_us
         coming[command.place] = clock.at(at_us, self._came, (wait, command.signal, command.key, value))
-        if strike is not None and strike.again is not None:
-            other = value if strike.again == "same" else clock.cast.broken(*what, strike.again)
+        again = strike and (strike.again or ("same" if strike.duplicated else None))
+        if again:
+            other = value if again == "same" else clock.cast.broken(*what, again)
             clock.at(at_us, self._again, (wait, command.signal, command.key, other))
 
     def _again(self, event: Any) -> None:

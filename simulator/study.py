@@ -220,7 +220,9 @@ class _Inquiry:
 
     def _find_warmup(self) -> None:
         if self.loaded and self.scenario.warmup == "auto":
-            self.warmup = warm_up([one.calm for one in self.done])
+            # A cut must not reach into what happens at a date.
+            late = self.scenario.duration_us is None and not self.dated
+            self.warmup = warm_up([one.calm for one in self.done], late=late)
 
     def _measure(self, level: float) -> Measures:
         return Measures(

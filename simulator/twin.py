@@ -1,9 +1,10 @@
 """The analytic twin of a scenario: what queueing theory says of the same plan under the same load.
 
-How often a run visits each pool, and how long it takes when it meets nobody, is seen in a few runs alone, each in a
-world of its own: there the kernel itself walks the plan, so that routes, loops and retries are counted as they are. How
-long a visit holds its slot, and how that varies, is known from the profile. The rest are formulas (`queueing`):
-arrivals times visits is the rate of a pool, and its wait that of M/M/c or M/G/c.
+How often a run visits each pool follows from a walk over the plan (`expected`). What a walk cannot know is counted in
+a few runs alone, each in a world of its own, where the kernel itself goes through routes, loops and retries; those also
+tell how long a run takes that meets nobody. How long a visit holds its slot, and how that varies, is known from the
+profile. Of each figure it is said where it comes from. The rest are formulas (`queueing`): arrivals times visits is the
+rate of a pool, and its wait that of M/M/c or M/G/c; what a model lets through is a server of its own, with a bucket.
 
 The formulas suppose what a plan need not keep. Each supposition that it breaks is said (`breaks`): where there are
 none, the two must agree within the interval of the simulation; where there are, the difference is what they cost.
@@ -15,16 +16,18 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Profile
 from orchspec.runtime.distributions import mean_of
 from orchspec.simulator.arrivals import mean_rate
 from orchspec.simulator.estimate import Estimate
+from orchspec.simulator.expected import expected_visits
 from orchspec.simulator.moments import cut_moments, second_moment
 from orchspec.simulator.queueing import (
     Demand,
+    bucket_wait,
     burst_dispersion,
     closed_network,
     mean_wait,
@@ -32,10 +35,13 @@ from orchspec.simulator.queueing import (
     token_wait,
 )
 from orchspec.simulator.replicate import Stage
+from orchspec.simulator.station import Station
+from orchspec.simulator.twin_limits import model_stations
 from orchspec.simulator.units import format_quantity
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Agent, Plan, Scenario, Tool
+    from orchspec.simulator.expected import Expected
     from orchspec.simulator.kpis import Measures
     from orchspec.simulator.observe import Replication
 
@@ -50,30 +56,6 @@ _SECOND: Final = 1e6
 _SETTLINGS: Final = 10.0
 #: Waits that are so small a part of a run make no difference to it, wherever they are.
 _NO_WAIT: Final = 1e-3
-
-
-@dataclass(slots=True)
-class Station:
-    """A pool, or several that can take the same tasks, as the formulas see it.
-
-    `visits` are those of a run; `hold_s` and `hold_scv` how long one takes, and its squared coefficient of variation,
-    `seen_s` how long those of the runs alone took. `works` says that these are agents and people, not tools, which are
-    held while an agent works. `breaks` are the suppositions that do not hold here.
-    """
-
-    name: str
-    members: tuple[str, ...]
-    slots: int | None
-    visits: float
-    hold_s: float
-    hold_scv: float
-    seen_s: float
-    works: bool
-    model: str = ""
-    utilization: float = math.nan
-    wait_s: float = math.nan
-    queue: float = math.nan
-    breaks: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -99,7 +81,9 @@ def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
     pilot = stage.alone(PILOTS)
     runs = len(pilot.runs)
     alone_s = math.fsum(run.latency_s for run in pilot.runs) / runs
-    stations = _stations(plan, pilot, stage)
+    walked = expected_visits(plan, scenario, stage)
+    stations = _stations(plan, pilot, stage, walked)
+    stations += model_stations(plan, pilot, stage, stations)
     side_by_side = _is_side_by_side(pilot, alone_s)
     if not side_by_side:
         # What chance made of the few runs is taken out again, where work adds up along a run.
@@ -120,7 +104,7 @@ def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
 # ------------------------------------------------------------------ stations
 
 
-def _stations(plan: Plan, pilot: Replication, stage: Stage) -> list[Station]:
+def _stations(plan: Plan, pilot: Replication, stage: Stage, walked: Expected) -> list[Station]:
     """Pools that can take the same tasks together, in the order of the plan."""
     groups: list[set[str]] = []
     for pool in pilot.pools:
@@ -140,20 +124,37 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage) -> list[Station]:
             continue
         slots = [pool.slots for pool in pilot.pools if pool.name in group]
         known = [count for count in slots if count is not None]
-        mean_s, scv = _hold(plan, stage, takes, held)
+        mean_s, scv, by = _hold(plan, stage, takes, held)
+        visits, why = _visits(members, walked, total / len(pilot.runs), len(pilot.runs))
         found.append(
             Station(
                 " or ".join(members),
                 members,
                 sum(known) if len(known) == len(slots) else None,
-                total / len(pilot.runs),
+                visits,
                 mean_s,
                 scv,
                 math.fsum(held.values()) / total,
                 not any(name in plan.tools for name in members),
+                why,
+                by,
             )
         )
     return found
+
+
+def _visits(members: Sequence[str], walked: Expected, counted: float, runs: int) -> tuple[float, str]:
+    """The visits of a run to a pool, and why they are those of the runs where the walk does not tell them."""
+    why = next((walked.unknown[name] for name in members if name in walked.unknown), "")
+    if not why and not any(name in walked.visits for name in members):
+        why = "somebody else than the flow asks for it"
+    if why:
+        return counted, why
+    told = math.fsum(walked.visits.get(name, 0.0) for name in members)
+    # Counts are rarely more uneven than a geometric law; beyond five of its deviations the walk has missed something.
+    if abs(told - counted) > 5.0 * math.sqrt(told * (1.0 + told) / runs) + 1e-3:
+        return counted, f"a walk over the plan tells {told:.3g}, which the runs do not bear out"
+    return told, ""
 
 
 def _timeouts(plan: Plan) -> dict[str, set[int | None]]:
@@ -189,8 +190,8 @@ def _moments(plan: Plan, stage: Stage, name: str, timeouts: set[int | None]) -> 
     return mean / _SECOND, square / _SECOND**2
 
 
-def _hold(plan: Plan, stage: Stage, takes: Mapping[str, float], held: Mapping[str, float]) -> tuple[float, float]:
-    """The mean time that a slot is held, and its squared coefficient of variation.
+def _hold(plan: Plan, stage: Stage, takes: Mapping[str, float], held: Mapping[str, float]) -> tuple[float, float, str]:
+    """The mean time that a slot is held, its squared coefficient of variation, and what tells it: `profile` or `runs`.
 
     It is that of profiles and timeouts, unless what was seen is too far from it: then something else (a stop, a wait
     for a tool) ends or stretches it, and the mean is the one that was seen.
@@ -206,8 +207,8 @@ def _hold(plan: Plan, stage: Stage, takes: Mapping[str, float], held: Mapping[st
     seen = math.fsum(held.values()) / total
     chance = 3.0 * seen * math.sqrt(scv / total) if math.isfinite(scv) else math.inf
     if not math.isfinite(mean) or abs(seen - mean) > chance + 1e-3 * mean:
-        return seen, scv if math.isfinite(mean) else 1.0
-    return mean, scv
+        return seen, scv if math.isfinite(mean) else 1.0, "runs"
+    return mean, scv, "profile"
 
 
 def _serve(station: Station, plan: Plan, rate: float, arrival_scv: float) -> None:
@@ -218,6 +219,13 @@ def _serve(station: Station, plan: Plan, rate: float, arrival_scv: float) -> Non
     first = "M" if abs(arrival_scv - 1.0) < 0.01 else "G"
     station.model = f"{first}/{letters}/{station.slots if station.slots is not None else '∞'}"
     station.utilization = offered / station.slots if station.slots else math.nan
+    if station.buffer_s is not None:
+        station.model = f"{first}/{letters}/1 + bucket"
+        # Of `spare_s` a run keeps so much from the bucket for as long as it works.
+        buffer_s = station.buffer_s - rate * station.spare_s
+        station.wait_s = bucket_wait(arrivals, station.hold_s, buffer_s, arrival_scv, station.hold_scv)
+        station.queue = arrivals * station.wait_s
+        return
     wait_s = mean_wait(arrivals, station.hold_s, station.slots, arrival_scv, station.hold_scv)
     for name in station.members:
         limited: Agent | Tool | None = plan.agents.get(name) or plan.tools.get(name)
@@ -271,6 +279,8 @@ def _share_users(scenario: Scenario, stage: Stage, stations: Sequence[Station], 
     assert scenario.arrivals is not None
     users = min(scenario.arrivals[1], _USERS_MOST)
     think_s = mean_of(scenario.arrivals[2], stage.cast.data, scale=_SECOND) / _SECOND
+    limits = [each for each in stations if each.buffer_s is not None]
+    stations = [each for each in stations if each.buffer_s is None]
     demands = [Demand(each.visits, each.hold_s, each.slots) for each in stations]
     # What a run spends outside of all pools (effects, timers) is thought, too.
     elsewhere_s = max(0.0, alone_s - math.fsum(demand.seconds for demand in demands))
@@ -281,6 +291,10 @@ def _share_users(scenario: Scenario, stage: Stage, stations: Sequence[Station], 
         station.queue = rate * station.visits * wait_s
         if station.slots:
             station.utilization = min(1.0, rate * station.visits * station.hold_s / station.slots)
+    for limit in limits:
+        limit.utilization = min(1.0, rate * limit.visits * limit.hold_s)
+        limit.wait_s = limit.queue = 0.0
+        limit.breaks.append("a bucket in a closed network: nobody is taken to wait for it")
     return rate
 
 
@@ -289,7 +303,7 @@ def _share_users(scenario: Scenario, stage: Stage, stations: Sequence[Station], 
 
 def _is_side_by_side(pilot: Replication, alone_s: float) -> bool:
     """Whether a run has tasks at work at the same time: then waits do not add up along it."""
-    workers = [pool for pool in pilot.pools if pool.kind != "tool"]
+    workers = [pool for pool in pilot.pools if pool.kind not in ("tool", "model")]
     if math.fsum(pool.held_s.total() for pool in workers) > alone_s * len(pilot.runs) * (1.0 + 1e-6):
         return True
     bars = [bar for bar in pilot.sample_gantt or () if bar.kind in ("model", "human", "retry")]
@@ -314,6 +328,13 @@ def _tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *,
             told.append("work comes faster than it can be done: there is no steady state")
         if side_by_side and station.visits > 1.0:
             told.append("several tasks of a run come at once (fork and join)")
+        if station.buffer_s is not None:
+            told.append(
+                "tokens are taken before they are used and given back after: approximately a server of its own"
+                if station.name.endswith(".token_rate")
+                else "a rate: a token bucket, as a server of its own"
+            )
+            continue
         if retried and station.visits > 1.0 and not side_by_side:
             told.append("retries come back soon after, not independently")
         for name in station.members:

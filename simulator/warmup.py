@@ -4,6 +4,11 @@ K. P. White, *An effective truncation heuristic for bias reduction in simulation
 where the squared standard error of what remains is least, over means of 5 observations. It is applied to the latency
 by order of arrival, averaged over replications of the fault-free twin: averaging tells the transient, which all
 replications share, from the noise, which they don't; and a fault must not pass for a transient.
+
+In short replications the least of the statistic is a matter of luck: it often cuts nothing of a queue that begins
+empty, and then intervals hold the truth less often than they say, missing it all on one side (M/M/3 at two thirds of
+its capacity, 400 runs a replication: 84 times in 100). Its minimum is flat, so a later cut that is nearly as good costs
+little precision and saves that bias (90 in 100). It is taken where runs are counted: what is cut is made up for.
 """
 
 from __future__ import annotations
@@ -21,6 +26,10 @@ _BATCH = 5
 _LEAST_BATCHES = 8
 #: The last batches are no place to cut: the standard error of so few means anything.
 _TAIL_BATCHES = 5
+#: A cut whose statistic is so near the least is as good, as far as the data can tell; 7 % of the width of an interval.
+_AS_GOOD = 1.15
+#: No later than this share of a replication is cut for that.
+_SPARED = 0.25
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,11 +45,12 @@ class WarmUp:
     note: str
 
 
-def mser5(series: Sequence[float]) -> tuple[int, bool | None]:
+def mser5(series: Sequence[float], *, late: bool = False) -> tuple[int, bool | None]:
     """Return where to cut `series` (a multiple of 5) and whether what remains is steady.
 
-    Steady is `None` if the series is shorter than 40, and false if the cut lies beyond the half, which is where the
-    statistic says that no part was flat.
+    `late` takes the latest cut in the first quarter that is as good, within 15 % of the least of the statistic. Steady
+    is `None` if the series is shorter than 40, and false if the cut lies beyond the half, which is where the statistic
+    says that no part was flat.
     """
     count = len(series) // _BATCH
     if count < _LEAST_BATCHES:
@@ -50,6 +60,7 @@ def mser5(series: Sequence[float]) -> tuple[int, bool | None]:
     centre = math.fsum(means) / count
     total = squares = 0.0
     best, best_at = math.inf, 0
+    scores: list[tuple[int, float]] = []
     for at in range(count - 1, -1, -1):
         deviation = means[at] - centre
         total += deviation
@@ -58,16 +69,21 @@ def mser5(series: Sequence[float]) -> tuple[int, bool | None]:
         if kept < _TAIL_BATCHES:
             continue
         score = (squares - total * total / kept) / (kept * kept)
+        scores.append((at, score))
         if score <= best:
             best, best_at = score, at
-    return best_at * _BATCH, best_at * 2 <= count
+    steady = best_at * 2 <= count
+    if late and steady and best > 0.0:
+        as_good = (at for at, score in scores if score <= _AS_GOOD * best and at <= _SPARED * count)
+        best_at = max(best_at, next(as_good, 0))
+    return best_at * _BATCH, steady
 
 
-def warm_up(replications: Sequence[Replication]) -> WarmUp:
+def warm_up(replications: Sequence[Replication], *, late: bool = False) -> WarmUp:
     """Find the warm-up of (fault-free) replications by MSER-5 on the latency by order of arrival.
 
     Runs that have not ended say nothing about when the system settles and are left out of the average. The answer is
-    given in runs and in seconds, the latest arrival of the first run kept in any replication.
+    given in runs and in seconds, the latest arrival of the first run kept in any replication; `late` as of `mser5`.
     """
     arrivals = [_in_window(replication) for replication in replications]
     length = min((len(runs) for runs in arrivals), default=0)
@@ -78,7 +94,7 @@ def warm_up(replications: Sequence[Replication]) -> WarmUp:
     known_series = [value for value in series if not math.isnan(value)]
     if len(known_series) * 2 < length:
         return WarmUp(0, 0.0, False, "no steady state: most runs never end")
-    cut, steady = mser5(known_series)
+    cut, steady = mser5(known_series, late=late)
     if steady is None:
         return WarmUp(0, 0.0, None, f"too few runs a replication to find a warm-up: {length}, 40 are needed")
     if not steady and not _drifts(arrivals, length):

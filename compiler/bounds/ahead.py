@@ -6,6 +6,10 @@ stopped a run in its middle adds up what has not ended.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
 from orchspec.compiler.bounds.flows import called_first, flow_bound
 from orchspec.compiler.bounds.journal import GRACE_US
 from orchspec.compiler.bounds.metrics import LATENCY, SETTLING, UNDOING, WORK
@@ -61,10 +65,24 @@ def ahead_of(plan: Plan, name: str) -> Ahead:
     )
 
 
+def kinds_in(value: Any) -> Iterator[str]:
+    """The kinds of all statements below a block; an eval is on no path, and is waited for at the end."""
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from kinds_in(each)
+    elif is_dataclass(value):
+        kind = getattr(value, "kind", None)
+        if isinstance(kind, str):
+            yield kind
+        for each in fields(value):
+            yield from kinds_in(getattr(value, each.name))
+
+
 def _meets(plan: Plan) -> bool:
     agents = plan.agents.values()
     return (
         bool(plan.gates)
+        or any(kind == "eval" for flow in plan.flows.values() for kind in kinds_in(flow.body))
         or any(agent.slots_max is not None or agent.rate or agent.breaker for agent in agents)
         or any(agent.session != "fresh" for agent in agents)
         or any(tool.slots is not None or tool.rate for tool in plan.tools.values())

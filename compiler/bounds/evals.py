@@ -14,6 +14,7 @@ from orchspec.compiler.bounds.metrics import (
     PAYLOADS,
     RECORDS,
     SIZE,
+    WORK,
     Bound,
     all_of,
     one_of,
@@ -37,9 +38,10 @@ def _eval(walk: Walk, statement: Evaluation, _known: Known, path: int) -> tuple[
         candidates = [candidates[0]] * statement.copies
     each: list[Bound] = []
     for candidate in candidates:
-        task = task_bound(walk.plan, place, candidate, None, statement.within_us)
+        task = task_bound(walk.plan, place, candidate, None, statement.within_us, profiled=walk.profiled)
         found = [NOTHING] * SIZE
         found[LOOKING] = task[COST]
+        found[WORK] = task[WORK]  # a run ends when they have
         names = len(statement.name) + len(candidate.agent) + INDEX_DIGITS
         wrote = wrote_of(walk.plan, candidate.agent, max(1, candidate.policy.attempts))
         writing(found, wrote, place.node, place.name, path + names)

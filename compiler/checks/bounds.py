@@ -131,6 +131,7 @@ def _unreservable(context: Context, step: StepInfo, candidate: CandidateInfo, li
     context.report.absent(
         codes.NO_RESERVATION,
         agent.node.name,
+        reach="file",
         agent=agent.name,
         limit=limit,
         labels=[Label(limit_span(node, limit), "the budget"), Label(_by(step), "here it works under it")],

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from orchspec.compiler.constants import evaluate
+from orchspec.compiler.edges import edge_form
 from orchspec.compiler.model import (
     Argument,
     BuiltinRef,
@@ -45,7 +46,12 @@ def lower_expression(checked: Checked, expr: syntax.Expr) -> PlanExpr:
     lowered = _plain(checked, expr)
     if expr in checked.floats:
         return ["const", float(lowered[1])] if lowered[0] == "const" else ["float", lowered]
-    return lowered
+    return _at_edge(checked, expr, lowered) if expr in checked.edged else lowered
+
+
+def _at_edge(checked: Checked, expr: syntax.Expr, lowered: PlanExpr) -> PlanExpr:
+    form = edge_form(checked, checked.expr_types[expr])
+    return lowered if form is None else ["edge", form, lowered]
 
 
 def _plain(checked: Checked, expr: syntax.Expr) -> PlanExpr:
@@ -96,7 +102,7 @@ def _name(checked: Checked, expr: syntax.Name) -> PlanExpr:
     if isinstance(symbol, MemberRef):
         return ["const", symbol.member]
     if isinstance(symbol, FactRef):
-        return ["const", symbol.name] if symbol.status else ["fact", symbol.name, None]
+        return ["const", symbol.name] if symbol.status else ["fact", symbol.name, symbol.target]
     assert isinstance(symbol, ParamRef), f"{expr.text} is no value"
     return ["const", symbol.param.value]
 
@@ -156,7 +162,10 @@ def _call(checked: Checked, expr: syntax.Call) -> PlanExpr:
     if isinstance(symbol, FactRef):
         return ["fact", symbol.name, symbol.target]
     assert isinstance(symbol, BuiltinRef), "only built-ins are called in expressions"
-    call: list[Any] = ["call", symbol.name, [lower_expression(checked, arg.value) for arg in expr.args]]
+    arguments = [lower_expression(checked, arg.value) for arg in expr.args]
+    if symbol.name == "text":
+        arguments[0] = _at_edge(checked, expr.args[0].value, arguments[0])
+    call: list[Any] = ["call", symbol.name, arguments]
     kind = required(checked.expr_types[expr])
     if symbol.name in {"avg", "round"} and isinstance(kind, Scalar) and kind.name in _WHOLE:
         call.append(kind.name)  # the kind of rounding depends on it
@@ -178,8 +187,8 @@ def _binary(checked: Checked, expr: syntax.Binary) -> PlanExpr:
     kind = required(checked.expr_types[expr])
     if isinstance(kind, ListOf) or kind in (TEXT, URL):
         return ["concat", left, right]
-    assert isinstance(kind, Scalar)
-    return _arithmetic(checked, expr, kind.name, left, right)
+    # Of `min([]) + 1` nothing says what it is; there is nothing to add either, which the run finds out.
+    return _arithmetic(checked, expr, kind.name if isinstance(kind, Scalar) else "Float", left, right)
 
 
 def _arithmetic(checked: Checked, expr: syntax.Binary, kind: str, left: PlanExpr, right: PlanExpr) -> PlanExpr:

@@ -100,10 +100,10 @@ class Checked:
     Declarations stand by their full names (`panel.Vote` for what is imported) in the order of the text. `expr_types`
     has the type of every expression that was typed, narrowing applied (so the type of the base of a Field says
     whether it is `field`, `field?`, `project` or `project?`). `floats` are the Int expressions that stand where a
-    Float is expected: `["float", e]`; `moments` the texts that say a Time (us), in inputs of studies. `literals`
-    say for each RecordLit what it makes: pairs of field and value
-    (None: its default, or none) in the order of the type's fields; a RecordLit of type Map or Json is not in it, and
-    is taken as its entries say.
+    Float is expected: `["float", e]`; `edged` those that stand in a value of type Json: `["edge", form, e]`; `moments`
+    the texts that say a Time (us), in inputs of studies. `literals` say for each RecordLit what it makes: pairs of
+    field and value (None: its default, or none) in the order of the type's fields; a RecordLit of type Map or Json is
+    not in it, and is taken as its entries say.
     """
 
     file: File
@@ -138,6 +138,7 @@ class Checked:
     frames: dict[Node, Frame] = field(default_factory=dict)
     """The frame in which an expression is evaluated, for the outermost node of each."""
     floats: set[Node] = field(default_factory=set)
+    edged: set[Node] = field(default_factory=set)
     moments: dict[Node, int] = field(default_factory=dict)
     literals: dict[RecordLit, tuple[tuple[FieldInfo, Expr | None], ...]] = field(default_factory=dict)
     constants: dict[Node, Any] = field(default_factory=dict)

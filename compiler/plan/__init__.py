@@ -30,6 +30,9 @@ Expressions (`Expr`) are JSON lists, typed already by the compiler, so that noth
     ["call", builtin, [e, …]]    len min max sum avg any all count flatten distinct keys hash tokens text upper lower
                                  round; `avg` and `round` on whole units take the type as a fourth element
     ["float", e]                 Int where Float is expected
+    ["edge", form, e]            what stands in a value of type Json, as it is at the edge: `form` is "Money" "Duration"
+                                 "Time", ["Option" | "List" | "Map", form], ["Fields", record, [[field, form], …]] with
+                                 the fields that change, or, within that record, ["Again", record]
 
 An expression is evaluated in a *frame*: a list of slots and a parent frame. The frame of a contract's `ensures` holds
 its parameters and then the result; that of an effect's `key` its parameters, of its `undo` the parameters and then

@@ -65,5 +65,5 @@ def bind(
         sound = False
     missing = [f"`{each.name}`" for each in parameters if not each.optional and each.name not in bound]
     if missing and sound:
-        report.absent(MISSING_ARGUMENT, call, callee=callee, missing=listed(missing))
+        report.absent(MISSING_ARGUMENT, call, reach="statement", callee=callee, missing=listed(missing))
     return bound if sound and not missing else None

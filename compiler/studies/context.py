@@ -80,7 +80,7 @@ class Study:
         if known is not None:
             expected = f"the name of an {kind}"
             self.report.add(WRONG_KIND, expr, name=name, found=describe(known), expected=expected)
-        elif self.report.is_whole(expr):
+        else:
             near = (each for each in self._near(expr) if self.kind_of(self.named(expr, each)) in allowed)
             unknown(self.base, expr, kind, name, near)
         return None

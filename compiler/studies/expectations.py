@@ -75,7 +75,11 @@ class _Reader:
                 inner = self.condition(operand)
                 return None if inner is None else ["not", inner]
             case syntax.Binary(op) if op in _COMPARISONS:
-                return self._comparison(expr)
+                return self._comparison(expr, expr.left, expr.right, _COMPARISONS[op])
+            case syntax.Binary("in", left, syntax.Range(low, high)):
+                least = self._comparison(expr, left, low, "ge")
+                most = self._comparison(expr, left, high, "le") if least is not None else None
+                return None if least is None or most is None else ["and", least, most]
             case syntax.Hole():
                 return None
             case _:
@@ -85,22 +89,22 @@ class _Reader:
                     self.report.add(NOT_AN_EXPECTATION, expr, problem=problem)
                 return None
 
-    def _comparison(self, expr: syntax.Binary) -> list[Any] | None:
-        left, right = self._value(expr.left), self._value(expr.right)
+    def _comparison(self, expr: syntax.Expr, one: syntax.Expr, other: syntax.Expr, how: str) -> list[Any] | None:
+        left, right = self._value(one), self._value(other)
         if left is None or right is None:
             return None
         if left.constant and right.constant:
             self.report.add(NOT_AN_EXPECTATION, expr, problem="two constants are compared, and no KPI")
             return None
         if _joint(left, right) is None:
-            self._mismatch(expr, left, right)
+            self._mismatch(expr, one, other, left, right)
             return None
-        return [_COMPARISONS[expr.op], left.expr, right.expr]
+        return [how, left.expr, right.expr]
 
-    def _mismatch(self, expr: syntax.Binary, left: _Value, right: _Value) -> None:
+    def _mismatch(self, expr: syntax.Expr, one: syntax.Expr, other: syntax.Expr, left: _Value, right: _Value) -> None:
         notes = [
             f"{kpi} is {_SPOKEN[value.unit]}"
-            for side, value in ((expr.left, left), (expr.right, right))
+            for side, value in ((one, left), (other, right))
             if not value.constant and (kpi := written(side))
         ]
         self.report.add(UNIT_MISMATCH, expr, left=_SPOKEN[left.unit], right=_SPOKEN[right.unit], notes=notes)
@@ -144,7 +148,7 @@ class _Reader:
             return None
         unit = _result(expr.op, left, right)
         if unit is None:
-            self._mismatch(expr, left, right)
+            self._mismatch(expr, expr.left, expr.right, left, right)
             return None
         return _Value(unit, [_ARITHMETIC[expr.op], "Float", left.expr, right.expr])
 

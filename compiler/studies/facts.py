@@ -20,10 +20,10 @@ from orchspec.compiler.report import did_you_mean, listed
 from orchspec.compiler.studies.context import Study
 from orchspec.compiler.studies.kpis import STATUSES
 from orchspec.compiler.studies.values import unclear
-from orchspec.compiler.types import BOOL, DURATION, INT, MONEY, UNKNOWN, Nothing, Type, show
+from orchspec.compiler.types import BOOL, DURATION, INT, MONEY, UNKNOWN, Nothing, Type, optional, show
 from orchspec.grammar import syntax
 
-__all__ = ["COUNTED", "FACTS", "check_facts"]
+__all__ = ["COUNTED", "FACTS", "IF_ANY", "check_facts"]
 
 FACTS: Mapping[str, Type | None] = {
     "status": None,  # compared with a status, and with nothing else
@@ -34,6 +34,9 @@ FACTS: Mapping[str, Type | None] = {
     "latency": DURATION,
 }
 """The facts that stand as names."""
+
+IF_ANY = "?"
+"""What `result` is asked for where none is an answer."""
 
 COUNTED: Mapping[str, tuple[str, ...]] = {
     "calls": ("agent", "human", "dispatcher", "effect"),
@@ -99,10 +102,21 @@ class _FactTyper(Typer):
                 continue
             if fact.text == "status":
                 return self._status(fact, other) if node.op in ("==", "!=") else self._fact(fact, env, None)
+            if fact.text == "result" and isinstance(other, syntax.NoneLit) and node.op in ("==", "!="):
+                return self._whether_result(fact, other, env)
             if isinstance(other, syntax.Name) and other.text in STATUSES and fact.text not in FACTS:
                 # Compared with a status, so it is `status` misspelt: one mistake, not two.
                 return self._fact(fact, env, None)
         return self._of_pairs(node, env, hint)
+
+    def _whether_result(self, fact: syntax.Name, other: syntax.NoneLit, env: Env) -> Type:
+        """`result == none`: a run that did not complete has none, whatever the type of the flow."""
+        kind = self._fact(fact, env, None)
+        if isinstance(self.checked.resolved.get(fact), FactRef):
+            self.checked.resolved[fact] = FactRef("result", IF_ANY)
+        self.checked.expr_types[fact] = optional(kind)
+        self.infer(other, env)
+        return BOOL
 
     def _status(self, fact: syntax.Name, other: syntax.Node) -> Type:
         if isinstance(other, syntax.Name) and other.text in STATUSES:
@@ -147,7 +161,9 @@ class _FactTyper(Typer):
         if name not in known:
             notes = [f"its checkpoints are {listed(known)}"] if known else ["it has no checkpoints"]
             problem = f"the flow `{self.flow.name}` has no checkpoint `{name}`"
-            self.report.absent(BAD_FACT, inner, problem=problem, notes=notes, fix=did_you_mean(name, inner, known))
+            self.report.absent(
+                BAD_FACT, inner, reach="file", problem=problem, notes=notes, fix=did_you_mean(name, inner, known)
+            )
             return UNKNOWN
         self.checked.resolved[node] = FactRef("reached", name)
         return BOOL

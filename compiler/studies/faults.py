@@ -47,6 +47,8 @@ _WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
 
 _MODELS: frozenset[TargetKind] = frozenset({"agent", "dispatcher"})
 _SENT = _EFFECT | _MODELS
+_MAILED: frozenset[TargetKind] = _SENT | {"human", "signal", "tool"}
+"""Whatever a message goes to, or comes from."""
 _OUTSIDE: frozenset[TargetKind] = frozenset({"human", "signal"})
 _ORCHESTRATOR: frozenset[TargetKind] = frozenset({"orchestrator"})
 _BY: Mapping[str, ArgumentKind] = {**_WHEN, "by": "duration"}
@@ -63,8 +65,9 @@ class FaultKind:
     """What may be said of one fault.
 
     `needs` are groups of arguments of which at least one must be given; `deeds` says that its target must do effects;
-    `several` that it strikes all that it names at once, and may name a model, for all who run on it. `unless_said` is
-    what holds where none of a group of `needs` is given; durations in microseconds, 0 for a window of its own length.
+    `several` that it strikes all that it names at once. What agents can suffer may name a model, for all who run on it.
+    `unless_said` is what holds where none of a group of `needs` is given; durations in microseconds, 0 for a window of
+    its own length.
     """
 
     name: str
@@ -98,13 +101,14 @@ _KINDS = (
         {
             "at": "time",
             "every": "duration",
+            "rate": "share",
             "first": "count",
             "nth": "count",
             "down": "duration",
             "lasting": "duration",
             "point": "point",
         },
-        ("at", "every", "first", "nth"),
+        ("at", "every", "rate", "first", "nth"),
     ),
     _kind("crash_loop", "orchestrator", _ORCHESTRATOR, {**_LASTING, "down": "duration"}, ("lasting",), lasting=0),
     _kind("upgrade", "orchestrator", _ORCHESTRATOR, {"at": "time", "every": "duration", "down": "duration"}, _AT),
@@ -136,12 +140,12 @@ _KINDS = (
     _kind("throttle", "provider", _PROVIDED, {**_WHEN, "retry_after": "duration"}),
     _kind("crash_before_effect", "agent", frozenset({"agent"}), deeds=True),
     _kind("crash_after_effect", "agent", frozenset({"agent"}), deeds=True),
-    _kind("lose", "messages", _SENT),
+    _kind("lose", "messages", _MAILED),
     _kind("lose_ack", "messages", _SENT),
-    _kind("duplicate", "messages", _EFFECT),
-    _kind("delay", "messages", _SENT, _BY, ("by",), by=10 * _SECOND),
-    _kind("reorder", "messages", _EFFECT, _BY, ("by",), by=10 * _SECOND),
-    _kind("partition", "messages", _EFFECT, _LASTING, ("lasting",), lasting=0),
+    _kind("duplicate", "messages", _MAILED - {"tool"}),
+    _kind("delay", "messages", _MAILED, _BY, ("by",), by=10 * _SECOND),
+    _kind("reorder", "messages", _MAILED, _BY, ("by",), by=10 * _SECOND),
+    _kind("partition", "messages", _SENT, _LASTING, ("lasting",), lasting=0),
     _kind(
         "skew", "time", _ORCHESTRATOR, {"at": "time", "lasting": "duration", "by": "duration"}, ("by",), by=30 * _SECOND
     ),

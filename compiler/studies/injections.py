@@ -48,10 +48,10 @@ def _fault(study: Study, node: syntax.Fault, call: syntax.Call, kind: FaultKind)
     if bound is None:
         return None
     exprs = [bound.pop(each.name) for each in (Parameter("target"), *more)]
-    targets = _targets(study, exprs, kind) if kind.several else [_target(study, exprs[0], kind)]
+    targets = _targets(study, exprs, kind)
     args: dict[str, Any] = {}
     for name, expr in bound.items():
-        value = _argument(study, expr, name, kind.arguments[name])
+        value = _argument(study, expr, name, kind.arguments[name], factor="factor" in kind.arguments)
         if isinstance(value, Failed):
             return None
         args[name] = value
@@ -80,12 +80,13 @@ def _fill_in(kind: FaultKind, args: dict[str, Any]) -> None:
 
 
 def _targets(study: Study, exprs: list[syntax.Expr], kind: FaultKind) -> list[str | None]:
-    """All that a fault strikes at once: names, lists of names, and models, for those who run on them."""
+    """All that a fault strikes: names (lists of them too, where it strikes several), and those who run on a model."""
     found: dict[str | None, None] = {}
     for expr in exprs:
-        for item in expr.items if isinstance(expr, syntax.ListLit) else (expr,):
+        for item in expr.items if kind.several and isinstance(expr, syntax.ListLit) else (expr,):
             name = syntax.dotted(item)
-            model = study.base.find("models", item, name) if name is not None else None
+            lent = name is not None and "agent" in kind.targets and not kind.deeds
+            model = study.base.find("models", item, name) if lent and name is not None else None
             if model is None:
                 found[_target(study, item, kind)] = None
                 continue
@@ -140,7 +141,7 @@ def _sensible(study: Study, call: syntax.Call, kind: FaultKind, args: Mapping[st
 # ------------------------------------------------------------------ arguments
 
 
-def _argument(study: Study, expr: syntax.Expr, name: str, kind: ArgumentKind) -> Any | Failed:
+def _argument(study: Study, expr: syntax.Expr, name: str, kind: ArgumentKind, *, factor: bool) -> Any | Failed:
     if kind == "point":
         return _point(study, expr, name)
     found = constant(study, expr, f"`{name}`")
@@ -148,7 +149,11 @@ def _argument(study: Study, expr: syntax.Expr, name: str, kind: ArgumentKind) ->
         return FAILED
     wanted, convert, problem = _KINDS[kind]
     if found.type != wanted and not (wanted == FLOAT and found.type == INT):
-        study.report.add(TYPE_MISMATCH, expr, what=f"`{name}`", found=show(found.type), expected=show(wanted))
+        notes = []
+        if factor and name == "by" and found.type in (INT, FLOAT):
+            notes.append(f"`by` adds a time; what multiplies is `factor: {expr.span.text}`")
+        what = f"`{name}`"
+        study.report.add(TYPE_MISMATCH, expr, what=what, found=show(found.type), expected=show(wanted), notes=notes)
         return FAILED
     value = convert(found)
     if not problem(value):

@@ -7,6 +7,7 @@ from typing import Any
 
 from orchspec.compiler.codes.declarations import AGENT_DOES_NOT_FULFILL
 from orchspec.compiler.codes.studies import WRONG_STUB
+from orchspec.compiler.edges import edge_value
 from orchspec.compiler.model import AgentInfo, ContractInfo, EffectInfo, FlowInfo, SignalInfo
 from orchspec.compiler.names import is_opaque, unknown
 from orchspec.compiler.plan import Expectation, Fault, Stub, Test
@@ -15,7 +16,7 @@ from orchspec.compiler.studies.context import FAILED, Failed, Study, describe
 from orchspec.compiler.studies.facts import check_facts
 from orchspec.compiler.studies.injections import check_fault
 from orchspec.compiler.studies.scenarios import given_parameters, named_once, study_attributes
-from orchspec.compiler.studies.values import check_constraint, edge_value, inner_value
+from orchspec.compiler.studies.values import check_constraint, inner_value
 from orchspec.compiler.types import Nothing, Type, Unknown, show
 from orchspec.grammar import syntax
 from orchspec.grammar.diagnostics import Label

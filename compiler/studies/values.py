@@ -1,33 +1,21 @@
-"""Values of studies: constants of the type that is expected, as inner values and as JSON of the edge."""
+"""Values of studies: constants of the type that is expected, as inner values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchspec.compiler.codes.types import CONSTRAINT_BROKEN, NOT_CONSTANT
 from orchspec.compiler.constants import NotConstant, evaluate
 from orchspec.compiler.context import Env
 from orchspec.compiler.lowering.wording import written
-from orchspec.compiler.model import Checked, FieldInfo, Frame
+from orchspec.compiler.model import FieldInfo, Frame
 from orchspec.compiler.studies.context import FAILED, Constant, Failed, Study
-from orchspec.compiler.types import (
-    DURATION,
-    MONEY,
-    TIME,
-    ListOf,
-    MapOf,
-    Nothing,
-    RecordOf,
-    Type,
-    Unknown,
-    required,
-)
+from orchspec.compiler.types import ListOf, MapOf, Nothing, RecordOf, Type, Unknown, required
 from orchspec.grammar import syntax
 from orchspec.grammar.diagnostics import Label
 
-__all__ = ["check_constraint", "constant", "edge_value", "inner_value", "spoken", "unclear"]
+__all__ = ["check_constraint", "constant", "inner_value", "spoken", "unclear"]
 
 
 def constant(study: Study, expr: syntax.Expr, what: str) -> Constant | None:
@@ -111,7 +99,7 @@ def _constrained(study: Study, info: FieldInfo, values: Mapping[Any, Any], at: s
     return holds is not False
 
 
-# ------------------------------------------------------------------ the edge
+# ------------------------------------------------------------------ words
 
 
 def spoken(expr: syntax.Expr) -> str:
@@ -125,31 +113,3 @@ def spoken(expr: syntax.Expr) -> str:
             return f"{syntax.dotted(expr.callee) or 'a call'}(…)"
         case _:
             return f"`{expr.span.text}`"
-
-
-def edge_value(checked: Checked, value: Any, kind: Type) -> Any:
-    """The JSON of the edge for an inner value: Money a decimal string, Duration seconds."""
-    if value is None:
-        return None
-    match required(kind):
-        case RecordOf(name):
-            types = {item.name: item.type for item in checked.records[name].fields}
-            return {each: edge_value(checked, part, types[each]) for each, part in value.items()}
-        case ListOf(item):
-            return [edge_value(checked, part, item) for part in value]
-        case MapOf(item):
-            return {each: edge_value(checked, part, item) for each, part in value.items()}
-        case plain if plain == MONEY:
-            return _dollars(value)
-        case plain if plain == TIME:
-            return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
-        case plain if plain == DURATION:
-            return value // 1_000_000 if value % 1_000_000 == 0 else value / 1_000_000
-        case _:
-            return value
-
-
-def _dollars(pico: int) -> str:
-    """A decimal number of dollars without an exponent, exact."""
-    whole, part = divmod(abs(pico), 10**12)
-    return f"{'-' if pico < 0 else ''}{whole}.{part:012d}".rstrip("0").rstrip(".")

@@ -6,6 +6,7 @@ To add a command: `orchspec/cli/<name>.py` with `command = ...` (see `common.orc
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -98,6 +99,12 @@ class _Commands(click.Group):
 
         code = guard(arguments, run)
         if standalone_mode:
+            running = sys.modules.get("orchspec.cli.running")
+            if running is not None and running.handlers_left():
+                # Python waits for every thread, and there is no telling one to stop: all that was to be said is said.
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
             sys.exit(code)
         return code
 

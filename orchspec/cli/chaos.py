@@ -23,13 +23,14 @@ from orchspec.cli.common import (
     did_you_mean,
     orch_command,
 )
-from orchspec.cli.files import NewFile, NewFolder, write_text
+from orchspec.cli.files import STDIN, NewFile, NewFolder, read_text, shown_name, write_text
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.simulator.chaos.explore import Explored, Found, Progress
     from orchspec.simulator.chaos.schedule import Schedule
+    from orchspec.simulator.chaos.withheld import Withheld
 
 __all__ = ["command"]
 
@@ -77,7 +78,8 @@ def command(
     broken until then.
 
     With --mutate the spec itself is judged: its protections (retries, timeouts, keys, undos, validators, approvals,
-    budgets, ...) are taken away one at a time, and what gets worse under which faults is told, with a score.
+    budgets, slots, rates, ...) are taken away one at a time, and what gets worse under which faults is told, with a
+    score.
 
     With --mast agents make mistakes of the kinds and in the shares found in practice, and what became of each is told.
     """
@@ -93,8 +95,10 @@ def command(
         if (mutate and mast) or exhaustive or pairs is not None or junit is not None or pytest_file is not None:
             flag = "--mutate" if mutate else "--mast"
             raise Misuse(f"{flag} goes with --flow, --examples, --runs and --seed alone")
-        judge = _mutate if mutate else _semantic
-        return judge(terminal, plan, chosen, folder, examples=examples, runs=runs, seed=seed)
+        how: dict[str, Any] = {"examples": examples, "runs": runs, "seed": seed}
+        if mutate:
+            return _mutate(terminal, plan, chosen, folder, withheld=_withheld(file, settings_of(settings)), **how)
+        return _semantic(terminal, plan, chosen, folder, **how)
     drawn = (0 if exhaustive else _EXAMPLES) if examples is None else examples
     paired = (_PAIRS if exhaustive else 0) if pairs is None else pairs
     explored: list[tuple[Explored, float]] = []
@@ -109,9 +113,9 @@ def command(
         for found in made.found:
             path = Path(schedules) / f"{failure_name(plan.name, flow, found)}.schedule"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_schedule(file, plan, flow, folder, seed, found).as_json(), "utf-8")
+            path.write_text(_schedule(file, plan, flow, folder, found).as_json(), "utf-8")
             written[id(found)] = str(path)
-            tests.append(pytest_function(plan, file, flow, seed, found, _given(plan, flow)))
+            tests.append(pytest_function(plan, file, flow, found.seed, found, _given(plan, flow)))
         if not terminal.json:
             show(terminal, plan, folder, made, written)
         if made.cut:
@@ -139,19 +143,30 @@ def _undecided(terminal: Terminal) -> int:
     return UNDECIDED
 
 
+def _withheld(file: str, settings: dict[str, str]) -> list[Withheld]:
+    """Clauses of a spec that its text can do without, or that the compiler cannot."""
+    from orchspec.removals import removals_of
+    from orchspec.simulator.chaos.withheld import Withheld
+
+    if file == STDIN:  # it was read
+        return []
+    made = removals_of(read_text(file), shown_name(file), settings=settings, folder=Path(file).parent)
+    return [Withheld(each.kind, each.owner, each.text, each.pair, each.plan, each.refused) for each in made]
+
+
 def _mutate(
-    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: int
+    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: Any
 ) -> int:
     """Takes protections away, and tells which of them any fault needs."""
     from orchspec.cli.chaos_mutate import document, show
     from orchspec.simulator.chaos import mutate
 
     made = []
-    more = {} if examples is None else {"examples": examples}
+    how |= {} if examples is None else {"examples": examples}
     for flow in chosen:
         with _bar(terminal, flow) as advance:
             given = _given(plan, flow)
-            done = mutate.mutate(plan, flow, folder=folder, given=given, progress=advance, **how, **more)
+            done = mutate.mutate(plan, flow, folder=folder, given=given, progress=advance, **how)
         made.append(done)
         if not terminal.json:
             show(terminal, plan, folder, done)
@@ -245,17 +260,19 @@ def _given(plan: Plan, flow: str) -> dict[str, Any]:
     return next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
 
 
-def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, seed: int, found: Found) -> Schedule:
+def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, found: Found) -> Schedule:
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.chaos.schedule import Schedule, digest_of
 
     given = _given(plan, flow)
-    chronicle = Chronicler(plan, flow, folder=folder, seed=seed, runs=found.runs, given=given).chronicle(found.faults)
+    chronicle = Chronicler(plan, flow, folder=folder, seed=found.seed, runs=found.runs, given=given).chronicle(
+        found.faults
+    )
     return Schedule(
         spec=file,
         plan_hash=plan.hash,
         flow=flow,
-        seed=seed,
+        seed=found.seed,
         runs=found.runs,
         faults=found.faults,
         broken=found.violation.as_json(),

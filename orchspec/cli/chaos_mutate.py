@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.simulator.chaos.mutate import Mutant, Mutated
 
-__all__ = ["document", "show"]
+__all__ = ["document", "lines_of", "show"]
 
 _CLIP = 96
 
 
 def show(terminal: Terminal, plan: Plan, folder: Path | None, made: Mutated) -> None:
     """Prints what was noticed, what was not, and what nothing covers."""
-    for line in _lines(plan, folder, made):
+    for line in lines_of(plan, folder, made):
         terminal.out(safe(line))
 
 
-def _lines(plan: Plan, folder: Path | None, made: Mutated) -> Iterator[str]:
+def lines_of(plan: Plan, folder: Path | None, made: Mutated) -> Iterator[str]:
+    """What is printed, line by line."""
     from orchspec.simulator.chaos.mutate import said
 
     tried = [mutant for mutant in made.mutants if mutant.tried]
@@ -33,11 +34,16 @@ def _lines(plan: Plan, folder: Path | None, made: Mutated) -> Iterator[str]:
     for mutant in tried:
         if mutant.noticed:
             yield f"  needed   {mutant.protection.name}: without it {mutant.why}"
-            yield f"             under {_clipped(said(mutant.faults))}"
+            met = f", {mutant.runs} runs at once" if mutant.runs > made.runs else ""
+            yield f"             under {_clipped(said(mutant.faults))}{met}"
             yield from _at(plan, folder, mutant)
     for mutant in tried:
         if not mutant.noticed:
-            yield f"  unneeded {mutant.protection.name}: no fault that was tried needs it"
+            yield f"  unneeded {mutant.protection.name}: {mutant.why}"
+            yield from _at(plan, folder, mutant)
+    for mutant in made.mutants:
+        if mutant.refused is not None:
+            yield f"  required {mutant.protection.name}: the compiler refuses it without ({mutant.refused})"
             yield from _at(plan, folder, mutant)
     faults = made.covered + len(made.uncovered)
     for each in made.uncovered:
@@ -83,6 +89,8 @@ def document(plan: Plan, made: list[Mutated]) -> dict[str, Any]:
                         "name": mutant.protection.name,
                         "line": line_of(plan, mutant.protection.node),
                         "noticed": mutant.noticed,
+                        "refused": mutant.refused,
+                        "runs": mutant.runs,
                         "tried": mutant.tried,
                         "why": mutant.why or None,
                         "faults": fault_lines(mutant.faults) if mutant.faults is not None else None,

@@ -27,7 +27,7 @@ __all__ = ["command"]
     type=click.Choice(["text", "json", "sarif"]),
     help="How to report: text (for people), json (a list of diagnostics), sarif (for code hosts).  [default: text]",
 )
-@click.option("--fix", is_flag=True, help="Apply the fixes that are certain, then report what is left.")
+@click.option("--fix", is_flag=True, help="Apply the fixes that are certain or prove to be, then report what is left.")
 @click.option("--unsafe-fixes", "unsafe", is_flag=True, help="With --fix or --diff: also those that are a guess.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change, and end with 1 if anything.")
 def command(terminal: Terminal, files: tuple[str, ...], form: str | None, fix: bool, unsafe: bool, diff: bool) -> int:

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
-from orchspec.cli.files import STDIN, NewFolder, read_text, shown_name
+from orchspec.cli.files import STDIN, read_text, shown_name, write_text
 from orchspec.cli.pictures import save_charts
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import Bar, shown
+from orchspec.cli.studying import again, fault_option, study_options, sweep_option
 from orchspec.cli.sweeps import combinations
 
 if TYPE_CHECKING:
     from orchspec.compiler.load import Compiled
     from orchspec.compiler.plan import Plan
     from orchspec.contest import Entry
+    from orchspec.simulator.compare_report import Compared
     from orchspec.simulator.comparing import Contender
+    from orchspec.simulator.drawing import Chart
 
 __all__ = ["command"]
 
@@ -46,17 +49,10 @@ class _Round:
     metavar="K=V[,K=V]",
     help="One more contender: the first flow with other values for params or attributes.",
 )
-@click.option(
-    "--fault", "faults", multiple=True, metavar="FAULT", help='One more fault: "crash(orchestrator, every: 1h)".'
-)
+@fault_option
 @set_option
-@click.option("--sweep", "sweeps", multiple=True, metavar="K=A..B", help="Compare once for each value.")
-@click.option("--runs", type=click.IntRange(1, 100_000_000), metavar="N", help="Measure at least so many runs of each.")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Same seed, same bytes.")
-@click.option("--jobs", type=click.IntRange(0, 256), default=0, metavar="N", help="Processes.  [default: as it pays]")
-@click.option("--queue-max", type=click.IntRange(1, 1_000_000_000), metavar="N", help="As of orch simulate.")
-@click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
-@click.option("--charts", type=NewFolder(), metavar="DIR", help="Write charts, each as PNG and SVG.")
+@sweep_option("Compare once for each value.")
+@study_options(runs="Measure at least so many runs of each.", charts="Write charts, each as PNG and SVG.")
 def command(
     terminal: Terminal,
     file: str,
@@ -68,6 +64,7 @@ def command(
     sweeps: tuple[str, ...],
     jobs: int,
     resume: str | None,
+    report: str | None,
     charts: str | None,
     **how: Any,
 ) -> int:
@@ -103,7 +100,17 @@ def command(
 
         refuse(terminal, file, Compiled(None, error.diagnostics, None))
         return NOT_WELL
-    _show(terminal, rounds, charts, swept=bool(sweeps))
+    compared = _compared(rounds)
+    drawn = _charts(compared, swept=bool(sweeps)) if report is not None or charts is not None else []
+    if report is not None:
+        repeated: dict[str, Any] = {"--flow": flows, "--scenario": scenario, "--with": variants}
+        repeated |= {"--fault": how["faults"]}
+        repeated |= {"--set": settings, "--sweep": sweeps, "--runs": how["runs"], "--seed": how["seed"]}
+        command = again(("compare", file, *names), {**repeated, "--queue-max": how["queue_max"]})
+        _report(terminal, file, compilers, compared, report, drawn, command)
+    if charts is not None:
+        save_charts(terminal, charts, drawn)
+    _show(terminal, compared, swept=bool(sweeps))
     return WELL
 
 
@@ -192,34 +199,66 @@ def _tell(bar: Bar, label: str, name: str) -> None:
 # ------------------------------------------------------------------ what is left behind
 
 
-def _show(terminal: Terminal, rounds: list[_Round], charts: str | None, *, swept: bool) -> None:
-    from rich.console import Console
+def _compared(rounds: list[_Round]) -> list[Compared]:
+    from orchspec.simulator.compare_report import Compared
+    from orchspec.simulator.comparing import compare
 
+    return [Compared(each.swept, each.contenders, compare(each.contenders), each.notes) for each in rounds]
+
+
+def _charts(compared: list[Compared], *, swept: bool) -> list[Chart]:
     from orchspec.simulator.compare_charts import compare_charts
-    from orchspec.simulator.compare_table import print_comparison
-    from orchspec.simulator.comparing import compare, comparison_json
     from orchspec.simulator.sweep_charts import Point, sweep_charts
 
-    compared = [(each, compare(each.contenders)) for each in rounds]
-    if charts is not None:
-        drawn = compare_charts(rounds[0].contenders, compared[0][1]) if not swept else []
-        points = [
-            Point({"flow": each.name, **one.swept}, each.study.document) for one in rounds for each in one.contenders
-        ]
-        save_charts(terminal, charts, [*drawn, *(sweep_charts(points) if swept else [])])
+    if not swept:
+        return compare_charts(compared[0].contenders, compared[0].lines)
+    return sweep_charts(
+        [Point({"flow": each.name, **one.swept}, each.study.document) for one in compared for each in one.contenders]
+    )
+
+
+def _report(
+    terminal: Terminal,
+    file: str,
+    compilers: Mapping[str | None, Any],
+    compared: list[Compared],
+    report: str,
+    drawn: list[Chart],
+    command: str,
+) -> None:
+    from orchspec.capacity import compiled_plan
+    from orchspec.cli.leavings import drawn_flow, origin_of
+    from orchspec.simulator.compare_report import render_comparison
+    from orchspec.simulator.study import find_scenario
+
+    contenders = compared[0].contenders
+    graphs = {
+        each.name: drawn_flow(compiled_plan(compilers[each.about["file"]](each.about["settings"])), each.about["flow"])
+        for each in contenders
+    }
+    plan = compiled_plan(compilers[None]())
+    scenario = find_scenario(plan, contenders[0].study.document["scenario"])
+    origin = origin_of(file, plan, scenario, command)
+    write_text(report, render_comparison(compared, origin=origin, graphs=graphs, charts=drawn))
+    terminal.say(f"{report}: the report")
+
+
+def _show(terminal: Terminal, compared: list[Compared], *, swept: bool) -> None:
+    from rich.console import Console
+
+    from orchspec.simulator.compare_table import print_comparison
+    from orchspec.simulator.comparing import comparison_json
+
     if terminal.json:
         documents = [
-            {"parameters": each.swept, **comparison_json(each.contenders, lines, each.notes)}
-            for each, lines in compared
+            {"parameters": each.swept, **comparison_json(each.contenders, each.lines, each.notes)} for each in compared
         ]
         terminal.document(documents if swept else documents[0])
         return
     console = Console(no_color=not terminal.colored(), highlight=False)
-    for each, lines in compared:
+    for each in compared:
         if swept:
-            console.print(
-                ", ".join(f"{name}={value}" for name, value in each.swept.items()), style="bold", markup=False
-            )
-        print_comparison(each.contenders, lines, console)
+            console.print(each.label, style="bold", markup=False)
+        print_comparison(each.contenders, each.lines, console)
         for note in each.notes:
             console.print(f"note: {note}", style="yellow", markup=False)

@@ -8,17 +8,18 @@ import click
 
 from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, orch_command
 from orchspec.cli.plans import compile_spec, refuse, set_option, settings_of
-from orchspec.cli.stores import opened
+from orchspec.cli.stores import opened, store_option
 from orchspec.grammar.render import safe
 
 __all__ = ["command"]
 
 
 @orch_command("doctor")
-@click.argument("store", default="runs.db")
+@click.argument("place", metavar="[STORE]", required=False)
+@store_option
 @click.option("--spec", metavar="FILE", help="Also fold the journals of this spec under the spec as it is now.")
 @set_option
-def command(terminal: Terminal, store: str, spec: str | None, settings: tuple[str, ...]) -> int:
+def command(terminal: Terminal, place: str | None, store: str, spec: str | None, settings: tuple[str, ...]) -> int:
     """Looks for what is wrong with a store, and says what to do about it.
 
     Every journal is folded and held against its plan, its hashes and its row; questions and effects against the runs
@@ -27,6 +28,7 @@ def command(terminal: Terminal, store: str, spec: str | None, settings: tuple[st
     """
     from orchspec.runtime.doctor import Finding, examine, replay
 
+    store = store if place is None else place
     if settings and spec is None:
         raise Misuse("--set says how to read a spec: add --spec FILE")
     compiled = compile_spec(spec, settings_of(settings)) if spec is not None else None

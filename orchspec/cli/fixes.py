@@ -19,6 +19,8 @@ GUESSED: Final[frozenset[Applicability]] = SAFE | {"maybe-incorrect"}
 
 # A fix may uncover the next mistake; what is not settled by then goes round in circles.
 _ROUNDS = 10
+_TRIALS = 10
+"""How many misspelt words of a round are tried one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,59 @@ class Mended:
 def mend(
     name: str, text: str, check: Callable[[str, str], Sequence[Diagnostic]], wanted: Collection[Applicability]
 ) -> Mended:
-    """Applies the wanted fixes of a text, and those that show up behind them, until nothing more changes."""
+    """Applies the wanted fixes of a text, and those that show up behind them, until nothing more changes.
+
+    Where the safe ones are wanted, a misspelt word is mended too once the spec has shown that it was one: written as
+    the fix says, it is an error less, and nothing new is said.
+    """
     after, total = text, 0
     diagnostics = check(name, text)
     for _ in range(_ROUNDS):
         own = [diagnostic for diagnostic in diagnostics if diagnostic.span.source.name == name]
         fixed, applied = apply_fixes(own[0].span.source, own, wanted) if own else (after, 0)
+        found: Sequence[Diagnostic] | None = None
+        if not applied and own and wanted == SAFE:
+            fixed, applied, found = _proven(own[0].span.source, own, diagnostics, check)
         if not applied or fixed == after:
             break
         after, total = fixed, total + applied
-        diagnostics = check(name, after)
+        diagnostics = check(name, after) if found is None else found
     return Mended(name, text, after, total, diagnostics)
+
+
+def _proven(
+    source: Source,
+    own: Sequence[Diagnostic],
+    before: Sequence[Diagnostic],
+    check: Callable[[str, str], Sequence[Diagnostic]],
+) -> tuple[str, int, Sequence[Diagnostic] | None]:
+    """The text with the words mended that prove to have been misspelt: all at once, or else the first that does."""
+    words = [each for each in own if each.severity == "error" and _is_word(each)]
+    for chosen in (words, *([each] for each in words[:_TRIALS])):
+        fixed, applied = apply_fixes(source, chosen, GUESSED)
+        if applied:
+            found = check(source.name, fixed)
+            if _errors(before) - _errors(found) >= applied and not _kinds(found) - _kinds(before):
+                return fixed, applied, found
+    return source.text, 0, None
+
+
+def _is_word(diagnostic: Diagnostic) -> bool:
+    fix = diagnostic.fix
+    return (
+        fix is not None
+        and fix.applicability == "maybe-incorrect"
+        and all(edit.replacement.isidentifier() and edit.span.text.isidentifier() for edit in fix.edits)
+    )
+
+
+def _errors(diagnostics: Sequence[Diagnostic]) -> int:
+    return sum(each.severity == "error" for each in diagnostics)
+
+
+def _kinds(diagnostics: Sequence[Diagnostic]) -> set[str]:
+    """The codes of the errors."""
+    return {each.code.id for each in diagnostics if each.severity == "error"}
 
 
 def apply_fixes(

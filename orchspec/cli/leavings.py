@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.cli.files import STDIN, shown_name, write_text
 from orchspec.cli.pictures import save
+from orchspec.cli.studying import again
 
 if TYPE_CHECKING:
     from orchspec.cli.common import Terminal
     from orchspec.compiler.load import Compiled
+    from orchspec.compiler.plan import Plan, Scenario
     from orchspec.simulator.drawing import Chart
     from orchspec.simulator.report import Origin
     from orchspec.simulator.study import Study
     from orchspec.simulator.sweep_charts import Point
 
-__all__ = ["Case", "Leavings"]
+__all__ = ["Case", "Leavings", "drawn_flow", "origin_of"]
 
 
 @dataclass(slots=True)
@@ -93,29 +94,33 @@ class Leavings:
         return render(study.document, _charts(study), origin=origin, extra=extra)
 
     def _origin(self, case: Case, study: Study) -> Origin:
-        from orchspec import __version__
-        from orchspec.graph.build import graph_of
-        from orchspec.graph.svg import as_svg
-        from orchspec.runtime.needs import flows_of
-        from orchspec.simulator.report import Origin
-
         plan = case.compiled.plan
         assert plan is not None
-        return Origin(
-            file=shown_name(self.file),
-            command=self._command(study),
-            source=_source(self.file, case, study),
-            graph=as_svg([graph_of(plan, flow) for flow in flows_of(plan, study.scenario.flow)]),
-            versions={"orch": __version__},
-        )
+        command = again(("simulate", self.file, study.scenario.name or None), self.options)
+        return origin_of(self.file, plan, study.scenario, command)
 
-    def _command(self, study: Study) -> str:
-        """The command that gives the same again."""
-        words = ["orch", "simulate", self.file, *([study.scenario.name] if study.scenario.name else [])]
-        for option, given in self.options.items():
-            for value in given if isinstance(given, tuple) else (given,):
-                words += [] if value is None else [option, str(value)]
-        return shlex.join(words)
+
+def origin_of(file: str, plan: Plan, scenario: Scenario, command: str) -> Origin:
+    """Where a page comes from: the spec, its scenario and its flow, and the command that gives the same again."""
+    from orchspec import __version__
+    from orchspec.simulator.report import Origin
+
+    return Origin(
+        file=shown_name(file),
+        command=command,
+        source=_source(file, plan, scenario),
+        graph=drawn_flow(plan, scenario.flow),
+        versions={"orch": __version__},
+    )
+
+
+def drawn_flow(plan: Plan, flow: str) -> str:
+    """A flow and those that it calls, as SVG."""
+    from orchspec.graph.build import graph_of
+    from orchspec.graph.svg import as_svg
+    from orchspec.runtime.needs import flows_of
+
+    return as_svg([graph_of(plan, each) for each in flows_of(plan, flow)])
 
 
 def _points(studies: Sequence[tuple[Case, Study]]) -> list[Point]:
@@ -136,11 +141,9 @@ def _folder(label: str) -> str:
     return re.sub(r"[^\w=.,%+ ()-]", "_", label)[:120]
 
 
-def _source(file: str, case: Case, study: Study) -> str:
+def _source(file: str, plan: Plan, scenario: Scenario) -> str:
     """The scenario as it was written; nothing where the text cannot be read again."""
-    plan = case.compiled.plan
-    assert plan is not None
-    spans, node = plan.source.spans, study.scenario.node
+    spans, node = plan.source.spans, scenario.node
     if file == STDIN or node >= len(spans) or spans[node][4] != 0:
         return ""
     try:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from orchspec.cli.boundary import INTERRUPTED
 from orchspec.cli.common import NOT_WELL, PARKED, WELL, Misuse, Terminal
 from orchspec.grammar.render import safe
-from orchspec.runtime.errors import OrchError
+from orchspec.runtime.errors import Interrupted, OrchError
+from orchspec.runtime.recording import is_verified
 from orchspec.runtime.result import RunResult
 
 if TYPE_CHECKING:
@@ -28,11 +30,22 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.records import RunRow
     from orchspec.runtime.recording import EventRecord
 
-__all__ = ["Narrator", "conclude", "crew_for", "exit_code", "handlers_of", "interrupted", "under_signals"]
+__all__ = [
+    "Narrator",
+    "conclude",
+    "crew_for",
+    "exit_code",
+    "handlers_left",
+    "handlers_of",
+    "interrupted",
+    "under_signals",
+]
 
 Given = TypeVar("Given")
 
 _INDENT: Final = 2
+_STOP_S: Final = 1.0
+"""How long handlers that were told to stop, and threads of theirs, are waited for at the end."""
 _LEAVE_S: Final = 7.0
 """From an interrupt until the process ends, whatever its handlers do; service managers often kill after ten seconds."""
 
@@ -121,7 +134,46 @@ def under_signals(
                 loop.add_signal_handler(name, stop)
         return await work()
 
-    return asyncio.run(main())
+    threads = set(threading.enumerate())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(main())
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+    finally:
+        _let_go(loop, say)
+        asyncio.set_event_loop(None)
+        _threads.update(set(threading.enumerate()) - threads)
+
+
+_threads: set[threading.Thread] = set()
+"""Those that handlers started."""
+
+
+def _let_go(loop: asyncio.AbstractEventLoop, say: Callable[[str], None]) -> None:
+    """Closes a loop as `asyncio.run` does, but does not wait for ever for a handler that will not be cancelled."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, left = loop.run_until_complete(asyncio.wait(tasks, timeout=_STOP_S))
+        for task in left:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - said here, by us
+        if left:
+            say(f"{len(left)} of the handlers did not stop when told to, and {'is' if len(left) == 1 else 'are'} left")
+    with contextlib.suppress(TimeoutError):
+        loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), _STOP_S))
+    loop.close()
+
+
+def handlers_left() -> bool:
+    """Whether threads that handlers started go on, for which Python would wait; each gets a moment to end."""
+    end = time.monotonic() + _STOP_S
+    for thread in _threads:
+        if not thread.daemon and thread is not threading.current_thread():
+            thread.join(max(0.0, end - time.monotonic()))
+    return any(thread.is_alive() and not thread.daemon for thread in _threads)
 
 
 def interrupted(terminal: Terminal, run: str | None, store: str) -> int:
@@ -206,11 +258,12 @@ class Narrator:
         if kind == "EffectConfirmed" and step.endswith("!undo"):
             self._say(record.run, "undone", step.removesuffix("!undo"), "")
             return
+        fulfilled = is_verified(event.place, record.commands)
         for what in ("retry", "in doubt", "failed", "skipped", "used instead", "asked", "cancelled"):
-            if what in decided:
+            if what in decided and not fulfilled:
                 self._say(record.run, what, step, f"{agent} {decided[what] or ''}".strip())
                 return
-        if kind in {"TaskFulfilled", "QuestionAnswered"}:
+        if fulfilled or kind in {"TaskFulfilled", "QuestionAnswered"}:
             self._say(record.run, "done", step, took)
         elif kind == "EffectConfirmed":
             self._say(record.run, "done", step, "")

@@ -18,8 +18,17 @@ __all__ = ["command"]
 
 @orch_command("signal")
 @click.argument("name")
-@click.option("--args", "arguments", required=True, metavar="JSON|@FILE", help="The arguments, by name or in order.")
-@click.option("--value", required=True, metavar="JSON|@FILE", help="What the signal brings; null if it brings nothing.")
+@click.option(
+    "--args",
+    "arguments",
+    default="{}",
+    show_default=True,
+    metavar="JSON|@FILE",
+    help="The arguments, by name or in order.",
+)
+@click.option(
+    "--value", default="null", show_default=True, metavar="JSON|@FILE", help="What the signal brings, if it does."
+)
 @store_option
 def command(terminal: Terminal, name: str, arguments: str, value: str, store: str) -> None:
     """Sends a signal to whichever run waits for it, now or within seven days.

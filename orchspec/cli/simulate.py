@@ -8,10 +8,11 @@ import click
 
 from orchspec.cli.again import simulated_otherwise
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import NewFile, NewFolder, read_text, write_text
+from orchspec.cli.files import NewFile, read_text, write_text
 from orchspec.cli.leavings import Case, Leavings
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
+from orchspec.cli.studying import study_options, sweep_option
 from orchspec.cli.sweeps import combinations
 from orchspec.cli.swings import print_swings, settings_to_try, swings_of, watched_of
 from orchspec.cli.whatif import play
@@ -25,23 +26,9 @@ __all__ = ["command"]
 @orch_command("simulate")
 @click.argument("file")
 @click.argument("scenario", required=False)
-@click.option("--runs", type=click.IntRange(1, 100_000_000), metavar="N", help="Measure at least so many runs.")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Same seed, same bytes.")
+@study_options(runs="Measure at least so many runs.", charts="Write the charts, each as PNG and SVG.")
 @set_option
-@click.option(
-    "--sweep",
-    "sweeps",
-    multiple=True,
-    metavar="K=A..B",
-    help="Once for each value of a param or attribute; also K=a,b,c. Several: once for each combination.",
-)
-@click.option("--jobs", type=click.IntRange(0, 256), default=0, metavar="N", help="Processes.  [default: as it pays]")
-@click.option(
-    "--queue-max",
-    type=click.IntRange(1, 1_000_000_000),
-    metavar="N",
-    help="Refuse new runs while N tasks wait, as the runtime does with queue_max.",
-)
+@sweep_option("Once for each value of a param or attribute; also K=a,b,c. Several: once for each combination.")
 @click.option(
     "--from-journal",
     "journal",
@@ -60,9 +47,6 @@ __all__ = ["command"]
 @click.option(
     "--check-determinism", is_flag=True, help="Simulate twice, the second time in other processes, and compare."
 )
-@click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
-@click.option("--report", type=NewFile(), metavar="F.html", help="Write one self-contained page.")
-@click.option("--charts", type=NewFolder(), metavar="DIR", help="Write the charts, each as PNG and SVG.")
 @click.option(
     "--journals",
     type=NewFile(),

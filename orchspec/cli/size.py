@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, orch_command
-from orchspec.cli.files import NewFolder, read_text
+from orchspec.cli.files import read_text, write_text
 from orchspec.cli.plans import compiler_of, counted, refuse, set_option, settings_of
 from orchspec.cli.progress import shown
+from orchspec.cli.studying import again, fault_option, study_options
 from orchspec.cli.sweeps import parse_sweep
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ __all__ = ["command"]
     metavar="K=A..B",
     help="What may be varied: a param or attribute, and its values; also K=a,b,c. Several: the lightest combination.",
 )
-@click.option(
-    "--fault", "faults", multiple=True, metavar="FAULT", help='One more fault: "crash(orchestrator, every: 1h)".'
-)
+@fault_option
 @set_option
 @click.option(
     "--minimize",
@@ -48,12 +47,11 @@ __all__ = ["command"]
     help="The sum of what is varied, or the mean cost of a run (then every setting is tried).",
 )
 @click.option("--weight", "weights", multiple=True, metavar="K=N", help="What one of K weighs.  [default: 1]")
-@click.option("--runs", type=click.IntRange(1, 100_000_000), metavar="N", help="Measure so many runs, and look once.")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Same seed, same answer.")
-@click.option("--jobs", type=click.IntRange(0, 256), default=0, metavar="N", help="Processes.  [default: as it pays]")
-@click.option("--queue-max", type=click.IntRange(1, 1_000_000_000), metavar="N", help="As of orch simulate.")
-@click.option("--resume", metavar="F", help="Keep what is done in F, and go on from what is there.")
-@click.option("--charts", type=NewFolder(), metavar="DIR", help="Write a chart of what was tried, as PNG and SVG.")
+@study_options(
+    runs="Measure so many runs, and look once.",
+    seed="Same seed, same answer.",
+    charts="Write a chart of what was tried, as PNG and SVG.",
+)
 def command(
     terminal: Terminal,
     file: str,
@@ -64,6 +62,7 @@ def command(
     settings: tuple[str, ...],
     minimize: Literal["weight", "cost"],
     weights: tuple[str, ...],
+    report: str | None,
     charts: str | None,
     jobs: int,
     **how: Any,
@@ -110,6 +109,12 @@ def command(
         terminal.say(f"interrupted: {counted(len(sizing.tried) + len(sizing.proofs), 'simulation')} were done{again}")
         if not sizing.tried:
             raise KeyboardInterrupt
+    if report is not None and sizing.tried:
+        repeated: dict[str, Any] = {"--for": targets, "--vary": vary, "--fault": faults}
+        repeated |= {"--set": settings, "--weight": weights}
+        repeated |= {"--minimize": minimize if minimize != "weight" else None, "--runs": how["runs"]}
+        repeated |= {"--seed": how["seed"], "--queue-max": how["queue_max"]}
+        _report(terminal, file, compile_, fixed, sizing, report, repeated)
     _show(terminal, sizing, charts)
     return {"met": WELL, "not_met": NOT_WELL, "undecided": UNDECIDED}[sizing.verdict]
 
@@ -164,6 +169,30 @@ def _complain(terminal: Terminal, file: str, error: Any) -> None:
         told = render_all(asked, colour=terminal.colored(err=True)).rstrip("\n")
         raise Misuse(f"what is asked for is not what a scenario can say\n{told}", "bad_target")
     refuse(terminal, file, compiled)
+
+
+def _report(
+    terminal: Terminal,
+    file: str,
+    compile_: Callable[..., Any],
+    fixed: Mapping[str, str],
+    sizing: Sizing,
+    report: str,
+    repeated: Mapping[str, Any],
+) -> None:
+    """Write the page; the flow on it is that of the answer, or of the first that was tried."""
+    from orchspec.capacity import compiled_plan
+    from orchspec.cli.leavings import origin_of
+    from orchspec.compiler.asked import Asked
+    from orchspec.simulator.size_report import render_sizing
+    from orchspec.simulator.study import find_scenario
+
+    point = sizing.answer if sizing.answer is not None else next(iter(sizing.tried))
+    name = sizing.subject["scenario"]
+    plan = compiled_plan(compile_({**fixed, **sizing.settings(point)}, Asked(name)))
+    origin = origin_of(file, plan, find_scenario(plan, name), again(("size", file, name), repeated))
+    write_text(report, render_sizing(sizing, origin=origin))
+    terminal.say(f"{report}: the report")
 
 
 def _show(terminal: Terminal, sizing: Sizing, charts: str | None) -> None:

@@ -153,7 +153,8 @@ def _show(terminal: Terminal, document: dict[str, Any]) -> None:
     for each in document["open"]:
         told = each["progress"]
         far = f" {told['share']:.0%} {told['note']}".rstrip() + f", {told['silent_s']:.0f} s ago" if told else ""
-        terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']}){far}"))
+        if each["step"] or far:  # the flow itself is open as long as anything is
+            terminal.out(safe(f"{'open':<10} {each['step']} ({each['state']}){far}"))
     for each in document["left"]:
         terminal.out(safe(f"{'left':<10} {each['step']}: {each['why']}"))
         if each["closed_by"] is not None:

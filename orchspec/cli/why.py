@@ -19,7 +19,9 @@ __all__ = ["command"]
 @orch_command("why")
 @click.argument("run")
 @click.argument("step", required=False)
-@click.option("--not", "missing", metavar="STEP", help="Why this step did not run.")
+@click.option(
+    "--not", "missing", is_flag=False, flag_value="", metavar="[STEP]", help="Why this step did not run, or STEP."
+)
 @store_option
 def command(terminal: Terminal, run: str, step: str | None, missing: str | None, store: str) -> None:
     """Says why STEP ran when it did: what it needed, what it waited for, and the causes back to the start.
@@ -28,6 +30,8 @@ def command(terminal: Terminal, run: str, step: str | None, missing: str | None,
     """
     from orchspec.runtime.why import why, why_not
 
+    if missing == "":  # orch why RUN STEP --not
+        step, missing = None, step
     if (step is None) == (missing is None):
         raise click.UsageError("name one step: orch why RUN STEP, or orch why RUN --not STEP")
     story = _story(store, run)
@@ -37,7 +41,8 @@ def command(terminal: Terminal, run: str, step: str | None, missing: str | None,
             terminal.document(answer)
         else:
             at = f" (record {answer['at']})" if answer.get("at") else ""
-            terminal.out(safe(f"{missing}{_source(answer)} did not run: {answer['reason']}{at}"))
+            how = "" if answer["ran"] else "did not run: "
+            terminal.out(safe(f"{missing}{_source(answer)} {how}{answer['reason']}{at}"))
         return
     assert step is not None
     answer = why(story, step)

@@ -108,6 +108,9 @@ class StruckStore(SQLiteStore):
             super().commit(epoch, batch)
         outside.commits += 1
 
+    def _ready(self) -> None:
+        """No room ahead: the log ends where its last commit does, so that it can be told what a commit wrote."""
+
     def _open_writer(self) -> sqlite3.Connection:
         connection = super()._open_writer()
         if self._outside.crashes.loses_power:  # what is in the log can be taken away again

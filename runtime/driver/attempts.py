@@ -12,7 +12,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from orchspec.runtime.driver.eager import Starter
-from orchspec.runtime.driver.handing import Handed, usage_of
+from orchspec.runtime.driver.handing import Handed, arguments_by_name, usage_of
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.engine import TOOL_CALLS
 from orchspec.runtime.errors import AttemptStopped, BadOutput, EffectFailed, Failed, NotAllowed
@@ -48,28 +48,9 @@ _NO_USAGE: Final[Usage] = (None, None, None)
 class Attempt:
     """One attempt under way; the powers of its `Task`."""
 
-    __slots__ = (
-        "_asked",
-        "_attempts",
-        "_calls",
-        "_deeds",
-        "_loop",
-        "_posts",
-        "_tool_since_us",
-        "_waits",
-        "abandoned",
-        "agent",
-        "attempt",
-        "dispatch",
-        "handle",
-        "loop",
-        "number",
-        "person",
-        "place",
-        "run",
-        "stopped",
-        "tool_us",
-    )
+    stopped = abandoned = False
+    number = tool_us = _tool_since_us = _asked = 0
+    handle: asyncio.Task[None] | None = None
 
     def __init__(
         self, loop: Loop, attempts: Attempts, run: str, command: RunTask | AskPerson, *, person: bool = False
@@ -83,17 +64,10 @@ class Attempt:
         self.dispatch = command.dispatch
         self.agent = command.agent
         self.person = person
-        self.stopped = False
-        self.abandoned = False
-        self.number = 0
-        self.tool_us = 0
-        self._tool_since_us = 0
-        self.handle: asyncio.Task[None] | None = None
         self._calls: set[int] = set()
         self._waits: dict[int, asyncio.Future[None]] = {}
         self._posts: dict[int, asyncio.Future[Any]] = {}
         self._deeds: set[int] = set()
-        self._asked = 0
 
     @property
     def held(self) -> bool:
@@ -159,6 +133,10 @@ class Attempt:
         """See `task.Powers`."""
         values = as_json(args, f"a message of {self.agent} on {channel}")
         await self._request(lambda call: MessagePosted(0, *self.where(), call, channel, values))
+
+    def by_name(self, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+        """See `task.Powers`."""
+        return arguments_by_name(self._loop.engine.kernels[self.run].program.plan, name, given, arguments)
 
     async def effect(self, name: str, args: dict[str, Any]) -> Any:
         """See `task.Powers`."""

@@ -80,7 +80,7 @@ class Commits:
         """Whether it is durable by now."""
         if ARMED:
             reached("before_commit")
-        if self._tempo.here(alone=self._alone()):
+        if self._tempo.here(self._alone):
             try:
                 self._write(batch)
             except Exception as error:  # noqa: BLE001 - whatever it was, the store is not what we think

@@ -62,8 +62,6 @@ class _Carrier(Coroutine[Any, Any, None]):
 
     def serves(self, context: Context) -> bool:
         """Whether a coroutine of that context may begin here."""
-        if context is self.before:
-            return True
         try:
             return context == self.before
         except Exception:  # noqa: BLE001 - values of strangers are compared
@@ -145,14 +143,18 @@ class Starter:
         """
         loop = self._loop
         spare = self._spare
-        if spare is None or spare.task is None or not spare.serves(context):
+        if spare is None or spare.task is None or not (spare.before is context or spare.serves(context)):
             spare = self._spare = _Carrier(loop, context)
         task = spare.task
         assert task is not None
-        current = asyncio.current_task(loop)
-        if current is not None:
+        current = None
+        try:
+            _enter_task(loop, task)
+        except RuntimeError:  # a task begins it, and goes on afterwards
+            current = asyncio.current_task(loop)
+            assert current is not None
             _leave_task(loop, current)
-        _enter_task(loop, task)
+            _enter_task(loop, task)
         returned, failure = _OVER
         try:
             first = spare.context.run(coroutine.send, None)

@@ -12,18 +12,20 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.driver.values import copied, cost_pico, token_count
+from orchspec.runtime.errors import NotAllowed
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.kernel.menus import Asks
 from orchspec.runtime.task import BudgetLeft, Message, Output, Task, Turn, moment
 
 if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan, TypeExpr
     from orchspec.runtime.driver.attempts import Attempt
     from orchspec.runtime.driver.live import LiveRun
     from orchspec.runtime.errors import Failed
     from orchspec.runtime.kernel.commands import AskPerson
     from orchspec.runtime.kernel.kernel import Kernel
 
-__all__ = ["Handed", "usage_of"]
+__all__ = ["Handed", "arguments_by_name", "usage_of"]
 
 
 class Handed(Task):
@@ -128,6 +130,33 @@ _PARTS: Final[dict[str, Callable[[LiveRun, Any], Any]]] = {
     "menu": lambda _live, command: command.menu,
 }
 """Each part of a task, by its name, from the run and the command; a question to a person has some at their defaults."""
+
+
+def arguments_by_name(plan: Plan, name: str, given: tuple[Any, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an effect or a channel by name, those too that were given in order, or as one dict by name.
+
+    Raises NotAllowed for more than it takes, and for one that is given twice.
+    """
+    params = (plan.effects[name] if name in plan.effects else plan.channels[name]).params
+    names = [param.name for param in params]
+    if len(given) == 1 and not arguments and params and _is_by_name(plan, given[0], names, params[0].type):
+        return dict(given[0])
+    twice = [each for each in names[: len(given)] if each in arguments]
+    if len(given) > len(names) or twice:
+        problem = f"{twice[0]} is given twice" if twice else f"{len(given)} arguments were given"
+        raise NotAllowed(f"{name} takes ({', '.join(names)}), and {problem}")
+    return {**dict(zip(names, given, strict=False)), **arguments}
+
+
+def _is_by_name(plan: Plan, value: Any, names: list[str], first: TypeExpr) -> bool:
+    """Whether one dict is all arguments by name, and not itself the first argument."""
+    if not isinstance(value, dict) or not value or not all(name in names for name in value):
+        return False
+    while isinstance(first, (list, tuple)) and first[0] == "Option":
+        first = first[1]
+    if isinstance(first, (list, tuple)) and first[0] == "Record":
+        return not all(name in {field.name for field in plan.types[first[1]].fields} for name in value)
+    return first != "Json" and not (isinstance(first, (list, tuple)) and first[0] == "Map")
 
 
 def usage_of(output: Output | Failed) -> tuple[int | None, int | None, int | None]:

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchspec.runtime.driver.clock import Clock, pace_of
@@ -321,7 +320,7 @@ class Hub(Ears):
         """See `House`."""
         assert live.kernel is not None
         status = cast("RunStatus", command.status)
-        live.row = replace(live.row, status=status, result=command.result, error=command.error)
+        live.row = live.row.ended(status, command.result, command.error, live.row.ended_us)
         self._settle(live, result_of(live.row, live.kernel))
 
     def _settle(self, live: LiveRun, result: RunResult) -> None:

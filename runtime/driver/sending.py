@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchspec.runtime.crew import leave_by_interrupt
 from orchspec.runtime.driver.values import as_json, error_text
 from orchspec.runtime.errors import BadOutput, Failed, InDoubt
 from orchspec.runtime.failpoints import reached
@@ -108,7 +109,10 @@ class Sending:
             event = EffectUnknown(0, *place, f"{command.effect} was cancelled while it was under way")
         except Failed as error:
             event = EffectRefused(0, *place, error_text(error), error.retry_after_us)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler that raises says that it was not done
+        except KeyboardInterrupt:  # this process ends: whether it was done shows when the run goes on
+            leave_by_interrupt(loop.asyncio_loop)
+            return
+        except BaseException as error:  # noqa: BLE001 - a handler that raises says that it was not done
             event = EffectRefused(0, *place, error_text(error))
         else:
             event = EffectConfirmed(0, *place, self._receipt(command, receipt))
@@ -123,7 +127,10 @@ class Sending:
             found = as_json(await sender(call, arguments), f"the answer of {command.check}")
         except asyncio.CancelledError:
             event = EffectChecked(0, *place, known=False, message=f"{command.check} was cancelled")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a check that fails is asked again
+        except KeyboardInterrupt:
+            leave_by_interrupt(self._loop.asyncio_loop)
+            return
+        except BaseException as error:  # noqa: BLE001 - a check that fails is asked again
             event = EffectChecked(0, *place, known=False, message=error_text(error))
         else:
             event = EffectChecked(0, *place, known=True, receipt=found)

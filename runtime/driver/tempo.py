@@ -7,6 +7,7 @@ whether anything else is under way that could go on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 __all__ = ["ALONE_S", "HERE_S", "Tempo"]
@@ -29,9 +30,9 @@ class Tempo:
     def __init__(self) -> None:
         self.mean_s = 0.0
 
-    def here(self, *, alone: bool) -> bool:
-        """Whether the next commit is made on the loop's own thread; `alone`: nothing else could go on meanwhile."""
-        return self.mean_s < (ALONE_S if alone else HERE_S)
+    def here(self, alone: Callable[[], bool]) -> bool:
+        """Whether the next commit is made on the loop's own thread; `alone` says if nothing could go on meanwhile."""
+        return self.mean_s < HERE_S or (self.mean_s < ALONE_S and alone())
 
     def took(self, seconds: float, records: int) -> None:
         """A commit of so many records took so long."""

@@ -79,34 +79,34 @@ def _quick(value: Any, depth: int, size: list[int]) -> Any:
     """A copy of plain JSON, as nearly all outputs are. Raises _OddError for anything else."""
     kind = type(value)
     if kind is dict:
-        pairs = value.items()
+        length = 8 + 8 * len(value)
+        pairs: Any = value.items()
+        for name in value:
+            if type(name) is not str:
+                raise _OddError
+            length += len(name)
     elif kind is list:
+        length = 8 + 8 * len(value)
         pairs = enumerate(value)
-    elif _is_plain(value, kind, size):
+    elif kind is str or _is_plain(value, kind):
+        size[0] += len(value) if kind is str else 8
         return value
     else:
         raise _OddError
     if depth >= DEPTH_MAX or size[0] > OUTPUT_BYTES_MAX:
         raise _OddError
     copy = value.copy()
-    size[0] += 8 * len(copy) + 8
     for name, item in pairs:
-        if kind is dict:
-            if type(name) is not str:
-                raise _OddError
-            size[0] += len(name)
         inner = type(item)
         if inner is str:
-            size[0] += len(item)
-        elif not _is_plain(item, inner, size):
+            length += len(item)
+        elif (inner is not float or not math.isfinite(item)) and not _is_plain(item, inner):
             copy[name] = _quick(item, depth + 1, size)
+    size[0] += length
     return copy
 
 
-def _is_plain(value: Any, kind: type, size: list[int]) -> bool:
-    if kind is str:
-        size[0] += len(value)
-        return True
+def _is_plain(value: Any, kind: type) -> bool:
     if kind is int:
         return bool(value.bit_length() <= _INT_BITS_MAX)
     return kind is bool or value is None or (kind is float and math.isfinite(value))
@@ -189,8 +189,8 @@ def _copy_other(value: Any, path: str, what: str, depth: int, size: list[int]) -
     if isinstance(value, (list, tuple)):
         return _copy(list(value), path, what, depth, size)
     raise BadOutput(
-        f"{path} is a {type(value).__name__}, which is no JSON; give a dict, a list, a text, a number, a boolean or "
-        f"None, a dataclass or a pydantic model"
+        f"{path} is of type {type(value).__name__}, which is no JSON; give a dict, a list, a text, a number, a boolean "
+        f"or None, a dataclass or a pydantic model"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from orchspec.runtime.errors import StoreError, UnknownRun
-from orchspec.runtime.journal.codec import encode_body, is_plain
+from orchspec.runtime.journal.codec import PAYLOAD_BYTES_MIN, PAYLOAD_MARK, encode_body
 from orchspec.runtime.journal.rows import USE_PAYLOAD
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def encode_records(records: list[Record]) -> list[Encoded]:
             text = record.text()
         except (ValueError, TypeError, RecursionError):
             text = None  # which of its values it is, the encoder tells
-        if text is None or not is_plain(text):
-            encoded.append((record, *encode_body(record.body, record.run, record.seq)))
-        else:
+        if text is not None and len(text) <= PAYLOAD_BYTES_MIN and PAYLOAD_MARK not in text:
             encoded.append((record, text, None))
+        else:
+            encoded.append((record, *encode_body(record.body, record.run, record.seq)))
     return encoded
 
 
@@ -45,11 +45,16 @@ def append(connection: sqlite3.Connection, encoded: list[Encoded], known: Heads)
     """
     heads: Heads = {}
     inserted: list[tuple[int, int, int, str, str]] = []
+    of = None
+    number = last = 0
     for record, text, payloads in encoded:
         run, seq = record.run, record.seq
-        number, last = heads.get(run) or known.get(run) or _load_head(connection, run, first=seq == 1)
+        if run != of:
+            number, last = heads.get(run) or known.get(run) or _load_head(connection, run, first=seq == 1)
+            of = run
         if seq != last + 1:
             raise StoreError(f"record {seq} of run {run} leaves a gap or repeats; expected {last + 1}")
+        last = seq
         heads[run] = (number, seq)
         inserted.append((number, seq, record.time_us, record.type, text))
         if payloads:

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 __all__ = [
     "PAYLOAD_BYTES_MAX",
     "PAYLOAD_BYTES_MIN",
+    "PAYLOAD_MARK",
     "content_hash",
     "decode_body",
     "decode_value",
     "encode_body",
     "encode_value",
-    "is_plain",
 ]
 
 PAYLOAD_BYTES_MIN = 16 * 1024
 PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 
-_MARK = '$payload"'
+PAYLOAD_MARK = '$payload"'
 _REFERENCE = "$payload"
 
 
@@ -74,20 +74,16 @@ def encode_body(body: dict[str, Any], run: str, seq: int) -> tuple[str, dict[str
         text = json_text(body)
     except (ValueError, TypeError, RecursionError):
         text = _to_json(body, f"record {seq} of run {run}")
-    if is_plain(text):
+    # Small, and nothing to escape: the way of nearly every record.
+    if len(text) <= PAYLOAD_BYTES_MIN and PAYLOAD_MARK not in text:
         return text, None
     what = f"record {seq} of run {run}"
     payloads: dict[str, str] = {}
-    escaped = _escape(body) if _MARK in text else body
+    escaped = _escape(body) if PAYLOAD_MARK in text else body
     split = {
         name: _set_apart(_set_apart_within(value, payloads, what), payloads, what) for name, value in escaped.items()
     }
     return encode_value(split, what), payloads or None
-
-
-def is_plain(text: str) -> bool:
-    """Whether the text of a body is stored as it is: small, and nothing to escape. Nearly every one is."""
-    return len(text) <= PAYLOAD_BYTES_MIN and _MARK not in text
 
 
 def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: int) -> dict[str, Any]:
@@ -100,7 +96,7 @@ def decode_body(text: Any, fetch: Callable[[str], str | None], run: str, seq: in
     if type(text) is not str or type(found) is not dict:
         raise CorruptStore(f"{what} holds {type(found).__name__} in {type(text).__name__}; expected an object in JSON")
     body: dict[str, Any] = found
-    if _MARK in text:
+    if PAYLOAD_MARK in text:
         body = {name: _resolve(value, fetch, what) for name, value in body.items()}
         # The body itself may have had the shape of a reference: only its keys are escaped then, never replaced.
         body = _unescape_keys(body)

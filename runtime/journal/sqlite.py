@@ -21,7 +21,7 @@ from orchspec.runtime.journal.appending import Heads, append, encode_records
 from orchspec.runtime.journal.codec import decode_body
 from orchspec.runtime.journal.owner import is_gone, lease_held
 from orchspec.runtime.journal.records import LIVE_STATUSES, Owner, Record
-from orchspec.runtime.journal.schema import Durability, connect, ensure_store, translated
+from orchspec.runtime.journal.schema import Durability, connect, ensure_store, ready_log, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,8 +66,9 @@ class SQLiteStore:
         self._closed = False
         # Who only looks asks for no store to be made, and holds no writing connection unless it writes after all.
         self._writer: sqlite3.Connection | None = None
+        self._is_ready = durability != "full"
         if create:
-            self._open_writer()
+            self._ready()
         # True as long as this store's epoch stands, for no one else writes records then.
         self._heads: Heads = {}
 
@@ -75,6 +76,7 @@ class SQLiteStore:
 
     def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
         """See ``Store.acquire``."""
+        self._ready()
         with self._transaction(synced=False) as connection:
             self._heads = {}
             row = connection.execute(_LEASE).fetchone()
@@ -310,6 +312,13 @@ class SQLiteStore:
         connection.executemany(rows.PUT_QUESTION, rest.questions)
         connection.executemany(rows.PUT_MATTER, [(row.run, row.place, row.why, row.time_us) for row in batch.matters])
         connection.executemany(rows.FORGET_ANSWER, [(row.run, row.place) for row in batch.questions_opened])
+
+    def _ready(self) -> None:
+        """Prepare for an engine, which commits often."""
+        if not self._is_ready:
+            self._is_ready = True
+            with self._write_lock:
+                ready_log(self._writer or self._open_writer(), self.path)
 
     def _open_writer(self) -> sqlite3.Connection:
         """The writing connection. Call with the write lock held."""

@@ -1,4 +1,6 @@
-"""Closures for what is read from frames and built from values: slots, fields, items, givers, records, lists, ranges."""
+"""Closures for what is read from frames and built from values: slots, fields, items, givers, records, lists, ranges,
+and what stands in a value of type Json.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any, TypeAlias
 
 from orchspec.compiler.plan import Expr, PlanError
 from orchspec.runtime.kernel.arithmetic import ITEMS_MAX, ExpressionError
+from orchspec.runtime.kernel.scalars import SCALARS
 from orchspec.runtime.kernel.wording import shape
 
 __all__ = ["ACCESS", "Build", "Compiled", "Part"]
@@ -16,6 +19,7 @@ Compiled: TypeAlias = Callable[[Any], Any]
 Part: TypeAlias = Callable[[Expr], Compiled]
 """Compiles an operand."""
 Build: TypeAlias = Callable[[Any, Part], Compiled]
+Encode: TypeAlias = Callable[[Any], Any]
 
 
 # ------------------------------------------------------------------ slots, fields, items
@@ -194,6 +198,47 @@ def _range(expr: Any, part: Part) -> Compiled:
     return build
 
 
+# ------------------------------------------------------------------ the edge
+
+
+def _edge(expr: Any, part: Part) -> Compiled:
+    encode, inner = _encoder(expr[1], {}), part(expr[2])
+    return lambda frame: encode(inner(frame))
+
+
+def _encoder(form: Any, open_: dict[str, list[Encode]]) -> Encode:
+    """What turns an inner value into that of the edge; `open_` are the encoders of the records around it."""
+    match form:
+        case "Money" | "Duration" | "Time":
+            return SCALARS[form][1]
+        case ["Option", inner]:
+            some = _encoder(inner, open_)
+            return lambda value: None if value is None else some(value)
+        case ["List", inner]:
+            item = _encoder(inner, open_)
+            return lambda value: [item(each) for each in value]
+        case ["Map", inner]:
+            item = _encoder(inner, open_)
+            return lambda value: {name: item(each) for name, each in value.items()}
+        case ["Again", str(name)] if name in open_:
+            itself = open_[name]
+            return lambda value: itself[0](value)  # noqa: PLW0108 - it is there once the record is read
+        case ["Fields", str(name), [*pairs]]:
+            return _fields(name, pairs, open_)
+    raise PlanError(f"this is no form of the edge: {shape(form)}")
+
+
+def _fields(name: str, pairs: Any, open_: dict[str, list[Encode]]) -> Encode:
+    itself: list[Encode] = []
+    inner = {_name(field): _encoder(form, {**open_, name: itself}) for field, form in pairs}
+
+    def encode(value: Any) -> Any:
+        return {field: inner[field](each) if field in inner else each for field, each in value.items()}
+
+    itself.append(encode)
+    return encode
+
+
 ACCESS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "const": (_const, (1,)),
     "ref": (_ref, (2,)),
@@ -208,5 +253,6 @@ ACCESS: dict[str, tuple[Build, tuple[int, ...]]] = {
     "record": (_record, (2,)),
     "list": (_build_list, (1,)),
     "range": (_range, (2,)),
+    "edge": (_edge, (2,)),
 }
 """What builds the closure of each operation, and how many operands the operation may have."""

@@ -116,6 +116,8 @@ def operands_of(node: Any) -> list[Any]:
         return []
     if op == "record":
         return [pair[1] for pair in node[-1]]
+    if op == "edge":
+        return [node[2]]
     if op in {"list", "call"}:
         return list(node[1] if op == "list" else node[2])
     return [part for part in node[1:] if isinstance(part, (list, tuple)) and part]

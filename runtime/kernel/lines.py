@@ -28,7 +28,7 @@ from orchspec.runtime.kernel.commands import (
     WithdrawSignal,
 )
 
-__all__ = ["command_text"]
+__all__ = ["LINES", "command_text"]
 
 
 def _of_send(name: str, command: TryEffect | CheckEffect) -> str:
@@ -59,7 +59,7 @@ def _released(command: ReleaseGrant, place: str) -> str:
     return line if command.used is None else f"{line} {command.used} tokens"
 
 
-_LINES: Final[dict[type[Command], Callable[[Any, str], str]]] = {
+LINES: Final[dict[type[Command], Callable[[Any, str], str]]] = {
     RequestGrant: _requested,
     HoldGrant: _held,
     ReleaseGrant: _released,
@@ -80,6 +80,7 @@ _LINES: Final[dict[type[Command], Callable[[Any, str], str]]] = {
     KeepTurn: lambda command, place: f"KeepTurn {place} {command.session} {command.version}",
     EndRun: lambda command, _place: f"EndRun {command.status}",
 }
+"""By the kind of a command: its line, of the path of its place."""
 
 
 def command_text(command: Command, place: str) -> str:
@@ -87,4 +88,4 @@ def command_text(command: Command, place: str) -> str:
 
     Its name, the place's path, and what a folding must reproduce.
     """
-    return _LINES[type(command)](command, place)
+    return LINES[type(command)](command, place)

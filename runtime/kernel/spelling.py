@@ -31,36 +31,29 @@ def _prepared(kind: type[Event]) -> tuple[Callable[[Any], tuple[Any, ...]], list
 _PREPARED: Final = {kind: _prepared(kind) for kind in EVENT_TYPES.values()}
 
 
-def _enrolled(event: TaskEnrolled) -> str | None:
-    """As most are: granted at once, and of no session."""
+def _enrolled(event: TaskEnrolled) -> str:
     if event.waited_us or event.waited_for or event.usual_us is not None or event.version or event.tokens:
-        return None
+        return _fields_of(event)
     if event.history is not None or event.dispatch:
-        return None
+        return _fields_of(event)
     return f'"attempt":{event.attempt},"agent":{quoted(event.agent)}'
 
 
-def _fulfilled(event: TaskFulfilled) -> str | None:
-    """As many are: nobody counted anything."""
+def _fulfilled(event: TaskFulfilled) -> str:
     if event.tokens_in is not None or event.tokens_out is not None or event.cost_pico is not None:
-        return None
+        return _fields_of(event)
     if event.tool_calls or event.tool_us:
-        return None
+        return _fields_of(event)
     return f'"attempt":{event.attempt},"dispatch":{event.dispatch},"output":{json_text(event.output)}'
 
 
-_USUAL: Final[dict[type[Event], Callable[[Any], str | None]]] = {TaskEnrolled: _enrolled, TaskFulfilled: _fulfilled}
-"""The two that every attempt has, written out; None where one is not as usual."""
+_SPELLED: Final[dict[type[Event], Callable[[Any], str]]] = {TaskEnrolled: _enrolled, TaskFulfilled: _fulfilled}
+"""The two that every attempt has are written out where they are as usual: granted at once, nothing counted."""
 
 
 def event_fields(event: Event) -> str:
     """What `event_body` gives, as the members of a JSON object; empty where all are at their defaults."""
-    usual = _USUAL.get(type(event))
-    if usual is not None:
-        told = usual(event)
-        if told is not None:
-            return told
-    return _fields_of(event)
+    return _SPELLED.get(type(event), _fields_of)(event)
 
 
 def _fields_of(event: Event) -> str:

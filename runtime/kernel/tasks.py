@@ -190,7 +190,10 @@ class Task(Hedging):
         if event.timer == "backoff":
             self.fund()
         elif event.timer == "hedge":
-            self._send_hedge()
+            if self.hedge_after_us is None:  # it rang before, and the hedge was sent, or there was no room for it
+                self.kernel.ignore()
+            else:
+                self._send_hedge()
         elif event.timer == "attempt":
             assert self.seat is not None
             message = f"{self.seat.agent} gave no answer within {_seconds(self.seat.timeout_us or 0)}"

@@ -118,8 +118,8 @@ def _text(expr: Expr, names: Sequence[Sequence[str]], outer: int) -> str:
         return f"not {_text(expr[1], names, 3)}"
     if op == "neg":
         return f"-{_text(expr[1], names, 8)}"
-    if op == "float":
-        return _text(expr[1], names, outer)
+    if op in {"float", "edge"}:
+        return _text(expr[-1], names, outer)
     if op == "call":
         return f"{expr[1]}({', '.join(_text(part, names, 0) for part in expr[2])})"
     return f"{op}(…)"

@@ -59,7 +59,7 @@ def find(story: Story, step: str) -> Happening:
     found = story.at(step)
     if found:
         return found[-1]
-    paths = story.paths()
+    paths = [path for path in story.paths() if path]
     near = [path for path in paths if path.startswith(step) or path.rsplit("/", 1)[-1].startswith(step)][:5]
     hint = f"; there are {', '.join(near)}" if near else f"; it has {', '.join(paths[:8])}" if paths else ""
     raise UnknownStep(f"nothing ran at {step} in run {story.run}{hint}; for a step that did not run: --not {step}")
@@ -70,7 +70,8 @@ def why(story: Story, step: str) -> dict[str, Any]:
 
     Args:
         story: of the run.
-        step: a path, as `orch journal` shows it: `draft#2/reviews[critic]`.
+        step: a path, as `orch journal` shows it: `draft#2/reviews[critic]`; also that of a round, an item or a visit of
+            a state, whose first step it is then about: `draft#2`.
 
     Returns:
         `step`, `source`, `begun` and `cause` (records), `needs` (what had to settle first, and why), `within` (why the
@@ -80,6 +81,9 @@ def why(story: Story, step: str) -> dict[str, Any]:
     Raises:
         UnknownStep: nothing ran there.
     """
+    entered = _entered_at(story, step) if not story.at(step) else None
+    if entered is not None:
+        return entered
     here = find(story, step)
     return {
         "run": story.run,
@@ -101,7 +105,33 @@ def why(story: Story, step: str) -> dict[str, Any]:
             }
             for attempt in here.attempts
         ],
-        "chain": list(_chain(story, here)),
+        "chain": list(_chain(story, here.begun)),
+    }
+
+
+def _entered_at(story: Story, step: str) -> dict[str, Any] | None:
+    """Why a round, an item or the visit of a state began, of which nothing stands at its own path; none for others."""
+    inside = [each for each in story.happenings.values() if each.path.startswith(f"{step}/")]
+    entered = [each for each in story.moments if ("enters", step.rsplit("/", 1)[-1]) in each.decided]
+    if inside:
+        begun = min((each.begun for each in inside), key=lambda moment: moment.seq)
+    elif len(entered) == 1:
+        begun = entered[0]
+    else:
+        return None
+    ended = [each.ended for each in inside if each.ended is not None]
+    last = max(ended, key=lambda moment: moment.seq) if ended and len(ended) == len(inside) else None
+    return {
+        "run": story.run,
+        "step": step,
+        "source": None,
+        "begun": begun.as_json(),
+        "ended": last.as_json() if last is not None else None,
+        "needs": [],
+        "within": list(_within(story, inside[0])) if inside else [],
+        "waits": [],
+        "attempts": [],
+        "chain": list(_chain(story, begun)),
     }
 
 
@@ -260,9 +290,8 @@ def _waits(here: Happening) -> list[str]:
     return found
 
 
-def _chain(story: Story, here: Happening) -> Iterator[dict[str, Any]]:
+def _chain(story: Story, moment: Moment) -> Iterator[dict[str, Any]]:
     """The causes back to the start: what began it, what began that, and so on."""
-    moment = here.begun
     for _ in range(CHAIN_MAX):
         cause = story.happenings.get(moment.place)
         yield {**moment.as_json(), "source": story.line(cause.node) if cause is not None else None}

@@ -39,7 +39,12 @@ def why_not(story: Story, step: str) -> dict[str, Any]:
         UnknownStep: the plan has no such step.
     """
     if story.at(step):
-        return {"run": story.run, "step": step, "ran": True, "reason": f"it ran: orch why {story.run} {step}"}
+        return {
+            "run": story.run,
+            "step": step,
+            "ran": True,
+            "reason": f"ran; what made it run: orch why {story.run} {step}",
+        }
     names = [match["name"] for match in _SEGMENT.finditer(step)]
     statement = _statement(story, names)
     if statement is None:

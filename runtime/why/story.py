@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchspec.runtime.journal.records import format_time
 from orchspec.runtime.kernel.commands import RequestGrant
-from orchspec.runtime.kernel.events import TaskEnrolled, TaskFailed, TaskFulfilled
-from orchspec.runtime.kernel.table import CLOSED
-from orchspec.runtime.recording import Folding
+from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFailed, TaskFulfilled
+from orchspec.runtime.kernel.table import CLOSED, QUEUED
+from orchspec.runtime.kernel.tasks import Task
+from orchspec.runtime.recording import Folding, is_verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -126,11 +127,12 @@ class Story:
         known = len(kernel.places)
         met = kernel.places[event.place] if 0 < event.place < known else None
         state = met.state if met is not None else CLOSED
+        again = self._queued() if isinstance(event, EngineRecovered) else frozenset()
         commands = self._folding.step(record, event)
         if held:
             self._folding.hold(record, event, commands)
         for command in commands:
-            if isinstance(command, RequestGrant):
+            if isinstance(command, RequestGrant) and command.place not in again:
                 self._reserved(record.seq, command.place)
         here = self.happenings.get(event.place)
         path = here.path if here is not None else kernel.path(event.place)
@@ -144,11 +146,16 @@ class Story:
                 self.happenings[place] = self._open[place] = begun
         if here is not None:
             here.moments.append(moment)
-            self._note(here, event, moment)
+            self._note(here, event, moment, verified=is_verified(event.place, commands))
         closed = [here for here in self._open.values() if here.activity.state == CLOSED]
         for here in closed:
             here.ended = moment
             del self._open[here.place]
+
+    def _queued(self) -> frozenset[int]:
+        """Who has reserved, and asks for its grant again after a crash: what was spent since does not take it back."""
+        places = enumerate(self.kernel.places)
+        return frozenset(place for place, each in places if isinstance(each, Task) and each.state == QUEUED)
 
     def _reserved(self, seq: int, place: int) -> None:
         activity = self.kernel.places[place]
@@ -170,7 +177,7 @@ class Story:
             )
             account = account.parent
 
-    def _note(self, here: Happening, event: Any, moment: Moment) -> None:
+    def _note(self, here: Happening, event: Any, moment: Moment, *, verified: bool) -> None:
         if isinstance(event, TaskEnrolled):
             grant = Attempt(event.attempt, event.agent, moment, event.waited_us, event.waited_for or "")
             here.attempts.append(grant)
@@ -179,7 +186,9 @@ class Story:
             return
         last = here.attempts[-1]
         said = dict(moment.decided)
-        if isinstance(event, TaskFailed):
+        if verified:  # whatever else was decided on it: a guard that fails the flow, say
+            last.ended, last.outcome = moment, "verified"
+        elif isinstance(event, TaskFailed):
             last.ended, last.outcome = moment, f"{event.code}: {event.message}"
         elif "retry" in said or "failed" in said:
             last.ended, last.outcome = moment, (said.get("retry") or said.get("failed") or "")

@@ -1,8 +1,7 @@
 """What exploring has reached: rows of the kernel's tables, under which faults, and what was never reached.
 
 A row is a state and an event of one of the four tables in `runtime.kernel.table`. A cell is a row with a fault that had
-struck its place, or the orchestrator while the place was open; what reaches a new cell is worth varying (`explore`), as
-in coverage-guided fuzzing.
+struck its place, or the orchestrator while the place was open. It is told, and steers nothing (docs/adr/0025).
 """
 
 from __future__ import annotations
@@ -66,11 +65,9 @@ class Coverage:
         self.struck: dict[str, int] = {}
         self.points: set[str] = set()
         self._tables: set[str] = set()
-        self._cells_of: dict[str, int] = {}
 
-    def add(self, chronicle: Chronicle) -> int:
-        """Take in a chronicle that folds. Gives how many cells it is the first to reach."""
-        before = len(self.cells)
+    def add(self, chronicle: Chronicle) -> None:
+        """Take in a chronicle that folds."""
         for told in chronicle.runs.values():
             if told.run in chronicle.halted:
                 continue
@@ -80,7 +77,6 @@ class Coverage:
         for name in chronicle.struck:
             self.struck[name] = self.struck.get(name, 0) + 1
         self.points |= {point for point, count in chronicle.passes.items() if count}
-        return len(self.cells) - before
 
     def _look(self, chronicle: Chronicle, here: Happening, key: int) -> None:
         table = _table_of(here.activity)
@@ -95,14 +91,7 @@ class Coverage:
             self.rows[row] = self.rows.get(row, 0) + 1
             whole = {name for at_us, name in chronicle.at_times if begun_us <= at_us <= moment.time_us}
             for fault in (*own, *whole, _NOTHING):
-                if (row, fault) not in self.cells:
-                    self.cells.add((row, fault))
-                    self._cells_of[fault] = self._cells_of.get(fault, 0) + 1
-
-    def rare(self, fault: str) -> float:
-        """How much more is to be expected of a fault than of others: all rows, less those reached under it."""
-        reached = self._cells_of.get(fault, 0)
-        return 0.05 + max(0.0, 1.0 - reached / max(1, len(self.rows)))
+                self.cells.add((row, fault))
 
     # -------------------------------------------------------------- what is missing
 

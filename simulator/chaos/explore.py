@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from orchspec.runtime.draws import run_key
 from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
 from orchspec.simulator.chaos.coverage import Coverage
 from orchspec.simulator.chaos.places import Places, places_of
 from orchspec.simulator.chaos.proven import Pace
-from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles, varied
+from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles
 from orchspec.simulator.chaos.shrinking import SHRINK_MAX, smaller
 from orchspec.simulator.checkers import LIVENESS, Violation, check_all
 
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault, Json, Plan
     from orchspec.simulator.chaos.proven import Proven
 
-__all__ = ["Explored", "Explorer", "Found", "Phase"]
+__all__ = ["Explored", "Explorer", "Found", "Phase", "Tried"]
 
-_VARIED: Final = 0.25
-"""The share of drawn schedules that vary one which has reached something new."""
-_KEPT_MAX: Final = 256
-"""Schedules that are kept to be varied: the newest."""
+WORLDS_MAX: Final = 8
+"""Worlds in which schedules are drawn: what everybody takes and gives is another in each."""
+_EACH: Final = 6
+"""A world is opened with every so many schedules, until there are all of them."""
+_SEED_BITS: Final = 0x7FFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Found:
         runs: how many runs have to meet.
         violation: what is broken.
         after: how many schedules had been tried when it was found, this one included.
+        seed: of what everybody takes and gives there.
     """
 
     faults: tuple[Fault, ...]
@@ -51,6 +54,7 @@ class Found:
     runs: int
     violation: Violation
     after: int = 0
+    seed: int = 1
 
     @property
     def liveness(self) -> bool:
@@ -100,6 +104,13 @@ class Explored:
 Progress = Callable[[str, int, int | None], None]
 
 
+class Tried(NamedTuple):
+    """A schedule, and the seed of the world in which it is tried."""
+
+    faults: Sequence[Fault]
+    world: int
+
+
 class Explorer:
     """Explores one flow of a plan. Arguments as of `Chronicler`."""
 
@@ -117,25 +128,25 @@ class Explorer:
         self.flow = flow
         self.seed = seed
         self.runs = runs
-        self._make: Callable[[int], Chronicler] = lambda count: Chronicler(
-            plan, flow, folder=folder, seed=seed, runs=count, given=given, proven=proven
+        self._make: Callable[[int, int], Chronicler] = lambda world, count: Chronicler(
+            plan, flow, folder=folder, seed=world, runs=count, given=given, proven=proven
         )
-        self._chroniclers: dict[int, Chronicler] = {}
+        self._chroniclers: dict[tuple[int, int], Chronicler] = {}
         self.statuses: dict[str, int] = {}
         self.coverage = Coverage()
         self.pace = Pace(proven, runs)
         self._tried = 0
         self._broken: set[tuple[str, str | None]] = set()
-        self._kept: list[Sequence[Fault]] = []
+        self._worlds: dict[int, Places] = {}
         self._until: Callable[[Found], bool] | None = None
         self._enough = False
 
-    def chronicle(self, faults: Sequence[Fault], runs: int | None = None) -> Chronicle:
-        """What happens under a schedule."""
-        count = self.runs if runs is None else runs
-        made = self._chroniclers.get(count)
+    def chronicle(self, faults: Sequence[Fault], runs: int | None = None, world: int | None = None) -> Chronicle:
+        """What happens under a schedule, in a world: the seed of what everybody takes and gives."""
+        which = self.seed if world is None else world, self.runs if runs is None else runs
+        made = self._chroniclers.get(which)
         if made is None:
-            made = self._chroniclers[count] = self._make(count)
+            made = self._chroniclers[which] = self._make(*which)
         return made.chronicle(faults)
 
     def explore(
@@ -147,12 +158,12 @@ class Explorer:
         pairs: int = 0,
         progress: Progress | None = None,
         until: Callable[[Found], bool] | None = None,
-        first: Sequence[Sequence[Fault]] = (),
+        first: Sequence[Sequence[Fault] | Tried] = (),
     ) -> Explored:
         """Explore.
 
         Args:
-            examples: how many schedules are drawn; one in four varies one that reached something new.
+            examples: how many schedules are drawn, in up to `WORLDS_MAX` worlds.
             exhaustive: whether every crash point and every single fault is tried.
             crashes: whether every crash point is tried, without the other single faults.
             pairs: how many pairs of them are tried besides, spread over all.
@@ -179,15 +190,21 @@ class Explorer:
         if pairs:
             phases.append(self._pairs(places, pairs, progress))
         if examples:
-            rng = random.Random(self.seed)
-            schedules = (self._draw(places, rng) for _ in range(examples))
-            phases.append(self._phase("drawn", None, schedules, progress, examples))
+            self._worlds[self.seed] = places
+            phases.append(self._phase("drawn", None, self._drawn(examples), progress, examples))
         return Explored(self.flow, self.seed, phases, self.statuses, self.coverage, places, self.pace)
 
-    def _draw(self, places: Places, rng: random.Random) -> list[Fault]:
-        if self._kept and rng.random() < _VARIED:
-            return varied(rng.choice(self._kept), places, rng, self.coverage.rare)
-        return drawn(places, rng, self.coverage.rare)
+    def _drawn(self, examples: int) -> Iterator[Tried]:
+        """Schedules, each in one of the worlds; a new one is opened with every few."""
+        rng = random.Random(self.seed)
+        for number in range(examples):
+            if number % _EACH == _EACH - 1 and len(self._worlds) < WORLDS_MAX:
+                world = run_key(self.seed, 0, 2, len(self._worlds)) & _SEED_BITS
+                self._worlds[world] = places_of(self.chronicle([], world=world))
+                yield Tried([], world)
+                continue
+            world = rng.choice(list(self._worlds))
+            yield Tried(drawn(self._worlds[world], rng), world)
 
     def _pairs(self, places: Places, budget: int, progress: Progress | None) -> Phase:
         crashes = [each for each in crash_singles(places) if len(each) == 1]
@@ -201,7 +218,7 @@ class Explorer:
         self,
         name: str,
         known: int | None,
-        schedules: Iterable[Sequence[Fault]],
+        schedules: Iterable[Sequence[Fault] | Tried],
         progress: Progress | None,
         most: int | None = None,
     ) -> Phase:
@@ -209,40 +226,41 @@ class Explorer:
         total = most if known is None or most is None else min(known, most)
         total = known if total is None else total
         try:
-            for faults in itertools.islice(schedules, most):
+            for each in itertools.islice(schedules, most):
                 if self._enough:
                     break
-                self._try(phase, faults)
+                self._try(phase, *(each if isinstance(each, Tried) else (each, self.seed)))
                 if progress is not None:
                     progress(name, phase.tried, total)
         except KeyboardInterrupt:
             phase.cut = self._enough = True
         return phase
 
-    def _try(self, phase: Phase, faults: Sequence[Fault]) -> None:
+    def _try(self, phase: Phase, faults: Sequence[Fault], world: int) -> None:
         phase.tried += 1
         self._tried += 1
         after = self._tried
-        chronicle = self.chronicle(faults)
+        chronicle = self.chronicle(faults, world=world)
         for told in chronicle.runs.values():
             status = told.status or "unended"
             self.statuses[status] = self.statuses.get(status, 0) + 1
         broken = _distinct(check_all(chronicle))
         self.pace.add(chronicle.pace.values())
-        if not any(violation.number == "S7" for violation in broken) and self.coverage.add(chronicle):
-            self._kept = [*self._kept[-_KEPT_MAX:], faults]
+        if not any(violation.number == "S7" for violation in broken):
+            self.coverage.add(chronicle)
         for violation in broken:
             root = _root(violation)
             if root not in self._broken:
                 self._broken.add(root)
-                found = self.shrink(faults, violation, after)
+                found = self.shrink(faults, violation, after, world)
                 phase.found.append(found)
                 self._enough |= self._until is not None and self._until(found)
 
     # -------------------------------------------------------------- shrinking
 
-    def shrink(self, faults: Sequence[Fault], violation: Violation, after: int = 0) -> Found:
-        """The fewest faults that still break the same thing; `after` so many schedules."""
+    def shrink(self, faults: Sequence[Fault], violation: Violation, after: int = 0, world: int | None = None) -> Found:
+        """The fewest faults that still break the same thing in that world; `after` so many schedules."""
+        seed = self.seed if world is None else world
         left = SHRINK_MAX
         best = list(faults)
         runs = self.runs
@@ -253,7 +271,7 @@ class Explorer:
             left -= 1
             if left < 0:
                 return None
-            found = check_all(self.chronicle(candidate, count))
+            found = check_all(self.chronicle(candidate, count, seed))
             return next((each for each in found if each.number == violation.number), None)
 
         for count in range(1, runs):
@@ -269,7 +287,7 @@ class Explorer:
                 if again is not None:
                     best, said, changed = candidate, again, True
                     break
-        return Found(tuple(best), len(faults), runs, said, after)
+        return Found(tuple(best), len(faults), runs, said, after, seed)
 
 
 def _root(violation: Violation) -> tuple[str, str | None]:

@@ -22,12 +22,14 @@ from orchspec.simulator.chaos.lines import fault_line
 from orchspec.simulator.chaos.places import Places, places_of
 from orchspec.simulator.chaos.protections import Protection, protections_of
 from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles
+from orchspec.simulator.chaos.withheld import LOADED, broken_without, limits_of, load_of, reason_for, withheld_of
 from orchspec.simulator.checkers import CHECKERS, check_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from orchspec.compiler.plan import Fault, Json, Plan
+    from orchspec.simulator.chaos.withheld import Withheld
 
 __all__ = ["Mutant", "Mutated", "Uncovered", "mutate"]
 
@@ -60,12 +62,17 @@ class Outcome:
 
 @dataclass(slots=True)
 class Mutant:
-    """A protection that was taken away: under which faults that was noticed, by what (none: nothing did)."""
+    """A protection that was taken away: under which faults that was noticed, by what (none: nothing did).
+
+    `runs` met each other. `refused` is what the compiler says of a spec without it, which is then not tried.
+    """
 
     protection: Protection
     tried: int = 0
     faults: tuple[Fault, ...] | None = None
     why: str = ""
+    runs: int = 0
+    refused: str | None = None
 
     @property
     def noticed(self) -> bool:
@@ -88,6 +95,7 @@ class Mutated:
     flow: str
     seed: int
     schedules: int
+    runs: int
     mutants: list[Mutant] = field(default_factory=list)
     uncovered: list[Uncovered] = field(default_factory=list)
     covered: int = 0
@@ -113,18 +121,22 @@ def mutate(
     given: dict[str, Json] | None = None,
     examples: int = _DRAWN,
     progress: Progress | None = None,
+    withheld: Sequence[Withheld] = (),
 ) -> Mutated:
-    """Take away the protections of a flow, one at a time. Arguments as of `Explorer`; Ctrl-C keeps what is known."""
+    """Take away the protections of a flow, one at a time. Arguments as of `Explorer`; Ctrl-C keeps what is known.
 
-    def chronicler(of: Plan, forgetful: frozenset[str] = frozenset()) -> Chronicler:
-        return Chronicler(of, flow, folder=folder, seed=seed, runs=runs, given=given, forgetful=forgetful)
+    `withheld` are clauses that were taken from its text, with what the compiler made of what was left.
+    """
+
+    def chronicler(of: Plan, forgetful: frozenset[str] = frozenset(), many: int = runs) -> Chronicler:
+        return Chronicler(of, flow, folder=folder, seed=seed, runs=many, given=given, forgetful=forgetful)
 
     whole = chronicler(plan)
     calm = whole.chronicle([])
     places = places_of(calm)
     rng = random.Random(seed)
     schedules = [[], *_singles(places), *(drawn(places, rng) for _ in range(examples))]
-    found = Mutated(flow, seed, len(schedules))
+    found = Mutated(flow, seed, len(schedules), runs)
     outcomes: dict[int, Outcome] = {}
 
     def outcome(index: int) -> Outcome:
@@ -134,22 +146,53 @@ def mutate(
 
     try:
         _look_for_uncovered(found, schedules, outcome, progress)
-        protections = protections_of(plan, flow)
-        found.mutants = [Mutant(each) for each in protections]
+        found.mutants = _mutants(plan, flow, withheld, runs)
         for number, mutant in enumerate(found.mutants, 1):
-            kind = mutant.protection.kind
-            bare = chronicler(mutant.protection.plan, mutant.protection.forgetful)
-            for index in _by_relevance(mutant.protection, schedules):
-                mutant.tried += 1
-                why = _worse(outcome(index), _outcome(bare.chronicle(schedules[index]), plan), kind)
-                if why is not None:
-                    mutant.faults, mutant.why = tuple(schedules[index]), why
-                    break
+            protection = mutant.protection
+            if mutant.refused is None and protection.kind in LOADED:
+                _load(mutant, plan, chronicler)
+            elif mutant.refused is None:
+                bare = chronicler(protection.plan, protection.forgetful)
+                for index in _by_relevance(protection, schedules):
+                    mutant.tried += 1
+                    why = _noticed(outcome(index), bare.chronicle(schedules[index]), plan, protection)
+                    if why is not None:
+                        mutant.faults, mutant.why = tuple(schedules[index]), why
+                        break
+            if not mutant.noticed and mutant.tried:
+                mutant.why = reason_for(protection, mutant.runs)
             if progress is not None:
-                progress("protections", number, len(protections))
+                progress("protections", number, len(found.mutants))
     except KeyboardInterrupt:
         found.cut = True
     return found
+
+
+def _mutants(plan: Plan, flow: str, withheld: Sequence[Withheld], runs: int) -> list[Mutant]:
+    refused = {f"{each.kind} of {each.owner}": each.refused for each in withheld}
+    found = [Mutant(each, runs=runs) for each in protections_of(plan, flow)]
+    found += [Mutant(each, runs=runs, refused=refused.get(each.name)) for each in limits_of(plan, flow)]
+    found += [Mutant(each, runs=runs, refused=why) for each, why in withheld_of(plan, flow, list(withheld))]
+    return found
+
+
+def _load(mutant: Mutant, plan: Plan, chronicler: Callable[..., Chronicler]) -> None:
+    """Take a limit away where many runs meet: does anything come up to it?"""
+    protection = mutant.protection
+    mutant.runs, schedules = load_of(plan, protection, mutant.runs)
+    bare = chronicler(protection.plan, many=mutant.runs)
+    for faults in schedules:
+        mutant.tried += 1
+        beyond = broken_without(bare.chronicle(faults), plan, protection)
+        if beyond:
+            mutant.faults, mutant.why = tuple(faults), beyond[0]
+            return
+
+
+def _noticed(whole: Outcome, bare: Chronicle, plan: Plan, protection: Protection) -> str | None:
+    """How a spec fares worse without a protection: by what that is there for, else by anything."""
+    missed = broken_without(bare, plan, protection)
+    return missed[0] if missed else _worse(whole, _outcome(bare, plan), protection.kind)
 
 
 def _singles(places: Places) -> Iterator[list[Fault]]:

@@ -7,10 +7,21 @@ no repeats any more.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from orchspec.simulator.chaos.taking import (
+    asked_at,
+    but,
+    changed,
+    effects_of,
+    flows_of,
+    statements_of,
+    walk,
+    who_of,
+    without,
+)
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
@@ -30,6 +41,7 @@ class Protection:
         targets: agents, people, effects and tools that it has to do with.
         plan: without it.
         forgetful: effects whose target drops no repeats without it.
+        pair: the two steps that it keeps in order.
     """
 
     kind: str
@@ -38,6 +50,7 @@ class Protection:
     targets: frozenset[str]
     plan: Plan
     forgetful: frozenset[str] = frozenset()
+    pair: tuple[str, str] | None = None
 
 
 PROTECTIONS: Final[dict[str, Callable[[Plan, str], Iterator[Protection]]]] = {}
@@ -59,84 +72,12 @@ def protection(kind: str) -> Callable[[Callable[[Plan, str], Iterator[Protection
     return put
 
 
-# ------------------------------------------------------------------ looking, and taking away
-
-
-def _flows(plan: Plan, flow: str) -> list[str]:
-    """The flow and all that it calls."""
-    found: dict[str, None] = {}
-    left = [flow]
-    while left:
-        name = left.pop()
-        if name in found or name not in plan.flows:
-            continue
-        found[name] = None
-        left += [each.flow for each in _walk(plan.flows[name].body) if getattr(each, "kind", "") == "flow"]
-    return list(found)
-
-
-def _walk(value: Any) -> Iterator[Any]:
-    """Every dataclass below a value."""
-    if isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _walk(each)
-    elif dataclasses.is_dataclass(value):
-        yield value
-        for each in dataclasses.fields(value):
-            yield from _walk(getattr(value, each.name))
-
-
-def _statements(plan: Plan, flow: str) -> Iterator[Any]:
-    for name in _flows(plan, flow):
-        for each in _walk(plan.flows[name].body):
-            if hasattr(each, "node") and hasattr(each, "kind"):
-                yield each
-
-
-def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The same value with `change` made to every dataclass in it, from within; what does not change is kept."""
-    if isinstance(value, list):
-        made = [_changed(each, change) for each in value]
-        return made if any(new is not old for new, old in zip(made, value, strict=True)) else value
-    if isinstance(value, tuple):
-        kept = tuple(_changed(each, change) for each in value)
-        return kept if any(new is not old for new, old in zip(kept, value, strict=True)) else value
-    if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        return value
-    fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
-    news = {name: _changed(old, change) for name, old in fields.items()}
-    differs = {name: new for name, new in news.items() if new is not fields[name]}
-    return change(replace(value, **differs) if differs else value)
-
-
-def _without(plan: Plan, flow: str, change: Callable[[Any], Any]) -> Plan:
-    names = set(_flows(plan, flow))
-    flows = {
-        name: replace(each, body=_changed(each.body, change)) if name in names else each
-        for name, each in plan.flows.items()
-    }
-    return replace(plan, flows=flows)
-
-
-def _but(plan: Plan, statement: Any, change: Callable[[Any], Any], flow: str) -> Plan:
-    """The plan with one statement changed. Several may share a node: what is returned at once is a step and a value."""
-
-    def one(each: Any) -> Any:
-        same = type(each) is type(statement) and each.node == statement.node
-        return change(each) if same and getattr(each, "name", "") == getattr(statement, "name", "") else each
-
-    return _without(plan, flow, one)
+# ------------------------------------------------------------------ what there is of them
 
 
 def _of(kind: str, name: str, node: int | None, targets: set[str], plan: Plan) -> Protection:
     bare = plan.sealed()  # what is compiled once for a plan goes by its hash
     return Protection(kind, name, node, frozenset(targets), bare)
-
-
-def _who(statement: Any) -> set[str]:
-    names = {candidate.agent for candidate in getattr(statement, "candidates", ())}
-    effect, signal = getattr(statement, "effect", None), getattr(statement, "signal", None)
-    return names | {name for name in (effect, signal) if isinstance(name, str)}
 
 
 def _call(statement: Any) -> str:
@@ -151,8 +92,8 @@ def _of_agents(
 ) -> Iterator[Protection]:
     """What agents are given for each attempt, all steps of an agent together: it is written once, at the agent."""
     first: dict[str, tuple[int, Any]] = {}
-    for statement in _statements(plan, flow):
-        for each in _walk(getattr(statement, "candidates", [])):
+    for statement in statements_of(plan, flow):
+        for each in walk(getattr(statement, "candidates", [])):
             if hasattr(each, "agent") and has(each.policy):
                 first.setdefault(each.agent, (statement.node, has(each.policy)))
     for agent, (node, value) in first.items():
@@ -164,12 +105,12 @@ def _of_agents(
             return each
 
         said = f"{say}{_time(value) if say.startswith('timeout') else ''} of {agent}"
-        yield _of(kind, said, node, {agent}, _without(plan, flow, change))
-    for statement in _statements(plan, flow):
+        yield _of(kind, said, node, {agent}, without(plan, flow, change))
+    for statement in statements_of(plan, flow):
         policy = getattr(statement, "policy", None)
         if policy is not None and not hasattr(statement, "candidates") and has(policy):
-            made = _but(plan, statement, lambda each: replace(each, policy=less(each.policy)), flow)
-            yield _of(kind, f"{say} of {_call(statement)}", statement.node, _who(statement), made)
+            made = but(plan, statement, lambda each: replace(each, policy=less(each.policy)), flow)
+            yield _of(kind, f"{say} of {_call(statement)}", statement.node, who_of(statement), made)
 
 
 def _time(value: Any) -> str:
@@ -198,10 +139,10 @@ def _timeouts(plan: Plan, flow: str) -> Iterator[Protection]:
         lambda policy: replace(policy, timeout_us=None),
         "timeout",
     )
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         if getattr(statement, "timeout_us", None) is not None:
-            made = _but(plan, statement, lambda each: replace(each, timeout_us=None), flow)
-            yield _of("timeout", f"timeout of {_call(statement)}", statement.node, _who(statement), made)
+            made = but(plan, statement, lambda each: replace(each, timeout_us=None), flow)
+            yield _of("timeout", f"timeout of {_call(statement)}", statement.node, who_of(statement), made)
 
 
 @protection("hedge")
@@ -213,22 +154,15 @@ def _hedges(plan: Plan, flow: str) -> Iterator[Protection]:
 
 @protection("breaker")
 def _breakers(plan: Plan, flow: str) -> Iterator[Protection]:
-    used = {name for statement in _statements(plan, flow) for name in _who(statement)}
+    used = {name for statement in statements_of(plan, flow) for name in who_of(statement)}
     for name, agent in plan.agents.items():
         if agent.breaker is not None and name in used:
             made = replace(plan, agents={**plan.agents, name: replace(agent, breaker=None)})
-            yield _of("breaker", f"breaker of {name}", _asked_at(plan, flow, name), {name}, made)
+            yield _of("breaker", f"breaker of {name}", asked_at(plan, flow, name), {name}, made)
     for name, gate in plan.gates.items():
         if gate.breaker is not None:
             made = replace(plan, gates={**plan.gates, name: replace(gate, breaker=None)})
-            yield _of("breaker", f"breaker of {name}", _asked_at(plan, flow, name), {name}, made)
-
-
-def _asked_at(plan: Plan, flow: str, name: str) -> int | None:
-    for statement in _statements(plan, flow):
-        if name in _who(statement):
-            return int(statement.node)
-    return None
+            yield _of("breaker", f"breaker of {name}", asked_at(plan, flow, name), {name}, made)
 
 
 # ------------------------------------------------------------------ effects
@@ -236,28 +170,22 @@ def _asked_at(plan: Plan, flow: str, name: str) -> int | None:
 
 @protection("key")
 def _keys(plan: Plan, flow: str) -> Iterator[Protection]:
-    for name in _effects(plan, flow):
+    for name in effects_of(plan, flow):
         effect = plan.effects[name]
         if effect.key is None and not effect.idempotent:
             continue
         said = f"{'key' if effect.key is not None else 'idempotent'} of {name}"
-        yield Protection("key", said, _asked_at(plan, flow, name), frozenset({name}), plan, frozenset({name}))
+        yield Protection("key", said, asked_at(plan, flow, name), frozenset({name}), plan, frozenset({name}))
 
 
 @protection("undo")
 def _undos(plan: Plan, flow: str) -> Iterator[Protection]:
-    for name in _effects(plan, flow):
+    for name in effects_of(plan, flow):
         effect = plan.effects[name]
         if effect.undo is not None:
             bare = replace(plan, effects={**plan.effects, name: replace(effect, undo=None)})
             targets = {name, effect.undo.effect}
-            yield _of("undo", f"undo of {name}", _asked_at(plan, flow, name), targets, bare)
-
-
-def _effects(plan: Plan, flow: str) -> list[str]:
-    asked = {name for statement in _statements(plan, flow) for name in _who(statement)}
-    asked |= {effect for name in asked if name in plan.agents for effect in plan.agents[name].effects}
-    return [name for name in plan.effects if name in asked]
+            yield _of("undo", f"undo of {name}", asked_at(plan, flow, name), targets, bare)
 
 
 # ------------------------------------------------------------------ contracts
@@ -274,7 +202,7 @@ def _ensures(plan: Plan, flow: str) -> Iterator[Protection]:
                 ensures_text=[each for at, each in enumerate(contract.ensures_text) if at != index],
             )
             made = replace(plan, contracts={**plan.contracts, name: left})
-            yield _of("ensures", f"ensures = {text} of {name}", statement.node, _who(statement), made)
+            yield _of("ensures", f"ensures = {text} of {name}", statement.node, who_of(statement), made)
 
 
 @protection("where")
@@ -289,7 +217,7 @@ def _wheres(plan: Plan, flow: str) -> Iterator[Protection]:
             assert record is not None
             fields = [replace(each, where=None) if at == index else each for at, each in enumerate(record.fields)]
             made = replace(plan, types={**plan.types, record.name: replace(record, fields=fields)})
-            yield _of("where", f"where of {record.name}.{field.name}", statement.node, _who(statement), made)
+            yield _of("where", f"where of {record.name}.{field.name}", statement.node, who_of(statement), made)
 
 
 @protection("reuse")
@@ -297,13 +225,13 @@ def _reuse(plan: Plan, flow: str) -> Iterator[Protection]:
     for statement, name in _contracts(plan, flow):
         if plan.contracts[name].reuse is not None:
             made = replace(plan, contracts={**plan.contracts, name: replace(plan.contracts[name], reuse=None)})
-            yield _of("reuse", f"reuse of {name}", statement.node, _who(statement), made)
+            yield _of("reuse", f"reuse of {name}", statement.node, who_of(statement), made)
 
 
 def _contracts(plan: Plan, flow: str) -> list[tuple[Any, str]]:
     """The contracts that are asked for, each with the first statement that does."""
     found: dict[str, Any] = {}
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         contract = getattr(statement, "contract", None)
         if isinstance(contract, str):
             found.setdefault(contract, statement)
@@ -315,60 +243,60 @@ def _contracts(plan: Plan, flow: str) -> list[tuple[Any, str]]:
 
 @protection("fallback")
 def _fallbacks(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         chain = getattr(statement, "on_failure", None)
         if chain and any(link.kind != "stop" for link in chain):
             asked = {link.who.agent for link in chain if link.who is not None}
-            made = _but(plan, statement, lambda each: replace(each, on_failure=[]), flow)
+            made = but(plan, statement, lambda each: replace(each, on_failure=[]), flow)
             said = f"on_failure of {_call(statement)}"
-            yield _of("fallback", said, statement.node, _who(statement) | asked, made)
+            yield _of("fallback", said, statement.node, who_of(statement) | asked, made)
 
 
 @protection("need")
 def _needs(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         if getattr(statement, "need", None) is not None:
-            made = _but(plan, statement, lambda each: replace(each, need=None), flow)
-            yield _of("need", f"need of {_call(statement)}", statement.node, _who(statement), made)
+            made = but(plan, statement, lambda each: replace(each, need=None), flow)
+            yield _of("need", f"need of {_call(statement)}", statement.node, who_of(statement), made)
 
 
 @protection("approval")
 def _approvals(plan: Plan, flow: str) -> Iterator[Protection]:
     """What stops a run when it should not go on: of a person's answer an approval, of any other a guard."""
     people = {name for name, agent in plan.agents.items() if agent.kind == "human"}
-    for name in _flows(plan, flow):
-        for block in _walk(plan.flows[name].body):
+    for name in flows_of(plan, flow):
+        for block in walk(plan.flows[name].body):
             statements: list[Any] = getattr(block, "statements", None) or []
             for statement in statements:
                 needed = [statements[need] for need in getattr(statement, "needs", ())]
-                who = {each for need in needed for each in _who(need)}
+                who = {each for need in needed for each in who_of(need)}
                 kind = "approval" if who & people else "guard"
                 if statement.kind == "fail" and statement.when is not None:
-                    made = _but(plan, statement, lambda each: replace(each, when=["const", False]), flow)
+                    made = but(plan, statement, lambda each: replace(each, when=["const", False]), flow)
                     yield _of(kind, "fail … when …", statement.node, who, made)
                 elif getattr(statement, "only_if", None) is not None:
-                    made = _but(plan, statement, lambda each: replace(each, only_if=None), flow)
-                    yield _of(kind, f"only_if of {_call(statement)}", statement.node, who | _who(statement), made)
+                    made = but(plan, statement, lambda each: replace(each, only_if=None), flow)
+                    yield _of(kind, f"only_if of {_call(statement)}", statement.node, who | who_of(statement), made)
 
 
 @protection("asking")
 def _askings(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         rules = getattr(statement, "rules", None) or ()
         for rule in rules:
             if rule.kind == "ask" and len(rules) > 1:
                 left = [each for each in rules if each is not rule]
-                made = _but(plan, statement, lambda each, left=left: replace(each, rules=left), flow)  # type: ignore[misc]
+                made = but(plan, statement, lambda each, left=left: replace(each, rules=left), flow)  # type: ignore[misc]
                 who = {rule.who.agent} if rule.who is not None else set()
                 yield _of("approval", f"ask of {_call(statement)}", statement.node, who, made)
 
 
 @protection("within")
 def _withins(plan: Plan, flow: str) -> Iterator[Protection]:
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         parts = [*(getattr(statement, "rules", None) or ()), *(getattr(statement, "on_failure", None) or ())]
         if any(part.within_us is not None for part in parts):
-            made = _but(plan, statement, lambda each: _changed(each, _for_ever), flow)
+            made = but(plan, statement, lambda each: changed(each, _for_ever), flow)
             who = {part.who.agent for part in parts if part.who is not None}
             yield _of("timeout", f"within of {_call(statement)}", statement.node, who, made)
 
@@ -379,18 +307,18 @@ def _for_ever(each: Any) -> Any:
 
 @protection("budget")
 def _budgets(plan: Plan, flow: str) -> Iterator[Protection]:
-    for name in _flows(plan, flow):
+    for name in flows_of(plan, flow):
         of, first = plan.flows[name], next(iter(plan.flows[name].body.statements), None)
         for cap in _caps(of.budget):
             less = replace(of, budget=replace(of.budget, **{cap: None}))
             made = replace(plan, flows={**plan.flows, name: less})
             node = getattr(first, "node", None)
             yield _of("budget", f"budget of {name}: {_CAPS[cap]}", node, set(), made)
-    for statement in _statements(plan, flow):
+    for statement in statements_of(plan, flow):
         budget = getattr(statement, "budget", None)
         if budget is not None and _caps(budget):
-            made = _but(plan, statement, lambda each: replace(each, budget=None), flow)
-            yield _of("budget", f"budget of {_call(statement)}", statement.node, _who(statement), made)
+            made = but(plan, statement, lambda each: replace(each, budget=None), flow)
+            yield _of("budget", f"budget of {_call(statement)}", statement.node, who_of(statement), made)
 
 
 _CAPS: Final = {

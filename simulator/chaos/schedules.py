@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Fault
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchspec.simulator.chaos.kinds import Kind
     from orchspec.simulator.chaos.places import Places
 
-__all__ = ["FAULTS_MAX", "crash", "crash_singles", "drawn", "fault_of", "singles", "varied"]
+__all__ = ["FAULTS_MAX", "crash", "crash_singles", "drawn", "fault_of", "singles"]
 
 SECOND: Final = 1_000_000
 FAULTS_MAX: Final = 6
@@ -75,25 +75,19 @@ def _beside(kind: Kind, places: Places) -> list[Fault]:
 # ------------------------------------------------------------------ drawn
 
 
-Rare = Callable[[str], float]
-"""How much a fault of that name is wanted: the more, the less has been reached under it."""
-
-
-def drawn(places: Places, rng: random.Random, rare: Rare | None = None) -> list[Fault]:
+def drawn(places: Places, rng: random.Random) -> list[Fault]:
     """A schedule in the manner of swarm testing: which kinds are on at all is drawn first, then up to six faults."""
     share = rng.choice((0.1, 0.3, 0.6))
     kinds = [kind for kind in places.kinds if rng.random() < share]
     with_crashes = rng.random() < 0.7 or not kinds
-    return [one_drawn(places, kinds, rng, rare, crashes=with_crashes) for _ in range(rng.randint(1, FAULTS_MAX))]
+    return [one_drawn(places, kinds, rng, crashes=with_crashes) for _ in range(rng.randint(1, FAULTS_MAX))]
 
 
-def one_drawn(
-    places: Places, kinds: Sequence[Kind], rng: random.Random, rare: Rare | None = None, *, crashes: bool
-) -> Fault:
+def one_drawn(places: Places, kinds: Sequence[Kind], rng: random.Random, *, crashes: bool) -> Fault:
     """One fault of these kinds, or a crash."""
     if crashes and (not kinds or rng.random() < 0.5):
         return _drawn_crash(places, rng)
-    kind = rng.choices(kinds, [rare(kind.name) for kind in kinds])[0] if rare is not None else rng.choice(kinds)
+    kind = rng.choice(kinds)
     targets = places.struck_by(kind)
     target = rng.choice(sorted(targets))
     when: dict[str, Any] = {}
@@ -130,24 +124,3 @@ def _drawn_crash(places: Places, rng: random.Random) -> Fault:
     point = rng.choice([point for point in CRASH_POINTS if places.passes.get(point) or point == "recovery"])
     nth = rng.randint(1, max(2, places.passes.get(point, 0) + 3))
     return Fault(0, "crash", "orchestrator", {"point": point, "nth": nth, "down": down_us})
-
-
-def varied(faults: Sequence[Fault], places: Places, rng: random.Random, rare: Rare | None = None) -> list[Fault]:
-    """A neighbour of a schedule that has shown something new: one fault more, another in its stead, or elsewhere."""
-    made = list(faults)
-    how = rng.random()
-    if how < 0.7 or not made:
-        fault = one_drawn(places, places.kinds, rng, rare, crashes=rng.random() < 0.3)
-        if len(made) >= FAULTS_MAX:
-            del made[rng.randrange(len(made))]
-        made.insert(rng.randint(0, len(made)), fault)
-        return made
-    at = rng.randrange(len(made))
-    args = dict(made[at].args)
-    for name in ("nth", "first"):
-        if name in args:
-            args[name] = max(1, args[name] + rng.choice((-2, -1, 1, 2)))
-    if "at" in args:
-        args["at"] = _moment(places, rng)
-    made[at] = Fault(0, made[at].name, made[at].target, args, list(made[at].others))
-    return made

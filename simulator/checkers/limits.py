@@ -2,10 +2,11 @@
 
 Slots and rates are counted anew from who was granted what and when: open grants never above the slots, tokens in any
 window never above the burst and what was refilled in it. Tokens of a model are those that attempts may take, less
-those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools
-are not journaled, so of those a chronicle tells that listened while they were granted (one of a store did not). Of
-loops it is counted what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges,
-levels of delegation, visits of a state, transitions.
+those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools are not
+journaled, so of those a chronicle tells that listened while they were granted. One of a store did not: there the
+numbers of calls that attempts tell show a rate that was broken, where an agent has one tool. Of loops it is counted
+what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges, levels of
+delegation, visits of a state, transitions.
 
 A crash ends an epoch: what its engine had granted is gone with it, and what the next one holds again is counted anew.
 A bucket is not filled by a crash, so windows span epochs.
@@ -16,13 +17,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchspec.compiler.plan import Machine, Peers, Supervise
-from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant
+from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.delegation import Rounds
 from orchspec.runtime.kernel.each import Each
-from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled
+from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFulfilled
 from orchspec.runtime.kernel.frames import Activity, Frame
 from orchspec.runtime.kernel.machines import MachineOp, Traversing
 from orchspec.runtime.kernel.repeats import Repeating
@@ -33,17 +34,20 @@ from orchspec.simulator.checkers.turns import Window
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Plan, Statement
+    from orchspec.compiler.plan import Plan, Rate, Statement
     from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
-__all__ = ["check"]
+__all__ = ["called", "check", "granted"]
+
+_SPANS_MAX: Final = 1_000
+"""So many attempts with calls of a tool are looked at, the last ones: every two of them bound a time."""
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Grants above slots or rates, and loops that go on for longer than they may."""
-    yield from _granted(chronicle)
-    yield from _called(chronicle)
+    yield from granted(chronicle, chronicle.plan)
+    yield from called(chronicle, chronicle.plan) if chronicle.calls else _counted(chronicle)
     for told in chronicle.runs.values():
         loops = _Loops(chronicle.story(told.run))
         for here in loops.story.happenings.values():
@@ -63,10 +67,12 @@ def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
     return slots, rates
 
 
-def _granted(chronicle: Chronicle) -> Iterator[Violation]:
-    slots, rates = _limits(chronicle.plan)
+def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
+    """Grants of agents, people, gates and sections above what a plan allows."""
+    slots, rates = _limits(plan)
     drawn = Drawn(chronicle.plan)
-    held: dict[tuple[str, int, int], str] = {}
+    held: dict[tuple[str, int, int], tuple[str, ...]] = {}
+    gates: dict[tuple[str, int, int], tuple[str, ...]] = {}
     epoch = 1
     for _, record in chronicle.order:
         event = record.event
@@ -77,14 +83,18 @@ def _granted(chronicle: Chronicle) -> Iterator[Violation]:
             drawn.commanded(record.run, command, event.time)
             if isinstance(command, ReleaseGrant):
                 held.pop((record.run, command.place, command.attempt), None)
+            elif isinstance(command, RequestGrant):
+                gates[record.run, command.place, command.attempt] = command.gates
             elif isinstance(command, HoldGrant):
-                held[record.run, command.place, command.attempt] = command.agent or "+".join(command.tools)
+                kept = command.agent or "+".join(command.tools)
+                held[record.run, command.place, command.attempt] = (*command.gates, kept)
         if isinstance(event, TaskEnrolled) and not any(what == "ignored" for what, _ in record.decided):
-            name = event.agent
-            others = list(held.values())
-            held[record.run, event.place, event.attempt] = name
-            for each in _broken(chronicle.plan, name, others, slots):
-                yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
+            name, key = event.agent, (record.run, event.place, event.attempt)
+            others = [each for names in held.values() for each in names]
+            held[key] = (*gates.pop(key, ()), name)
+            for passed in held[key]:
+                for each in _broken(plan, passed, others, slots):
+                    yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
             if name in rates and not rates[name].take(event.time):
                 said = f"{name} is granted more often than its rate allows"
                 yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
@@ -108,9 +118,8 @@ def _section(plan: Plan, name: str) -> list[str]:
     return names if all(each in plan.tools for each in names) else []
 
 
-def _called(chronicle: Chronicle) -> Iterator[Violation]:
+def called(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
     """Calls of tools; those that critical sections hold whole are left out: who is inside is not told."""
-    plan = chronicle.plan
     enrolled = [record.event for _, record in chronicle.order if isinstance(record.event, TaskEnrolled)]
     whole = {tool for event in enrolled for tool in _section(plan, event.agent)}
     for name, calls in chronicle.calls.items():
@@ -125,6 +134,43 @@ def _called(chronicle: Chronicle) -> Iterator[Violation]:
                 yield Violation("S8", f"{name} is called at {at_us / 1e6:g} s, more often than its rate allows")
             if tool.slots is not None and busy > tool.slots:
                 yield Violation("S8", f"{name} has {tool.slots} slots, and {busy} calls at {at_us / 1e6:g} s")
+
+
+def _counted(chronicle: Chronicle) -> Iterator[Violation]:
+    """Rates of tools, as far as a journal that does not tell of calls shows them broken all the same.
+
+    An attempt tells how many calls it made. If its agent has one tool only, they all fell between its grant and its
+    end: so in no time may more attempts begin and end than their calls had tokens.
+    """
+    plan = chronicle.plan
+    sole = {name: plan.tools[agent.tools[0]] for name, agent in plan.agents.items() if len(agent.tools) == 1}
+    granted: dict[tuple[str, int, int], tuple[int, str]] = {}
+    spans: dict[str, list[tuple[int, int, int]]] = {}
+    for _, record in chronicle.order:
+        event = record.event
+        if isinstance(event, TaskEnrolled):
+            granted[record.run, event.place, event.attempt] = event.time, event.agent
+        elif isinstance(event, TaskFulfilled) and event.tool_calls:
+            since_us, agent = granted.get((record.run, event.place, event.attempt), (0, ""))
+            if agent in sole and sole[agent].rate is not None:
+                spans.setdefault(sole[agent].name, []).append((event.time, since_us, event.tool_calls))
+    for name, each in spans.items():
+        rate = plan.tools[name].rate
+        assert rate is not None
+        yield from _too_many(name, sorted(each)[-_SPANS_MAX:], rate)
+
+
+def _too_many(name: str, spans: list[tuple[int, int, int]], rate: Rate) -> Iterator[Violation]:
+    for from_us in sorted({since_us for _, since_us, _ in spans}):
+        calls = 0
+        for until_us, since_us, more in spans:  # by their ends
+            if since_us < from_us:
+                continue
+            calls += more
+            if (calls - rate.count) * rate.per_us > rate.count * (until_us - from_us):
+                took = f"{from_us / 1e6:g} to {until_us / 1e6:g} s"
+                yield Violation("S8", f"{name} is called {calls} times from {took}, more often than its rate allows")
+                return
 
 
 # ---------------------------------------------------------------- loops

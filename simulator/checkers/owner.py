@@ -9,15 +9,21 @@ from orchspec.runtime.kernel.seeking import Seeking
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
+    from orchspec.compiler.plan import Plan
     from orchspec.runtime.why.story import Happening
     from orchspec.simulator.chaos.chronicle import Chronicle
 
-__all__ = ["check"]
+__all__ = ["check", "decided_twice"]
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Two statements of one frame that take the same decision."""
-    owns = {name: contract.owns for name, contract in chronicle.plan.contracts.items() if contract.owns is not None}
+    yield from decided_twice(chronicle, chronicle.plan)
+
+
+def decided_twice(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
+    """The same, by what a plan says of who owns what."""
+    owns = {name: contract.owns for name, contract in plan.contracts.items() if contract.owns is not None}
     if not owns:
         return
     for told in chronicle.runs.values():

@@ -62,11 +62,17 @@ class _Pool:
         if self.slots is not None and self.held >= self.slots:
             return None
         if self.breaker is not None and self.failed_us is not None:
-            rested_us = self.failed_us + self.breaker.rest_us
-            if at_us >= rested_us and self.held:
+            if self.held:
                 return None  # perhaps a probe
-            at_us = max(at_us, rested_us)
+            at_us = max(at_us, self.failed_us + self.breaker.rest_us)
         return at_us if self.window is None else self.window.next_us(at_us)
+
+
+def _least(each: Any) -> int | None:
+    """The slots that there are at least: a person who says nothing of it does one thing at a time."""
+    if each.slots_min is not None:
+        return int(each.slots_min)
+    return 1 if each.slots_max is None and getattr(each, "kind", "") == "human" else each.slots_max
 
 
 @dataclass(slots=True)
@@ -82,6 +88,7 @@ class Waiting:
 class _Held:
     pools: tuple[str, ...]
     lock: str
+    since_us: int
 
 
 @dataclass(slots=True)
@@ -100,7 +107,7 @@ class Turns:
         return cls(
             {
                 name: _Pool(
-                    each.slots_min if each.slots_min is not None else each.slots_max,
+                    _least(each),
                     Window(each.rate) if each.rate is not None else None,
                     each.breaker,
                 )
@@ -117,7 +124,7 @@ class Turns:
         waited = self.waiting.pop(key, None)
         gates = waited.command.gates if waited is not None else ()
         lock = next((lock for agent, lock in waited.command.sessions if agent == name), "") if waited else ""
-        self._take(key, (*gates, name), lock)
+        self._take(key, (*gates, name), lock, at_us)
         for each in (*gates, name):
             pool = self.pools.get(each)
             if pool is not None and pool.window is not None:
@@ -126,10 +133,10 @@ class Turns:
 
     def hold(self, key: _Key, command: HoldGrant) -> None:
         """After a crash: what was granted is granted."""
-        self._take(key, (*command.gates, command.agent), command.session)
+        self._take(key, (*command.gates, command.agent), command.session, -1)
 
-    def _take(self, key: _Key, names: tuple[str, ...], lock: str) -> None:
-        held = _Held(tuple(name for name in names if name in self.pools), lock)
+    def _take(self, key: _Key, names: tuple[str, ...], lock: str, at_us: int) -> None:
+        held = _Held(tuple(name for name in names if name in self.pools), lock, at_us)
         self._held[key] = held
         for name in held.pools:
             self.pools[name].held += 1
@@ -147,6 +154,8 @@ class Turns:
             pool.held -= 1
             if outcome == "failed":
                 pool.failed_us = at_us
+            elif outcome == "ok" and pool.failed_us is not None and held.since_us > pool.failed_us:
+                pool.failed_us = None  # whatever the failure opened is closed by what was let through after it
         if held.lock and self._locks.get(held.lock) == key:
             del self._locks[held.lock]
 

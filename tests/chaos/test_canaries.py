@@ -1,12 +1,8 @@
 """Planted bugs in kernel, dispatcher, ledger, journal and engine: what is drawn by default finds each, by its checker.
 
 A checker that finds none of ours when nothing is planted proves nothing; these prove it. Each is planted by a patch in
-the test alone. `-s` prints how many schedules it took.
+the test alone. `-s` prints how many schedules it took and how long; `python bench/canaries.py` prints all as a table.
 """
-
-import time
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +12,18 @@ from orchspec.proving import proven_of
 from orchspec.runtime.kernel.program import Program
 from orchspec.simulator.chaos.explore import Explorer
 from orchspec.simulator.chaos.lines import fault_lines
-from tests.support.planted import CANARIES, confirmed_unasked
+from tests.support.hunting import DEFAULT, SPECS, hunt
+from tests.support.planted import (
+    CANARIES,
+    SLOW,
+    confirmed_unasked,
+    no_width,
+    one_slot_too_many,
+    reserves_nothing,
+    serves_at_the_next_poll,
+    waits_twice,
+)
 
-SPECS = Path(__file__).resolve().parents[2] / "specs"
-DEFAULT = 200
-"""What `orch chaos` draws where nothing is said."""
 SPEC = """orch 1
 decision release
 type Note { text: Text  score: Float where score in 0.0..1.0 }
@@ -49,7 +52,18 @@ profile post { latency = uniform(1s, 2s) }
 """
 
 
-def hunt(**how):
+PLANTS = {**CANARIES, **SLOW}
+FOUND_IN = {
+    reserves_nothing: "briefing",
+    one_slot_too_many: "briefing",
+    no_width: "briefing",
+    serves_at_the_next_poll: "desk",
+    waits_twice: "reminder",
+}
+"""Those that take more than refunds: a budget, slots that run short, a fan-out, a wait."""
+
+
+def explored_by(**how):
     compiled = compile_text(SPEC, "canary.orch")
     assert compiled.plan is not None, compiled.errors
     Program.COMPILED.clear()  # what is planted where blocks are compiled must not meet an older compilation
@@ -60,29 +74,23 @@ def hunt(**how):
 
 
 def test_nothing_is_found_where_nothing_is_planted():
-    explored = hunt(crashes=True, examples=DEFAULT)
+    explored = explored_by(crashes=True, examples=DEFAULT)
     assert [(found.violation.number, found.violation.message) for found in explored.found] == []
     assert explored.statuses.keys() <= {"completed", "failed", "budget_exhausted"}
     assert explored.statuses["completed"] > 100
 
 
-@pytest.mark.parametrize("plant", CANARIES, ids=lambda plant: plant.__name__)
-def test_a_planted_bug_is_found_by_what_is_drawn_by_default(plant, monkeypatch):
-    plant(monkeypatch)
-    began = time.process_time()
-    explored = hunt(examples=DEFAULT, until=lambda found: found.violation.number in CANARIES[plant])
-    seconds = time.process_time() - began
-    found = Counter(each.violation.number for each in explored.found)
-    assert found.keys() & CANARIES[plant], dict(found)
-    after = next(each.after for each in explored.found if each.violation.number in CANARIES[plant])
-    print(f"{plant.__name__}: {dict(found)} after {after} schedules, {seconds:.1f} s")
-    for each in explored.found:
-        assert len(each.faults) <= max(1, each.were)
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found_by_what_orch_chaos_draws_by_default_in_the_gallery(plant):
+    catch = hunt(plant, PLANTS[plant], [FOUND_IN.get(plant, "refund")])
+    assert catch is not None
+    print(f"{plant.__name__}: {catch.number} in {catch.spec} after {catch.after} schedules, {catch.seconds:.2f} s")
+    assert catch.faults <= max(1, catch.were)
 
 
 def test_what_is_found_is_shrunk_to_few_faults(monkeypatch):
     confirmed_unasked(monkeypatch)
-    explored = hunt(examples=DEFAULT, until=lambda found: found.violation.number == "S2")
+    explored = explored_by(examples=DEFAULT, until=lambda found: found.violation.number == "S2")
     lost = [each for each in explored.found if each.violation.number == "S2"]
     assert min(len(each.faults) for each in lost) == 1
 

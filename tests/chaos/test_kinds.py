@@ -11,12 +11,16 @@ from orchspec import testing
 from orchspec.compiler.load import compile_file
 from orchspec.compiler.plan import Fault
 from orchspec.compiler.studies.faults import FAULTS
+from orchspec.simulator.chaos import explore
 from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.chaos.coverage import Coverage
 from orchspec.simulator.chaos.kinds import KINDS
 from orchspec.simulator.chaos.lines import BadFault, fault_line, read_fault
 from orchspec.simulator.chaos.places import places_of
-from orchspec.simulator.chaos.schedules import FAULTS_MAX, crash_singles, singles, varied
+from orchspec.simulator.chaos.schedule import digest_of
+from orchspec.simulator.chaos.schedules import FAULTS_MAX, crash_singles, drawn, singles
+from orchspec.simulator.checkers import check_all
+from tests.support.planted import keeps_grants
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 
@@ -84,30 +88,47 @@ def test_what_struck_is_told_and_what_did_not_is_not(calm):
 
 def test_coverage_tells_what_was_never_reached(calm):
     coverage = Coverage()
-    assert coverage.add(calm) > 0
-    assert coverage.add(calm) == 0
+    coverage.add(calm)
+    reached = set(coverage.cells)
+    coverage.add(calm)
+    assert reached == coverage.cells != set()
     assert ("effect", "sent", "EffectConfirmed") in coverage.rows
     assert ("effect", "sent", "EffectUnknown") in coverage.rows_never(calm.plan)
     assert "crash" in coverage.faults_never(places_of(calm))
 
 
-def test_faults_under_which_little_was_reached_are_wanted_more(calm):
-    coverage = Coverage()
-    name = next(iter(places_of(calm).targets["agent"]))
-    coverage.add(calm)
-    coverage.add(
-        Chronicler(calm.plan, calm.flow, folder=SPECS).chronicle([read_fault(f"fault slow({name}, first: 9)")])
-    )
-    assert coverage.rare("slow") < coverage.rare("fail")
-
-
-def test_a_schedule_is_varied_within_what_can_be_drawn(calm):
+def test_what_is_drawn_is_said_in_lines(calm):
     places, rng = places_of(calm), random.Random(5)
-    faults = []
     for _ in range(200):
-        faults = varied(faults, places, rng)
+        faults = drawn(places, rng)
         assert 1 <= len(faults) <= FAULTS_MAX
         assert all(read_fault(fault_line(fault)) == fault for fault in faults)
+
+
+def test_schedules_are_drawn_in_several_worlds_and_reach_what_no_single_one_does(monkeypatch):
+    plan = plan_of("desk")
+
+    def reached(worlds):
+        monkeypatch.setattr(explore, "WORLDS_MAX", worlds)
+        return explore.Explorer(plan, "desk", folder=SPECS, seed=4).explore(examples=80).coverage
+
+    several = reached(8)
+    assert len(several.rows) > len(reached(1).rows) + 3
+    assert reached(8).cells == several.cells
+
+
+def test_what_breaks_in_another_world_is_seen_again_by_its_seed(monkeypatch):
+    keeps_grants(monkeypatch)
+    plan = plan_of("refund")
+    flow = next(iter(plan.flows))
+    explorer = explore.Explorer(plan, flow, folder=SPECS)
+    faults = [read_fault("fault fail(carrier, nth: 1)")]
+    (violation, *_) = check_all(explorer.chronicle(faults, world=77))
+    found = explorer.shrink(faults, violation, world=77)
+    assert found.seed == 77
+    again = Chronicler(plan, flow, folder=SPECS, seed=found.seed, runs=found.runs).chronicle(found.faults)
+    assert found.violation.message in [each.message for each in check_all(again)]
+    assert digest_of(again) != digest_of(explorer.chronicle(found.faults, found.runs))
 
 
 def test_a_schedule_of_ones_own_is_checked():
@@ -119,3 +140,9 @@ def test_a_schedule_of_ones_own_is_checked():
     assert "crash" in chronicle.struck
     with pytest.raises(ValueError, match="name one of the flows"):
         testing.schedule(plan, "nothing")
+
+
+def test_a_hedge_whose_timer_rings_twice_is_sent_once():
+    plan = plan_of("hedged")
+    faults = ["fault timer_twice(orchestrator, nth: 3)", "fault server_error(west, lasting: 1min, nth: 1)"]
+    testing.check(plan, testing.schedule(plan, "soon", faults, seed=1253099041, runs=2))

@@ -3,10 +3,12 @@
 import pytest
 
 from orchspec.compiler import compile_text
+from orchspec.compiler.plan import Fault
 from orchspec.runtime import pools
 from orchspec.runtime.kernel import budget, delegation, machines, repeats, turns
 from orchspec.runtime.kernel.program import Program
 from orchspec.simulator.chaos.chronicle import Chronicler
+from orchspec.simulator.checkers import budget as budget_checker
 from orchspec.simulator.checkers import limits
 
 HEAD = """orch 1
@@ -148,3 +150,43 @@ PLANTS = [
 def test_a_limit_that_is_planted_away_is_told(name, plant, said, monkeypatch):
     plant(monkeypatch)
     assert any(said in message for message in told(name))
+
+
+def test_what_was_reserved_before_an_overrun_and_is_asked_for_again_after_a_crash_is_no_new_reservation():
+    spec = """orch 1
+contract Work(q: Text) -> Text
+agent ann fulfills Work { timeout = 1min  budget { cost <= $0.10 } }
+agent bob fulfills Work { slots = 1  timeout = 1min  budget { cost <= $0.10 } }
+flow main(q: Text) -> Text {
+  budget { cost <= $0.40 }
+  step dear = Work(q) by ann
+  step cheap = Work(t) by bob for t in [q, "b"]
+  return dear + cheap[0]
+}
+profile ann { latency = fixed(2s)  cost = $0.05 }
+profile bob { latency = fixed(9s)  cost = $0.05 }
+"""
+    plan = compile_text(spec, "spec.orch").plan
+    assert plan is not None
+    overrun = Fault(0, "overrun", "ann", {"factor": 50.0})
+    crash = Fault(0, "crash", "orchestrator", {"at": 4_000_000, "down": 1_000_000})
+    chronicle = Chronicler(plan, "main", seed=1).chronicle([overrun, crash])
+    assert [record.type for record in chronicle.runs["run0"].records].count("EngineRecovered") == 1
+    assert list(budget_checker.check(chronicle)) == []
+
+
+def recorded_as_a_store_does(name="tool", runs=6):
+    """What a store tells: nobody listened to calls of tools."""
+    compiled = compile_text(HEAD + FLOWS[name], f"{name}.orch")
+    assert compiled.plan is not None, compiled.errors
+    chronicle = Chronicler(compiled.plan, "main", seed=3, runs=runs).chronicle([])
+    chronicle.calls = {}
+    return [each.message for each in limits.check(chronicle)]
+
+
+def test_a_rate_of_a_tool_that_was_broken_shows_in_what_attempts_tell(monkeypatch):
+    assert recorded_as_a_store_does() == []
+    monkeypatch.setattr(pools.Bucket, "lacking", lambda self, now_us: 0)
+    (message,) = recorded_as_a_store_does()
+    assert message.startswith("web is called ")
+    assert message.endswith("more often than its rate allows")

@@ -7,10 +7,13 @@ import pytest
 from click.testing import CliRunner
 
 from orchspec.cli import main
+from orchspec.cli.chaos_mutate import document, lines_of
 from orchspec.compiler import compile_text
 from orchspec.compiler.load import compile_file
+from orchspec.removals import KINDS, removals_of
 from orchspec.simulator.chaos.mutate import mutate
 from orchspec.simulator.chaos.protections import PROTECTIONS, protections_of
+from orchspec.simulator.chaos.withheld import Withheld
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 SPEC = """orch 1
@@ -107,7 +110,9 @@ def test_the_command_gives_a_score_lines_and_a_document(tmp_path):
     document = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
     (flow,) = document["flows"]
     assert flow["score"] == 0.5
-    assert {"kind", "name", "line", "noticed", "why", "faults", "tried"} == flow["protections"][0].keys()
+    assert {"kind", "name", "line", "noticed", "refused", "runs", "why", "faults", "tried"} == flow["protections"][
+        0
+    ].keys()
     assert CliRunner().invoke(main, [*words, "--exhaustive"]).exit_code == 2
 
 
@@ -130,3 +135,125 @@ def test_every_kind_of_protection_occurs_in_the_gallery():
         assert gallery is not None
         kinds |= {each.kind for flow in gallery.flows for each in protections_of(gallery, flow)}
     assert kinds >= PROTECTIONS.keys() - {"asking", "within"}
+
+
+# ------------------------------------------------------------------ what shows only by what it was there for
+
+LOADED = """orch 1
+decision release
+contract Write(topic: Text) -> Text
+contract Judge(text: Text) -> Bool { owns = release }
+tool web { slots = 2  rate = 3 / 1min }
+tool quiet { slots = 50 }
+agent ann fulfills Write { slots = 2  timeout = 5min  tools = [web, quiet]  policies = [] }
+agent bob fulfills Judge { timeout = 30s  rate = 100 / 1s }
+effect pay(id: Text) -> Text { check = paid(id: id)  settles = 1min  timeout = 10s }
+effect paid(id: Text) -> Text? { idempotent = true  timeout = 10s }
+effect post(id: Text) -> Text { in_doubt = ask(eve, within: 1h)  settles = 1min  timeout = 10s }
+effect note(id: Text) -> Text { key = id  timeout = 10s }
+human eve fulfills Judge { slots = 1 }
+flow main(topic: Text) -> Text {
+  require receipt before extra
+  require letter before fine
+  step letter = Write(topic) by ann
+  step fine = Judge(letter) by bob
+  step receipt = pay(topic)
+  step kept = note(topic + "!")
+  step extra = Write("an extra") by ann
+  step sent = post(topic + "?") { only_if = fine }
+  return kept
+}
+profile ann { latency = uniform(20s, 40s)  calls = { web: fixed(2), quiet: fixed(1) } }
+profile web { latency = fixed(15s) }
+""".replace("  policies = []", "")
+
+
+PAID = """orch 1
+effect pay(id: Text) -> Text { check = paid(id: id)  settles = 1min  timeout = 10s }
+effect paid(id: Text) -> Text? { idempotent = true  timeout = 10s }
+flow main(topic: Text) -> Text { step receipt = pay(topic)  return receipt }
+"""
+
+
+@pytest.fixture(scope="module")
+def done():
+    compiled = compile_text(LOADED, "loaded.orch")
+    assert compiled.plan is not None, compiled.errors
+    withheld = [
+        Withheld(each.kind, each.owner, each.text, each.pair, each.plan, each.refused)
+        for each in removals_of(LOADED, "loaded.orch")
+    ]
+    return compiled.plan, mutate(compiled.plan, "main", examples=0, withheld=withheld)
+
+
+@pytest.fixture(scope="module")
+def loaded(done):
+    return {each.protection.name: each for each in done[1].mutants}
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("slots of ann", "ann has 2 slots, and this grant is number 3"),
+        ("slots of web", "web has 2 slots, and 3 calls at"),
+        ("rate of web", "web is called at"),
+        ("require receipt before extra", "extra begins before receipt has ended"),
+    ],
+)
+def test_a_limit_and_an_order_that_are_taken_away_are_missed_by_what_they_were_there_for(loaded, name, why):
+    mutant = loaded[name]
+    assert mutant.noticed
+    assert mutant.why.startswith(why)
+    assert mutant.runs == 2 or mutant.protection.kind in ("slots", "rate")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("slots of quiet", "24 runs that meet, slow and failing, never come up to it"),
+        ("rate of bob", "12 runs that meet, slow and failing, never come up to it"),
+        ("require letter before fine", "fine waits for letter in any case, so the order stands without it"),
+        ("owns of Judge", "the compiler proves that one alone decides"),
+    ],
+)
+def test_what_nothing_comes_up_to_is_told_with_the_reason(loaded, name, why):
+    mutant = loaded[name]
+    assert mutant.tried
+    assert not mutant.noticed
+    assert mutant.why.startswith(why)
+
+
+@pytest.mark.parametrize("name", ["check of pay", "in_doubt of post"])
+def test_what_the_compiler_refuses_to_do_without_is_told_and_not_tried(loaded, name):
+    mutant = loaded[name]
+    assert mutant.refused is not None
+    assert mutant.refused.startswith("E0701: ")
+    assert not mutant.tried
+
+
+def test_what_is_required_and_at_which_load_a_limit_is_needed_is_in_text_and_document(done):
+    plan, mutated = done
+    (flow,) = document(plan, [mutated])["flows"]
+    told = {each["name"]: each for each in flow["protections"]}
+    assert told["check of pay"]["refused"].startswith("E0701: ")
+    assert told["slots of ann"]["runs"] == 6
+    lines = "\n".join(lines_of(plan, None, mutated))
+    assert "  required check of pay: the compiler refuses it without (E0701: " in lines
+    assert "under no fault at all, 6 runs at once" in lines
+
+
+def test_the_command_takes_clauses_from_the_text(tmp_path):
+    path = tmp_path / "paid.orch"
+    path.write_text(PAID, "utf-8")
+    said = CliRunner().invoke(main, ["chaos", str(path), "--mutate", "--examples", "0", "--runs", "1"])
+    assert said.exit_code == 0, said.output
+    assert "  required check of pay: the compiler refuses it without (E0701: " in said.stdout
+
+
+def test_every_removal_leaves_the_rest_of_the_text_where_it_was():
+    made = {(each.kind, each.owner): each for each in removals_of(LOADED, "loaded.orch")}
+    assert {kind for kind, _ in made} == set(KINDS)
+    assert made["slots", "eve"].plan.agents["eve"].slots_max in (None, 1)
+    assert made["rate", "web"].plan.tools["web"].rate is None
+    assert made["owns", "Judge"].plan.contracts["Judge"].owns is None
+    assert made["rate", "web"].plan.source.spans == compile_text(LOADED, "loaded.orch").plan.source.spans

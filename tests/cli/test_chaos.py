@@ -58,10 +58,10 @@ def test_what_holds_is_counted_and_ends_well(tmp_path):
 def interrupted_after(monkeypatch, tries):
     whole = Explorer._try
 
-    def tried(self, phase, faults):
+    def tried(self, phase, *schedule):
         if self._tried == tries:
             raise KeyboardInterrupt
-        whole(self, phase, faults)
+        whole(self, phase, *schedule)
 
     monkeypatch.setattr(Explorer, "_try", tried)
 

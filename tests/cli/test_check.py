@@ -22,7 +22,7 @@ def planted(name, text=None):
     for match in re.finditer("agnet|spare|spore|knot", text):
         span = source.span(*match.span())
         code = UNUSED if match.group() == "spare" else MISSPELT
-        replacement = {"agnet": "agent", "knot": "knot knot", "spore": "spare"}.get(match.group())
+        replacement = {"agnet": "agent", "knot": "knot knot", "spore": "spare!"}.get(match.group())
         trust = "maybe-incorrect" if match.group() == "spore" else "machine-applicable"
         fix = Fix("write agent", (Edit(span, replacement),), trust) if replacement else None
         label = Label(source.span(0, 1), "the file starts here")
@@ -119,7 +119,7 @@ def test_fix_says_how_to_get_at_the_fixes_that_need_a_look(spec):
     assert Path(name).read_text("utf-8") == "spore\nagent a\n"
     assert "1 fix left that needs a look: --diff --unsafe-fixes shows the guesses among them" in result.stderr
     assert check(name, "--fix", "--unsafe-fixes").exit_code == WELL
-    assert Path(name).read_text("utf-8") == "spare\nagent a\n"
+    assert Path(name).read_text("utf-8") == "spare!\nagent a\n"
 
 
 def test_diff_shows_what_fix_would_change_and_writes_nothing(spec):
@@ -187,3 +187,29 @@ def test_a_broken_spec_is_refused_by_the_real_compiler(tmp_path):
     result = check(str(path), "--json")
     assert result.exit_code == NOT_WELL
     assert [(each["code"], each["span"]["line"]) for each in json.loads(result.stdout)] == [("E0001", 2)]
+
+
+TYPOS = """orch 1
+contract Draft(topic: Text) -> Text
+agent scout fulfils Draft { timeout = 5m  budget { cost <= $0.01 } }
+flow f(topic: Text) -> Text { step x = Draft(topik) by scuot { tiemout = 10sec }  return x }
+"""
+
+
+def test_fix_mends_misspelt_words_where_the_spec_shows_that_they_were(tmp_path):
+    path = tmp_path / "typos.orch"
+    path.write_text(TYPOS, "utf-8")
+    result = check(str(path), "--fix")
+    assert (result.exit_code, result.stdout) == (WELL, "")
+    mended = TYPOS.replace("fulfils", "fulfills").replace("5m", "5min").replace("10sec", "10s")
+    assert path.read_text("utf-8") == mended.replace("topik", "topic").replace("scuot", "scout").replace(
+        "tiemout", "timeout"
+    )
+
+
+def test_fix_leaves_a_word_whose_mending_would_be_another_mistake(tmp_path):
+    path = tmp_path / "guess.orch"
+    text = "orch 1\ntype Note { text: Text }\nflow f(note: Note) -> Int { return note.txt }\n"
+    path.write_text(text, "utf-8")
+    result = check(str(path), "--fix")
+    assert (result.exit_code, path.read_text("utf-8")) == (NOT_WELL, text)

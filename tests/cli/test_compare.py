@@ -143,3 +143,28 @@ def test_misuse_is_told(orch, words, told):
 
 def test_a_setting_that_the_spec_refuses_is_an_error_of_the_spec(orch):
     assert orch("a.orch", "chain", "--with", "n=9").exit_code == NOT_WELL
+
+
+def test_a_report_holds_who_is_best_by_how_much_the_load_and_the_way_back(orch):
+    result = orch(
+        "a.orch", "chain", "fan_out", "--runs", "100", "--fault", "fail(clerk, rate: 5%)", "--report", "out.html"
+    )
+    assert result.exit_code == WELL, result.stderr
+    assert "out.html: the report" in result.stderr
+    page = Path("out.html").read_text("utf-8")
+    assert "orch compare a.orch chain fan_out --fault &#x27;fail(clerk, rate: 5%)&#x27; --runs 100 --seed 1" in page
+    for heading in ("What was asked", "How they differ", "What was seen", "The flows", "How sure this is"):
+        assert f">{heading}</h2>" in page
+    assert page.count("<summary>chain</summary>") == page.count("<summary>fan_out</summary>") == 2
+    assert "In p95(latency) fan_out is seen to be best" in page
+    assert "fail(clerk" in page
+    assert "<script" not in page
+
+
+def test_a_report_of_a_sweep_has_a_table_for_each_value(orch):
+    result = orch("a.orch", "chain", "fan_out", "--runs", "60", "--sweep", "clerk.slots=2,4", "--report", "out.html")
+    assert result.exit_code == WELL, result.stderr
+    page = Path("out.html").read_text("utf-8")
+    assert ">How they differ, clerk.slots=2</h2>" in page
+    assert ">How they differ, clerk.slots=4</h2>" in page
+    assert "--sweep clerk.slots=2,4" in page

@@ -119,3 +119,8 @@ def test_an_owner_that_is_gone_or_silent_is_named_and_one_at_work_is_not(store):
     (gone,) = doctor(store)[1]["findings"]
     assert "was killed" in gone["message"]
     opened.close()
+
+
+def test_the_store_is_named_as_for_every_other_command(store):
+    named, placed = (orch("doctor", *how, "--json") for how in (("--store", store), (store,)))
+    assert (named.exit_code, named.stdout) == (WELL, placed.stdout)

@@ -71,7 +71,7 @@ def test_a_failure_says_what_was_found_and_where(outcome):
     done, _ = outcome
     assert "calls(mail) == 2" in done.stdout
     assert "told.orch:12" in done.stdout
-    assert "mean(latency) <= 1s" in done.stdout
+    assert "mean(latency) <= 1s\n    mean(latency) is " in done.stdout
     assert "there is no name called `x`" in done.stdout
     assert "Traceback" not in done.stdout
 

@@ -277,3 +277,54 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path, name):
     assert "orch resume r --store runs.db" in said
     result = orch("resume", "r", "--speed", "1000", "--json")
     assert (result.exit_code, document(result)["status"]) == (WELL, "completed")
+
+
+def test_a_guard_that_fails_the_flow_is_not_told_of_the_task_before_it(folder):
+    run("--agents", folder)
+    orch("answer", "r", "review", "--value", '{"ok": false, "notes": "no"}', "--by", "eve")
+    resumed = orch("resume", "r")
+    assert (resumed.exit_code, "failed    review" in resumed.stderr) == (NOT_WELL, False)
+    assert "done      review" in resumed.stderr
+    assert "verified" in orch("why", "r", "review").stdout
+
+
+STUBBORN = """
+import asyncio, time, orchspec
+app = orchspec.App(orchspec.load("slow.orch"))
+
+@app.agent("writer")
+async def writer(task, topic):
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+@app.agent("other")
+async def other(task, topic):
+    await asyncio.to_thread(time.sleep, 60)
+"""
+SLOW = """orch 1
+contract Write(topic: Text) -> Text
+agent writer fulfills Write {}
+agent other fulfills Write {}
+agent quick fulfills Write {}
+flow race(topic: Text) -> Text { step text = Write(topic) by first of [quick, NAME]  return text }
+"""
+
+
+# The first is given up only after the grace of what was told to stop.
+@pytest.mark.parametrize("name", [pytest.param("writer", marks=pytest.mark.slow), "other"])
+def test_a_handler_that_will_not_stop_does_not_keep_the_process(tmp_path, name):
+    (tmp_path / "slow.orch").write_text(SLOW.replace("NAME", name), "utf-8")
+    (tmp_path / "stubborn.py").write_text(STUBBORN + "app.agent('quick')(lambda task, topic: topic)\n", "utf-8")
+    command = [sys.executable, "-c", "from orchspec.cli import main; main()", "run", "slow.orch", "--json"]
+    done = subprocess.run(
+        [*command, "--agents", "stubborn", "--input", '{"topic": "t"}'],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=40,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["result"]) == (WELL, "t"), done.stderr

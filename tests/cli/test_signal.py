@@ -74,3 +74,12 @@ def test_before_any_run_the_store_is_made_and_the_first_run_takes_it(tmp_path):
     assert ended.exit_code == WELL, ended.stderr
     kinds = [json.loads(line)["type"] for line in orch("journal", "r", "--store", path).stdout.splitlines()]
     assert kinds.count("SignalReceived") == 1
+
+
+def test_a_signal_that_brings_nothing_needs_no_value(tmp_path):
+    spec, path = tmp_path / "go.orch", tmp_path / "runs.db"
+    spec.write_text('orch 1\nsignal go()\nflow f() -> Text { step g = go()  wait 1s  return "went" }', "utf-8")
+    assert orch("run", spec, "--input", "{}", "--store", path, "--run-id", "r").exit_code == PARKED
+    assert orch("signal", "go", "--store", path).exit_code == WELL
+    resumed = orch("resume", "r", "--store", path, "--speed", 100, "--json")
+    assert (resumed.exit_code, json.loads(resumed.stdout)["result"]) == (WELL, "went")

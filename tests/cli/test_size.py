@@ -113,3 +113,28 @@ def test_what_is_done_is_not_done_again(orch, monkeypatch):
     result = orch("a.orch", *TARGET, *VARY, "--resume", "done")
     assert result.exit_code == NOT_WELL
     assert "damaged" in result.stderr
+
+
+def test_a_report_holds_the_answer_what_was_tried_the_load_and_the_way_back(orch):
+    target = "wait(clerk) <= 9s"
+    result = orch("a.orch", *TARGET, *VARY, "--set", "load=3 / 10s", "--report", "out.html")
+    assert (result.exit_code, "out.html: the report" in result.stderr) == (WELL, True)
+    page = Path("out.html").read_text("utf-8")
+    assert "least: clerk.slots=4" in page
+    assert "did so again on fresh seeds" in page
+    assert "orch size a.orch &#x27;a day&#x27; --for &#x27;wait(clerk) &lt;= 9s&#x27; --vary clerk.slots=2..8" in page
+    assert "--set &#x27;load=3 / 10s&#x27; --seed 1" in page
+    assert "arrivals = poisson(load)" in page
+    assert target.replace("<", "&lt;") in page
+    for heading in ("What was asked", "What was tried", "What changes", "Proved again", "The flow", "How sure this is"):
+        assert f">{heading}</h2>" in page
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
+
+
+def test_a_report_says_that_nothing_meets_the_target_and_what_is_short(orch):
+    words = ("--for", "wait(clerk) <= 1ms", "--vary", "clerk.slots=1..2", "--runs", "60", "--report", "out.html")
+    assert orch("a.orch", *words).exit_code == NOT_WELL
+    page = Path("out.html").read_text("utf-8")
+    assert "No setting that was tried meets the target." in page
+    assert "the busiest is clerk" in page

@@ -87,6 +87,7 @@ def why(store, run, step):
 def why_not(store, run, step):
     done = orch("why", run, "--not", step, "--store", store, "--json")
     assert done.exit_code == WELL, done.stderr
+    assert orch("why", run, step, "--not", "--store", store, "--json").stdout == done.stdout
     return json.loads(done.stdout)
 
 
@@ -178,3 +179,21 @@ def test_people_read_it_in_lines(store):
     assert "within draft" in text
     assert "round 1 was not accepted" in text
     assert "because" in text
+
+
+@pytest.mark.parametrize(
+    ("run", "entered", "first"),
+    [("rounds", "draft#2", "draft#2/report"), ("desk", "packing#1", "packing#1/parcel"), ("small", "parcel", None)],
+)
+def test_a_round_and_a_visit_of_a_state_began_with_their_first_step(store, run, entered, first):
+    answer = why(store, run, entered)
+    assert answer["step"] == entered
+    assert first is None or (answer["begun"], answer["within"]) == tuple(
+        why(store, run, first)[each] for each in ("begun", "within")
+    )
+
+
+def test_a_final_state_without_steps_says_what_led_into_it(store):
+    text = orch("why", "desk", "sent#1", "--store", store).stdout
+    assert "packing -> sent" in text
+    assert orch("status", "desk", "--store", store).exit_code == WELL

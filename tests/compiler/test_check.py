@@ -424,3 +424,84 @@ def test_a_number_where_a_duration_is_wanted_is_given_its_unit_so_that_it_is_one
     source = Source("sample.orch", f"orch 1\nparam rest: Duration = {written}\n")
     fixes = [item.fix for item in check(source).diagnostics if item.code.id == "E0301"]
     assert [fix and fix.edits[0].replacement for fix in fixes] == [meant]
+
+
+# ------------------------------------------------------------------ beside a syntax error
+
+
+TYPOS = """orch 1
+contract C(t: Text) -> Text
+agent a fulfills C { budget { cost < $1 } }
+agent other fulfills C { tools = [web]  budget { cots <= $1 } }
+effect mail(t: Text)
+flow f(t: Text) -> Text {
+  step x = C(t) by nobody
+  step y = D(t) by other
+  step z = C() by other
+  let first = 1
+
+  if t == "x" { let lost = y }
+
+  let second = 2
+  step v = C(u) by other
+  return x + lost + z + y + v
+}
+"""
+
+
+def test_what_the_text_lacks_is_told_beside_a_syntax_error_elsewhere():
+    found = {(item.code.id, item.span.line) for item in check(Source("sample.orch", TYPOS)).diagnostics}
+    assert {("E0117", 3), ("E0115", 12)} < found
+    assert {("E0201", 4), ("E0405", 4), ("E0701", 5), ("E0201", 7), ("E0201", 8), ("E0308", 9), ("E0201", 15)} < found
+
+
+def test_a_name_that_a_syntax_error_may_have_lost_is_not_called_unknown():
+    assert not [item for item in check(Source("sample.orch", TYPOS)).diagnostics if item.args.get("name") == "lost"]
+
+
+def test_where_a_brace_had_to_be_guessed_nothing_is_called_missing():
+    text = TYPOS.replace("cost < $1 }", "cost <= $1 }").replace("flow f(t: Text) -> Text {", "flow f(t: Text) -> Text")
+    assert "E0201" not in codes(text)
+
+
+# ------------------------------------------------------------------ values
+
+
+def test_an_optional_is_something_behind_the_or_of_its_being_none():
+    assert codes("orch 1\ntype T { low: Int  mid: Int? where mid == none or mid > low }") == []
+    assert "E0303" in codes("orch 1\ntype T { low: Int  mid: Int? where mid != none or mid > low }")
+
+
+@pytest.mark.parametrize("expr", ["n + []", "n == []", "n > []", "[] in [n]", "[] * []", "not []", "-[]"])
+def test_an_empty_list_is_no_operand_where_no_list_is(expr):
+    found = codes(f"orch 1\nflow f(n: Int) -> Int {{\n  let a = {expr}\n  let b = a\n  return n\n}}")
+    assert {"E0304", "E0302"} & set(found)
+
+
+def test_a_default_and_a_constraint_stand_in_either_order():
+    text = "orch 1\nparam p: Int {} \nflow f(n: Int where n < p) -> Int {{ return n + p }}"
+    one, other = (checked(text.format(each)).params["p"] for each in ("= 3 where p in 1..5", "where p in 1..5 = 3"))
+    assert one.value == other.value == 3
+    assert "E0318" in codes(text.format("where p in 1..5 = 7"))
+
+
+def test_what_polls_may_say_so_ahead_of_its_block():
+    text = """orch 1
+contract Poll(t: Text) -> Bool
+agent a fulfills Poll {{ timeout = 5s }}
+flow f(t: Text) -> Bool {{
+  repeat r 3 times {} step ok = Poll(t) by a  until ok  give ok }}
+  return r
+}}"""
+    inside, ahead = (check(Source("sample.orch", text.format(each))).plan for each in ("{ every 30s ", "every 30s { "))
+    assert inside.flows["f"].body.statements[0].every_us == ahead.flows["f"].body.statements[0].every_us == 30_000_000
+
+
+def test_a_range_is_no_pattern_and_the_condition_is_told():
+    (found,) = check(
+        Source(
+            "s", 'orch 1\nflow f(n: Int) -> Text { route r on n { case 4..9 -> give "a"  else -> give "b" } return r }'
+        )
+    ).diagnostics
+    assert found.code.id == "E0301"
+    assert "when … in 4..9" in found.notes[0]

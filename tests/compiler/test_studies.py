@@ -412,6 +412,10 @@ LATENCY_P95 = ["kpi", "latency", "p95", None]
         ("queue(eve) <= 2", ["le", ["kpi", "queue", None, "eve"], ["const", 2.0]]),
         ("throughput >= 3", ["ge", ["kpi", "throughput", None, None], ["const", 3.0]]),
         ("throughput >= 3 / 1h", ["ge", ["kpi", "throughput", None, None], ["const", 3 / 3600]]),
+        (
+            "p95(latency) in 1min..8min",
+            ["and", ["ge", LATENCY_P95, ["const", 60.0]], ["le", LATENCY_P95, ["const", 480.0]]],
+        ),
         ("p95(tokens) <= 2 * 10k", ["le", ["kpi", "tokens", "p95", None], ["const", 20_000.0]]),
         (
             "not p95(latency) > 2 * mean(latency)",

@@ -66,7 +66,7 @@ def test_a_store_that_another_process_locks_for_a_while_is_waited_for(trial):
 
 
 def torn(path, share):
-    data = path.read_bytes()
+    data = path.read_bytes().rstrip(b"\0")  # without the room that is ahead
     path.write_bytes(data[: int(len(data) * share)])
     return len(data)
 

@@ -250,3 +250,48 @@ def test_an_agent_that_waits_for_a_person_to_look_parks_the_run_and_gets_the_rec
     )
     done = asyncio.run(app.resume(store, "r"))
     assert (done.status, done.result, asked, len(unsure)) == ("completed", "found", [1, 1], 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [(("a", "late"), {}), (("a",), {"why": "late"}), (({"order": "a", "why": "late"},), {}), (({"why": "late"},), {})],
+)
+def test_arguments_of_an_effect_come_in_order_by_name_or_as_one_dict(app, sent, given, named):
+    @app.agent("ann")
+    async def ann(task, order):
+        return await task.effect("refund", *given, **named)
+
+    result = app.run_sync("reply", GIVEN, store=MemoryStore())
+    assert (result.status, result.result) == ("completed", "receipt of a")
+    assert [each[2:] for each in sent] == [("a", "late")]
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "said"),
+    [
+        (("a", "b", "c"), {}, "refund takes (order, why), and 3 arguments were given"),
+        (("a",), {"order": "a", "why": "x"}, "order is given twice"),
+        (({"order": "a", "nothing": 1},), {}, "order"),
+    ],
+)
+def test_arguments_that_an_effect_does_not_take_are_told(app, sent, given, named, said):
+    @app.agent("ann")
+    async def ann(task, order):
+        with pytest.raises(NotAllowed) as raised:
+            await task.effect("refund", *given, **named)
+        return raised.value.message
+
+    assert said in app.run_sync("reply", GIVEN, store=MemoryStore()).result
+    assert sent == []
+
+
+@pytest.mark.parametrize("error", [GeneratorExit, SystemExit, asyncio.CancelledError, StopAsyncIteration])
+def test_whatever_an_agent_raises_is_a_failed_attempt(app, error):
+    @app.agent("ann")
+    async def ann(task, order):
+        if task.attempt == 1:
+            raise error
+        return "done"
+
+    result = app.run_sync("reply", GIVEN, store=MemoryStore())
+    assert (result.status, result.result) == ("completed", "done")

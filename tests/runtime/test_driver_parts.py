@@ -162,7 +162,7 @@ def test_what_has_a_form_at_the_edge_takes_it(value, expected):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({1, 2}, r"it\.a is a set, which is no JSON"),
+        ({1, 2}, r"it\.a is of type set, which is no JSON"),
         (2**70, "71 bits"),
         (float("inf"), "inf"),
         (b"raw", "bytes"),

@@ -273,17 +273,17 @@ def test_a_task_has_all_its_parts_and_no_others():
 
 def test_a_slow_disk_is_noticed_and_a_quick_one_again():
     tempo = Tempo()
-    assert tempo.here(alone=False)
+    assert tempo.here(lambda: False)
     tempo.took(HERE_S * 10, 2)
-    assert not tempo.here(alone=False)
-    assert tempo.here(alone=True)
+    assert not tempo.here(lambda: False)
+    assert tempo.here(lambda: True)
     for _ in range(30):
         tempo.took(HERE_S / 10, 2)
-    assert tempo.here(alone=False)
+    assert tempo.here(lambda: False)
 
 
 def test_a_large_batch_is_no_slow_disk():
     tempo = Tempo()
     for _ in range(10):
         tempo.took(0.02, 2_000)
-    assert tempo.here(alone=False)
+    assert tempo.here(lambda: False)

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import orchspec
+from orchspec.compiler import compile_text
 from orchspec.compiler.plan import PlanError, canonical_json
+from orchspec.runtime.journal import MemoryStore
 from orchspec.runtime.kernel import arithmetic
 from orchspec.runtime.kernel.access import ACCESS
 from orchspec.runtime.kernel.arithmetic import divide_half_even
@@ -111,6 +114,7 @@ def value(expr, where=None):
         (["concat", const("a"), const("b")], "ab"),
         (["concat", const([1]), const([2])], [1, 2]),
         (["float", const(3)], 3.0),
+        (["edge", "Money", const(1_500_000_000_000)], "1.5"),
         (call("len", "abc"), 3),
         (call("len", {"a": 1}), 1),
         (call("min", [3, 1, 2]), 1),
@@ -360,3 +364,51 @@ def test_no_closure_is_made_from_source_text():
     for path in Path(arithmetic.__file__).parent.glob("*.py"):
         names = {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
         assert not names & {"eval", "exec", "compile"}, path.name
+
+
+# ------------------------------------------------------------------ the edge
+
+
+EDGE = """orch 1
+type Node { cost: Money?  at: Time  kids: List<Node>  rests: Map<Text, Duration>  name: Text }
+param known: Json = { "list": [$3, 5min], share: 3% }
+flow f(n: Node) -> Json {
+  return { n: n, cost: n.cost, of_kids: n.kids.cost, lists: [n.rests, none, 1.5h], known: known }
+}
+flow words(n: Node) -> Text { return text(n.cost ?? $0) + " " + text(n.at) + " " + text(90s) + " " + text(75%) }
+"""
+NODE = {
+    "cost": "1.5",
+    "at": "2026-01-01T00:00:00Z",
+    "kids": [{"cost": None, "at": "2026-01-02T00:00:00Z", "kids": [], "rests": {}, "name": "b"}],
+    "rests": {"x": 90},
+    "name": "a",
+}
+
+
+def _run(flow):
+    compiled = compile_text(EDGE, "edge.orch")
+    assert compiled.plan is not None, compiled.errors
+    return orchspec.App(compiled.plan).run_sync(flow, {"n": NODE}, store=MemoryStore()).result
+
+
+def test_what_stands_in_json_is_written_as_at_the_edge():
+    assert _run("f") == {
+        "n": NODE,
+        "cost": "1.5",
+        "of_kids": [None],
+        "lists": [{"x": 90}, None, 5400],
+        "known": {"list": ["3", 300], "share": 0.03},
+    }
+
+
+def test_text_of_a_value_is_what_it_is_at_the_edge():
+    assert _run("words") == "1.5 2026-01-01T00:00:00Z 90 0.75"
+
+
+@pytest.mark.parametrize(
+    "form", ["Text", [], ["List"], ["Again", "T"], ["Fields", "T"], 3, ["Fields", "T", [["a", 3]]]]
+)
+def test_a_form_of_the_edge_that_no_compiler_writes_is_refused(form):
+    with pytest.raises(PlanError):
+        compile_expr(["edge", form, const(1)])

@@ -76,10 +76,6 @@ def foreign_short(path):
     path.write_bytes(b"abc")
 
 
-def foreign_empty(path):
-    path.write_bytes(b"")
-
-
 def foreign_database(path):
     connection = sqlite3.connect(path)
     with connection:
@@ -88,13 +84,24 @@ def foreign_database(path):
     connection.close()
 
 
-@pytest.mark.parametrize("make", [foreign_text, foreign_short, foreign_empty, foreign_database])
+@pytest.mark.parametrize("make", [foreign_text, foreign_short, foreign_database])
 def test_file_that_is_no_store_is_refused_and_left_as_it_was(path, make):
     make(path)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"not a store"):
         SQLiteStore(path)
     assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store_where_one_may_be_made(path):
+    path.write_bytes(b"")
+    with pytest.raises(StoreError, match="not a store"):
+        SQLiteStore(path, create=False)
+    assert path.read_bytes() == b""
+    made = SQLiteStore(path)
+    made.put_plan("h", "{}")
+    assert made.plan("h") == "{}"
+    made.close()
 
 
 def test_store_of_a_newer_schema_is_refused(path):
@@ -106,7 +113,10 @@ def test_store_of_a_newer_schema_is_refused(path):
         SQLiteStore(path)
 
 
-def test_stores_made_at_once_are_one_store(path):
+@pytest.mark.parametrize("empty", [False, True])
+def test_stores_made_at_once_are_one_store(path, empty):
+    if empty:
+        path.write_bytes(b"")
     barrier = threading.Barrier(4)
     stores: list[SQLiteStore] = []
 
@@ -486,6 +496,9 @@ def test_torn_end_of_the_log_loses_only_what_was_not_synced(owned, path, tmp_pat
 def test_scrambled_end_of_the_log_is_not_believed(owned, path, tmp_path):
     store, epoch = owned
     store.commit(epoch, full_batch())
+    checkpoint = sqlite3.connect(path)  # and the room ahead is gone: the log ends where the last commit does
+    assert checkpoint.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    checkpoint.close()
     shutil.copy(path, tmp_path / "copy.db")
     log = bytearray(Path(f"{path}-wal").read_bytes())
     store.commit(epoch, Batch(records=[sample.record(seq=3)]))
@@ -507,3 +520,28 @@ def test_damaged_pages_are_an_error_of_ours(path):
     path.write_bytes(bytes(data))
     with pytest.raises(StoreError), contextlib.closing(SQLiteStore(path)) as damaged:
         contents(damaged)
+
+
+def test_the_log_has_room_ahead_and_what_is_committed_there_outlives_the_process(path, tmp_path):
+    store = SQLiteStore(path)
+    log = path.with_name(path.name + "-wal")
+    assert log.stat().st_size >= schema.LOG_BYTES
+    epoch = store.acquire(this_process(), NOW_US, LEASE_US)
+    store.commit(epoch, Batch(runs=[sample.run()], records=[sample.record(seq=number) for number in range(1, 9)]))
+    assert log.stat().st_size == schema.LOG_BYTES, "it does not grow"
+    left = tmp_path / "left.db"
+    left.write_bytes(path.read_bytes())
+    left.with_name("left.db-wal").write_bytes(log.read_bytes())
+    assert [record.seq for record in SQLiteStore(left).records("r1")] == list(range(1, 9))
+    store.close()
+
+
+def test_a_store_that_somebody_is_writing_to_opens_without_waiting(path):
+    first = SQLiteStore(path)
+    with first._transaction():
+        other = SQLiteStore(path)
+        assert other.runs() == []
+    assert other.acquire(this_process(), NOW_US, LEASE_US) == 1
+    assert other._writer.execute("PRAGMA busy_timeout").fetchone() == (schema.BUSY_TIMEOUT_MS,)
+    first.close()
+    other.close()

@@ -192,3 +192,9 @@ def test_unended_runs_count_as_infinite() -> None:
     assert est.sectioned_quantile(sections, 0.5).value == 1.0
     assert est.sectioned_quantile(sections, 0.95).value == math.inf
     assert est.sectioned_quantile(sections, 0.95).hi == math.inf
+
+
+def test_sections_that_say_nothing_from_above_leave_the_interval_open_there() -> None:
+    known = est.ratio([1.0, 400.0], [1.0, 1.0])
+    assert known.hi == math.inf
+    assert est.ratio([1.0, 1.2, 1.4], [1.0, 1.0, 1.0]).hi < 3.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -105,10 +106,41 @@ def test_intervals_decide_comparisons(known: Known, expression: list[Any], outco
         (["le", kpi("latency", "max"), const(80)], "passed"),
         (["lt", kpi("latency", "max"), const(80)], "failed"),
         (["ge", kpi("latency", "max"), const(90)], "undecided"),
+        (["eq", kpi("latency", "max"), const(80)], "passed"),
+        (["eq", kpi("latency", "max"), const(79)], "failed"),
+        (["eq", kpi("latency", "max"), const(90)], "undecided"),
     ],
 )
 def test_witnesses_decide_what_no_interval_can(known: Known, expression: list[Any], outcome: str) -> None:
     assert judge(expression, known).outcome == outcome
+
+
+@dataclass
+class Single:
+    """One KPI with this interval."""
+
+    found: Estimate
+    level: float = 0.95
+
+    def estimate(self, name: str, statistic: str | None, target: str | None) -> Estimate:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("interval", "bound", "said"),
+    [
+        ((10.0, 8.0, 13.0), 12.0, "about 2.2 times as many runs would tell"),
+        ((10.0, 6.0, 13.0), 8.0, "about 4 times as many runs would tell"),
+        ((10.0, 8.0, math.inf), 12.0, "too few runs to bound it on that side"),
+        ((10.0, 8.0, 13.0), 10.01, "too near its bound to be told from it"),
+        ((math.inf, 8.0, math.inf), 12.0, "runs that have not ended leave it open"),
+    ],
+)
+def test_what_is_undecided_says_what_would_decide_it(interval, bound, said):
+    measures: Any = Single(Estimate(*interval, 100, "t"))
+    verdict = judge(["le", kpi("latency", "mean"), const(bound)], measures)
+    assert verdict.outcome == "undecided"
+    assert said in verdict.reason
 
 
 TABLE = {
@@ -153,6 +185,7 @@ def test_arithmetic_carries_intervals(known: Known, expression: list[Any], outco
 def test_the_reason_quotes_values_with_their_intervals(known: Known) -> None:
     assert judge(OPEN, known).reason == (
         "p95(latency) is 50 s (95 % interval: 40 to 60 s), expected <= 50 s: undecided"
+        " (too near its bound to be told from it)"
     )
     assert "none in 1000, at most 3/1000" in judge(["eq", kpi("duplicate_effects"), const(0)], known).reason
     assert "0/0" in judge(["eq", kpi("resume_success"), const(1)], known).reason

@@ -144,6 +144,52 @@ def test_a_retry_storm_fails_attempts_at_once(study):
 # ------------------------------------------------------------------ messages
 
 
+def test_an_agent_that_is_asked_twice_works_twice_and_is_heard_once(study):
+    once, twice = runs_of(struck(study)), runs_of(struck(study, ("duplicate", "ann", {})))
+    assert [run.latency_s for run in twice] == [run.latency_s for run in once]
+    assert [run.cost_usd for run in twice] == pytest.approx([2 * run.cost_usd for run in once])
+    assert all(run.wasted_usd == pytest.approx(run.cost_usd / 2) for run in twice)
+
+
+def test_what_is_lost_of_a_person_or_a_signal_never_comes(study):
+    assert latencies(struck(study, ("lose", "boss", {}))) == {CALM_S - 30 + 600}
+    assert latencies(struck(study, ("lose", "paid", {}))) == {CALM_S - 60 + 1200}
+
+
+def test_what_people_and_signals_say_may_be_delayed_and_come_twice(study):
+    late = {"by": 5 * second}
+    assert latencies(struck(study, ("delay", "boss", late), ("delay", "paid", late))) == {CALM_S + 10}
+    assert latencies(struck(study, ("duplicate", "boss", {}), ("duplicate", "paid", {}))) == {CALM_S}
+
+
+def test_nothing_gets_through_to_an_agent_and_back_while_it_is_cut_off(study):
+    cut = {"at": 30 * second, "lasting": 20 * second}
+    runs = runs_of(struck(study, ("partition", "ann", cut)))
+    # Who begins, or would answer, meanwhile is asked again when the minute of the attempt is over.
+    struck_runs = [run for run in runs if 30 - 4 < run.arrived_s < 50]
+    assert struck_runs
+    assert {round(run.latency_s) for run in struck_runs} == {CALM_S + 60}
+    assert {round(run.latency_s) for run in runs if run not in struck_runs} == {CALM_S}
+
+
+def test_what_strikes_a_model_strikes_all_who_run_on_it(study):
+    plan = plan_of(SPEC.rstrip().rstrip("}") + "  fault price(big, factor: 3)\n  fault throttle(big, first: 2)\n}\n")
+    faults = plan.scenarios[0].faults
+    assert [fault.target for fault in faults] == ["ann", "ann"]
+    dear, usual = runs_of(struck(study, ("price", "ann", {"factor": 3.0}))), runs_of(struck(study))
+    assert [run.cost_usd for run in dear] == pytest.approx([3 * run.cost_usd for run in usual])
+
+
+def test_crashes_may_strike_a_share_of_the_commits(study):
+    plan, scenario = study
+    marks = {
+        rate: len(replicate(plan, scenario, [Fault(0, "crash", "orchestrator", {"rate": rate})]).disturbed.faults)
+        for rate in (0.01, 0.1)
+    }
+    assert 0 < marks[0.01] < marks[0.1]
+    assert 0.05 < marks[0.1] / (len(runs_of(struck(study))) * 12) < 0.2
+
+
 def test_messages_may_overtake_each_other(study):
     made = struck(study, ("reorder", "mail", {"by": 6 * second}))
     assert {run.status for run in runs_of(made)} == {"completed"}

@@ -73,3 +73,16 @@ def test_crashes_let_no_more_through():
     # A minute in fifteen is lost with what had gathered in the bucket, and what is sent again is used twice.
     assert 0.85 * 20 / 60 < measured.measures.estimate("throughput").value < 14 / 15 * 20 / 60
     assert holds_the_laws(measured)
+
+
+def test_what_is_kept_of_a_limit_is_read_again_as_it_was(tmp_path):
+    from orchspec.simulator.kept import Kept
+    from orchspec.simulator.workers import Workers
+
+    documents = []
+    for _ in range(2):
+        with Workers(1, Kept(str(tmp_path / "done"), "1")) as workers:
+            text = spec("token_rate = 100k / 1min", "poisson(5 / 1min)", duration="20min").replace("10min", "1min")
+            documents.append(study(text, seed=2, workers=workers).document)
+    assert documents[0] == documents[1]
+    assert documents[1]["pools"]["large.token_rate"]["limit"] == "100k / 1min"

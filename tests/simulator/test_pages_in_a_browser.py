@@ -86,12 +86,21 @@ def browser():
         yield made
 
 
-@pytest.fixture(scope="module", params=["one", "a sweep"])
+OTHER = "flow b(question: Text) -> Text { step answer = Answer(question) by clerk  return answer }\n"
+MADE = {
+    "one": ("simulate",),
+    "a sweep": ("simulate", "--sweep", "seats=3..6"),
+    "a size": ("size", "--vary", "seats=2..6"),
+    "a comparison": ("compare", "a_desk_with_a_name_that_is_much_longer_than_a_phone_is_wide", "b", "--runs", "300"),
+}
+
+
+@pytest.fixture(scope="module", params=MADE)
 def page(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    (folder / "a.orch").write_text(SPEC, "utf-8")
-    arguments = ["simulate", str(folder / "a.orch"), "--report", str(folder / "page.html"), "--jobs", "1"]
-    arguments += ["--sweep", "seats=3..6"] if request.param == "a sweep" else []
+    name, *more = MADE[request.param]
+    (folder / "a.orch").write_text(SPEC + (OTHER if name == "compare" else ""), "utf-8")
+    arguments = [name, str(folder / "a.orch"), *more, "--report", str(folder / "page.html"), "--jobs", "1"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.stderr
     return Path(folder / "page.html")

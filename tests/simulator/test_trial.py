@@ -152,6 +152,12 @@ def test_a_result_that_is_not_there_is_said_with_the_reason():
     )
 
 
+def test_a_run_that_failed_has_no_result():
+    assert run("fault fail(scout)\n expect status == failed and result == none", "look").verdict == "passed"
+    assert found("fault fail(scout)\n expect result != none") == "result != none: it was none"
+    assert found(f"stub scout = {GOOD}\n expect none == result").startswith("none == result: it was {")
+
+
 def test_a_result_stands_on_the_lines_of_its_spec_with_the_end_of_the_journal():
     result = run(f"stub scout = {GOOD}\n expect status == completed\n expect status == failed")
     first = HEAD.count("\n") + 1

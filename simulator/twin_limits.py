@@ -1,0 +1,120 @@
+"""Limits of models in the analytic twin: how much of them an attempt takes, and how much a bucket holds beside that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchspec.compiler.plan import Candidate, Profile
+from orchspec.runtime.dispatcher import limits_of
+from orchspec.runtime.distributions import mean_of
+from orchspec.simulator.moments import second_moment
+from orchspec.simulator.station import Station
+
+if TYPE_CHECKING:
+    from orchspec.compiler.plan import Model, Plan, Rate
+    from orchspec.simulator.observe import Replication
+    from orchspec.simulator.replicate import Stage
+
+__all__ = ["model_stations"]
+
+
+def model_stations(plan: Plan, pilot: Replication, stage: Stage, stations: Sequence[Station]) -> list[Station]:
+    """A station for each limit of a model that runs draw on: a server of its own, with what its bucket holds."""
+    found: list[Station] = []
+    visits = {station.members: station for station in stations}
+    tiers = _tiers(plan)
+    for pool in pilot.pools:
+        if pool.kind != "model" or not pool.takes.total():
+            continue
+        model, rate = _limited(plan, pool.name)
+        drawing = [agent for agent, models in tiers.items() if model.name in models]
+        own = [visits.get((agent,)) for agent in drawing]
+        told = all(each is not None and not each.counted for each in own) and all(
+            len(tiers[agent]) == 1 for agent in drawing
+        )
+        count = pool.takes.total() / len(pilot.runs)
+        weights = {agent: each.visits for agent, each in zip(drawing, own, strict=True) if each is not None}
+        if told:
+            count = math.fsum(weights.values())
+        seen_s = pool.held_s.total() / pool.takes.total()
+        mean, scv, reserved = 1.0, 0.0, 1.0
+        if rate is model.token_rate:
+            mean, scv = _tokens(plan, stage, weights)
+            reserved = _mean(weights, {agent: float(min(tiers[agent][model.name], rate.count)) for agent in weights})
+        each_s = rate.per_us / rate.count / 1e6
+        # What attempts that are under way may take and will not use is missing from the bucket meanwhile.
+        busy_s = math.fsum(each.visits * each.hold_s for each in own if each is not None)
+        found.append(
+            Station(
+                pool.name,
+                pool.members,
+                1,
+                count,
+                mean * each_s if told and mean else seen_s,
+                scv,
+                seen_s,
+                works=False,
+                counted="" if told else "who draws on it, and how often, is not all told by the plan",
+                held_by="profile" if told and mean else "runs",
+                buffer_s=(rate.count - reserved) * each_s,
+                spare_s=max(0.0, reserved - mean) * each_s * busy_s,
+            )
+        )
+    return found
+
+
+def _limited(plan: Plan, name: str) -> tuple[Model, Rate]:
+    for model in plan.models.values():
+        for attribute, limit in limits_of(model).items():
+            rate = model.rate if attribute == "rate" else model.token_rate
+            if limit == name and rate is not None:
+                return model, rate
+    raise AssertionError(f"no model has the limit {name}")
+
+
+def _tiers(plan: Plan) -> dict[str, dict[str, int]]:
+    """For each agent the models that it works on, with the most that it reserves of one anywhere."""
+    found: dict[str, dict[str, int]] = {}
+    for candidate in _candidates(plan):
+        for tier in candidate.tiers:
+            if tier.model is not None:
+                known = found.setdefault(candidate.agent, {})
+                known[tier.model] = max(known.get(tier.model, 0), tier.reserve_tokens)
+    return found
+
+
+def _candidates(plan: Plan) -> Iterator[Candidate]:
+    import dataclasses
+
+    parts: list[Any] = list(plan.flows.values())
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Candidate):
+            yield part
+        elif isinstance(part, list | tuple):
+            parts.extend(part)
+        elif dataclasses.is_dataclass(part):
+            parts.extend(getattr(part, each.name) for each in dataclasses.fields(part))
+
+
+def _tokens(plan: Plan, stage: Stage, weights: Mapping[str, float]) -> tuple[float, float]:
+    """The mean tokens of an attempt by any of these, and their squared coefficient of variation."""
+    means, squares = {}, {}
+    for agent in weights:
+        profile = plan.profiles.get(agent, Profile(agent))
+        parts = [dist for dist in (profile.tokens_in, profile.tokens_out) if dist is not None]
+        each = [mean_of(dist, stage.cast.data) for dist in parts]
+        spread = math.fsum(
+            second_moment(dist, stage.cast.data) - mean**2 for dist, mean in zip(parts, each, strict=True)
+        )
+        means[agent] = math.fsum(each)
+        squares[agent] = spread + means[agent] ** 2
+    mean, square = _mean(weights, means), _mean(weights, squares)
+    return mean, max(0.0, square / mean**2 - 1.0) if mean else 0.0
+
+
+def _mean(weights: Mapping[str, float], values: Mapping[str, float]) -> float:
+    total = math.fsum(weights.values())
+    return math.fsum(weights[name] * values[name] for name in weights) / total if total else 0.0
