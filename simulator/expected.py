@@ -6,12 +6,13 @@ A walk goes through the statements of the flow as the kernel would, and multipli
   (1 - pⁿ) / (1 - p) attempts on the average, and fails with pⁿ.
 - What fails the run keeps what needs it from being reached; what runs beside it counts whole.
 - A fan-out makes as many tasks as it has candidates, copies or items. A route takes the arm, and a loop as many rounds,
-  as the values say that are made for it (`lazily`): where no condition reads one, all of this is exact.
+  as the values say that are made for it (`lazily`): where no condition reads one, all of this is exact. A machine goes
+  from state to state by them; whether a visit fails is drawn like a value.
 - An eval is made at its share of places.
 
-What a walk cannot know is said by name, with the reason, and is left to be counted in runs: machines and loops that a
-model drives, races, hedges, work that is used again, scopes that are tried again, arbitrations that ask somebody, and
-whatever stands behind a condition that reads one of these.
+What a walk cannot know is said by name, with the reason, and is left to be counted in runs: states that signals end,
+loops that a model drives, races, hedges, work that is used again, scopes that are tried again, arbitrations that ask
+somebody, and whatever stands behind a condition that reads one of these.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ values apart; it returns the chance that the run goes on, and puts what the stat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["IDLE", "REASONS", "STATEMENTS"]
 
 _DEPTH_MOST: Final = 50
+_MOVES_MOST: Final = 1_000
 
 
 def _task(walk: Walk, step: Any, env: Env, weight: float, key: int) -> float:
@@ -178,6 +180,55 @@ def _record(walk: Walk, step: Any, frame: Env) -> dict[str, Any]:
     return {name: walk.values.slot(frame, slots[name]) for name in step.kept}
 
 
+def _machine(walk: Walk, step: Any, env: Env, weight: float, key: int) -> float:
+    visits = [0] * len(step.states)
+    pasts: list[list[Later]] = [[] for _ in step.states]
+    here, alive = step.initial, 1.0
+    for _ in range(_MOVES_MOST if step.transitions is None else step.transitions + 1):
+        state = step.states[here]
+        if any(each.event == "signal" for each in state.transitions):
+            raise Unknown("when a signal ends the visit of a state is not walked over")
+        event, frame = "exhausted", env
+        if state.visits is None or visits[here] < state.visits:
+            visits[here] += 1
+            under = mix(key, (here + 1 << 16) + visits[here])
+            given = [Later(partial(_read_all, list(pasts[here]))), pasts[here][-1] if pasts[here] else None]
+            ends, gives, frame = walk.block(state.body, given, env, weight * alive, under)
+            if math.isnan(ends):
+                raise Unknown("whether the visit of a state fails hangs on what no profile says")
+            event, fails = "done", _failing(state)
+            if not fails:
+                alive *= ends
+            elif ends < 1.0 and walk.drawn.uniform(under, 1) >= ends:
+                event, frame = fails, env
+                env.values[state.slot] = None
+            if event == "done" and state.final:
+                env.values[step.slot] = Later(partial(_read, gives))
+                return alive
+            if event == "done":
+                record = Later(partial(_record, walk, state, frame))
+                env.values[state.slot] = record
+                pasts[here].append(record)
+        ways = [each for each in state.transitions if each.event == event]
+        way = next((each for each in ways if each.when is None or walk.values.of(each.when, frame)), None)
+        if way is None:
+            return 0.0
+        here = way.target
+    return 0.0
+
+
+def _failing(state: Any) -> str:
+    """The event by which a visit that fails leaves its state; none where the machine fails with it."""
+    ways = {name: [each for each in state.transitions if each.event == name] for name in ("timeout", "failed")}
+    if not ways["timeout"]:
+        return "failed" if ways["failed"] else ""
+    waits = {each.kind for each in state.body.statements} <= {"signal", "wait", "send", "let", "give"}
+    alike = len({(each.target, each.when is None) for both in ways.values() for each in both}) == 1
+    if waits or (alike and ways["failed"]):
+        return "timeout"
+    raise Unknown("whether a visit of a state fails by its timeout or otherwise is not walked over")
+
+
 def _let(walk: Walk, step: Any, env: Env, _weight: float, _key: int) -> float:
     env.values[step.slot] = Later(partial(walk.values.of, step.value, env))
     return 1.0
@@ -213,6 +264,7 @@ STATEMENTS: Final[dict[str, Callable[[Walk, Any, Env, float, int], float]]] = {
     "flow": _call,
     "route": _route,
     "repeat": _repeat,
+    "machine": _machine,
     "let": _let,
     "fail": _fail,
     "arbitrate": _arbitrate,
@@ -220,7 +272,6 @@ STATEMENTS: Final[dict[str, Callable[[Walk, Any, Env, float, int], float]]] = {
 }
 IDLE: Final = frozenset({"checkpoint", "wait", "revert", "send", "until"})
 REASONS: Final = {
-    "machine": "which states a machine comes to is not walked over",
     "supervise": "what a lead asks for is not walked over",
     "peers": "whom peers hand over to is not walked over",
 }

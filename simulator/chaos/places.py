@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from orchspec.compiler.plan.limits import Candidate
 from orchspec.runtime.kernel.commands import ArmTimer, AskPerson, AwaitSignal, CheckEffect, RunTask, TryEffect
 from orchspec.runtime.kernel.events import EffectRequested
 from orchspec.simulator.chaos.kinds import KINDS
+from orchspec.simulator.chaos.taking import flows_of, walk
 from orchspec.simulator.faults import CRASH_POINTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchspec.runtime.recording import EventRecord
     from orchspec.simulator.chaos.chronicle import Chronicle
     from orchspec.simulator.chaos.kinds import Aim, Kind
@@ -102,6 +106,7 @@ def places_of(calm: Chronicle) -> Places:
                 who[attempt] = command.agent
                 models.setdefault(command.model or "", {})[command.agent] = None
         _note_deed(record, who, tried)
+    patient |= set(_patient(calm))
     targets: dict[Aim, dict[str, int]] = {
         aim: {name: len(each) for name, each in sorted(of.items())} for aim, of in tried.items()
     }
@@ -125,6 +130,15 @@ def places_of(calm: Chronicle) -> Places:
         _moments(calm),
         calm.ended_us,
     )
+
+
+def _patient(calm: Chronicle) -> Iterator[tuple[Aim, str]]:
+    """Those whom some step asks without a deadline, even if only after another has failed."""
+    plan = calm.plan
+    for name in flows_of(plan, calm.flow):
+        for each in walk(plan.flows[name].body):
+            if isinstance(each, Candidate) and each.policy.timeout_us is None:
+                yield ("person" if plan.agents[each.agent].kind == "human" else "agent"), each.agent
 
 
 def _note_deed(

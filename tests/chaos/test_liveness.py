@@ -9,16 +9,19 @@ from hypothesis import strategies as st
 
 from orchspec.compiler import compile_text
 from orchspec.proving import proven_of
+from orchspec.runtime.kernel.commands import RequestGrant
 from orchspec.runtime.kernel.program import Program
 from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.chaos.explore import Explorer
 from orchspec.simulator.chaos.lines import fault_lines, read_fault
+from orchspec.simulator.chaos.places import places_of
 from orchspec.simulator.checkers import check_all, turns
 from tests.support.generated import plans
 from tests.support.planted import SLOW, rests_twice, serves_at_the_next_poll, waits_twice
 
 # The search profile (`make chaos`) looks at many more.
 SCALE = 20 if os.environ.get("ORCH_HYPOTHESIS") == "search" else 1
+SECOND = 1_000_000
 SPEC = """orch 1
 contract Write(topic: Text) -> Text
 agent ann fulfills Write {
@@ -162,8 +165,31 @@ def test_no_generated_plan_is_slower_than_was_proved_of_it(plan, seed):
 
 def test_who_waits_while_a_breaker_is_probed_is_not_kept_for_nothing():
     text = SPEC.replace("failures: 3", "failures: 1").replace("slots = 1  timeout = 30s", "slots = 3  timeout = 30s")
-    for seed in range(1, 12):
-        plan = compiled(text)
-        chronicler = Chronicler(plan, "main", seed=seed, runs=5, proven=proven_of(plan, "main"))
-        chronicle = chronicler.chronicle([read_fault("fault fail(ann, first: 2)")])
-        assert [each.message for each in check_all(chronicle)] == []
+    counted = turns.Turns.of(compiled(text))
+    first, second, probe, waiting = (("run0", place, 1) for place in range(1, 5))
+    for key in (first, second):
+        counted.ask(key, RequestGrant(*key[1:], ("ann",)), 0)
+        counted.grant(key, "ann", 0)
+    counted.release(first, "failed", 1 * SECOND)
+    counted.release(second, "failed", 5 * SECOND)
+    for key in (probe, waiting):
+        counted.ask(key, RequestGrant(*key[1:], ("ann",)), 6 * SECOND)
+    counted.look(6 * SECOND)
+    assert counted.waiting[waiting].free_us == 25 * SECOND
+    counted.grant(probe, "ann", 21 * SECOND)  # a breaker rests from the failure that opened it
+    counted.look(21 * SECOND)
+    assert counted.waiting[waiting].free_us is None
+    counted.release(probe, "ok", 23 * SECOND)
+    counted.look(23 * SECOND)
+    assert counted.waiting[waiting].free_us == 23 * SECOND
+
+
+def test_who_waits_without_a_deadline_once_another_has_failed_is_left_its_answer():
+    text = SPEC.replace("step one = Write(topic) by ann", "step one = Write(topic) by ann { on_failure = ask(bob) }")
+    plan = compiled(text.replace("agent bob fulfills Write { rate = 2 / 1min  timeout = 30s }", BOB))
+    places = places_of(Chronicler(plan, "main", seed=2, runs=2).chronicle([]))
+    assert ("agent", "bob") in places.patient
+    assert ("agent", "ann") not in places.patient
+
+
+BOB = "agent bob fulfills Write { rate = 2 / 1min }"

@@ -438,11 +438,11 @@ flow f(t: Text) -> Text {
   step x = C(t) by nobody
   step y = D(t) by other
   step z = C() by other
-  let first = 1
+  let one = 1
 
   if t == "x" { let lost = y }
 
-  let second = 2
+  let two = 2
   step v = C(u) by other
   return x + lost + z + y + v
 }
