@@ -9,7 +9,7 @@ JOBS   ?= 2
 OUT    ?= out/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow chaos bench soak lint fmt types wheel clean
+.PHONY: help setup demo test slow chaos parity bench soak lint fmt types wheel clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null \
@@ -38,6 +38,10 @@ slow: $(READY)  ## The tests that take long, the installed wheel among them
 
 chaos: $(READY)  ## A long search for what breaks a property or an invariant
 	ORCH_HYPOTHESIS=search $(BIN)/python -m pytest -q -n $(JOBS) -m '(chaos or hypothesis) and not slow'
+
+parity: $(READY)  ## The simulator against the real engine, over the gallery; goes on where it was (out/parity.jsonl)
+	@mkdir -p out
+	$(BIN)/python -m orchspec.parity specs/*.orch --log out/parity.jsonl
 
 bench: $(READY)  ## Measurements
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -205,9 +205,12 @@ is what a throttled caller is told to wait.
 | `correlated_outage` | the same for several at once: names, a list of them, or a model, for all who run on it |
 | `capacity` | the agent gets on with at most `to` attempts at once; others wait at its door, their timeouts running |
 | `hang` | no answer, ever: a timeout ends it, or nothing does |
-| `zombie` | pauses for `by` (a minute unless said) and does not hear that it is to stop: it answers late, and is paid |
+| `zombie` | pauses for `by` (a minute unless said), does not hear that it is to stop, and is paid to its end |
 | `server_error` | fails at once and costs nothing; an effect is in doubt then, and was done half of the time |
 | `throttle` | is not served, and is told to wait for `retry_after` |
+| `stale_lease` | another engine takes the store: the next commit of this one is refused, and runs go on there |
+| `store_error` | the commit fails; the store is opened again after 100 ms, then 200 ms …, and given up at the sixth |
+| `disk_full` | the same for as long as it lasts; once given up, an engine comes back when there is room |
 | `quota` | after `limit` attempts in each `every` the rest is told to wait for the next; without `limit` all of them |
 
 What breaks the orchestrator (`crash`, `crash_loop`, `stale_lease`, `store_error`, `disk_full`, `torn`, `unsynced`)

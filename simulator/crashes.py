@@ -106,6 +106,12 @@ class Crashes:
         self._reopening = Reopening()
         return at_us - now_us or crash.down_at(now_us)
 
+    def written(self, now_us: int) -> None:
+        """A commit that was kept waiting is made now. Raises Crashed where there is no room for it."""
+        for breakdown in self._breakdowns:
+            if breakdown.room_in_us(now_us):
+                raise Crashed(breakdown)
+
     def disk_is_full(self, now_us: int) -> bool:
         """Whether nothing can be written now."""
         return any(each.room_in_us(now_us) for each in self._breakdowns)

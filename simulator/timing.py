@@ -19,12 +19,20 @@ from orchspec.runtime.timers import TimerQueue
 if TYPE_CHECKING:
     from orchspec.simulator.clock import Clock
 
-__all__ = ["Timing"]
+__all__ = ["AGAIN_US", "Timing", "rings_us"]
 
-_AGAIN_US: Final = 1_000_000
+AGAIN_US: Final = 1_000_000
 """How much later a timer fires again that fires twice."""
 
 _Key = tuple[str, int, str]
+
+
+def rings_us(at_us: int, now_us: int, late_us: int) -> int:
+    """When a timer for a time rings that is late by so much, or early where that is below 0.
+
+    Early by half of its time at most: a timer that fires at once, again and again, is no timer.
+    """
+    return max(now_us, at_us + max(late_us, (now_us - at_us) // 2))
 
 
 class Timing:
@@ -90,8 +98,7 @@ class Timing:
     def _set(self, key: _Key, at_us: int, attempt: int, late_us: int, twice: bool) -> None:
         clock = self._clock
         at = self.world_us(at_us)
-        # Early by half of its time at most: a timer that fires at once, again and again, is no timer.
-        at = max(clock.now, at + max(late_us, (clock.now - at) // 2))
+        at = rings_us(at, clock.now, late_us)
         self._set_for[key] = (at_us, attempt, twice)
         self._stand(*key, at, attempt)
 
@@ -124,7 +131,7 @@ class Timing:
             known = self._set_for.pop(key, None)
             self._fire(key, due.attempt)
             if known is not None and known[2]:
-                clock.at(clock.now + _AGAIN_US, self._again, (clock.epoch, key, due.attempt))
+                clock.at(clock.now + AGAIN_US, self._again, (clock.epoch, key, due.attempt))
         next_us = self._queue.next_us()
         if next_us is not None and (not self._alarms_us or next_us < self._alarms_us[-1]):
             self._alarms_us.append(next_us)

@@ -50,13 +50,20 @@ class Writing:
         if not self._held_up:
             return False
         self.flying = batch
-        clock.at(clock.now + min(_BUSY_US << min(tries, 5), SECOND), self._try_again, (clock.epoch, tries + 1))
+        clock.at(clock.now + min(_BUSY_US << min(tries, 5), SECOND), self._last, (clock.epoch, tries + 1))
         return True
+
+    def _last(self, event: Any) -> None:
+        """What else happens at this instant comes before."""
+        self._clock.at(self._clock.now, self._try_again, event.value)
 
     def _try_again(self, event: Any) -> None:
         epoch, tries = event.value
         batch = self.flying
-        if epoch == self._clock.epoch and batch is not None and not self._is_busy(batch, tries):
+        clock = self._clock
+        if epoch == clock.epoch and batch is not None and not self._is_busy(batch, tries):
+            if clock.crashes is not None:
+                clock.crashes.written(clock.now)
             self._made()
 
     def _write_time(self, batch: Batch) -> int:

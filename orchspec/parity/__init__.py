@@ -8,14 +8,16 @@ people and targets are played by what plays them in a simulation. Any difference
 | module | is |
 |---|---|
 | `outside` | what outlives a process: targets and what is on its way to them, people, what the faults have counted |
-| `players` | agents, people and effects as the schedule has them behave |
-| `lives` | one process after another, until everybody was told |
+| `players`, `doors`, `refusals` | agents, people and effects as the schedule has them behave |
+| `stores`, `timers` | the disk under the store, and the timers, as the schedule has them |
+| `life`, `lives` | one process, and one after another until everybody was told |
 | `comparison` | the two journals side by side |
+| `search` | all schedules of some specs; `python -m orchspec.parity` |
 
 Left out of the comparison, since they belong to one side alone: numbers of engines and epochs, rows and batches.
 """
 
-from orchspec.parity.comparison import Difference, compare, fits
+from orchspec.parity.comparison import Difference, compare, fits, why_not
 from orchspec.parity.lives import Job, Lived, live_through
 
-__all__ = ["Difference", "Job", "Lived", "compare", "fits", "live_through"]
+__all__ = ["Difference", "Job", "Lived", "compare", "fits", "live_through", "why_not"]

@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.records import Record
     from orchspec.simulator.chaos.chronicle import Chronicler
 
-__all__ = ["Difference", "compare", "differs", "fits"]
+__all__ = ["Difference", "compare", "differs", "fits", "why_not"]
 
 _OWN: Final = frozenset({"epoch"})
 """What a record says of one engine alone."""
-UNPLAYED: Final = frozenset(
-    {
-        *("skew", "jump", "timer_early", "timer_late", "timer_twice"),
-    }
-)
-"""Faults of clocks, stores and capacities, which are not played to the real engine."""
+_NOTICED: Final = "an engine notices within 30 s that its clock was set, when it turns next, and a simulation at once"
+UNPLAYED: Final = {"skew": _NOTICED, "jump": _NOTICED}
+"""Faults that are not played to the real engine, and why the journals would not be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,13 @@ def _shown(line: tuple[int, int, str, str] | None) -> str:
 
 def fits(faults: Iterable[Fault]) -> list[str]:
     """The faults among these that cannot be played to the real engine, by name; none: the schedule can be compared."""
-    return sorted({fault.name for fault in faults} & UNPLAYED)
+    return sorted({fault.name for fault in faults} & UNPLAYED.keys())
+
+
+def why_not(names: Iterable[str]) -> str:
+    """What to tell whoever wants these played, which cannot be."""
+    reasons = "; ".join(dict.fromkeys(UNPLAYED[name] for name in names))
+    return f"{', '.join(names)} cannot be played to the real engine: {reasons}"
 
 
 def compare(job: Job) -> Difference | None:
@@ -65,7 +68,7 @@ def compare(job: Job) -> Difference | None:
         ValueError: a fault cannot be played to the real engine.
     """
     if unplayed := fits(job.faults):
-        raise ValueError(f"{', '.join(unplayed)} cannot be played to the real engine")
+        raise ValueError(why_not(unplayed))
     job = replace(job, plan=without_store_time(job.plan))
     return differs(job, job.chronicler())
 

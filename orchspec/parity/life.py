@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.parity.outside import Sent
 from orchspec.parity.players import Players
 from orchspec.parity.stores import StruckStore
+from orchspec.parity.timers import StruckTimers
 from orchspec.runtime import failpoints
 from orchspec.runtime.driver import commits, loop
 from orchspec.runtime.driver.clock import Clock
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.parity.lives import Job
     from orchspec.parity.outside import Answer, Outside
+    from orchspec.runtime.grants import Grant
+    from orchspec.runtime.timers import TimerQueue
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.visits import Visit
 
@@ -86,9 +89,27 @@ class Life:
 
     def live(self) -> Ending:
         """Live it; the outside is then as it is left behind."""
-        with self._armed(), contextlib.suppress(StandStill):  # somebody waits for what never comes
+        with self._armed(), self._timed(), contextlib.suppress(StandStill):  # somebody waits for what never comes
             return self._time.run(self._main())
         return Ending.TOLD
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        """The timers of our engines are struck, where any fault is aimed at them."""
+        if not self._outside.faults.strikes_timers:
+            yield
+            return
+
+        def made(granted: Callable[[Grant], None]) -> TimerQueue:
+            engine = lambda: self._hub._loop  # noqa: E731, SLF001
+            return StruckTimers(granted, self._outside.faults, self._now, engine, self._players.later)
+
+        module: Any = loop
+        before, module.TimerQueue = module.TimerQueue, made
+        try:
+            yield
+        finally:
+            module.TimerQueue = before
 
     @contextlib.contextmanager
     def _armed(self) -> Iterator[None]:
@@ -206,7 +227,7 @@ class Life:
         if at_us == 0 and not self._outside.commits:  # who comes at the very beginning is let in before
             pace = self._hub._pace  # noqa: SLF001
             pace.soon(lambda: pace.soon(lambda: self._due(crash, 0)))
-        elif at_us >= self._now():
+        elif at_us > self._now():  # at the very moment of a return there is nobody yet
             self._players.later(at_us, self._due, crash, at_us)
         elif crash.every_us:
             self._expect(crash, at_us + crash.every_us)

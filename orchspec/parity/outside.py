@@ -103,6 +103,15 @@ class Outside:
             self.dies(crashed, now_us)
             raise
 
+    def finds_no_room(self, now_us: int) -> bool:
+        """Whether a commit that was kept waiting meets a disk that has become full."""
+        try:
+            self.crashes.written(now_us)
+        except Crashed as crashed:
+            self.dies(crashed, now_us)
+            return True
+        return False
+
     def dies(self, crashed: Crashed, now_us: int) -> None:
         """The process ends now."""
         self.now_us = now_us

@@ -90,11 +90,17 @@ class StruckStore(SQLiteStore):
         self.strikes = None
         if strikes == "stale_lease":
             self._usurp()
-        self.retries = outside.faults.store_is_busy(outside.key + outside.commits, self._tries, self._now_us())
+        now_us = self._now_us()
+        # What fails by itself need not be kept waiting.
+        self.retries = strikes is None and outside.faults.store_is_busy(
+            outside.key + outside.commits, self._tries, now_us
+        )
         if self.retries:
             self._tries += 1
             with self._locked():
                 super().commit(epoch, batch)
+        if strikes is None and self._tries and outside.finds_no_room(now_us):
+            strikes = "disk_full"
         self._tries = 0
         if strikes in _BREAKS:
             self._half_written(strikes, epoch, batch)

@@ -8,6 +8,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, Protocol
 
+from orchspec.runtime.driver.clock import pace_of
 from orchspec.runtime.driver.tempo import Tempo
 from orchspec.runtime.errors import StoreBusy
 from orchspec.runtime.failpoints import ARMED, reached
@@ -125,7 +126,9 @@ class Commits:
         if isinstance(error, StoreBusy):
             if self._busy_s == _BUSY_S:
                 self._loop.tell(f"{error}; nothing goes on until it can be written")
-            self._loop.asyncio_loop.call_later(self._busy_s, self._again)
+            # What comes back at that instant comes before: whether it was told to stop then does not hang on luck.
+            loop = self._loop.asyncio_loop
+            loop.call_later(self._busy_s, pace_of(loop).soon, self._again)
             self._busy_s = min(self._busy_s * 2, 1.0)
             return
         if not isinstance(error, Exception):

@@ -68,6 +68,7 @@ class Sending:
         if sender is None:
             loop.post(live.run, EffectRefused(0, *place, _nobody(command.effect)))
             return
+        reached("before_effect")
         call, arguments = _call(live, command, command.effect)
         self._spawn(live, command, self._send(live, command, sender, call, arguments))
 
@@ -93,7 +94,6 @@ class Sending:
         place = (command.place, command.attempt, command.dispatch)
         event: EffectConfirmed | EffectRefused | EffectUnknown
         loop = self._loop
-        reached("before_effect")
         # Here and not where it was spawned: whatever blocked the process meanwhile may have cost it the store.
         if not loop.owns():
             return

@@ -33,7 +33,10 @@ HERE = {
     ),
     "a quota": ("research", None, ["quota(scout, at: 0s, lasting: 30s, limit: 1)"]),
     "a partition": ("refund", None, ["partition(charge, at: 500ms, lasting: 30s)"]),
-    # Signals.
+    # Timers and signals.
+    "timers ring early": ("approval", None, ["timer_early(orchestrator, by: 10s, lasting: 2h)"]),
+    "timers ring late": ("refund", None, ["timer_late(orchestrator, by: 30s, lasting: 2h)", "hang(carrier, nth: 1)"]),
+    "timers ring twice": ("desk", None, ["timer_twice(orchestrator, lasting: 2h)"]),
     "the second signal comes second": ("subscription", None, ["contradictory(cancelled, first: 15)"]),
 }  # fmt: skip
 KILLED = {
@@ -51,6 +54,12 @@ KILLED = {
     "an answer that lay in the mailbox is a commit of its own": (
         "approval", None,
         ["crash(orchestrator, at: 36s, down: 1h)", "crash(orchestrator, point: before_commit, nth: 7)"], 2,
+    ),
+    "what comes before an effect in one commit is done before it": (
+        "booking", None, ["crash(orchestrator, point: before_effect, nth: 5, down: 5s)"], 1,
+    ),
+    "at the moment of a return nobody is there": (
+        "refund", None, ["upgrade(orchestrator, at: 3s, down: 1s)", "upgrade(orchestrator, at: 4s, down: 1s)"], 0,
     ),
     "a request that nobody awaits passes the point as it lands": (
         "reminder", None,

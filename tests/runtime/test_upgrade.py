@@ -92,6 +92,22 @@ def test_a_step_that_was_added_above_what_has_happened_is_done_now():
     assert finish(driver).result == "ee"
 
 
+LIMITED = (
+    "agent ann fulfills Write {",
+    "model large { token_rate = 10k / 1min }\nagent ann fulfills Write { models = [large]  budget { tokens <= 1k } ",
+)
+
+
+@pytest.mark.parametrize("until", [1, 3 * S + 1], ids=["under way", "done"])
+def test_a_model_may_get_limits_and_lose_them(until):
+    driver = asked(until=until)
+    driver.upgrade(plan(LIMITED))
+    driver.drain(driver.now + 5 * S)
+    driver.upgrade(plan())
+    end = finish(driver)
+    assert (end.status, end.result) == ("completed", "e")
+
+
 def test_it_says_so_in_one_record_before_it_goes_on():
     driver = asked()
     before = driver.plan.hash
