@@ -162,7 +162,7 @@ class Turns:
             del self._locks[held.lock]
 
     def _overtaken(self, command: RequestGrant, at_us: int) -> None:
-        """Who is withdrawn may have been granted in the same instant, which no journal tells; its token is gone then."""
+        """Who is withdrawn may have been granted in that instant, which no journal tells: then its token is gone."""
         for name in (*command.gates, *command.candidates):
             pool = self.pools.get(name)
             if pool is not None and pool.window is not None and pool.window.next_us(at_us) <= at_us:
