@@ -23,15 +23,17 @@ __all__ = ["GroupCommitter"]
 
 
 class GroupCommitter:
-    """Gathers what was handled into batches, and holds back what has to wait for them."""
+    """Gathers what was handled into batches, and holds back what has to wait for them.
 
-    __slots__ = ("_dirty", "_flying", "_flying_gated", "_gated", "_pending")
+    `dirty`: whether there is anything to write; cheaper than asking ten lists at each turn.
+    """
+
+    __slots__ = ("_flying", "_flying_gated", "_gated", "_pending", "dirty")
 
     def __init__(self) -> None:
         self._pending = Batch()
         self._gated: list[Any] = []
-        # Whether there is anything to write; cheaper than asking nine lists at each turn.
-        self._dirty = False
+        self.dirty = False
         self._flying: Batch | None = None
         self._flying_gated: list[Any] = []
 
@@ -48,12 +50,12 @@ class GroupCommitter:
     @property
     def idle(self) -> bool:
         """Whether nothing is pending and nothing in flight."""
-        return self._flying is None and not self._dirty
+        return self._flying is None and not self.dirty
 
     def add(self, record: Record, gated: list[Any]) -> None:
         """One record, and what may be done once it is durable."""
         self._pending.records.append(record)
-        self._dirty = True
+        self.dirty = True
         if gated:
             self._gated.extend(gated)
 
@@ -102,15 +104,15 @@ class GroupCommitter:
             rows.append(row)
         else:
             setattr(self._pending, part, [row])
-        self._dirty = True
+        self.dirty = True
 
     def take(self) -> Batch | None:
         """The next batch to commit, now in flight; None while one is, and if there is nothing to write."""
-        if self._flying is not None or not self._dirty:
+        if self._flying is not None or not self.dirty:
             return None
         self._flying, self._pending = self._pending, Batch()
         self._flying_gated, self._gated = self._gated, []
-        self._dirty = False
+        self.dirty = False
         return self._flying
 
     def done(self) -> list[Any]:
@@ -133,5 +135,5 @@ class GroupCommitter:
                 runs.update(dict.fromkeys(row.run for row in batch.runs))
         self._flying, self._pending = None, Batch()
         self._flying_gated, self._gated = [], []
-        self._dirty = False
+        self.dirty = False
         return list(runs)

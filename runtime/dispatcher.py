@@ -128,9 +128,7 @@ class Dispatcher(Granting):
         pool.turn = self._sequence = self._sequence + 1
         self._grants[key] = Held(pool, now_us)
         if self.observer is not None and pool.observed:
-            names = (name,)
-            self.observer.requested(names, now_us)
-            self.observer.granted(names, name, now_us, now_us)
+            self.observer.taken(name, now_us)
         return True
 
     def request(

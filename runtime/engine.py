@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.committer import GroupCommitter
 from orchspec.runtime.dispatcher import Dispatcher
@@ -105,7 +105,25 @@ class Engine:
         self.halted: dict[str, Exception] = {}
         self.inbox: list[Posted] = []
         self.now = 0
-        self._inner = self._INNER  # what is of the instance is found sooner than what is of the class
+        self._inner: dict[type, Callable[[str, Kernel, int, Any], None]] = {
+            RequestGrant: self._request,
+            HoldGrant: self._hold,
+            ReleaseGrant: self._release,
+            ClaimEffect: self._claim,
+            SettleEffect: self._settle,
+            ArmTimer: self._arm,
+            DropTimer: self._drop,
+            LookupReuse: self._lookup,
+            KeepReuse: self._keep,
+            KeepTurn: self._keep_turn,
+        }
+        self._beside: dict[type, Callable[[str, Kernel, Any], None]] = {
+            AskPerson: self._question,
+            AwaitSignal: self._await,
+            WithdrawSignal: self._withdraw_signal,
+            StopTask: self._withdraw,
+            EndRun: self._end,
+        }
         self._held_back: list[tuple[str, Kernel, int, Command]] | None = None
 
     # -------------------------------------------------------------- ways in
@@ -141,7 +159,7 @@ class Engine:
         self._drain_once()
         held_back, self._held_back = self._held_back, None
         for run, kernel, seq, command in held_back:
-            self._INNER[type(command)](self, run, kernel, seq, command)
+            self._inner[type(command)](run, kernel, seq, command)
         # Only now is it known who of all runs has waited longest.
         for signal, key in self.signals.waited_for():
             self.signals.match(signal, key, now)
@@ -226,15 +244,16 @@ class Engine:
         inner = self._inner
         for command in commands:
             what = type(command)
-            if what in inner:
-                inner[what](self, run, kernel, seq, command)
+            act = inner.get(what)
+            if act is not None:
+                act(run, kernel, seq, command)
                 continue
             gated.append((run, command))
             if isinstance(command, RunTask):
                 if command.session:
                     command.history = newest(self.sessions.history(command.session, command.version), command.room)
-            elif what in self._BESIDE:
-                self._BESIDE[what](self, run, kernel, command)
+            elif what in self._beside:
+                self._beside[what](run, kernel, command)
         committer.add(EventRecord(run, seq, event, kernel, commands), gated)  # type: ignore[arg-type]
 
     def _halt(self, run: str, error: Exception) -> None:
@@ -394,24 +413,3 @@ class Engine:
             self.committer.leave(MatterRow(run, place, why, self.now))
         self.committer.put_run(ended_row(self.rows.pop(run), command, self.now))
         self._let_go(run)
-
-    _INNER: ClassVar[dict[type, Callable[[Engine, str, Kernel, int, Any], None]]] = {
-        RequestGrant: _request,
-        HoldGrant: _hold,
-        ReleaseGrant: _release,
-        ClaimEffect: _claim,
-        SettleEffect: _settle,
-        ArmTimer: _arm,
-        DropTimer: _drop,
-        LookupReuse: _lookup,
-        KeepReuse: _keep,
-        KeepTurn: _keep_turn,
-    }
-
-    _BESIDE: ClassVar[dict[type, Callable[[Engine, str, Kernel, Any], None]]] = {
-        AskPerson: _question,
-        AwaitSignal: _await,
-        WithdrawSignal: _withdraw_signal,
-        StopTask: _withdraw,
-        EndRun: _end,
-    }

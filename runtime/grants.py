@@ -28,6 +28,9 @@ class PoolObserver(Protocol):
     def granted(self, names: tuple[str, ...], pool: str, made_us: int, now_us: int) -> None:
         """A request made at `made_us` got a slot of `pool`."""
 
+    def taken(self, pool: str, now_us: int) -> None:
+        """A request for this pool alone got a slot of it at once."""
+
     def withdrawn(self, names: tuple[str, ...], made_us: int, now_us: int) -> None:
         """A request made at `made_us` leaves without a grant."""
 

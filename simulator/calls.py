@@ -24,6 +24,10 @@ class Calls:
         if pool in self.of:
             self.of[pool].append((now_us, 1))
 
+    def taken(self, pool: str, now_us: int) -> None:
+        """A call took a slot at once."""
+        self.granted((pool,), pool, now_us, now_us)
+
     def withdrawn(self, names: tuple[str, ...], made_us: int, now_us: int) -> None:
         """Whoever left without a grant had nothing."""
 

@@ -220,7 +220,7 @@ class Clock:
             if self.writing.may_wait and self.writing.takes_time(batch):
                 break
             self.commit(batch)
-            if not engine.inbox and committer.idle:
+            if not engine.inbox and not committer.dirty:
                 break
         if engine.halted:
             for run, error in engine.halted.items():

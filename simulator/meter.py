@@ -32,16 +32,17 @@ class _Comings:
     """What comes and goes, of one queue or of the slots of one pool: written down as µs, with what is not over.
 
     `came` are beginnings, `went` pairs of a beginning and an end. `gone` are such pairs too, of those who waited for
-    nothing.
+    nothing; `at_once` are times of those who went as they came.
     """
 
-    __slots__ = ("came", "gone", "left", "since_us", "went")
+    __slots__ = ("at_once", "came", "gone", "left", "since_us", "went")
 
     def __init__(self) -> None:
         self.came = array("q")
         self.went = array("q")
         self.gone = array("q")
         self.left = array("q")
+        self.at_once = array("q")
         self.since_us = 0
 
     @property
@@ -60,8 +61,10 @@ class _Comings:
         """
         import numpy as np
 
-        came, before = np.array(self.came, np.int64), np.array(self.left, np.int64)
+        at_once, before = np.array(self.at_once, np.int64), np.array(self.left, np.int64)
+        came = np.concatenate((np.array(self.came, np.int64), at_once))
         ended, left_early = (np.array(each, np.int64).reshape(-1, 2) for each in (self.went, self.gone))
+        ended = np.concatenate((ended, np.repeat(at_once, 2).reshape(-1, 2)))
         if not (came.size or ended.size or left_early.size):
             return
         ends = np.concatenate((ended[:, 1], left_early[:, 1]))
@@ -75,6 +78,7 @@ class _Comings:
             _add(gone, left_early[:, 0] / SECOND, (left_early[:, 1] / SECOND) - (left_early[:, 0] / SECOND))
         self.left = self._still(np.concatenate((before, came)), np.concatenate((ended[:, 0], left_early[:, 0])))
         self.came, self.went, self.gone = array("q"), array("q"), array("q")
+        del self.at_once[:]
 
     def _still(self, came: np.ndarray[Any, Any], went: np.ndarray[Any, Any]) -> array[int]:
         """Who came and has not gone."""
@@ -137,6 +141,7 @@ class Meter:
         self._queues: dict[tuple[str, ...], PoolObservation] = {}
         self._waiting: dict[tuple[str, ...], _Comings] = {}
         self._busy: dict[str, _Comings] = {}
+        self._alone: dict[str, array[int]] = {}
         self._elastic: dict[str, int] = {}
         for agent in plan.agents.values():
             slots = agent.slots_max if agent.slots_max is not None else (1 if agent.kind == "human" else None)
@@ -179,6 +184,13 @@ class Meter:
         self._waiting[names] = comings = _Comings() if comings is None else comings
         return comings
 
+    def _stand_alone(self, pool: str) -> array[int]:
+        """Where those of one pool are written down who never waited."""
+        names = (pool,)
+        comings = self._waiting.get(names) or self._queue(names)
+        self._alone[pool] = comings.at_once
+        return comings.at_once
+
     # -------------------------------------------------------------- what is said
 
     def requested(self, names: tuple[str, ...], now_us: int) -> None:
@@ -192,6 +204,12 @@ class Meter:
         went = self._waiting[names].went
         went.append(made_us + self.offset_us)
         went.append(now_us)
+        self._busy[pool].came.append(now_us)
+
+    def taken(self, pool: str, now_us: int) -> None:
+        """See `PoolObserver`."""
+        now_us += self.offset_us
+        (self._alone.get(pool) or self._stand_alone(pool)).append(now_us)
         self._busy[pool].came.append(now_us)
 
     def withdrawn(self, names: tuple[str, ...], made_us: int, now_us: int) -> None:
