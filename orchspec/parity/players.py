@@ -162,6 +162,8 @@ class Players:
                 attempt.asks_since_us = None
             attempt.share = cut
         await self._until(began_us + ends_us + late_us)
+        if self._outside.faults.parted(task.agent, self._clock.now_us()):
+            await asyncio.Event().wait()  # its answer does not get through
 
     async def _do(self, task: Task, attempt: Tried, left: int, effect: str, args: dict[str, Any]) -> None:
         number = (task.attempt << 10) + left
@@ -176,7 +178,7 @@ class Players:
         """Call a tool; returns how much later than usual it is given back, microseconds."""
         number = (task.attempt << 10) + left
         strike = self._outside.faults.strike(tool, attempt.key, number, self._clock.now_us())
-        if strike is not None and strike.hung:
+        if strike is not None and strike.silent:
             await asyncio.Event().wait()
         if strike is not None and strike.failing is not None:
             if strike.throttled:
@@ -185,7 +187,7 @@ class Players:
                 raise error
             raise spent(ToolError, f"{tool}: {strike.failing}", attempt, attempt.share)
         call = await task.powers.enter_tool(tool)
-        slowed_us = strike.slowed(held_us) if strike is not None else held_us
+        slowed_us = strike.slowed(held_us) + strike.delay_us if strike is not None else held_us
         self.later(self._clock.now_us() + slowed_us, task.powers.leave_tool, call)
         return max(0, slowed_us - held_us)
 
@@ -242,11 +244,11 @@ class Players:
         outside, key, now = self._outside, task.draw_key, self._clock.now_us()
         strike = outside.faults.strike(name, key, task.attempt, now)
         sampled = self._cast.players[name].attempt(task.contract, task.inner, key, task.attempt, task.menu)
-        if sampled.never or (strike is not None and strike.never):
+        if sampled.never or (strike is not None and (strike.never or strike.lost)):
             return None
         latency_us, values, doubt, kind = sampled.latency_us, [sampled.output], task.doubt, None
         if strike is not None:
-            latency_us = strike.slowed(latency_us)
+            latency_us = strike.slowed(latency_us) + strike.delay_us
             what = (name, task.contract, task.inner, key, task.attempt)
             kind = strike.broken or ("garbage" if strike.fail is not None else None)
             if kind is not None:
@@ -278,17 +280,16 @@ class Players:
         def send(inputs: list[Any], key: int) -> tuple[int, Any] | None:
             sent = self._cast.players[name].signal(inputs, key)
             strike = self._outside.faults.strike(name, key, 1, self._clock.now_us())
-            if sent is None or (strike is not None and strike.never):
+            if sent is None or (strike is not None and (strike.never or strike.lost)):
                 return None
             latency_us, value = sent
             if strike is not None:
-                latency_us = strike.slowed(latency_us)
+                latency_us = strike.slowed(latency_us) + strike.delay_us
                 if strike.broken is not None:
                     value = self._cast.broken(name, name, inputs, key, 1, strike.broken)
-                if strike.again is not None:
-                    other = (
-                        value if strike.again == "same" else self._cast.broken(name, name, inputs, key, 1, strike.again)
-                    )
+                again = strike.again or ("same" if strike.duplicated else None)
+                if again is not None:
+                    other = value if again == "same" else self._cast.broken(name, name, inputs, key, 1, again)
                     self._outside.send_again(key, Sent(self._clock.now_us() + latency_us, name, inputs, other))
                     self.comes_again(key)
             return latency_us, value

@@ -133,7 +133,7 @@ def parts_of(story: Story, asked: Asked) -> Iterator[Part]:
         found = dict(enumerate(PARTS[name](story, asked)))
         if asked.kinds:
             found = {number: each for number, each in found.items() if asked.kinds & {fault.name for fault in each}}
-        played = {number: each for number, each in found.items() if not fits(each)}
+        played = {number: each for number, each in found.items() if not fits(each, story.job.plan)}
         chosen = played
         if asked.at_most is not None and len(played) > asked.at_most:
             numbers = random.Random(f"{asked.seed} {story.flow} {name}").sample(sorted(played), asked.at_most)

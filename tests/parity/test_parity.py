@@ -33,7 +33,7 @@ def aimed(story):
 
 
 def held_singles(story):
-    return [faults for faults in singles(aimed(story)) if not fits(faults)]
+    return [faults for faults in singles(aimed(story)) if not fits(faults, story.plan)]
 
 
 @pytest.mark.parametrize("name", GALLERY)
@@ -138,4 +138,4 @@ def test_generated_plans_live_alike_through_generated_schedules(plan, seed):
     for flow in plan.flows:
         told = Job(plan, flow, None, seed % 1000, 2, {})
         faults = tuple(drawn(aimed(told), rng))
-        assert fits(faults) or compare(replace(told, faults=faults)) is None, faults
+        assert fits(faults, plan) or compare(replace(told, faults=faults)) is None, faults
