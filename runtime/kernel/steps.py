@@ -184,7 +184,6 @@ class FanOutStep(Activity):
         "givers",
         "inputs",
         "items",
-        "kept_key",
         "lost",
         "next",
         "skipped",
@@ -208,7 +207,6 @@ class FanOutStep(Activity):
         self.expired: Failure | None = None
         self.ending: tuple[str, Any] | None = None
         self.next = 0
-        self.kept_key: int | None = None
         self.items: list[Any] | None = None
         self.inputs: list[Any] = []
         if op.items is not None:
@@ -259,12 +257,6 @@ class FanOutStep(Activity):
         item.fail(failure, op.links if self.items is not None else ())
 
     # -------------------------------------------------------------- as an owner
-
-    def key(self) -> int:
-        """As of any activity, kept since each of its tasks asks for it."""
-        if self.kept_key is None:
-            self.kept_key = Activity.key(self)
-        return self.kept_key
 
     def env(self, child: Activity) -> FrameLike:
         """With the item that it is for."""

@@ -145,7 +145,9 @@ class Turns:
 
     def release(self, key: _Key, outcome: str, at_us: int) -> None:
         """A grant is given back, or a request withdrawn."""
-        self.waiting.pop(key, None)
+        waited = self.waiting.pop(key, None)
+        if waited is not None:
+            self._overtaken(waited.command, at_us)
         held = self._held.pop(key, None)
         if held is None:
             return
@@ -158,6 +160,13 @@ class Turns:
                 pool.failed_us = None  # whatever the failure opened is closed by what was let through after it
         if held.lock and self._locks.get(held.lock) == key:
             del self._locks[held.lock]
+
+    def _overtaken(self, command: RequestGrant, at_us: int) -> None:
+        """Who is withdrawn may have been granted in that instant, which no journal tells: then its token is gone."""
+        for name in (*command.gates, *command.candidates):
+            pool = self.pools.get(name)
+            if pool is not None and pool.window is not None and pool.window.next_us(at_us) <= at_us:
+                pool.window.take(at_us)
 
     def crash(self, at_us: int) -> None:
         """A new engine: nobody holds or waits, and buckets are empty."""

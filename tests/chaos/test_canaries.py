@@ -114,7 +114,7 @@ def test_the_gallery_holds_under_every_single_fault_pairs_and_drawn_ones(path):
     assert plan is not None
     for flow in plan.flows:
         given = next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
-        explorer = Explorer(plan, flow, folder=SPECS, given=given)
+        explorer = Explorer(plan, flow, folder=SPECS, given=given, proven=proven_of(plan, flow))
         explored = explorer.explore(exhaustive=True, examples=15, pairs=15)
         found = [(each.violation.number, each.violation.message, fault_lines(each.faults)) for each in explored.found]
         assert found == [], flow

@@ -184,6 +184,19 @@ def test_who_waits_while_a_breaker_is_probed_is_not_kept_for_nothing():
     assert counted.waiting[waiting].free_us == 23 * SECOND
 
 
+def test_a_request_that_is_withdrawn_may_have_cost_a_token():
+    counted = turns.Turns.of(compiled())
+    for place in range(1, 5):
+        counted.ask(("run0", place, 1), RequestGrant(place, 1, ("bob",)), 0)
+    for place in (1, 2):
+        counted.grant(("run0", place, 1), "bob", 0)
+    counted.look(0)
+    assert counted.waiting["run0", 4, 1].free_us == 30 * SECOND
+    counted.release(("run0", 3, 1), "stopped", 30 * SECOND)
+    counted.look(30 * SECOND)
+    assert counted.waiting["run0", 4, 1].free_us == 60 * SECOND
+
+
 def test_who_waits_without_a_deadline_once_another_has_failed_is_left_its_answer():
     text = SPEC.replace("step one = Write(topic) by ann", "step one = Write(topic) by ann { on_failure = ask(bob) }")
     plan = compiled(text.replace("agent bob fulfills Write { rate = 2 / 1min  timeout = 30s }", BOB))
