@@ -152,6 +152,7 @@ class Life:
             for crash in outside.crashes.crashes:
                 if crash.dated and crash.at_us is not None:
                     self._expect(crash, crash.at_us)
+            outside.begun = True
             await self._runs()
             await hub.close()
         if self._leaving is not None:
@@ -224,7 +225,7 @@ class Life:
             self._store.strikes = crashed.crash.name
 
     def _expect(self, crash: Any, at_us: int) -> None:
-        if at_us == 0 and not self._outside.commits:  # who comes at the very beginning is let in before
+        if at_us == 0 and not self._outside.begun:  # who comes at the very beginning is let in before
             pace = self._hub._pace  # noqa: SLF001
             pace.soon(lambda: pace.soon(lambda: self._due(crash, 0)))
         elif at_us > self._now():  # at the very moment of a return there is nobody yet

@@ -67,6 +67,7 @@ class Outside:
         faults, crashes: with what they have counted.
         key: of the draws that belong to no run.
         commits: how many batches have become durable.
+        begun: whether any process has come up.
         now_us: the present; of a dead process, when it died.
         back_us: when the next process opens the store.
         landed: receipts by key, of what targets have done.
@@ -80,6 +81,7 @@ class Outside:
     crashes: Crashes
     key: int
     commits: int = 0
+    begun: bool = False
     now_us: int = 0
     back_us: int = 0
     number: int = 0
