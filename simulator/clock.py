@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Visit"]
 
 SECOND: Final = 1_000_000
+_LEAP_US: Final = 14 * 24 * 3600 * SECOND
 _OUTCOMES: Final = (TaskFulfilled, TaskFailed, QuestionAnswered)
 
 
@@ -169,15 +170,18 @@ class Clock:
         except Crashed as crashed:
             self._die(crashed.crash)
 
-    def run(self, until: Callable[[], bool], horizon_us: int) -> None:
+    def run(self, until: Callable[[], bool], horizon_us: int, *, leaps: bool = False) -> None:
         """Let time pass until `until()` says so, nothing more can happen, or the horizon is reached.
 
-        It is asked before each instant from `ask_from_us` on.
+        It is asked before each instant from `ask_from_us` on. With `leaps` time in which nothing happens at all, for
+        weeks, does not count: a run may wait for a date that is years away.
         """
         env = self.env
         queue = env.queue
         while queue:
             now: int = queue[0][0]
+            if leaps and now - self.now > _LEAP_US:
+                horizon_us += now - self.now
             if now > horizon_us or (self.now >= self.ask_from_us and until()):
                 return
             self.now = now

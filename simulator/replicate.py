@@ -178,7 +178,7 @@ class Stage:
             alone.on_halt = ended.append
             alone.arrive(visit)
             alone.begin()
-            alone.run(lambda ended=ended: bool(ended), 52 * WEEK_US)  # type: ignore[misc]
+            alone.run(lambda ended=ended: bool(ended), 52 * WEEK_US, leaps=True)  # type: ignore[misc]
             visit.seen.ended_s += offset_s
             if kept is not None:
                 kept.update({**alone.journal.records, **alone.watched})

@@ -144,7 +144,7 @@ class _Trial:
         problem = None
         try:
             clock.begin()
-            clock.run(lambda: bool(ended), WEEKS_52_US)
+            clock.run(lambda: bool(ended), WEEKS_52_US, leaps=True)
         except _EndlessRun:
             problem = f"the run was given up after {RECORDS_MAX:,} records"
         self.records = clock.watched.get(_RUN) or clock.journal.records.get(_RUN, [])

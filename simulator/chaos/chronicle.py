@@ -37,7 +37,7 @@ __all__ = ["HORIZON_US", "Applied", "Chronicle", "Chronicler", "Endless", "KeptJ
 
 SECOND: Final = 1_000_000
 HORIZON_US: Final = 52 * 7 * 24 * 3600 * SECOND
-"""Virtual time after which a run is taken not to end."""
+"""Virtual time after which a run is taken not to end, years in which nothing happens not counted."""
 RECORDS_MAX: Final = 20_000
 """Records of a chronicle after which it is taken to loop."""
 APART_US: Final = SECOND
@@ -261,7 +261,7 @@ class Chronicler:
                 clock.at(visit.arrived_us, lambda event: clock.arrive(event.value), visit)
         try:
             clock.begin()
-            clock.run(lambda: not left, HORIZON_US)
+            clock.run(lambda: not left, HORIZON_US, leaps=True)
         except Endless:
             chronicle.endless = True
         chronicle.halted = clock.halted

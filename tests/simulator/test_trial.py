@@ -189,10 +189,21 @@ def test_a_run_that_writes_too_many_records_is_given_up(monkeypatch):
     assert result.expectations == ()
 
 
-def test_a_run_that_outlives_a_year_is_given_up():
-    plan = plan_of(f"stub scout = {GOOD}\n fault slow(scout, by: 400d)\n expect status == completed")
+def test_a_run_that_outlives_a_year_is_given_up(monkeypatch):
+    monkeypatch.setattr(trial, "WEEKS_52_US", 100_000_000)
+    plan = plan_of(f"stub scout = {GOOD}\n fault slow(scout, by: 100s)\n expect status == completed")
     result = run_test(plan, plan.tests[0])
     assert (result.verdict, result.problem) == ("failed", "the run had not ended after 52 weeks of virtual time")
+
+
+def test_a_run_waits_for_a_date_that_is_years_away():
+    text = """orch 1
+flow remind(at: Time) -> Text { wait at  return "now" }
+test "it" for remind { given = { at: "2031-05-01T09:00:00Z" }  expect status == completed and result == "now" }
+"""
+    made = compile_text(text, "remind.orch")
+    result = run_test(made.plan, made.plan.tests[0])
+    assert result.verdict == "passed", (result.problem, result.expectations)
 
 
 def test_a_file_that_is_gone_by_the_time_is_a_problem_and_no_traceback(tmp_path):
