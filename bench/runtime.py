@@ -20,6 +20,7 @@ import asyncio
 import cProfile
 import json
 import pstats
+import random
 import sqlite3
 import statistics
 import sys
@@ -86,16 +87,16 @@ def ours(text: str, runs: int, steps: int) -> Callable[[Path], tuple[float, int]
     async def hand(_task: Any, topic: str) -> dict[str, Any]:
         return {"text": topic[:4] + "x" * 36, "score": 0.5}
 
-    async def everything(store: Counting) -> None:
+    async def everything(store: Counting) -> float:
+        begin = clock()  # in the event loop, as of the peers: to make one is nobody's step
         await asyncio.gather(
             *(app.run("main", {"topic": f"t{n}"}, store=store, run_id=f"run-{n}") for n in range(runs))
         )
+        return clock() - begin
 
     def measure(path: Path) -> tuple[float, int]:
         store = Counting(path, "full")
-        begin = clock()
-        asyncio.run(everything(store))
-        seconds = clock() - begin
+        seconds = asyncio.run(everything(store))
         store.close()
         return seconds * 1e6 / (runs * steps), store.commits
 
@@ -179,12 +180,12 @@ def group_floor(path: Path, runs: int, steps: int) -> tuple[float, int]:
         for step in range(steps):
             await group.write(number, 2 * step)
 
-    async def everything() -> None:
+    async def everything() -> float:
+        begin = clock()
         await asyncio.gather(*(run(number) for number in range(runs)))
+        return clock() - begin
 
-    begin = clock()
-    asyncio.run(everything())
-    seconds = clock() - begin
+    seconds = asyncio.run(everything())
     group.thread.shutdown()
     group.connection.close()
     return seconds * 1e6 / (runs * steps), group.commits
@@ -213,14 +214,20 @@ def told(case: str, folder: Path, rounds: int, python: Path | None, *, cpu: bool
     least: list[tuple[float, int]] = []
     peers: dict[str, list[float]] = {}
     for number in range(rounds):
-        mine.append(measure(folder / f"{case}-{number}.db"))
-        least.append(floor_of(case, folder / f"{case}-{number}-bare.db", runs, steps))
-        for peer in PEERS if python is not None else ():
-            assert python is not None
-            try:
-                peers.setdefault(peer, []).append(peer_us(python, peer, case, runs, steps))
-            except Missing as missing:
-                print(f"  {missing}", file=sys.stderr)
+        # In an order of its own in each round: who comes after a process of others finds caches cold and a disk busy.
+        order = ["orch", "floor", *(PEERS if python is not None else ())]
+        random.Random(number).shuffle(order)
+        for who in order:
+            if who == "orch":
+                mine.append(measure(folder / f"{case}-{number}.db"))
+            elif who == "floor":
+                least.append(floor_of(case, folder / f"{case}-{number}-bare.db", runs, steps))
+            else:
+                assert python is not None
+                try:
+                    peers.setdefault(who, []).append(peer_us(python, who, case, runs, steps))
+                except Missing as missing:
+                    print(f"  {missing}", file=sys.stderr)
     us, commits = (typical(column) for column in zip(*mine, strict=True))
     floor, floor_commits = (typical(column) for column in zip(*least, strict=True))
     ratio = us / floor if cpu else statistics.median(one[0] / other[0] for one, other in zip(mine, least, strict=True))
