@@ -87,6 +87,10 @@ def test_no_simulated_run_leaves_its_bounds(name, flow, seed):
     simulated(name, flow, seed, 4)
 
 
+def test_the_wait_for_a_critical_section_is_queueing():
+    simulated("ledger", "book", 18, 10)  # one waits for 70 s, and is given up after its attempt of 20
+
+
 @pytest.mark.chaos
 @pytest.mark.parametrize(("name", "flow"), FLOWS, ids=lambda part: part)
 def test_no_simulated_run_leaves_its_bounds_for_long(name, flow):

@@ -1,8 +1,8 @@
 """What runs really took, in the terms of their bounds: seen by every kernel there is, while a test asks for it.
 
-Left out of latency is every moment in which the bounds do not look: something waits (for a slot, a rate, room in a
-budget, identical work, the ledger), an effect is in doubt, somebody asked for more time than a backoff gives, or a
-crash makes an attempt begin anew. What is left of a run is one in which all of that took no time at all.
+Left out of latency is every moment in which the bounds do not look: something waits (for a slot, a rate, a critical
+section, room in a budget, identical work, the ledger), an effect is in doubt, somebody asked for more time than a
+backoff gives, or a crash makes an attempt begin anew. What is left of a run is one in which all of that took no time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from orchspec.runtime.journal.codec import encode_body
 from orchspec.runtime.kernel.applying import Applying
 from orchspec.runtime.kernel.budget import Account
 from orchspec.runtime.kernel.calls import Calling
+from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.evals import EvalTask
 from orchspec.runtime.kernel.events import (
     CancelRequested,
@@ -132,7 +133,8 @@ class Measured:
                 self.depth = max(self.depth, _depth(activity))  # one that is over already was there all the same
             if state == CLOSED:
                 continue
-            self.waits = self.waits or state in _WAITING
+            asked = isinstance(activity, Enclosing) and activity.asked
+            self.waits = self.waits or asked or state in _WAITING
             if isinstance(activity, Task | Applying):
                 patient = state == RESTING and activity.place in self.patient
                 self.waits = self.waits or patient
