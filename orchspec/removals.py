@@ -7,44 +7,23 @@ a clause comes to. What imported files say stays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchspec.simulator.chaos.withheld import Withheld
+
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Plan
     from orchspec.grammar.source import Span
 
-__all__ = ["KINDS", "Removal", "removals_of"]
+__all__ = ["KINDS", "removals_of"]
 
 KINDS = ("require", "owns", "check", "in_doubt", "slots", "rate")
 """What is taken away: clauses of declarations by the names of their attributes, and `require` of flows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """One clause that was taken away.
-
-    Attributes:
-        kind: one of `KINDS`.
-        owner: the declaration or the flow in which it stood.
-        text: the clause.
-        pair: of a `require`, the names of the two statements.
-        plan: without it; none if the compiler refuses that.
-        refused: what the compiler says then: its code and its message.
-    """
-
-    kind: str
-    owner: str
-    text: str
-    pair: tuple[str, str] | None
-    plan: Plan | None
-    refused: str | None
-
-
 def removals_of(
     text: str, name: str, *, settings: Mapping[str, str] | None = None, folder: Path | None = None
-) -> list[Removal]:
+) -> list[Withheld]:
     """Take each clause away in turn. Arguments as of `compile_text`, for a text that compiles."""
     from orchspec.compiler.load import compile_text
 
@@ -57,7 +36,7 @@ def removals_of(
             first = compiled.errors[0]
             refused = f"{first.code.id}: {first.message}"
         said = " ".join(text[span.start : span.end].split())
-        made.append(Removal(kind, owner, said, pair, compiled.plan, refused))
+        made.append(Withheld(kind, owner, said, pair, compiled.plan, refused))
     return made
 
 

@@ -146,12 +146,10 @@ def _undecided(terminal: Terminal) -> int:
 def _withheld(file: str, settings: dict[str, str]) -> list[Withheld]:
     """Clauses of a spec that its text can do without, or that the compiler cannot."""
     from orchspec.removals import removals_of
-    from orchspec.simulator.chaos.withheld import Withheld
 
     if file == STDIN:  # it was read
         return []
-    made = removals_of(read_text(file), shown_name(file), settings=settings, folder=Path(file).parent)
-    return [Withheld(each.kind, each.owner, each.text, each.pair, each.plan, each.refused) for each in made]
+    return removals_of(read_text(file), shown_name(file), settings=settings, folder=Path(file).parent)
 
 
 def _mutate(

@@ -13,7 +13,6 @@ from orchspec.compiler.load import compile_file
 from orchspec.removals import KINDS, removals_of
 from orchspec.simulator.chaos.mutate import mutate
 from orchspec.simulator.chaos.protections import PROTECTIONS, protections_of
-from orchspec.simulator.chaos.withheld import Withheld
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 SPEC = """orch 1
@@ -179,10 +178,7 @@ flow main(topic: Text) -> Text { step receipt = pay(topic)  return receipt }
 def done():
     compiled = compile_text(LOADED, "loaded.orch")
     assert compiled.plan is not None, compiled.errors
-    withheld = [
-        Withheld(each.kind, each.owner, each.text, each.pair, each.plan, each.refused)
-        for each in removals_of(LOADED, "loaded.orch")
-    ]
+    withheld = removals_of(LOADED, "loaded.orch")
     return compiled.plan, mutate(compiled.plan, "main", examples=0, withheld=withheld)
 
 
