@@ -25,6 +25,9 @@ from orchspec.runtime.kernel.enclosures import Enclosing
 from orchspec.runtime.kernel.evals import EvalTask
 from orchspec.runtime.kernel.events import (
     CancelRequested,
+    EffectChecked,
+    EffectConfirmed,
+    EffectRefused,
     EffectUnknown,
     EngineRecovered,
     RunStarted,
@@ -52,6 +55,8 @@ __all__ = ["Measured", "leaves", "measuring"]
 
 _DOUBTS = frozenset({DOUBT, CHECKING, ASKING})
 _WAITING = frozenset({QUEUED, UNFUNDED, LOOKING, CLAIMING, *_DOUBTS})
+_SETTLES = (EffectConfirmed, EffectRefused, EffectChecked)
+"""What the target says of an effect; until then one that nobody heard of is in doubt, also while it is sent again."""
 _AGAIN = re.compile(r"[!~]\d+")
 
 
@@ -67,6 +72,7 @@ class Measured:
     waits: bool = False
     since: dict[tuple[int, int], int] = field(default_factory=dict)
     patient: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)
     attempts: int = 0
     amplification: int = 0
     pieces: dict[str, int] = field(default_factory=dict)
@@ -125,6 +131,8 @@ class Measured:
                 self.pieces[piece] = self.pieces.get(piece, 0) + 1
                 self.amplification = max(self.amplification, self.pieces[piece])
         self.waits = False
+        if isinstance(event, _SETTLES) and not late:
+            self.doubtful.discard(event.place)
         running = 0
         for activity in kernel.places[1:]:
             assert activity is not None
@@ -138,8 +146,10 @@ class Measured:
             if isinstance(activity, Task | Applying):
                 patient = state == RESTING and activity.place in self.patient
                 self.waits = self.waits or patient
+                self.waits = self.waits or (state == SENT and activity.place in self.doubtful)
                 if state in _DOUBTS:
                     self.doubts += 1
+                    self.doubtful.add(activity.place)
                     self.patient.add(activity.place)  # doubts lengthen the rests after them
                 if state in (RUNNING, SENT):
                     self.since.setdefault((activity.place, activity.attempt), event.time)
