@@ -12,7 +12,7 @@ from orchspec.compiler.bounds.document import amount_in_words, as_document
 from orchspec.compiler.plan import PlanError, plan_from_json
 from orchspec.runtime.driver.values import OUTPUT_BYTES_MAX
 from orchspec.runtime.journal.codec import PAYLOAD_BYTES_MAX
-from orchspec.runtime.kernel import messages, program, tasks
+from orchspec.runtime.kernel import messages, program, sessions, tasks
 from tests.support.studies import plan_of
 
 S = 1_000_000
@@ -67,6 +67,29 @@ def test_retries_multiply_all_and_rest_in_between():
     assert ends(found, "attempts") == (1, 4)
     assert ends(found, "latency_s") == (0, (4 * 10 + 1 + 2 + 3) * S + journal.GRACE_US)
     assert ends(found, "retry_amplification") == (1, 4)
+
+
+MINDED = """
+contract Condense(history: List<Json>) -> Text
+agent cy fulfills Work { timeout = 10s  budget { tokens <= 1k }  session = per_run  SIZE  fold = Condense }
+agent sum fulfills Condense { attempts = 2  timeout = 5s  budget { tokens <= 200 } }
+"""
+
+
+def test_a_mind_that_may_outgrow_its_context_is_folded_three_times_at_most_before_its_task():
+    found = bounds("step a = Work(text) by cy return a", head=MINDED.replace("SIZE", "context = 4k"))
+    assert ends(found, "tokens") == (0, 1_000 + 3 * 2 * 200)
+    assert ends(found, "attempts") == (1, 1 + 3 * 2)
+    least, most = ends(found, "latency_s")
+    assert least == 0
+    assert most >= (10 + 3 * 2 * 5) * S
+    measured = bounds("eval e = Work(text) by cy return text", head=MINDED.replace("SIZE", "context = 4k"))
+    assert ends(measured, "tokens") == (0, 0)  # an eval is on nobody's budget
+
+
+def test_what_nothing_bounds_is_never_folded():
+    found = bounds("step a = Work(text) by cy return a", head=MINDED.replace("SIZE", ""))
+    assert ends(found, "attempts") == (1, 1)
 
 
 def test_without_a_cap_an_attempt_takes_the_context_at_the_dearer_price():
@@ -389,6 +412,7 @@ def test_what_is_assumed_of_the_runtime_is_so():
     assert program.RESEND == ours.RESEND
     assert program.UNDO_ATTEMPTS_MIN == ours.UNDO_ATTEMPTS_MIN
     assert messages.POSTS_MAX == statements.POSTS_MAX
+    assert sessions.FOLDS_MAX == statements.FOLDS_MAX
     assert tasks.GRACE_US == journal.GRACE_US
     assert journal.PAYLOAD_BYTES_MAX == PAYLOAD_BYTES_MAX == OUTPUT_BYTES_MAX
 

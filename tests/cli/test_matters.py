@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from orchspec.cli import main
 from orchspec.cli.common import MISUSE, NOT_WELL, WELL
-from tests.runtime.kernel.test_effects import run as driven
 from tests.support.driver import Driver, done, refuses
 from tests.support.plans import effect, fail, plan
+from tests.support.running import run as driven
 
 SPEC = """orch 1
 effect unbook(note: Text) -> Text { key = note }

@@ -3,15 +3,9 @@
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, StopTask
 from tests.support import driver as scripts
 from tests.support.driver import Driver, answers, done, failing, never
-from tests.support.invariants import assert_closed, assert_folds
+from tests.support.invariants import assert_closed
 from tests.support.plans import S, agent, ask, call, effect, flow, give, plan, skip, stop, task, use, v
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
+from tests.support.running import run
 
 
 def failed_step(*chain, **rest):
