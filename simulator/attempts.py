@@ -118,7 +118,7 @@ class Attempts:
         if (attempt.calls or attempt.effects) and not (strike is not None and strike.rejects):
             scarce = self._clock.cast.scarce
             way = attempt.on_its_way(self._clock.cast)
-            attempt.moments = [each for each in reversed(way) if each.args is not None or each.name in scarce]
+            attempt.moments = [each for each in way[::-1] if each.args is not None or each.name in scarce]
             if attempt.moments:
                 self._go_on(attempt, 0)
                 return

@@ -106,7 +106,7 @@ class Activity:
         kernel = frame.kernel
         self.kernel: Kernel = kernel
         self.frame = frame
-        self.op = op
+        self.op: Any = op
         self.owner = owner
         self.index = index
         self.ordinal = ordinal
