@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -95,4 +96,6 @@ def native() -> list[Any]:
     return made
 
 
-setup(ext_modules=native() if os.environ.get("ORCHSPEC_NATIVE") == "1" else [])
+# The metadata are asked for first, and need no compiler.
+ASKED = os.environ.get("ORCHSPEC_NATIVE") == "1" and bool({"bdist_wheel", "build_ext"} & set(sys.argv))
+setup(ext_modules=native() if ASKED else [])

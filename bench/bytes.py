@@ -4,18 +4,20 @@
     python bench/bytes.py --against before.txt  # on the new: names what differs, and ends with 1
 
 Hashed are the document of `orch simulate --json` and, for each run of each replication, when it came and ended, how,
-and what it cost; the Gantt of the watched run too. `--runs N` measures more than 20 runs of each scenario.
+and what it cost; the Gantt of the watched run too. `--runs N` measures more than 20 runs of each scenario; names of
+specs leave the others out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.environ.get("ORCH_BENCH_NATIVE", str(Path(__file__).resolve().parents[1])))
 
 from orchspec.compiler import compile_file
 from orchspec.compiler.plan import Plan, canonical_json
@@ -51,9 +53,12 @@ def main() -> int:
     arguments = sys.argv[1:]
     runs = int(arguments[arguments.index("--runs") + 1]) if "--runs" in arguments else 20
     against = Path(arguments[arguments.index("--against") + 1]).read_text("utf-8") if "--against" in arguments else None
+    chosen = [name for name in arguments if (SPECS / f"{name}.orch").exists()]
     known = dict(line.rsplit("  ", 1) for line in (against or "").splitlines())
     differs = 0
     for path in sorted(SPECS.glob("*.orch")):
+        if chosen and path.stem not in chosen:
+            continue
         plan = compile_file(path).plan
         assert plan is not None
         for scenario in plan.scenarios:

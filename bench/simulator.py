@@ -6,11 +6,15 @@ hand in SimPy for the one purpose: a process for each task, a Resource for each 
 no journal, no budgets, no made outputs, no faults, no twin. The queue is held against Ciw as well, a library for just
 that, which is installed into `.bench/ciw` on first use (skipped where there is no network).
 
+All of it is measured twice: of the package as it stands, in Python, and of the same sources with native code
+(`bench/native.py`), where there is a compiler. `--python` leaves the second out.
+
 `--memory N` prints what N runs took at most, of a process of its own; without it 10,000 and 100,000 runs are.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import subprocess
@@ -22,12 +26,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.environ.get("ORCH_BENCH_NATIVE", str(Path(__file__).resolve().parents[1])))
 
+import native
 import simpy
 
 from orchspec.compiler import compile_file, compile_text
 from orchspec.compiler.plan import Fault, Plan
+from orchspec.runtime import engine
 from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.checkers import check_all
 from orchspec.simulator.replicate import Stage
@@ -38,6 +44,8 @@ STEPS, WIDTH, FAILURE, ATTEMPTS = 10, 3, 0.05, 4
 LATENCY_S = 2.0
 CHECKED = 150
 """How many runs are written down and checked: as many as a chronicle holds, and some to spare."""
+NATIVE = os.environ.get("ORCH_BENCH_NATIVE")
+"""Where the package with native code stands, in the process that measures it."""
 ROOT = Path(__file__).resolve().parents[1]
 SPECS = ROOT / "specs"
 SLOTS = 60
@@ -246,11 +254,8 @@ def remember(runs: int) -> None:
     print(f"memory of {document['runs']:,} runs: {most:,} MB at most, {before:,} MB of it before the first", flush=True)
 
 
-def main() -> None:
-    """Prints all figures."""
-    if "--memory" in sys.argv:
-        remember(int(sys.argv[sys.argv.index("--memory") + 1]))
-        return
+def measure() -> None:
+    """Print all rates, against what does the same."""
     ten = compiled(ten_steps())
     compare(
         f"{STEPS} steps of {WIDTH}, {FAILURE:.0%} failing",
@@ -265,8 +270,36 @@ def main() -> None:
     assert briefing is not None
     scenario = replace(briefing.scenarios[0], arrivals=["poisson", 60 / 3600], warmup=0)
     alone("the gallery's briefing", ours(replace(briefing, scenarios=[scenario]).sealed()))
+
+
+def measure_native() -> None:
+    """The same in a process of its own, which loads native code."""
+    try:
+        folder = native.build()
+    except subprocess.CalledProcessError as error:
+        print(f"\nNative code is not measured: it can't be built here.\n{error.stderr.decode()[-600:]}")
+        return
+    print("\nWith native code", flush=True)
+    environment = {**os.environ, "ORCH_BENCH_NATIVE": str(folder), "PYTHONPATH": str(folder)}
+    subprocess.run([sys.executable, __file__], env=environment, check=True)
+
+
+def main() -> None:
+    """Prints all figures."""
+    if "--memory" in sys.argv:
+        remember(int(sys.argv[sys.argv.index("--memory") + 1]))
+        return
+    if NATIVE is not None:
+        assert str(engine.__file__).startswith(NATIVE)
+        assert not str(engine.__file__).endswith(".py")
+        measure()
+        return
+    print("In Python")
+    measure()
     for runs in MEASURED:
         subprocess.run([sys.executable, __file__, "--memory", str(runs)], check=True)
+    if "--python" not in sys.argv:
+        measure_native()
 
 
 if __name__ == "__main__":

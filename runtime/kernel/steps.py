@@ -192,7 +192,6 @@ class FanOutStep(Activity):
         "width",
     )
 
-
     def begin(self, work: list[Any], width: int | None, urgency: int) -> None:
         """Start as many tasks as `width` allows. `work` is the arguments (once), or the items of a `for`."""
         op = self.op

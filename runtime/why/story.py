@@ -81,7 +81,8 @@ class Happening:
     @property
     def node(self) -> int:
         """The node of its statement in the plan's source."""
-        return self.activity.op.node
+        node: int = self.activity.op.node
+        return node
 
 
 class Reserved(NamedTuple):

@@ -1,0 +1,84 @@
+"""Native code is the same code: what it gives is, byte for byte, what Python gives."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHOSEN = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["orchspec"]["native"]["modules"]
+
+
+def script(name):
+    """A script that stands beside the package, as a module."""
+    spec = importlib.util.spec_from_file_location(f"native_{Path(name).stem}", ROOT / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def setup():
+    argv, sys.argv = sys.argv, ["setup.py", "--version"]
+    try:
+        return script("setup.py")
+    finally:
+        sys.argv = argv
+
+
+def hashes(folder, *names):
+    """What `bench/bytes.py` says of the package in a folder."""
+    environment = {**os.environ, "ORCH_BENCH_NATIVE": str(folder), "PYTHONPATH": str(folder)}
+    command = [sys.executable, ROOT / "bench" / "bytes.py", *names]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_every_module_that_is_to_be_native_is_there():
+    assert all(list((ROOT / "orchspec").glob(glob)) for glob in CHOSEN)
+
+
+def test_decorators_are_written_out_and_lines_stay_where_they_were(setup):
+    text = """
+@operator("kind")
+class One(Base):
+    pass
+
+@dataclass(slots=True)
+class Event:
+    time: int
+    inputs: list[int] = field(default_factory=list)
+    word: str = "so"
+    rank: ClassVar[int] = 1
+"""
+    written = setup.written_out(text)
+    assert written.split("\n").index("class One(Base):") == text.split("\n").index("class One(Base):")
+    assert 'operator("kind")(One)' in written.replace("'", '"')
+    assert "@operator" not in written
+    space = {"Base": object, "field": None, "ClassVar": dict, "operator": lambda _: lambda cls: cls}
+    space["dataclass"] = __import__("dataclasses").dataclass
+    space["field"] = __import__("dataclasses").field
+    exec(written, space)
+    event = space["Event"](3)
+    assert (event.time, event.inputs, event.word, event.rank) == (3, [], "so", 1)
+    assert space["Event"](3).inputs is not event.inputs
+
+
+def test_what_is_written_out_simulates_the_same(setup, tmp_path):
+    shutil.copytree(ROOT / "orchspec", tmp_path / "orchspec", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in {path for glob in CHOSEN for path in (tmp_path / "orchspec").glob(glob)}:
+        path.write_text(setup.written_out(path.read_text("utf-8")), "utf-8")
+    few = ("briefing", "desk", "support")
+    assert hashes(tmp_path, *few) == hashes(ROOT, *few)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no compiler of C")
+def test_native_code_simulates_the_same():
+    folder = script("bench/native.py").build()
+    assert list(folder.glob("orchspec/runtime/engine.*.so"))
+    assert hashes(folder) == hashes(ROOT)
