@@ -6,6 +6,8 @@ Without the variable this is an ordinary package of Python alone. With it the mo
 `[tool.orchspec.native]` are compiled by mypyc, which needs mypy and a compiler of C; nothing else differs: the same
 sources, the same decisions, the same bytes (docs/adr/0032-native-code.md).
 
+Draws are 64-bit arithmetic, which integers without a limit are slow at: `runtime/_splitmix.c` does theirs.
+
 What mypyc does not understand is written out first, in a copy under `build/native`:
 a slotted dataclass gets the `__init__` that it would be given when it is imported, and a decorator that only enters a
 class into a table is called behind the class.
@@ -21,7 +23,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 ROOT = Path(__file__).resolve().parent
 COPY = ROOT / "build" / "native"
@@ -84,7 +86,8 @@ def native() -> list[Any]:
     from mypyc.build import mypycify
 
     chosen = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["orchspec"]["native"]["modules"]
-    shutil.rmtree(COPY, ignore_errors=True)
+    for made in (COPY, *(ROOT / "build").glob("lib*")):  # what was compiled once and is not any more
+        shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(ROOT / "orchspec", COPY / "orchspec", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     paths = sorted({path for glob in chosen for path in (COPY / "orchspec").glob(glob) if path.name != "__init__.py"})
     for path in paths:
@@ -92,8 +95,10 @@ def native() -> list[Any]:
     settings = COPY / "mypy.ini"
     settings.write_text(SETTINGS.format(copy=COPY), "utf-8")
     arguments = [f"--config-file={settings}", *map(str, paths)]
-    made: list[Any] = mypycify(arguments, opt_level=os.environ.get("ORCHSPEC_OPT", "2"), target_dir=str(COPY / "c"))
-    return made
+    extensions: list[Any] = mypycify(
+        arguments, opt_level=os.environ.get("ORCHSPEC_OPT", "2"), target_dir=str(COPY / "c")
+    )
+    return [*extensions, Extension("orchspec.runtime._splitmix", ["runtime/_splitmix.c"])]
 
 
 # The metadata are asked for first, and need no compiler.

@@ -56,6 +56,7 @@ def build() -> Path:
     unpacked = BUILT / "unpacked"
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(unpacked)
+    shutil.rmtree(wheels)
     unpacked.rename(folder)  # whole, or not at all
     return folder
 

@@ -31,6 +31,7 @@ sorted. What has no such number (the items of a made list, fields within them) t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 __all__ = [
@@ -162,3 +163,8 @@ def split(u: float, ordinal: int) -> float:
     For a distribution that needs several numbers but is given one, as a record of distributions does.
     """
     return uniform(mix(int(u * 9007199254740992.0), ordinal), 0, VALUE)
+
+
+# The same arithmetic in C, in packages with native code (tests/test_native.py holds that it is the same).
+with suppress(ImportError):
+    from orchspec.runtime._splitmix import mix, uniform, word  # type: ignore[import-not-found, no-redef, unused-ignore]
