@@ -36,49 +36,80 @@ ignore_missing_imports = True
 
 
 def written_out(text: str) -> str:
-    """The source of a module without the decorators of classes that mypyc does not know."""
+    """The source of a module without what mypyc does not know of its classes; every line stays where it was."""
     lines = text.split("\n")
-    classes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef) and node.decorator_list]
-    for node in sorted(classes, key=lambda each: -each.lineno):
-        assert node.end_lineno is not None
-        for decorator in node.decorator_list[::-1]:
-            if _name(decorator) != "dataclass":
-                lines[node.end_lineno : node.end_lineno] = ["", "", f"{ast.unparse(decorator)}({node.name})"]
-                _blank(lines, decorator)
-            elif isinstance(decorator, ast.Call):
-                given = {each.arg for each in decorator.keywords}
-                if given == {"slots"} and not node.bases:
-                    lines[decorator.lineno - 1] = "@dataclass(init=False)"
-                    lines[node.end_lineno : node.end_lineno] = _init(node)
-                elif given == {"init"}:  # it has written its own, and leaves to the class what it does not set
-                    _blank(lines, decorator)
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            _write_out(node, lines)
     return "\n".join(lines)
 
 
-def _name(decorator: ast.expr) -> str:
-    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
+def _write_out(node: ast.ClassDef, lines: list[str]) -> None:
+    assert node.end_lineno is not None
+    within, behind = "", []
+    for decorator in node.decorator_list[::-1]:
+        name, given = _call(decorator)
+        if name != "dataclass":
+            behind.append(f"{ast.unparse(decorator)}({node.name})")
+            _blank(lines, decorator)
+        elif given == {"slots"} and not node.bases:
+            lines[decorator.lineno - 1] = "@dataclass(init=False)"
+            within = _init(node)
+            # mypyc tells dataclass of what belongs to the class as of a field.
+            fields = f'getattr({node.name}, "__dataclass_fields__")'
+            behind += [f'{fields}.pop("{line.target.id}", None)' for line in _annotated(node, of_class=True)]
+        elif given == {"init"}:  # it has written its own, and leaves to the class what it does not set
+            _blank(lines, decorator)
+    slots = _slots(node)
+    if slots is not None:
+        behind.append(f'setattr({node.name}, "__native_slots__", {slots})')
+    # Behind a class there are two empty lines, or the end of the file.
+    lines += [""] * (node.end_lineno + 2 - len(lines))
+    assert not any(lines[node.end_lineno : node.end_lineno + 2])
+    lines[node.end_lineno : node.end_lineno + 2] = [within, "; ".join(behind)]
+
+
+def _call(decorator: ast.expr) -> tuple[str, set[str | None]]:
+    """What a decorator is called, and which arguments it is given by name."""
+    if isinstance(decorator, ast.Call):
+        return ast.unparse(decorator.func), {each.arg for each in decorator.keywords}
+    return ast.unparse(decorator), set()
 
 
 def _blank(lines: list[str], decorator: ast.expr) -> None:
-    """Lines stay where they are, so that a traceback names those of the source."""
     assert decorator.end_lineno is not None
     lines[decorator.lineno - 1 : decorator.end_lineno] = [""] * (decorator.end_lineno - decorator.lineno + 1)
 
 
-def _init(node: ast.ClassDef) -> list[str]:
+def _annotated(node: ast.ClassDef, *, of_class: bool = False) -> list[Any]:
+    """The fields that a class declares, or what it declares of itself."""
+    declared = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+    return [line for line in declared if ("ClassVar" in ast.unparse(line.annotation)) == of_class]
+
+
+def _init(node: ast.ClassDef) -> str:
+    """What `dataclass` would write, in one line."""
     params, body = ["self"], []
-    for line in node.body:
-        if not isinstance(line, ast.AnnAssign) or "ClassVar" in ast.unparse(line.annotation):
-            continue
-        name, kind, value = ast.unparse(line.target), ast.unparse(line.annotation), line.value
-        if isinstance(value, ast.Call) and _name(value) == "field":
+    for line in _annotated(node):
+        name, kind, value = line.target.id, ast.unparse(line.annotation), line.value
+        if isinstance(value, ast.Call) and _call(value)[0] == "field":
             made = {each.arg: ast.unparse(each.value) for each in value.keywords}
             params.append(f"{name}: {kind} | None = None")
-            body.append(f"        self.{name} = {made['default_factory']}() if {name} is None else {name}")
+            body.append(f"self.{name} = {made['default_factory']}() if {name} is None else {name}")
         else:
             params.append(f"{name}: {kind}" + (f" = {ast.unparse(value)}" if value is not None else ""))
-            body.append(f"        self.{name} = {name}")
-    return ["", f"    def __init__({', '.join(params)}) -> None:", *(body or ["        pass"])]
+            body.append(f"self.{name} = {name}")
+    return f"    def __init__({', '.join(params)}) -> None: {'; '.join(body) or 'pass'}"
+
+
+def _slots(node: ast.ClassDef) -> str | None:
+    """Native code has no slots; who asks for them (runtime/kernel/export.py) finds what they would be."""
+    for line in node.body:
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "__slots__":
+            return ast.unparse(line.value)
+    if any("slots" in _call(each)[1] for each in node.decorator_list):
+        return repr(tuple(line.target.id for line in _annotated(node)))
+    return None
 
 
 def native() -> list[Any]:

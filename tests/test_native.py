@@ -1,5 +1,6 @@
 """Native code is the same code: what it gives is, byte for byte, what Python gives."""
 
+import dataclasses
 import importlib.util
 import os
 import shutil
@@ -46,7 +47,8 @@ def test_decorators_are_written_out_and_lines_stay_where_they_were(setup):
     text = """
 @operator("kind")
 class One(Base):
-    pass
+    __slots__ = ("only",)
+
 
 @dataclass(slots=True)
 class Event:
@@ -56,23 +58,25 @@ class Event:
     rank: ClassVar[int] = 1
 """
     written = setup.written_out(text)
-    assert written.split("\n").index("class One(Base):") == text.split("\n").index("class One(Base):")
+    for line in ("class One(Base):", "class Event:", '    word: str = "so"'):
+        assert written.split("\n").index(line) == text.split("\n").index(line)
     assert 'operator("kind")(One)' in written.replace("'", '"')
     assert "@operator" not in written
-    space = {"Base": object, "field": None, "ClassVar": dict, "operator": lambda _: lambda cls: cls}
-    space["dataclass"] = __import__("dataclasses").dataclass
-    space["field"] = __import__("dataclasses").field
+    space = {"Base": object, "operator": lambda _: lambda cls: cls}
+    space |= {"dataclass": dataclasses.dataclass, "field": dataclasses.field, "ClassVar": dict}
     exec(written, space)
     event = space["Event"](3)
     assert (event.time, event.inputs, event.word, event.rank) == (3, [], "so", 1)
     assert space["Event"](3).inputs is not event.inputs
+    assert space["Event"].__native_slots__ == ("time", "inputs", "word")
+    assert [field.name for field in dataclasses.fields(event)] == ["time", "inputs", "word"]
 
 
 def test_what_is_written_out_simulates_the_same(setup, tmp_path):
     shutil.copytree(ROOT / "orchspec", tmp_path / "orchspec", ignore=shutil.ignore_patterns("__pycache__"))
     for path in {path for glob in CHOSEN for path in (tmp_path / "orchspec").glob(glob)}:
         path.write_text(setup.written_out(path.read_text("utf-8")), "utf-8")
-    few = ("briefing", "desk", "support")
+    few = ("briefing",)
     assert hashes(tmp_path, *few) == hashes(ROOT, *few)
 
 

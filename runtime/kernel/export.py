@@ -134,8 +134,10 @@ _MOMENTARY: Final = frozenset({"agenda", "decided", "out", "program", "room"})
 
 
 def _slots_of(cls: type) -> tuple[str, ...]:
-    names = [name for base in reversed(cls.__mro__) for name in getattr(base, "__slots__", ()) if name != "kernel"]
-    return tuple(dict.fromkeys(names))
+    """All slots but the kernel's, those of bases first. Native code has none, and says which it would have."""
+    spaces = [base.__dict__ for base in reversed(cls.__mro__)]
+    names = [name for space in spaces for name in space.get("__slots__", space.get("__native_slots__", ()))]
+    return tuple(dict.fromkeys(name for name in names if name != "kernel"))
 
 
 _SLOTS: Final = {cls: _slots_of(cls) for cls in _CLASSES.values()}
@@ -182,7 +184,7 @@ class _Writer:
 
     def document(self) -> dict[str, Any]:
         kernel = self.kernel
-        state = {name: self.value(getattr(kernel, name)) for name in kernel.__slots__ if name not in _MOMENTARY}
+        state = {name: self.value(getattr(kernel, name)) for name in _slots_of(type(kernel)) if name not in _MOMENTARY}
         objects: list[dict[str, Any]] = []
         while len(objects) < len(self.reached):  # writing an object may reach more
             objects.append(self._object(self.reached[len(objects)]))
@@ -290,7 +292,7 @@ class _Reader:
 
     def fill(self, state: dict[str, Any]) -> None:
         """The kernel's own slots."""
-        for name in self.kernel.__slots__:
+        for name in _slots_of(type(self.kernel)):
             if name not in _MOMENTARY:
                 setattr(self.kernel, name, self.value(state[name]))
 
