@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,9 +64,10 @@ def broken_loops(story: Story) -> Iterator[tuple[Happening, str]]:
                 yield here, said
 
 
-@cache
 def _law_of(kind: type) -> _Law | None:
-    return next((law for each, law in _LAWS.items() if issubclass(kind, each)), None)
+    if kind not in _FOUND:
+        _FOUND[kind] = next((law for each, law in _LAWS.items() if issubclass(kind, each)), None)
+    return _FOUND[kind]
 
 
 def _wide(within: _Within, here: Happening, fan: FanOutStep | Each) -> Iterator[str]:
@@ -154,3 +154,4 @@ _LAWS: Final[dict[type, _Law]] = {
     Traversing: _visited,
 }
 """The law of each kind of loop, for whatever is of that kind."""
+_FOUND: Final[dict[type, _Law | None]] = {}
