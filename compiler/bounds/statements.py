@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.bounds.attempts import Place, task_bound
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "FOLDS_MAX",
     "Items",
     "chained",
+    "folding",
     "gives_up",
     "items_of",
     "least_of",
@@ -62,6 +65,8 @@ __all__ = [
 
 POSTS_MAX: Final = 1_000
 """So many messages may one attempt send: as the runtime's."""
+FOLDS_MAX: Final = 3
+"""So often is a session folded for one task: as the runtime's."""
 INDEX_DIGITS: Final = 22
 """Characters of `[12]`, `#3` and the like in a path: no list is so long that its indices have more digits."""
 
@@ -112,9 +117,30 @@ def task_of(
         if candidate.policy.hedge is not None and within_us is None:
             attempts *= 3  # a hedge writes as much, and its timer and its end something more
         writing(found, wrote_of(walk.plan, candidate.agent, attempts), place.node, place.name, path + names)
-        each.append(_acting(walk, found, candidate.agent, place))
+        acting = _acting(walk, found, candidate.agent, place)
+        each.append(all_of([acting, folding(walk, candidate.agent, place, path + names)]))
     bound = one_of(each)
     return optional(bound) if again else bound
+
+
+def folding(walk: Walk, name: str, place: Place, path: int) -> Bound:
+    """What is added where an agent's session may outgrow its context: tasks that summarize it, before the attempts."""
+    agent = walk.plan.agents.get(name)
+    if agent is None or agent.fold is None or agent.session == "fresh":
+        return EMPTY
+    sizes = [walk.plan.models[model].context_tokens for model in agent.models]
+    if agent.context_tokens is None and not any(sizes):
+        return EMPTY  # nothing says what would be too much
+    summary = Place(place.node, f"the fold of {place.name}")
+    each = []
+    for candidate in agent.fold.candidates:
+        alone = replace(candidate, policy=replace(candidate.policy, hedge=None))  # as the runtime asks for it
+        found = list(task_bound(walk.plan, summary, alone, None, None, profiled=walk.profiled))
+        # One more: the task whose session it is is granted, and waits.
+        wrote = wrote_of(walk.plan, candidate.agent, 1 + max(1, candidate.policy.attempts))
+        writing(found, wrote, place.node, summary.name, path + len("!fold") + len(candidate.agent))
+        each.append(found)
+    return turns(one_of(each), 0, FOLDS_MAX, label=f"{FOLDS_MAX} folds")
 
 
 def _acting(walk: Walk, found: list[Range], name: str, place: Place) -> list[Range]:

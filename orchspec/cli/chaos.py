@@ -92,10 +92,10 @@ def command(
     plan, folder = compiled.plan, compiled.folder
     chosen = _flows(plan, flows)
     if mutate or mast:
-        if (mutate and mast) or exhaustive or pairs is not None or junit is not None or pytest_file is not None:
+        if (mutate and mast) or exhaustive or pairs is not None or pytest_file is not None:
             flag = "--mutate" if mutate else "--mast"
-            raise Misuse(f"{flag} goes with --flow, --examples, --runs and --seed alone")
-        how: dict[str, Any] = {"examples": examples, "runs": runs, "seed": seed}
+            raise Misuse(f"{flag} goes with --flow, --examples, --runs, --seed and --junit alone")
+        how: dict[str, Any] = {"examples": examples, "runs": runs, "seed": seed, "junit": junit}
         if mutate:
             return _mutate(terminal, plan, chosen, folder, withheld=_withheld(file, settings_of(settings)), **how)
         return _semantic(terminal, plan, chosen, folder, **how)
@@ -153,45 +153,71 @@ def _withheld(file: str, settings: dict[str, str]) -> list[Withheld]:
 
 
 def _mutate(
-    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: Any
+    terminal: Terminal,
+    plan: Plan,
+    chosen: list[str],
+    folder: Path | None,
+    *,
+    examples: int | None,
+    junit: str | None,
+    **how: Any,
 ) -> int:
     """Takes protections away, and tells which of them any fault needs."""
     from orchspec.cli.chaos_mutate import document, show
     from orchspec.simulator.chaos import mutate
 
-    made = []
+    made, seconds = [], []
     how |= {} if examples is None else {"examples": examples}
     for flow in chosen:
+        began = time.perf_counter()
         with _bar(terminal, flow) as advance:
             given = _given(plan, flow)
             done = mutate.mutate(plan, flow, folder=folder, given=given, progress=advance, **how)
         made.append(done)
+        seconds.append(time.perf_counter() - began)
         if not terminal.json:
             show(terminal, plan, folder, done)
         if done.cut:
             break
+    if junit is not None:
+        from orchspec.cli.junit import mutation_xml
+
+        write_text(junit, mutation_xml(plan, zip(made, seconds, strict=True)))
     if terminal.json:
         terminal.document(document(plan, made))
     return _undecided(terminal) if any(each.cut for each in made) else WELL
 
 
 def _semantic(
-    terminal: Terminal, plan: Plan, chosen: list[str], folder: Path | None, *, examples: int | None, **how: Any
+    terminal: Terminal,
+    plan: Plan,
+    chosen: list[str],
+    folder: Path | None,
+    *,
+    examples: int | None,
+    junit: str | None,
+    **how: Any,
 ) -> int:
     """Lets agents make the mistakes that they make, and tells what became of them."""
     from orchspec.cli.chaos_mast import document, show
     from orchspec.simulator.chaos.explore import Explorer
     from orchspec.simulator.chaos.mast import semantic
 
-    made = []
+    made, seconds = [], []
     for flow in chosen:
+        began = time.perf_counter()
         explorer = Explorer(plan, flow, folder=folder, given=_given(plan, flow), **how)
         with _bar(terminal, flow) as advance:
             made.append(semantic(explorer, _EXAMPLES if examples is None else examples, advance))
+        seconds.append(time.perf_counter() - began)
         if not terminal.json:
             show(terminal, plan, folder, made[-1])
         if made[-1].cut:
             break
+    if junit is not None:
+        from orchspec.cli.junit import mast_xml
+
+        write_text(junit, mast_xml(plan.name, zip(made, seconds, strict=True)))
     if terminal.json:
         terminal.document(document(plan, made))
     if any(each.found for each in made):
