@@ -1,25 +1,26 @@
 """Writes the pages of the reference that are made from the code: `.venv/bin/python docs/generate.py`.
 
-A page here is a function that gives its path and its text; `tests/docs/test_generated.py` holds that the committed
-pages are what these functions give.
+A page is a function of `docs/generating/` that gives its path and its text; `tests/docs/test_generated.py` holds that
+the committed pages are what these functions give.
 """
 
 # ruff: noqa: INP001 - a script, not a package
 
 from __future__ import annotations
 
-import inspect
-import re
-import string
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
-from importlib import import_module
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from generating.interfaces import commands, python
+from generating.language import attributes, diagnostics, library, vocabulary
+from generating.runs import journal, state_machines
+from generating.studies import distributions, faults, kpis
+from generating.writing import DOCS
 
 __all__ = ["PAGES", "main", "pages"]
 
+<<<<<<< HEAD
 DOCS: Final = Path(__file__).resolve().parent
 WIDTH: Final = 100
 
@@ -582,6 +583,8 @@ def library() -> Iterator[tuple[str, str]]:
 
 # ------------------------------------------------------------------ all of them
 
+=======
+>>>>>>> main
 PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (
     commands,
     diagnostics,

@@ -19,7 +19,8 @@ DOWN_US: Final = 5 * SECOND
 
 Aim = Literal["agent", "person", "signal", "effect", "tool", "deed", "model", "timer", "commit", "clock"]
 """At what: an attempt of an agent, a question to a person, a signal that is waited for, a request to a target, a call
-of a tool, an effect that an agent asks for, all agents of a model (or all effects, or all tools); of the orchestrator a timer, a commit, its clock."""
+of a tool, an effect that an agent asks for, several at once (all agents of a model, all effects, all tools); of the
+orchestrator a timer, a commit, its clock."""
 
 Need = Literal["deadline", "repeats"]
 """`deadline`: somebody must stop waiting for an answer that never comes. `repeats`: the target must drop a request that

@@ -1,8 +1,7 @@
 """on_failure: stop, skip, use, ask, and chains of them."""
 
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, StopTask
-from tests.support import driver as scripts
-from tests.support.driver import Driver, answers, done, failing, never
+from tests.support.driver import Driver, answers, done, failing, never, refuses
 from tests.support.invariants import assert_closed
 from tests.support.plans import S, agent, ask, call, effect, flow, give, plan, skip, stop, task, use, v
 from tests.support.running import run
@@ -100,7 +99,7 @@ def test_effects_and_flows_skip_or_use_too():
             give(["list", [v("u"), v("f")]]),
             flows=(flow("sub", task("x"), give(v("x"))),),
         ),
-        publish=scripts.refuses(),
+        publish=refuses(),
         ann=failing(),
     )
     assert run(driver).result == ["none", None]
