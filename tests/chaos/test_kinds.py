@@ -65,9 +65,7 @@ def test_effects_of_one_provider_fail_together(calm):
     (kind,) = [kind for kind in KINDS if kind.aim == "model"]
     faults = [fault for faults in singles(places) for fault in faults if fault.name == kind.name]
     assert places.models["every effect"] == sorted(places.targets["effect"])
-    assert {tuple([fault.target, *fault.others]) for fault in faults} == {
-        tuple(each) for each in places.models.values()
-    }
+    assert {(fault.target, *fault.others) for fault in faults} == {tuple(each) for each in places.models.values()}
 
 
 def test_kinds_have_arguments_that_their_faults_take():
