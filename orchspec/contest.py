@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchspec import __version__
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchspec.compiler.plan import Plan, Scenario
+    from orchspec.simulator.study import Study
 
 __all__ = ["Entry", "NotComparable", "contend", "entries_of"]
 
@@ -103,6 +105,7 @@ def contend(
             how |= {"queue_max": queue_max, "started": started, "progress": progress, "workers": hands}
             return contend(compilers, entries, title, **how)
     contenders: list[Contender] = []
+    makers: list[Callable[..., Study]] = []
     for number, entry in enumerate(entries):
         asked = Asked(title, (), tuple(faults)) if entry.file is None else Asked()
         chosen = {**(shared if entry.file is None else plain), **entry.settings}
@@ -116,7 +119,8 @@ def contend(
         workers.ahead = 10 * (len(entries) - number - 1)
         started(entry.name)
         try:
-            study = simulate(
+            make = partial(
+                simulate,
                 *(plan, title),
                 runs=runs,
                 seed=seed,
@@ -126,10 +130,10 @@ def contend(
                 queue_max=queue_max,
                 workers=workers,
             )
+            study = make()
         except KeyboardInterrupt:
             workers.stopping = True
             break
-        study.document["plan_hash"] = compiled_plan(compiled).hash  # as the file has it, before it was aligned
         about = {
             "flow": entry.flow,
             "file": entry.file,
@@ -137,10 +141,33 @@ def contend(
             "plan_hash": compiled_plan(compiled).hash,
         }
         contenders.append(Contender(entry.name, about, study))
+        makers.append(make)
         if study.interrupted:
             workers.stopping = True
             break
+    else:
+        contenders = _as_long(contenders, makers, started)
+    for each in contenders:  # as the file has it, before it was aligned
+        each.study.document["plan_hash"] = each.about["plan_hash"]
     return contenders, list(dict.fromkeys(notes))
+
+
+def _as_long(
+    contenders: Sequence[Contender], makers: Sequence[Callable[..., Study]], started: Callable[[str], None]
+) -> list[Contender]:
+    """The contenders, with replications that are as long as those of whoever needs the longest: one load for all."""
+    size = max((each.study.size for each in contenders), default=0)
+    found: list[Contender] = []
+    for each, make in zip(contenders, makers, strict=True):
+        study = each.study
+        if study.size < size:
+            started(each.name)
+            try:
+                study = make(size=size)
+            except KeyboardInterrupt:
+                return found
+        found.append(replace(each, study=study))
+    return found
 
 
 def _choose(plan: Plan, scenario: str | None, first: Entry) -> str:
