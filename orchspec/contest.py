@@ -134,22 +134,21 @@ def contend(
         except KeyboardInterrupt:
             workers.stopping = True
             break
-        about = {
-            "flow": entry.flow,
-            "file": entry.file,
-            "settings": dict(entry.settings),
-            "plan_hash": compiled_plan(compiled).hash,
-        }
-        contenders.append(Contender(entry.name, about, study))
+        contenders.append(Contender(entry.name, _about(entry, compiled_plan(compiled)), study))
         makers.append(make)
         if study.interrupted:
             workers.stopping = True
             break
     else:
         contenders = _as_long(contenders, makers, started)
-    for each in contenders:  # as the file has it, before it was aligned
+    for each in contenders:
         each.study.document["plan_hash"] = each.about["plan_hash"]
     return contenders, list(dict.fromkeys(notes))
+
+
+def _about(entry: Entry, plan: Plan) -> dict[str, Any]:
+    """What is told of a contender; its plan as the file has it, before it was aligned."""
+    return {"flow": entry.flow, "file": entry.file, "settings": dict(entry.settings), "plan_hash": plan.hash}
 
 
 def _as_long(

@@ -15,11 +15,12 @@ How often the intervals hold the truth is measured in `bench/coverage.py` and to
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 __all__ = [
+    "TOO_FEW",
     "Estimate",
     "batch_means",
     "binomial_limits",
@@ -38,10 +39,13 @@ __all__ = [
 
 #: A quantile is bounded where about so many runs that depend on nobody would lie beyond it.
 _RUNS_BEYOND = 5.0
+TOO_FEW = "too few runs to bound it from above"
 #: Below it the correction for skewness is nothing.
 _SYMMETRIC = 1e-9
 #: An upper end is beyond a hundred times its value from so many values of half a width on.
 _BOUNDED = math.log(100.0)
+
+_Cut = Callable[[Sequence[float], float], int]
 
 
 @dataclass(slots=True, frozen=True)
@@ -284,19 +288,22 @@ def sectioned_quantile(sections: Sequence[Sequence[float]], share: float, level:
         return undefined("no run", "sectioning")
     value = quantile_of(ordered, share)
     full = [sorted(section) for section in sections if section]
-    limits = _limits_beyond(full, n, value, level)
+    limits, usual = _limits_beyond(full, n, value, level)
     at = max(0, math.ceil(n * share - 1e-9) - 1)
-    upper = _first(at, n, lambda k: limits(ordered[k])[1] <= 1.0 - share)
-    lower = _first(0, at + 1, lambda k: limits(ordered[k])[0] < 1.0 - share) - 1
+    upper = _first(at, n, lambda k: limits(ordered[k], bisect_right)[1] <= 1.0 - share)
+    # The quantile is x or more where more than 1 - share are x or more, so that equal values bound it by themselves.
+    lower = _first(0, at + 1, lambda k: limits(ordered[k], bisect_left)[0] < 1.0 - share) - 1
     lo = ordered[lower] if lower >= 0 else -math.inf
     hi = ordered[upper] if upper < n else math.inf
     found = Estimate(value, lo, hi, n, "sectioning")
     if math.isinf(value):
         return found
-    needed = _RUNS_BEYOND / (1.0 - share) * _together(full)
+    # As many as depend on each other in the mean, or so far out, where more of a latency is a wait.
+    together = max(_together(full), n / usual)
+    needed = _RUNS_BEYOND / (1.0 - share) * together
     if n < needed or math.isinf(hi):
-        note = f"too few runs to bound it from above, about {_rounded(max(needed, 2.0 * n))} would"
-        return replace(found, hi=math.inf, note=note)
+        enough = math.ceil(float(f"{max(needed, 2.0 * n):.2g}"))
+        return replace(found, hi=math.inf, note=f"{TOO_FEW}, about {enough:,} would")
     return found
 
 
@@ -310,8 +317,8 @@ def _first(least: int, most: int, holds: Callable[[int], bool]) -> int:
 
 def _limits_beyond(
     sections: Sequence[Sequence[float]], n: int, value: float, level: float
-) -> Callable[[float], tuple[float, float]]:
-    """Return the function from x to the limits of the share of runs beyond it; sections are sorted."""
+) -> tuple[Callable[[float, _Cut], tuple[float, float]], float]:
+    """Return the function to the limits of the share of runs beyond x, or at it, and the effective size at `value`."""
     sizes = [float(len(section)) for section in sections]
 
     def size_at(above: Sequence[int]) -> float:
@@ -321,18 +328,18 @@ def _limits_beyond(
         spread = spread_of_ratio([float(count) for count in above], sizes)
         return _effective_size(n, beyond / n, spread, len(sizes), level)
 
-    def count(x: float) -> list[int]:
-        return [len(section) - bisect_right(section, x) for section in sections]
+    def count(x: float, cut: _Cut) -> list[int]:
+        return [len(section) - cut(section, x) for section in sections]
 
-    usual = size_at(count(value))
+    usual = size_at(count(value, bisect_right))
 
-    def limits(x: float) -> tuple[float, float]:
-        above = count(x)
+    def limits(x: float, cut: _Cut) -> tuple[float, float]:
+        above = count(x, cut)
         beyond = sum(above)
         effective = size_at(above) if 0 < beyond < n else usual
         return binomial_limits(beyond / n * effective, effective, level)
 
-    return limits
+    return limits, usual
 
 
 def _together(sections: Sequence[Sequence[float]]) -> float:
@@ -348,11 +355,6 @@ def _together(sections: Sequence[Sequence[float]]) -> float:
         return 1.0
     sums, sizes = [math.fsum(section) for section in known], [float(len(section)) for section in known]
     return max(1.0, spread_of_ratio(sums, sizes) * n / variance)
-
-
-def _rounded(runs: float) -> str:
-    """Return a count of runs that is advice, to two digits."""
-    return f"{math.ceil(float(f'{runs:.2g}')):,}"
 
 
 def _order_limits(ordered: Sequence[float], share: float, effective: float, level: float) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from orchspec.simulator.estimate import spread_of_ratio
@@ -36,6 +37,8 @@ _STEP: Final = 4
 """How much longer a replication becomes: the inverse of what the warm-up leaves out."""
 _PARTS: Final = 4
 _LEAST: Final = 40
+#: A correlation beyond so many of its deviations, were there none, is seen.
+_SEEN: Final = 3.0
 #: Latency that grows as long as one looks does so from the second quarter to the last by 7/3; one that settles, less.
 _GROWS: Final = 1.9
 
@@ -46,7 +49,6 @@ class Memory:
 
     runs: float
     held: float
-    replications: int
 
     @property
     def is_long(self) -> bool:
@@ -59,25 +61,25 @@ class Memory:
         return self.held < _MEMORIES_LEAST * self.runs
 
     @property
-    def needed(self) -> int:
-        """About how many runs all replications should hold together, to two digits."""
-        wanted = max(_MEMORIES * self.runs, 2.0 * self.held) * self.replications
-        return math.ceil(float(f"{wanted:.2g}"))
+    def needed(self) -> float:
+        """About how many runs a replication should hold, at least twice as many as it does."""
+        return max(_MEMORIES * self.runs, 2.0 * self.held)
 
 
 def memory_of(replications: Sequence[Replication], cut_s: float) -> Memory:
     """Measure the memory of the latency of (fault-free) replications, from `cut_s` seconds on.
 
     The variance of means over whole replications, and over a quarter of each, against that of single runs: the greater
-    of the two, since short pieces show too little of it and few pieces may show it by chance. Runs that have not ended
-    are left out.
+    of the two, since short pieces show too little of it and few pieces may show it by chance. Of a latency only the
+    wait is remembered, and the time at work beside it hides that: so what is beyond independence is held against what
+    neighbours share (their correlation, where it is seen). Runs that have not ended are left out.
     """
     known = [_latencies(replication, cut_s) for replication in replications]
     known = [part for part in known if len(part) >= _PARTS]
     everything = [latency_s for part in known for latency_s in part]
     count = len(everything)
     if count < 2:
-        return Memory(1.0, float(count), max(1, len(replications)))
+        return Memory(1.0, float(count))
     centre = math.fsum(everything) / count
     variance = math.fsum((latency_s - centre) ** 2 for latency_s in everything) / count
     memory = 1.0
@@ -86,7 +88,16 @@ def memory_of(replications: Sequence[Replication], cut_s: float) -> Memory:
             if len(pieces) > 1:
                 sums, sizes = [math.fsum(piece) for piece in pieces], [float(len(piece)) for piece in pieces]
                 memory = max(memory, spread_of_ratio(sums, sizes) * count / variance)
-    return Memory(memory, count / len(known), len(replications))
+        shared = _shared(known, centre) / variance
+        if shared > _SEEN / math.sqrt(count):
+            memory = 1.0 + (memory - 1.0) / shared
+    return Memory(memory, count / len(known))
+
+
+def _shared(known: Sequence[Sequence[float]], centre: float) -> float:
+    """Return the covariance of neighbours."""
+    pairs = [(a - centre) * (b - centre) for part in known for a, b in pairwise(part)]
+    return math.fsum(pairs) / len(pairs)
 
 
 def next_size(seen: Sequence[Replication], size: int) -> tuple[int, bool]:

@@ -287,9 +287,9 @@ class _Inquiry:
         if not memory.is_short:
             return ""
         if self.scenario.duration_us is None:
-            told = f"lengthen the load: --runs {memory.needed} or more"
+            told = f"lengthen the load: --runs {float(f'{REPLICATIONS * memory.needed:.2g}'):.0f} or more"
         else:
-            times = max(2, math.ceil(memory.needed / max(1.0, memory.held * memory.replications)))
+            times = math.ceil(memory.needed / max(1.0, memory.held))
             told = f"lengthen the load: a duration of at least {times} times as long"
         return (
             f"the load is too short to bound waits and latency from above: a replication measures {memory.held:.0f} "

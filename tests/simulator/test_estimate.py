@@ -189,6 +189,18 @@ def test_an_upper_end_is_left_open_where_few_bad_spells_reach_so_far() -> None:
     assert math.isfinite(est.sectioned_quantile(apart * 2, 0.95).hi)
 
 
+def test_a_quantile_of_what_never_varies_is_known() -> None:
+    known = est.sectioned_quantile([[3.0] * 100] * 10, 0.99)
+    assert (known.lo, known.value, known.hi) == (3.0, 3.0, 3.0)
+
+
+def test_sections_of_one_run_each_are_order_statistics() -> None:
+    rng = random.Random(6)
+    values = [rng.random() for _ in range(200)]
+    known, alone = est.sectioned_quantile([[value] for value in values], 0.5), est.isolated_quantile(values, 0.5)
+    assert (known.lo, known.hi) == (alone.lo, alone.hi)
+
+
 def test_a_skewed_mean_reaches_further_up_and_never_less_far_down() -> None:
     skewed = [1.0, 1.1, 0.9, 1.0, 1.2, 0.8, 1.0, 1.1, 0.9, 4.0]
     half = est.mean(skewed).half_width
