@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from orchspec.compiler.codes import declarations as codes
 from orchspec.compiler.codes import types as type_codes
@@ -38,6 +38,8 @@ from orchspec.grammar.syntax import (
 )
 
 __all__ = ["Settings", "read_budget"]
+
+Word = TypeVar("Word", bound=str)
 
 _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "cost": (MONEY, "cost_pico"),
@@ -238,13 +240,13 @@ class Settings:
         exact = Fraction(value).limit_denominator(1_000_000)
         return Rate(max(1, exact.numerator), max(1, round(Fraction(max(1, exact.numerator)) / exact * 1_000_000)))
 
-    def one_of(self, name: str, words: Sequence[str]) -> str | None:
+    def one_of(self, name: str, words: Sequence[Word]) -> Word | None:
         """One of these words."""
         expr = self.expr(name)
         if expr is None:
             return None
         if isinstance(expr, Name) and (expr.text in words or not expr.text):
-            return expr.text or None
+            return next((word for word in words if word == expr.text), None)
         self.context.report.add(
             codes.ATTRIBUTE_VALUE,
             expr,

@@ -81,7 +81,7 @@ def check_supervise(typer: Typer, node: Supervise, env: Env) -> SuperviseInfo:
         settings.out_of_range("depth", expr, str(info.depth), f"at most {DEPTH_MAX}")
     workers = _workers(typer, node, info, settings)
     info.width = width_of(typer, settings, env)
-    info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
+    info.prefer = settings.one_of("prefer", PREFER) or "least_busy"
     policy = info.own = read_policy(settings)
     info.leads = tuple(candidate(agent, policy, Budget()) for agent in leads)
     info.workers = tuple(candidate(agent, policy, Budget()) for agent in workers)
