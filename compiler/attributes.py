@@ -37,7 +37,7 @@ from orchspec.grammar.syntax import (
     Budget as BudgetNode,
 )
 
-__all__ = ["Settings", "read_budget"]
+__all__ = ["Settings"]
 
 Word = TypeVar("Word", bound=str)
 
@@ -82,7 +82,7 @@ class Settings:
             elif isinstance(item, BudgetNode):
                 self._take_budget(item)
         self.env = env if env is not None else Env(Frame(next(iter(self.attributes.values()), _NOWHERE)))
-        self.budget = None if self._budget_node is None else read_budget(self, self._budget_node, at)
+        self.budget = None if self._budget_node is None else _read_budget(self, self._budget_node, at)
 
     def _attribute(self, item: Attribute, known: Sequence[str]) -> None:
         name = item.name.text
@@ -284,7 +284,7 @@ def _short(text: str, most: int = 40) -> str:
 _NOWHERE = Node()
 
 
-def read_budget(settings: Settings, node: BudgetNode, place: Place) -> Budget:
+def _read_budget(settings: Settings, node: BudgetNode, place: Place) -> Budget:
     """The caps of a budget: those that have a meaning at the place."""
     report = settings.context.report
     allowed = place.limits or ()
