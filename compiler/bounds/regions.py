@@ -15,7 +15,7 @@ from orchspec.compiler.bounds.values import Known, shape_of
 from orchspec.compiler.bounds.walk import Walk, bounded
 from orchspec.compiler.plan import Arm, Let, Repeat, Route, Scope, Wait
 
-__all__ = []
+__all__: list[str] = []
 
 
 # ------------------------------------------------------------------ blocks
