@@ -63,8 +63,7 @@ __all__ = ["EngineLoop"]
 class EngineLoop:
     """Drives one `Engine`; see `live.Loop` for what its parts may ask of it.
 
-    Commits are refused (`Fenced`) once the lease of `epoch` is lost. `asked` says when each question that is open was put
-    first, in microseconds, by run and place. While `queue_max` tasks wait, no new run is let in.
+    `asked`: when each open question was put first, in microseconds. Commits after `epoch` are refused (`Fenced`).
     """
 
     def __init__(
