@@ -73,6 +73,7 @@ def check(
     settings: Mapping[str, str] | None = None,
     folder: Path | None = None,
     asked: Asked | None = None,
+    instead: Mapping[str, str] | None = None,
 ) -> CheckResult:
     """Checks a spec, with what it imports.
 
@@ -82,22 +83,29 @@ def check(
         folder: the folder of the file, for its imports and for the data that its scenarios name; none for a text that
             came from no file.
         asked: what is asked of one of its scenarios beside what stands there.
+        instead: texts of imported files that count for what stands in them, by `Module.identity`.
     """
+    instead = instead or {}
     with without_collections():
         if isinstance(subject, File):
-            return _check(subject, [], settings or {}, folder, asked or Asked())
+            return _check(subject, [], settings or {}, folder, asked or Asked(), instead)
         parsed = parse(subject)
         if parsed.file is None:
             return CheckResult(None, sorted_diagnostics(parsed.diagnostics))
-        return _check(parsed.file, parsed.diagnostics, settings or {}, folder, asked or Asked())
+        return _check(parsed.file, parsed.diagnostics, settings or {}, folder, asked or Asked(), instead)
 
 
 def _check(
-    file: File, syntax_errors: Sequence[Diagnostic], settings: Mapping[str, str], folder: Path | None, asked: Asked
+    file: File,
+    syntax_errors: Sequence[Diagnostic],
+    settings: Mapping[str, str],
+    folder: Path | None,
+    asked: Asked,
+    instead: Mapping[str, str],
 ) -> CheckResult:
     report = Report()
     checked = Checked(file, dict(settings))
-    errors = [*syntax_errors, *_load(checked, report, folder), *ask(checked, report, asked)]
+    errors = [*syntax_errors, *_load(checked, report, folder, instead), *ask(checked, report, asked)]
     override(checked, report)
     context = Context(checked, report)
     typer = Typer(context)
@@ -121,7 +129,7 @@ def _check(
     return CheckResult(checked, sorted_diagnostics(found), studies, plan)
 
 
-def _load(checked: Checked, report: Report, folder: Path | None) -> Sequence[Diagnostic]:
+def _load(checked: Checked, report: Report, folder: Path | None, instead: Mapping[str, str]) -> Sequence[Diagnostic]:
     """Fills the modules of the spec: its own file and those that it imports. Gives the syntax errors of the latter."""
     file = checked.file
     shown = PurePath(file.span.source.name)
@@ -133,7 +141,7 @@ def _load(checked: Checked, report: Report, folder: Path | None) -> Sequence[Dia
     if any(isinstance(item, Import) for item in file.declarations):
         from orchspec.compiler.imports import load_imports
 
-        checked.modules, errors = load_imports(report, root, folder, shown)
+        checked.modules, errors = load_imports(report, root, folder, shown, instead)
     checked.module_of = {module.file.span.source: module for module in checked.modules}
     report.mind(module.file for module in checked.modules)
     return errors

@@ -7,7 +7,7 @@ links that lead out, no devices or pipes; a file is opened once and read up to a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Final
@@ -50,10 +50,14 @@ class Files:
     """What the imports of one spec may read.
 
     `folder` is that of the spec file, none for a text that came from no file: it imports from the library alone.
-    `shown` is the folder as reports show it.
+    `shown` is the folder as reports show it; `instead` are texts, by what tells files from others, that count for what
+    stands in those.
     """
 
-    def __init__(self, folder: Path | None, shown: PurePath | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, shown: PurePath | None = None, instead: Mapping[str, str] | None = None
+    ) -> None:
+        self._instead = instead or {}
         self._folder = folder
         self._shown = shown if shown is not None else PurePath()
         # Not resolved: the four parts and the library are linked into the package.
@@ -117,7 +121,8 @@ class Files:
         except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
             return Unfound("unreadable", f"it cannot be read: {getattr(error, 'strerror', None) or error}")
         name = PurePosixPath(LIBRARY, place.path) if place.bundled else self._shown / place.path
-        return Found(place, str(name), text, os.fspath(real))
+        identity = os.fspath(real)
+        return Found(place, str(name), self._instead.get(identity, text), identity)
 
     def _missing(self, path: str, place: Place, file: Path) -> Unfound:
         where = "in the library" if place.bundled else "there"

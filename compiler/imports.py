@@ -77,7 +77,7 @@ _UNFOUND = {"missing": codes.IMPORT_MISSING, "outside": codes.IMPORT_OUTSIDE, "u
 
 
 def load_imports(
-    report: Report, root: Module, folder: Path | None, shown: PurePath
+    report: Report, root: Module, folder: Path | None, shown: PurePath, instead: Mapping[str, str] | None = None
 ) -> tuple[list[Module], list[Diagnostic]]:
     """Reads what a spec imports, directly and through others.
 
@@ -86,12 +86,13 @@ def load_imports(
         root: the module of the spec; its aliases are filled, and so are those of the others.
         folder: that of the spec, none for a text that came from no file.
         shown: the spec's own file as reports name it.
+        instead: see `Files`.
 
     Returns:
         All modules, the root first, then those that it imports, then those that they import; and the syntax errors of
         the imported files.
     """
-    files = Files(folder, shown.parent)
+    files = Files(folder, shown.parent, instead)
     loader = _Loader(report, root, files, None if folder is None else os.fspath((folder / shown.name).resolve()))
     loader.load(root)
     modules = _named(root)

@@ -78,6 +78,7 @@ def compile_text(
     settings: Mapping[str, str] | None = None,
     folder: Path | None = None,
     asked: Asked | None = None,
+    instead: Mapping[str, str] | None = None,
 ) -> Compiled:
     """Compiles the text of a spec.
 
@@ -87,8 +88,9 @@ def compile_text(
         settings: as of `compile_file`.
         folder: where data files are looked for; none when there are none.
         asked: what is asked of one of its scenarios beside what stands there.
+        instead: texts of imported files that count for what stands in them, by `Module.identity`.
     """
-    result = check(Source(name, text), settings, folder, asked)
+    result = check(Source(name, text), settings, folder, asked, instead)
     diagnostics = tuple(result.diagnostics)
     if not result.ok:
         return Compiled(None, diagnostics, folder)

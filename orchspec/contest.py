@@ -25,6 +25,7 @@ from orchspec.simulator.workers import Workers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchspec.compiler import Compiled
     from orchspec.compiler.plan import Plan, Scenario
     from orchspec.simulator.study import Study
 
@@ -92,36 +93,22 @@ def contend(
         NotComparable: a flow cannot be given what the scenario gives.
         SpecError, ScenarioError, KeptError, TableError: as they say.
     """
-    shared = dict(settings or {})
-    plain = {name: value for name, value in shared.items() if not name.startswith("scenario.")}
-    title = _choose(compiled_plan(compilers[None](plain, Asked())), scenario, entries[0])
-    base_compiled = compilers[None](shared, Asked(title, (), tuple(faults)))
-    base = compiled_plan(base_compiled)
-    load = replace(find_scenario(base, title), expects=[])
-    notes: list[str] = []
+    load = _Load(compilers, entries[0], scenario, faults, settings or {})
     if workers is None:
         with Workers(jobs, Kept(resume, __version__) if resume is not None else None) as hands:
             how: dict[str, Any] = {"faults": faults, "settings": settings, "runs": runs, "seed": seed}
             how |= {"queue_max": queue_max, "started": started, "progress": progress, "workers": hands}
-            return contend(compilers, entries, title, **how)
+            return contend(compilers, entries, load.title, **how)
     contenders: list[Contender] = []
     makers: list[Callable[..., Study]] = []
     for number, entry in enumerate(entries):
-        asked = Asked(title, (), tuple(faults)) if entry.file is None else Asked()
-        chosen = {**(shared if entry.file is None else plain), **entry.settings}
-        compiled = compilers[entry.file](chosen, asked)
-        plan = compiled_plan(compiled)
-        if entry.file is not None and compiled.folder != base_compiled.folder and _reads(load):
-            raise NotComparable(
-                f"{entry.file} lies in another folder than the data that the scenario reads; put it there"
-            )
-        plan = _under(plan, load, entry, base.flows[load.flow], notes)
+        compiled, plan, chosen = load.put_on(entry)
         workers.ahead = 10 * (len(entries) - number - 1)
         started(entry.name)
         try:
             make = partial(
                 simulate,
-                *(plan, title),
+                *(plan, load.title),
                 runs=runs,
                 seed=seed,
                 folder=compiled.folder,
@@ -143,7 +130,44 @@ def contend(
         contenders = _as_long(contenders, makers, started)
     for each in contenders:
         each.study.document["plan_hash"] = each.about["plan_hash"]
-    return contenders, list(dict.fromkeys(notes))
+    return contenders, list(dict.fromkeys(load.notes))
+
+
+class _Load:
+    """The load of one scenario, with the faults and settings that all entries share, and notes of what it came to."""
+
+    def __init__(
+        self,
+        compilers: Mapping[str | None, Compile],
+        first: Entry,
+        scenario: str | None,
+        faults: Sequence[str],
+        settings: Mapping[str, str],
+    ) -> None:
+        self.compilers = compilers
+        self.notes: list[str] = []
+        self._shared = dict(settings)
+        # What is set of a scenario means nothing to the files of others, which have none of that title.
+        self._plain = {name: value for name, value in settings.items() if not name.startswith("scenario.")}
+        self.title = _choose(compiled_plan(compilers[None](self._plain, Asked())), scenario, first)
+        self._asked = Asked(self.title, (), tuple(faults))
+        compiled = compilers[None](self._shared, self._asked)
+        plan = compiled_plan(compiled)
+        self._folder = compiled.folder
+        self._scenario = replace(find_scenario(plan, self.title), expects=[])
+        self._flow = plan.flows[self._scenario.flow]
+
+    def put_on(self, entry: Entry) -> tuple[Compiled, Plan, dict[str, str]]:
+        """An entry as it is compiled, its plan under this load, and its settings. Raises NotComparable."""
+        own = entry.file is None
+        chosen = {**(self._shared if own else self._plain), **entry.settings}
+        compiled = self.compilers[entry.file](chosen, self._asked if own else Asked())
+        plan = compiled_plan(compiled)
+        if not own and compiled.folder != self._folder and _reads(self._scenario):
+            raise NotComparable(
+                f"{entry.file} lies in another folder than the data that the scenario reads; put it there"
+            )
+        return compiled, _under(plan, self._scenario, entry, self._flow, self.notes), chosen
 
 
 def _about(entry: Entry, plan: Plan) -> dict[str, Any]:

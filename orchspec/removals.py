@@ -1,7 +1,7 @@
 """What the compiler says of a spec from which one clause is taken away: another plan, or why it refuses that.
 
-Clauses are taken from the text of the spec itself, one at a time, and what is left is compiled: nobody has to know what
-a clause comes to. What imported files say stays.
+Clauses are taken from the text of the spec and of all that it imports, one at a time, and what is left is compiled:
+nobody has to know what a clause comes to. A file that is imported several times lacks its clause each time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from orchspec.simulator.chaos.withheld import Withheld
 
 if TYPE_CHECKING:
-    from orchspec.grammar.source import Span
+    from orchspec.compiler.model import Module
+    from orchspec.grammar.source import Source, Span
+    from orchspec.grammar.syntax import File
 
 __all__ = ["KINDS", "removals_of"]
 
@@ -28,32 +30,59 @@ def removals_of(
     from orchspec.compiler.load import compile_text
 
     made = []
-    for kind, owner, pair, span in _clauses(text, name):
-        left = text[: span.start] + _blank(text[span.start : span.end]) + text[span.end :]
-        compiled = compile_text(left, name, settings=settings, folder=folder)
-        refused = None
-        if compiled.plan is None:
-            first = compiled.errors[0]
-            refused = f"{first.code.id}: {first.message}"
-        said = " ".join(text[span.start : span.end].split())
-        made.append(Withheld(kind, owner, said, pair, compiled.plan, refused))
+    for modules in _files(text, name, settings, folder):
+        file, identity = modules[0].file, modules[0].identity
+        for kind, owner, pair, span in _clauses(file):
+            owners = tuple(f"{module.prefix}{owner}" for module in modules if owner not in module.bindings)
+            if not owners:  # something else is bound in its place, wherever it is imported
+                continue
+            left = _without(span)
+            compiled = compile_text(
+                text if identity is not None else left,
+                name,
+                settings=settings,
+                folder=folder,
+                instead={identity: left} if identity is not None else None,
+            )
+            refused = None
+            if compiled.plan is None:
+                first = compiled.errors[0]
+                refused = f"{first.code.id}: {first.message}"
+            said = " ".join(span.source.text[span.start : span.end].split())
+            made.append(Withheld(kind, owners, said, pair, compiled.plan, refused, _where(span)))
     return made
 
 
-def _blank(text: str) -> str:
-    """As long as before, so that everything else stays where it was."""
-    return "".join("\n" if letter == "\n" else " " for letter in text)
+def _files(text: str, name: str, settings: Mapping[str, str] | None, folder: Path | None) -> list[list[Module]]:
+    """The modules of a spec, together where they are of one file: its own is the first."""
+    from orchspec.compiler.check import check
+    from orchspec.grammar.source import Source
+
+    checked = check(Source(name, text), settings, folder).checked
+    found: dict[str | None, list[Module]] = {}
+    for module in checked.modules if checked is not None else ():
+        found.setdefault(module.identity, []).append(module)
+    return list(found.values())
 
 
-def _clauses(text: str, name: str) -> Iterator[tuple[str, str, tuple[str, str] | None, Span]]:
+def _without(span: Span) -> str:
+    """The text of a file without a clause, as long as before, so that everything else stays where it was."""
+    source: Source = span.source
+    blank = "".join("\n" if letter == "\n" else " " for letter in source.text[span.start : span.end])
+    return source.text[: span.start] + blank + source.text[span.end :]
+
+
+def _where(span: Span) -> str:
+    """Where a clause stands, with its line: `std/saga.orch:12  slots = 4`."""
+    return f"{span.source.name}:{span.line}  {' '.join(span.source.line_text(span.line).split())}"
+
+
+def _clauses(file: File) -> Iterator[tuple[str, str, tuple[str, str] | None, Span]]:
     from orchspec.grammar.declarations import FlowDecl, MachineDecl
     from orchspec.grammar.expressions import Attribute
-    from orchspec.grammar.parser import parse
-    from orchspec.grammar.source import Source
     from orchspec.grammar.statements import Require
 
-    file = parse(Source(name, text)).file
-    for declared in file.declarations if file is not None else ():
+    for declared in file.declarations:
         owner = getattr(getattr(declared, "name", None), "text", "")
         if isinstance(declared, (FlowDecl, MachineDecl)):
             for each in declared.body if isinstance(declared, FlowDecl) else ():

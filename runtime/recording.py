@@ -169,6 +169,12 @@ class Folding:
 
     def step(self, record: Record | EventRecord, event: Event) -> list[Command]:
         """One record. Raises ReplayMismatch, CorruptStore."""
+        commands = self.handle(record, event)
+        self._learn(event, commands)
+        return commands
+
+    def handle(self, record: Record | EventRecord, event: Event) -> list[Command]:
+        """One record, of which a dispatcher has nothing to learn. Raises ReplayMismatch, CorruptStore."""
         run, kernel = self.run, self.kernel
         if record.seq != self.seq + 1:
             raise CorruptStore(f"run {run} has a gap in its journal: record {self.seq + 1} is missing")
@@ -182,7 +188,6 @@ class Folding:
         except (ImpossibleEvent, AssertionError, KeyError, IndexError, AttributeError, TypeError, ValueError) as error:
             raise ReplayMismatch(f"run {run} does not fold: record {record.seq} ({record.type}): {error}") from None
         self.seq = record.seq
-        self._learn(event, commands)
         return commands
 
     def follow(self, record: EventRecord) -> None:

@@ -126,6 +126,10 @@ class SignalTable:
         """Whether somebody waits for a signal with this key that was not handed to them."""
         return (signal, key) in self._waiters
 
+    def waits(self, run: str, place: int) -> bool:
+        """Whether a place waits for a signal that was not handed to it."""
+        return any(each == place for _, each in self._of_run.get(run, ()))
+
     @property
     def waiting(self) -> KeysView[str]:
         """The runs that wait for a signal."""

@@ -1,8 +1,9 @@
 """Signals in virtual time: what is waited for comes after a while, as its profile says, or never.
 
 Whoever sends a signal stands outside the orchestrator: it comes whatever crashes meanwhile, into the mailbox, which is
-durable, and is taken from there once. One that nobody waits for any more is not sent: the one who would have sent it
-is part of the same story.
+durable, and is taken from there once. When it comes is counted from when it was waited for first. One that nobody waits
+for any more is not sent: the one who would have sent it is part of the same story. An engine that takes over says who
+still waits; what set out for others, and whatever of that came while there was no engine, was not sent.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Signals:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._coming: dict[str, dict[int, Due | None]] = {}
+        self._meanwhile: list[tuple[_Wait, int]] = []
         self.acts: dict[type, Callable[[str, Any], None]] = {AwaitSignal: self.wait, WithdrawSignal: self.withdraw}
 
     def moves(self, run: str) -> bool:
@@ -56,7 +58,7 @@ class Signals:
             latency_us = strike.slowed(latency_us) + strike.delay_us
             if strike.broken is not None:
                 value = clock.cast.broken(*what, strike.broken)
-        at_us = clock.now + latency_us
+        at_us = clock.now + max(0, command.since_us + latency_us - clock.told)
         coming[command.place] = clock.at(at_us, self._came, (wait, command.signal, command.key, value))
         again = strike and (strike.again or ("same" if strike.duplicated else None))
         if again:
@@ -82,7 +84,9 @@ class Signals:
         if wait[0] not in clock.visits:
             return
         clock.journal.signalled.setdefault(wait[0], set()).add(wait[1])
-        self._put_in(signal, key, value)
+        number = self._put_in(signal, key, value)
+        if clock.engine is None:
+            self._meanwhile.append((wait, number))
 
     def _forget(self, wait: _Wait) -> None:
         coming = self._coming.get(wait[0], {})
@@ -90,14 +94,23 @@ class Signals:
         if not coming:
             self._coming.pop(wait[0], None)
 
-    def _put_in(self, signal: str, key: str, value: Any) -> None:
+    def _put_in(self, signal: str, key: str, value: Any) -> int:
         clock = self._clock
         arrival = Arrival(clock.journal.next_mail(), signal, key, value, clock.told)
         clock.journal.signals[arrival.number] = arrival
         if clock.engine is not None:
             clock.engine.signal(arrival, clock.told)
+        return arrival.number
 
     def deliver(self, engine: Engine) -> None:
-        """After a crash: hand over whatever lies in the mailbox."""
+        """After a crash: forget what set out for whoever waits no more, and hand over what lies in the mailbox."""
+        waits, signals = engine.signals.waits, self._clock.journal.signals
+        for wait in [(run, place) for run, coming in self._coming.items() for place in coming]:
+            if not waits(*wait):
+                self._forget(wait)
+        for wait, number in self._meanwhile:
+            if not waits(*wait):
+                signals.pop(number, None)
+        self._meanwhile.clear()
         for arrival in self._clock.journal.signals.values():
             engine.signal(arrival, self._clock.told)

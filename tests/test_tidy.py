@@ -62,6 +62,12 @@ def test_modules_and_functions_keep_to_their_size():
     complain(tidy.sizes(PROJECT, LONG_MODULES, LONG_FUNCTIONS))
 
 
+@pytest.mark.parametrize("folder", ["tests", "docs", "bench"])
+def test_modules_beside_the_product_keep_to_their_size(folder):
+    for path in repository_files(f"{folder}/*.py"):
+        complain(tidy.outgrown(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")))
+
+
 def test_every_module_is_used():
     complain(tidy.dead_modules(PROJECT, entry_points()))
 
@@ -244,6 +250,11 @@ def test_an_outgrown_function_is_found_and_its_docstring_not_counted(tmp_path):
     )
     assert [line.partition(" ")[0] for line in tidy.sizes(here, {}, {})] == ["grammar/a.py:long"]
     assert list(tidy.sizes(here, {}, {"grammar/a.py:long": "a table"})) == []
+
+
+def test_an_outgrown_test_is_found():
+    assert list(tidy.outgrown("tests/test_a.py", "x = 1\n" * tidy.BESIDE_LINES)) == []
+    assert len(list(tidy.outgrown("tests/test_a.py", "x = 1\n" * (tidy.BESIDE_LINES + 1)))) == 1
 
 
 def test_a_dead_module_is_found(tmp_path):

@@ -63,6 +63,8 @@ IMPURE: Mapping[str, str] = {
 
 MODULE_LINES = 420
 FUNCTION_LINES = 70
+BESIDE_LINES = 450
+"""Of modules beside the product: tests, with their tables of cases, benches, and scripts of the documents."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,16 @@ def sizes(project: Project, modules: Mapping[str, str], functions: Mapping[str, 
                     )
     for name in (modules.keys() | functions.keys()) - outgrown:
         yield f"{name}: has an exception from the size limit and needs none; remove the exception"
+
+
+def outgrown(path: str, text: str) -> Iterator[str]:
+    """Modules beside the product that are about more than one thing."""
+    lines = text.count("\n")
+    if lines > BESIDE_LINES:
+        yield (
+            f"{path}: {lines} lines, {BESIDE_LINES} at most; split it along what it is about, under names that say so, "
+            "and what the parts share goes to tests/support"
+        )
 
 
 def _code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -20,9 +20,9 @@ from orchspec.compiler.bounds.metrics import (
     one_of,
     optional,
 )
-from orchspec.compiler.bounds.ranges import NOTHING
+from orchspec.compiler.bounds.ranges import NOTHING, summed
 from orchspec.compiler.bounds.shapes import ANY, Shape
-from orchspec.compiler.bounds.statements import INDEX_DIGITS, wrote_of
+from orchspec.compiler.bounds.statements import INDEX_DIGITS, folding, wrote_of
 from orchspec.compiler.bounds.values import Known
 from orchspec.compiler.bounds.walk import Walk, bounded
 from orchspec.compiler.plan import Evaluation
@@ -40,13 +40,14 @@ def _eval(walk: Walk, statement: Evaluation, _known: Known, path: int) -> tuple[
     for candidate in candidates:
         task = task_bound(walk.plan, place, candidate, None, statement.within_us, profiled=walk.profiled)
         found = [NOTHING] * SIZE
-        found[LOOKING] = task[COST]
-        found[WORK] = task[WORK]  # a run ends when they have
         names = len(statement.name) + len(candidate.agent) + INDEX_DIGITS
+        folds = folding(walk, candidate.agent, place, path + names)
+        found[LOOKING] = summed([task[COST], folds[COST]])
+        found[WORK] = summed([task[WORK], folds[WORK]])  # a run ends when they have
         wrote = wrote_of(walk.plan, candidate.agent, max(1, candidate.policy.attempts))
         writing(found, wrote, place.node, place.name, path + names)
         for index in (RECORDS, BYTES, PAYLOADS, MENTIONS):
-            found[index] = replace(found[index], best=0)
+            found[index] = replace(summed([found[index], folds[index]]), best=0)
         each.append(found)
     at_once = statement.pattern in ("all", "some")
     return optional(all_of(each, at_once=True) if at_once else one_of(each)), ANY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.bounds.attempts import Place, task_bound
@@ -45,11 +46,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "FOLDS_MAX",
     "Items",
     "chained",
+    "folding",
     "gives_up",
     "items_of",
-    "least_of",
     "listed",
     "needed",
     "own",
@@ -62,6 +64,8 @@ __all__ = [
 
 POSTS_MAX: Final = 1_000
 """So many messages may one attempt send: as the runtime's."""
+FOLDS_MAX: Final = 3
+"""So often is a session folded for one task: as the runtime's."""
 INDEX_DIGITS: Final = 22
 """Characters of `[12]`, `#3` and the like in a path: no list is so long that its indices have more digits."""
 
@@ -112,9 +116,30 @@ def task_of(
         if candidate.policy.hedge is not None and within_us is None:
             attempts *= 3  # a hedge writes as much, and its timer and its end something more
         writing(found, wrote_of(walk.plan, candidate.agent, attempts), place.node, place.name, path + names)
-        each.append(_acting(walk, found, candidate.agent, place))
+        acting = _acting(walk, found, candidate.agent, place)
+        each.append(all_of([acting, folding(walk, candidate.agent, place, path + names)]))
     bound = one_of(each)
     return optional(bound) if again else bound
+
+
+def folding(walk: Walk, name: str, place: Place, path: int) -> Bound:
+    """What is added where an agent's session may outgrow its context: tasks that summarize it, before the attempts."""
+    agent = walk.plan.agents.get(name)
+    if agent is None or agent.fold is None or agent.session == "fresh":
+        return EMPTY
+    sizes = [walk.plan.models[model].context_tokens for model in agent.models]
+    if agent.context_tokens is None and not any(sizes):
+        return EMPTY  # nothing says what would be too much
+    summary = Place(place.node, f"the fold of {place.name}")
+    each = []
+    for candidate in agent.fold.candidates:
+        alone = replace(candidate, policy=replace(candidate.policy, hedge=None))  # as the runtime asks for it
+        found = list(task_bound(walk.plan, summary, alone, None, None, profiled=walk.profiled))
+        # One more: the task whose session it is is granted, and waits.
+        wrote = wrote_of(walk.plan, candidate.agent, 1 + max(1, candidate.policy.attempts))
+        writing(found, wrote, place.node, summary.name, path + len("!fold") + len(candidate.agent))
+        each.append(found)
+    return turns(one_of(each), 0, FOLDS_MAX, label=f"{FOLDS_MAX} folds")
 
 
 def _acting(walk: Walk, found: list[Range], name: str, place: Place) -> list[Range]:
@@ -207,7 +232,7 @@ def items_of(over: Over, known: Known, place: Place) -> Items:
     return Items(over, known, place.name)
 
 
-def least_of(need: Need | None, fewest: Number) -> Number:
+def _least_of(need: Need | None, fewest: Number) -> Number:
     """How many results a fan-out of at least so many must have."""
     if need is None:
         return fewest
@@ -218,7 +243,7 @@ def least_of(need: Need | None, fewest: Number) -> Number:
 
 def spread(bound: Bound, items: Items, need: Need | None, links: Sequence[OnFailure], place: Place) -> Bound:
     """A bound of one item, for all of them."""
-    least: Number = 0 if gives_up(links) else least_of(need, items.fewest)
+    least: Number = 0 if gives_up(links) else _least_of(need, items.fewest)
     label = f"items of {place.name}" if items.most == INF else f"{items.most} items of {place.name}"
     return turns(bound, least, items.most, label=label, why=items.why, rounds=items.rounds, at_once=items.at_once)
 
@@ -270,7 +295,7 @@ def _fan_out(walk: Walk, statement: TaskStep, place: Place, gives: Shape, path: 
         winner = one_of(each)
         bound = [Range(low.best, high.worst, high.term) for low, high in zip(winner, bound, strict=True)]
         return chained(walk, bound, links, place, path), gives
-    least = least_of(statement.need, asked)
+    least = _least_of(statement.need, asked)
     if least < asked:
         cheapest = optional(bound) if least == 0 else turns(one_of(each), least, least, label="")
         bound = [Range(low.best, high.worst, high.term) for low, high in zip(cheapest, bound, strict=True)]

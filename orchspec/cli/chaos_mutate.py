@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.simulator.chaos.mutate import Mutant, Mutated
 
-__all__ = ["document", "lines_of", "show"]
+__all__ = ["document", "lines_of", "show", "where"]
 
 _CLIP = 96
 
@@ -57,11 +57,16 @@ def lines_of(plan: Plan, folder: Path | None, made: Mutated) -> Iterator[str]:
 
 
 def _at(plan: Plan, folder: Path | None, mutant: Mutant) -> Iterator[str]:
-    from orchspec.simulator.chaos.failure import line_of
-
-    line = line_of(plan, mutant.protection.node, folder)
+    line = where(plan, folder, mutant)
     if line is not None:
         yield f"             at {_clipped(line)}"
+
+
+def where(plan: Plan, folder: Path | None, mutant: Mutant) -> str | None:
+    """The line of a protection itself, where it was taken from a text; else of a step that has to do with it."""
+    from orchspec.simulator.chaos.failure import line_of
+
+    return mutant.protection.at or line_of(plan, mutant.protection.node, folder)
 
 
 def _clipped(text: str) -> str:
@@ -70,7 +75,6 @@ def _clipped(text: str) -> str:
 
 def document(plan: Plan, made: list[Mutated]) -> dict[str, Any]:
     """What `--json` prints."""
-    from orchspec.simulator.chaos.failure import line_of
     from orchspec.simulator.chaos.lines import fault_line, fault_lines
 
     return {
@@ -87,7 +91,7 @@ def document(plan: Plan, made: list[Mutated]) -> dict[str, Any]:
                     {
                         "kind": mutant.protection.kind,
                         "name": mutant.protection.name,
-                        "line": line_of(plan, mutant.protection.node),
+                        "line": where(plan, None, mutant),
                         "noticed": mutant.noticed,
                         "refused": mutant.refused,
                         "runs": mutant.runs,

@@ -2,7 +2,8 @@
 
 Whoever sends a signal stands outside: it goes into the store's mailbox, as `orch signal` puts it there, and is taken
 from there once, whatever crashes meanwhile. When it comes is counted from when it was waited for first, so a crash
-makes it neither earlier nor later; what the mailbox holds already is not sent again. One whose place waits no more is
+makes it neither earlier nor later; what has come before the crash is not sent again, whether the mailbox still holds it
+or the engine that took over has taken it first of all. One whose place waits no more is
 not sent, as in a simulation: whoever would have sent it is part of the same story.
 """
 
@@ -58,8 +59,18 @@ class Coming:
             return
         latency_us, value = sent
         clock = self._loop.clock
-        delay_s = max(0.0, clock.seconds(command.since_us + latency_us - clock.now_us()))
-        self._send_in(delay_s, live, command, value)
+        delay_us = command.since_us + latency_us - clock.now_us()
+        if delay_us > 0 or not self._has_come(live, command):
+            self._send_in(max(0.0, clock.seconds(delay_us)), live, command, value)
+
+    def _has_come(self, live: LiveRun, command: AwaitSignal) -> bool:
+        """Whether a signal that is due as soon as it is waited for came before a crash."""
+        if not self._loop.engine.signals.waits(live.run, command.place):
+            return True
+        try:
+            return any(mail.by == _sender(live, command) for mail in self._store.pending_mail())
+        except (StoreBusy, StoreError):
+            return False  # whoever sends it looks again
 
     def withdraw(self, live: LiveRun, command: WithdrawSignal) -> None:
         """A place waits no more, so the signal that set out for it does not come."""
@@ -77,8 +88,7 @@ class Coming:
         loop.poll()  # what somebody else has put in is taken first
         if loop.closed or not loop.engine.signals.awaits(command.signal, command.key):
             return
-        assert live.kernel is not None
-        sender = f"stand-in for {live.run} {live.kernel.path(command.place)}"
+        sender = _sender(live, command)
         try:
             if all(mail.by != sender for mail in self._store.pending_mail()):
                 now_us = loop.clock.now_us()
@@ -111,3 +121,8 @@ class Coming:
             if handle is not None:
                 handle.cancel()
         self._open.clear()
+
+
+def _sender(live: LiveRun, command: AwaitSignal) -> str:
+    assert live.kernel is not None
+    return f"stand-in for {live.run} {live.kernel.path(command.place)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.simulator.chaos.lines import fault_lines
@@ -94,7 +94,8 @@ def line_of(plan: Plan, node: int | None, folder: Path | None = None) -> str | N
 
 
 def _text(name: str, line: int, folder: Path | None) -> str:
-    for path in (Path(name), *([folder / name, folder / Path(name).name] if folder is not None else [])):
+    beside = [folder / name, folder / Path(name).name] if folder is not None else []
+    for path in (Path(name), *beside, *_bundled(name)):
         try:
             if path.is_file() and path.stat().st_size <= _BYTES_MAX:
                 lines = path.read_text("utf-8").splitlines()
@@ -102,6 +103,13 @@ def _text(name: str, line: int, folder: Path | None) -> str:
         except (OSError, UnicodeDecodeError):
             continue
     return ""
+
+
+def _bundled(name: str) -> list[Path]:
+    """Where a file of the library lies, by its name in a plan (`std/saga.orch`)."""
+    first, *rest = PurePosixPath(name).parts or ("",)
+    # Not resolved: the parts and the library are linked into the package.
+    return [Path(__file__).parents[2] / "specs" / name] if first == "std" and rest and ".." not in rest else []
 
 
 # ------------------------------------------------------------------ as a test

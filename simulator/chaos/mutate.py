@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.kernel.events import QuestionAnswered, TaskFulfilled
@@ -169,11 +169,18 @@ def mutate(
 
 
 def _mutants(plan: Plan, flow: str, withheld: Sequence[Withheld], runs: int) -> list[Mutant]:
-    refused = {f"{each.kind} of {each.owner}": each.refused for each in withheld}
+    texts = {f"{each.kind} of {owner}": each for each in withheld for owner in each.owners}
     found = [Mutant(each, runs=runs) for each in protections_of(plan, flow)]
-    found += [Mutant(each, runs=runs, refused=refused.get(each.name)) for each in limits_of(plan, flow)]
+    for each in limits_of(plan, flow):
+        text = texts.get(each.name)
+        found.append(Mutant(each, runs=runs) if text is None else _in_text(each, text, runs))
     found += [Mutant(each, runs=runs, refused=why) for each, why in withheld_of(plan, flow, list(withheld))]
     return found
+
+
+def _in_text(limit: Protection, text: Withheld, runs: int) -> Mutant:
+    """A limit that is taken out of the plan, with what the compiler says of its text without it."""
+    return Mutant(replace(limit, at=text.at), runs=runs, refused=text.refused)
 
 
 def _load(mutant: Mutant, plan: Plan, chronicler: Callable[..., Chronicler]) -> None:

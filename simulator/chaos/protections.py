@@ -42,6 +42,7 @@ class Protection:
         plan: without it.
         forgetful: effects whose target drops no repeats without it.
         pair: the two steps that it keeps in order.
+        at: the file and the line where it stands, with what stands there, where that is known; else its node says it.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Protection:
     plan: Plan
     forgetful: frozenset[str] = frozenset()
     pair: tuple[str, str] | None = None
+    at: str | None = None
 
 
 PROTECTIONS: Final[dict[str, Callable[[Plan, str], Iterator[Protection]]]] = {}

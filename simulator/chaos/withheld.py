@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Fault, Rate
 from orchspec.simulator.chaos.protections import Protection
-from orchspec.simulator.chaos.taking import asked_at, effects_of, statements_of, used_by, walk
+from orchspec.simulator.chaos.taking import asked_at, effects_of, flows_of, statements_of, used_by, walk
 from orchspec.simulator.checkers import limits, owner
 
 if TYPE_CHECKING:
@@ -33,22 +33,25 @@ LOADED: Final = frozenset({"slots", "rate"})
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A clause that was taken from the text of a spec.
+    """A clause that was taken from the text of a spec, or of a file that it imports.
 
     Attributes:
         kind: `require`, `owns`, `check`, `in_doubt`, `slots` or `rate`.
-        owner: the declaration or the flow in which it stood.
+        owners: the declaration or the flow in which it stood, by its name in the plan; several where its file is
+            imported several times.
         text: the clause.
         pair: of a `require`, the two statements.
         plan: what is left; none if the compiler refuses that, as `refused` says.
+        at: the file and the line where it stood, with what stands there.
     """
 
     kind: str
-    owner: str
+    owners: tuple[str, ...]
     text: str
     pair: tuple[str, str] | None
     plan: Plan | None
     refused: str | None
+    at: str
 
 
 # ------------------------------------------------------------------ slots and rates
@@ -117,29 +120,43 @@ _WHILE_US: Final = 600_000_000
 
 def withheld_of(plan: Plan, flow: str, clauses: list[Withheld]) -> Iterator[tuple[Protection, str | None]]:
     """The clauses that have to do with a flow, each as a protection, with what the compiler said if it refused."""
-    steps = {getattr(each, "name", ""): each for each in statements_of(plan, flow)}
-    asked = {each.contract: each for each in steps.values() if isinstance(getattr(each, "contract", None), str)}
-    effects = effects_of(plan, flow)
+    concerned = {"require": _ordered, "owns": _decided, "check": _doubted, "in_doubt": _doubted}
     for each in clauses:
-        node, targets = None, {each.owner}
-        if each.kind == "require":
-            if each.pair is None or each.pair[1] not in steps:
-                continue
-            node = steps[each.pair[1]].node
-            targets = {each for name in each.pair for each in _who(steps.get(name))}
-        elif each.kind == "owns":
-            if each.owner not in asked:
-                continue
-            node, targets = asked[each.owner].node, _who(asked[each.owner])
-        elif each.kind in ("check", "in_doubt"):
-            if each.owner not in effects:
-                continue
-            node = asked_at(plan, flow, each.owner)
-        else:
+        found = concerned[each.kind](plan, flow, each) if each.kind in concerned else None
+        if found is None:
             continue
+        whose, node, targets = found
         bare = each.plan if each.plan is not None else plan
-        said = each.text if each.kind == "require" else f"{each.kind} of {each.owner}"
-        yield Protection(each.kind, said, node, frozenset(targets), bare, pair=each.pair), each.refused
+        said = each.text if each.kind == "require" else f"{each.kind} of {whose}"
+        yield Protection(each.kind, said, node, frozenset(targets), bare, pair=each.pair, at=each.at), each.refused
+
+
+_Concerned = tuple[str, int | None, set[str]]
+"""Whose a clause is, the statement that has to do with it, and whom that asks."""
+
+
+def _ordered(plan: Plan, flow: str, clause: Withheld) -> _Concerned | None:
+    assert clause.pair is not None
+    for name in flows_of(plan, flow):
+        if name in clause.owners:
+            steps = {getattr(each, "name", ""): each for each in walk(plan.flows[name].body) if hasattr(each, "node")}
+            if clause.pair[1] in steps:
+                who = {each for step in clause.pair for each in _who(steps.get(step))}
+                return name, steps[clause.pair[1]].node, who
+    return None
+
+
+def _decided(plan: Plan, flow: str, clause: Withheld) -> _Concerned | None:
+    for each in statements_of(plan, flow):
+        contract = getattr(each, "contract", None)
+        if contract in clause.owners:
+            return str(contract), each.node, _who(each)
+    return None
+
+
+def _doubted(plan: Plan, flow: str, clause: Withheld) -> _Concerned | None:
+    name = next((each for each in effects_of(plan, flow) if each in clause.owners), None)
+    return None if name is None else (name, asked_at(plan, flow, name), {name})
 
 
 def _who(statement: Any) -> set[str]:
@@ -182,6 +199,8 @@ def _overtaken(chronicle: Chronicle, _plan: Plan, protection: Protection) -> lis
                 and each.activity.owner is activity.frame
                 and each.activity.op.name == earlier
             ]
+            if not before and earlier not in {op.name for op in activity.frame.block.ops}:
+                continue  # steps of another flow that have the names of these
             if not before or any(each.ended is None or each.ended.seq > here.begun.seq for each in before):
                 return [f"{later} begins before {earlier} has ended"]
     return []

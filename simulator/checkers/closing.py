@@ -41,10 +41,10 @@ def _grants(told: RunTold) -> Iterator[Violation]:
     """Each request is released once in the life of its engine."""
     wanted: dict[tuple[int, int], int] = {}
     for record in told.records:
-        if isinstance(record.event, EngineRecovered):
+        if type(record.event) is EngineRecovered:
             wanted.clear()
         for command in record.commands:
-            if isinstance(command, (RequestGrant, HoldGrant)):
+            if isinstance(command, RequestGrant | HoldGrant):
                 wanted[command.place, command.attempt] = record.seq
             elif isinstance(command, ReleaseGrant):
                 wanted.pop((command.place, command.attempt), None)

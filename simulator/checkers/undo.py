@@ -17,8 +17,9 @@ __all__ = ["check"]
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Effects that stand although their scope was discarded."""
     rows = {(row.owner_run, row.owner_place): row for row in chronicle.ledger}
+    owners = {run for run, _ in rows}
     for told in chronicle.runs.values():
-        if told.status is None:
+        if told.status is None or told.run not in owners:
             continue
         story = chronicle.story(told.run)
         stuck = {path for path, _ in story.kernel.stuck}

@@ -1,6 +1,7 @@
 """Mistakes of agents, as often as they were found: drawn by their shares, and what became of each is told."""
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,11 @@ def test_the_command_tells_fates_by_mode_and_gives_a_document(tmp_path):
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     assert "went through silently, by agent: ann" in done.stdout
-    document = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
+    junit = str(tmp_path / "j.xml")
+    document = json.loads(CliRunner().invoke(main, [*words, "--json", "--junit", junit]).stdout)
     (flow,) = document["flows"]
+    names = [case.get("name") for case in ET.parse(junit).getroot().iter("testcase")]
+    modes = [each for each in flow["modes"] if any(each[fate] for fate in FATES)]
+    assert [name.split()[0] for name in names] == [*(each["mode"] for each in modes), "what"]
     assert (document["held"], flow["struck"], len(flow["modes"])) == (True, 30, 14)
     assert CliRunner().invoke(main, [*words, "--mutate"]).exit_code == 2

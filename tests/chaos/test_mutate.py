@@ -1,6 +1,7 @@
 """Mutation of specs: what a protection is worth shows when it is taken away, and what none covers shows by itself."""
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -247,9 +248,120 @@ def test_the_command_takes_clauses_from_the_text(tmp_path):
 
 
 def test_every_removal_leaves_the_rest_of_the_text_where_it_was():
-    made = {(each.kind, each.owner): each for each in removals_of(LOADED, "loaded.orch")}
+    made = {(each.kind, each.owners[0]): each for each in removals_of(LOADED, "loaded.orch")}
     assert {kind for kind, _ in made} == set(KINDS)
     assert made["slots", "eve"].plan.agents["eve"].slots_max in (None, 1)
     assert made["rate", "web"].plan.tools["web"].rate is None
     assert made["owns", "Judge"].plan.contracts["Judge"].owns is None
     assert made["rate", "web"].plan.source.spans == compile_text(LOADED, "loaded.orch").plan.source.spans
+
+
+# ------------------------------------------------------------------ what imported files say
+
+HOUSE = """orch 1
+decision release
+contract Judge(text: Text) -> Bool { owns = release }
+agent bob fulfills Judge { timeout = 30s  slots = 2 }
+effect pay(id: Text) -> Text { check = paid(id: id)  settles = 1min  timeout = 10s }
+effect paid(id: Text) -> Text? { idempotent = true  timeout = 10s }
+flow settle(topic: Text) -> Text {
+  require fine before receipt
+  step fine = Judge(topic) by bob
+  step receipt = pay(topic)
+  return receipt
+}
+flow other(topic: Text) -> Text { step fine = Judge(topic) by bob  step receipt = pay(topic)  return receipt }
+"""
+USING = """orch 1
+import "house.orch" as house
+import "std/approve.orch" as approving with { Proposal = Text  approver = eve }
+human eve fulfills approving.Approve
+flow main(topic: Text) -> Text { step got = house.settle(topic)  return got }
+flow aside(topic: Text) -> Text { step got = house.other(topic)  return got }
+"""
+
+
+@pytest.fixture
+def using(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("house.orch").write_text(HOUSE, "utf-8")
+    Path("using.orch").write_text(USING, "utf-8")
+    return Path("using.orch")
+
+
+def withheld_from(path):
+    return removals_of(path.read_text("utf-8"), str(path), folder=path.parent)
+
+
+def test_clauses_of_imported_files_are_taken_away_and_nothing_else_is(using):
+    made = {(each.kind, each.owners): each for each in withheld_from(using)}
+    assert {kind for kind, _ in made} == {"require", "owns", "check", "slots"}
+    assert ("slots", ("approving.approver",)) not in made, "somebody else is bound in its place"
+    slots = made["slots", ("house.bob",)].plan
+    assert slots.agents["house.bob"].slots_max is None
+    assert slots.source.spans == compile_file(using).plan.source.spans
+    assert made["check", ("house.pay",)].refused.startswith("E0701: ")
+    assert made["require", ("house.settle",)].at == "house.orch:8  require fine before receipt"
+
+
+def test_clauses_of_imported_files_are_told_at_their_own_lines_and_for_their_own_flows(using):
+    words = ["chaos", str(using), "--mutate", "--examples", "0", "--runs", "1"]
+    said = CliRunner().invoke(main, [*words, "--flow", "main"])
+    assert said.exit_code == 0, said.output
+    assert "needed   require fine before receipt: without it receipt begins before fine has ended" in said.stdout
+    assert "house.orch:8  require fine before receipt" in said.stdout
+    assert "required check of house.pay" in said.stdout
+    assert "house.orch:5  effect pay(" in said.stdout
+    aside = CliRunner().invoke(main, [*words, "--flow", "aside"])
+    assert "require fine" not in aside.stdout, "the steps of another flow have the names of these"
+    library = CliRunner().invoke(main, [*words, "--flow", "approving.approve"])
+    assert "std/approve.orch:20  step" in library.stdout
+
+
+def test_a_file_that_is_imported_twice_lacks_its_clause_each_time(using):
+    using.write_text(
+        'orch 1\nimport "house.orch" as one with { bob = ann }\nimport "house.orch" as two\n'
+        "agent ann fulfills two.Judge { timeout = 30s }\n"
+        "flow main(topic: Text) -> Text { step got = one.other(topic)  return got }\n",
+        "utf-8",
+    )
+    made = {(each.kind, each.owners): each for each in withheld_from(using)}
+    assert ("slots", ("two.bob",)) in made
+    assert ("check", ("one.pay", "two.pay")) in made
+    plan = compile_file(using).plan
+    names = [each.protection.name for each in mutate(plan, "main", examples=0, runs=1, withheld=made.values()).mutants]
+    assert [name for name in names if name.startswith("check")] == ["check of one.pay"]
+
+
+# ------------------------------------------------------------------ JUnit
+
+
+def test_junit_has_a_case_for_each_protection_and_fails_for_none(using, tmp_path):
+    words = ["chaos", str(using), "--mutate", "--examples", "0", "--runs", "1", "--flow", "main"]
+    done = CliRunner().invoke(main, [*words, "--json", "--junit", str(tmp_path / "j.xml")])
+    assert done.exit_code == 0, done.output
+    (flow,) = json.loads(done.stdout)["flows"]
+    (suite,) = ET.parse(tmp_path / "j.xml").getroot()
+    assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
+    cases = {case.get("name"): case for case in suite.iter("testcase")}
+    assert len(cases) == int(suite.get("tests")) == len(flow["protections"]) + len(flow["uncovered"])
+    assert next(case.get("name") for case in suite.iter("testcase")) == flow["protections"][0]["name"]
+    skipped = {name for name, case in cases.items() if case.find("skipped") is not None}
+    unneeded = {each["name"] for each in flow["protections"] if not each["noticed"] and each["refused"] is None}
+    assert skipped == unneeded | {each["fault"] for each in flow["uncovered"]}
+    assert "house.orch:8" in cases["require fine before receipt"].find("system-out").text
+    told = {each.get("name"): each.get("value") for each in suite.iter("property")}
+    assert float(told["score"]) == pytest.approx(flow["score"], abs=1e-4)
+
+
+def test_junit_says_what_ctrl_c_kept_from_being_tried(using, tmp_path, monkeypatch):
+    def interrupted(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchspec.simulator.chaos.mutate._noticed", interrupted)
+    words = ["chaos", str(using), "--mutate", "--examples", "0", "--runs", "1", "--flow", "main"]
+    done = CliRunner().invoke(main, [*words, "--junit", str(tmp_path / "j.xml")])
+    assert done.exit_code == 4
+    (suite,) = ET.parse(tmp_path / "j.xml").getroot()
+    messages = [each.get("message") for each in suite.iter("skipped")]
+    assert "interrupted: not everything was explored" in messages

@@ -5,18 +5,17 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 
 import orchspec
 from orchspec import testing
-from orchspec.cli import main
 from orchspec.cli.common import LIVENESS_BROKEN, MISUSE, NOT_WELL, UNDECIDED, WELL
 from orchspec.compiler.plan import Fault
 from orchspec.runtime.kernel import kernel, tasks
 from orchspec.simulator.chaos.explore import Explorer
 from orchspec.simulator.chaos.lines import fault_line
 from orchspec.simulator.chaos.schedule import Schedule, read_schedule
+from tests.support.commands import orch
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 REFUND = SPECS / "refund.orch"
@@ -31,10 +30,6 @@ flow told(topic: Text) -> Text {
   return text
 }
 """
-
-
-def orch(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,9 @@ import json
 import sqlite3
 
 import pytest
-from click.testing import CliRunner
 
-from orchspec.cli import main
 from orchspec.cli.common import MISUSE, NOT_WELL, PARKED, WELL
+from tests.support.commands import orch
 
 SPEC = """orch 1
 contract Write(topic: Text) -> Text
@@ -23,10 +22,6 @@ flow told(topic: Text) -> Text {
 flow asked(topic: Text) -> Bool { step good = Judge(topic) by eve  return good }
 profile ann { latency = fixed(1s) }
 """
-
-
-def orch(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture

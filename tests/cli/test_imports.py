@@ -5,12 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
 import orchspec
-from orchspec.cli import main
 from orchspec.cli.common import NOT_WELL, WELL
 from orchspec.compiler import compile_file
+from tests.support.commands import orch
 
 TEAM = """orch 1
 contract Write(topic: Text) -> Text
@@ -55,10 +54,6 @@ def write(tmp_path, monkeypatch):
     written(TEAM, "lib/team.orch")
     written(MAIN)
     return written
-
-
-def orch(*arguments):
-    return CliRunner().invoke(main, [str(each) for each in arguments])
 
 
 def test_a_mistake_in_an_imported_file_is_told_once_with_its_file_and_never_edited_from_elsewhere(write):

@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 
 import orchspec
 import orchspec.testing
-from orchspec.cli import main
 from orchspec.cli.common import MISUSE, NOT_WELL, PARKED, WELL
+from tests.support.commands import orch
 
 SPEC = """orch 1
 contract Write(topic: Text) -> Text
@@ -31,10 +30,6 @@ app.agent("ann")(lambda task, topic: "on " + topic)
 app.effect("post")(lambda call, text: "p-" + call.key[:8])
 app.effect("retract")(lambda call, id: None)
 """
-
-
-def orch(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture

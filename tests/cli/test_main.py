@@ -11,17 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from orchspec import __version__
-from orchspec.cli import COMMANDS, main
+from orchspec.cli import COMMANDS
 from orchspec.cli.boundary import BUG, INTERRUPTED, READER_GONE, guard, wants_json
 from orchspec.cli.common import MISUSE, NOT_WELL, PARKED, WELL, Terminal, orch_command
 from orchspec.runtime.errors import UnknownRun
+from tests.support.commands import orch
 
 ROOT = Path(__file__).resolve().parents[2]
 ORCH = [sys.executable, "-c", "from orchspec.cli import main; main()"]
-
-
-def orch(*arguments):
-    return CliRunner().invoke(main, list(arguments))
 
 
 def raising(error):

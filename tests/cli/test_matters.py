@@ -4,13 +4,12 @@ import json
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from orchspec.cli import main
 from orchspec.cli.common import MISUSE, NOT_WELL, WELL
-from tests.runtime.kernel.test_effects import run as driven
+from tests.support.commands import orch
 from tests.support.driver import Driver, done, refuses
 from tests.support.plans import effect, fail, plan
+from tests.support.running import run as driven
 
 SPEC = """orch 1
 effect unbook(note: Text) -> Text { key = note }
@@ -35,10 +34,6 @@ def book(call, note):
 def unbook(call, note):
     raise RuntimeError("closed today")
 """
-
-
-def orch(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_an_undo_that_is_stuck_stays_in_the_inbox_until_it_is_closed(tmp_path, monkeypatch):

@@ -3,15 +3,14 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 
 import orchspec
-from orchspec.cli import main
 from orchspec.cli.common import MISUSE, NOT_WELL, WELL
 from orchspec.runtime.driver.clock import wall_us
 from orchspec.runtime.errors import StoreError
 from orchspec.runtime.journal import SQLiteStore
 from orchspec.runtime.journal.records import Owner
+from tests.support.commands import orch
 
 SPEC = """orch 1
 contract Judge(text: Text) -> Bool
@@ -21,10 +20,6 @@ flow told(topic: Text) -> Text { step sent = post(topic)  return sent }
 flow broken(topic: Text) -> Text { fail "no"  return topic }
 flow asked(topic: Text) -> Bool { step good = Judge(topic) by eve  return good }
 """
-
-
-def orch(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture

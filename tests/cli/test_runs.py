@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from orchspec.cli import main
 from orchspec.cli.boundary import INTERRUPTED
 from orchspec.cli.common import MISUSE, NOT_WELL, PARKED, WELL
+from tests.support.commands import orch
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """orch 1
@@ -60,10 +59,6 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / f"{name}.py").write_text(AGENTS, "utf-8")
     yield name
     sys.modules.pop(name, None)
-
-
-def orch(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def run(*more, topic="t"):

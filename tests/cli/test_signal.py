@@ -4,18 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from orchspec.cli import main
 from orchspec.cli.common import MISUSE, WELL
+from tests.support.commands import orch
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "payment.orch"
 PARKED = 5
 INPUT = {"order": {"id": "A-1", "total": "20"}}
-
-
-def orch(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture

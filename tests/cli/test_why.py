@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from orchspec.cli import main
 from orchspec.cli.common import MISUSE, WELL
+from tests.support.commands import orch
 
 SPEC = """orch 1
 enum Kind { small, large }
@@ -54,10 +53,6 @@ machine desk(order: Order) -> Text {
 profile scale { latency = fixed(2s) }
 profile packer { latency = fixed(3s) }
 """
-
-
-def orch(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
 @pytest.fixture(scope="module")

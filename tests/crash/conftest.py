@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.crash.trials import Zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 BRIEFING = ROOT / "specs" / "briefing.orch"
@@ -140,6 +143,13 @@ def hold_same_run(result, twin):
         twin.result["result"],
         twin.result["error"],
     )
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    """A process that has imported everything and forks where a trial begins."""
+    with closing(Zygote()) as started:
+        yield started
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ crash that changes what is chosen is a failure.
 By default a few of them, in a spec for each kind of effect.
 """
 
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,13 +17,7 @@ import pytest
 
 from orchspec.simulator.checkers import check_all
 from tests.crash.gallery import PLAYS
-from tests.crash.trials import KILLED, Trial, Zygote, explore, explore_pairs, numbered
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with closing(Zygote()) as started:
-        yield started
+from tests.crash.trials import KILLED, Trial, explore, explore_pairs, numbered
 
 
 @pytest.fixture(scope="module")

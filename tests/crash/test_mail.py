@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.crash.trials import KILLED, PARKED, Zygote, numbered
+from tests.crash.trials import KILLED, PARKED, numbered
 
 SPEC = """orch 1
 model small { input = $1 / 1M  output = $1 / 1M  context = 32k }
@@ -111,12 +111,6 @@ class Post:
         turns = self.rows("SELECT number, inputs, output FROM turns ORDER BY number")
         left = self.rows("SELECT kind, value FROM mail WHERE NOT taken")
         return records, turns, left, len(set((self.folder / "posts").read_text("utf-8").split()))
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with closing(Zygote()) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

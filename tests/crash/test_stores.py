@@ -9,15 +9,9 @@ import pytest
 
 from orchspec.simulator.checkers import check_all
 from tests.crash.gallery import PLAYS
-from tests.crash.trials import KILLED, Trial, Zygote
+from tests.crash.trials import KILLED, Trial
 
 WELL, NOT_WELL = 0, 1
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with closing(Zygote()) as started:
-        yield started
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ the resume, and the checkers of chaos read all of it. Two rows stand elsewhere: 
 """
 
 from collections import Counter
-from contextlib import closing
 
 import pytest
 
-from tests.crash.trials import ENDED, KILLED, Trial, Zygote, hold
+from tests.crash.trials import ENDED, KILLED, Trial, hold
 
 KINDS = {
     "keyed": "key = id",
@@ -56,12 +55,6 @@ class Deed:
     def arguments(self, spec, store):
         asked = ("run", str(spec), "--flow", self.flow, "--input", '{"id": "a"}', "--stand-ins", "--speed", "50")
         return [*asked, "--seed", "3", "--run-id", "r", "--store", str(store), "--json"]
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with closing(Zygote()) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

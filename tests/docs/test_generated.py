@@ -1,15 +1,12 @@
 """The pages that are made from the code are what the code makes now, and nothing else stands among them."""
 
-import importlib.util
-
+import generate
 import pytest
+from generating.studies import SPECIAL
 
 from tests.docs.pages import DOCS
 
-SPEC = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
-GENERATE = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(GENERATE)
-PAGES = GENERATE.pages()
+PAGES = generate.pages()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -57,4 +54,4 @@ def test_compiler_and_runtime_know_the_same_names():
     # Whoever is asked, and where a chain ends, needs no function; a record is a distribution for each field.
     assert set(arbitrations.RULES) - {"ask", "stop"} == set(rules.RULES)
     assert FAULTS.keys() == faults.BUILT
-    assert set(LAWS) | set(GENERATE._SPECIAL) == set(FAMILIES) - {"record"}
+    assert set(LAWS) | set(SPECIAL) == set(FAMILIES) - {"record"}

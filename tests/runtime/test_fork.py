@@ -2,15 +2,14 @@
 
 import pytest
 
-from orchspec.compiler import compile_text
 from orchspec.runtime.errors import ForkRefused, UnknownRun
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, TryEffect
 from orchspec.runtime.kernel.events import CancelRequested
 from orchspec.runtime.kernel.kernel import Kernel
-from orchspec.runtime.recording import fold
 from tests.support.driver import Driver, done, failing, hangs, lost_reply
-from tests.support.invariants import assert_closed, assert_single_effects
+from tests.support.invariants import assert_closed, assert_folds, assert_single_effects
 from tests.support.plans import S
+from tests.support.studies import revised
 
 SPEC = """orch 1
 contract Write(topic: Text) -> Text { reuse = run }
@@ -35,13 +34,7 @@ flow main(topic: Text) -> Text {
 
 
 def plan(*changes):
-    text = SPEC
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new)
-    compiled = compile_text(text, "main.orch")
-    assert compiled.plan is not None, [each.message for each in compiled.errors]
-    return compiled.plan if compiled.plan.hash else compiled.plan.sealed()
+    return revised(SPEC, *changes)
 
 
 def asked(spec=None, *, until=10 * S, **scripts):
@@ -57,9 +50,7 @@ def finish(driver, *runs, twice=False):
     assert_closed(driver)
     if not twice:
         assert_single_effects(driver)
-    for run in runs:
-        again = fold(driver.plan, run, driver.store.records(run))
-        assert again.kernel.export() == driver.kernels[run].export()
+    assert_folds(driver)
     return [driver.ending(run).status for run in runs]
 
 

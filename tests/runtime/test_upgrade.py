@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import orchspec
-from orchspec.compiler import compile_text
 from orchspec.runtime.errors import UpgradeMisfit
 from orchspec.runtime.journal.records import Record
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, TryEffect
@@ -16,8 +15,9 @@ from orchspec.runtime.recording import EventRecord, fold
 from orchspec.runtime.refit import refit
 from orchspec.simulator.chaos.chronicle import Chronicler
 from tests.support.driver import Driver, done, failing, hangs
-from tests.support.invariants import assert_closed, assert_single_effects
 from tests.support.plans import S
+from tests.support.running import assert_settled
+from tests.support.studies import revised
 
 SPEC = """orch 1
 contract Write(topic: Text) -> Text
@@ -39,13 +39,7 @@ flow main(topic: Text) -> Text {
 
 
 def plan(*changes):
-    text = SPEC
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new)
-    compiled = compile_text(text, "main.orch")
-    assert compiled.plan is not None, [each.message for each in compiled.errors]
-    return compiled.plan if compiled.plan.hash else compiled.plan.sealed()
+    return revised(SPEC, *changes)
 
 
 def asked(driver=None, *, until=3 * S + 1, **scripts):
@@ -59,15 +53,9 @@ def asked(driver=None, *, until=3 * S + 1, **scripts):
 
 def finish(driver):
     driver.drain()
-    assert_closed(driver)
-    assert_single_effects(driver)
-    end = driver.ending()
-    row = driver.store.run("r")
-    assert row.plan_hash == driver.plan.hash
-    # It folds from the store alone, under its plan alone.
-    again = fold(driver.plan, "r", driver.store.records("r"))
-    assert (again.kernel.status, again.kernel.export()) == (end.status, end.kernel.export())
-    return end
+    assert_settled(driver)
+    assert driver.store.run("r").plan_hash == driver.plan.hash
+    return driver.ending()
 
 
 def test_what_comes_later_may_change_and_what_was_done_stands():

@@ -125,7 +125,9 @@ class Measured:
             self.records += 1
             text, payloads = encode_body(EventRecord("run", 1, event, kernel, commands).body, "run", 1)
             self.bytes += len(text) + sum(map(len, (payloads or {}).values()))
-            if isinstance(event, TaskEnrolled) and _counts(kernel.places[event.place]):
+            enrolled = kernel.places[event.place] if isinstance(event, TaskEnrolled) else None
+            # Who is granted and waits for a fold of their session has used up no attempt.
+            if enrolled is not None and _counts(enrolled) and enrolled.state == RUNNING:
                 self.attempts += 1
                 piece = _AGAIN.sub("", kernel.path(event.place))
                 self.pieces[piece] = self.pieces.get(piece, 0) + 1

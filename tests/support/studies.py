@@ -10,7 +10,7 @@ from orchspec.compiler.plan import Fault, Plan, Scenario
 from orchspec.simulator.replicate import Stage, Twinned
 from orchspec.simulator.study import Study, simulate
 
-__all__ = ["SPECS", "gallery", "plan_of", "queue_spec", "replicate", "second", "study"]
+__all__ = ["SPECS", "gallery", "plan_of", "queue_spec", "replicate", "revised", "second", "study"]
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 
@@ -18,11 +18,19 @@ second = 1_000_000
 """In microseconds."""
 
 
-def plan_of(text: str) -> Plan:
+def plan_of(text: str, name: str = "spec.orch") -> Plan:
     """The plan of a spec, which must have no errors."""
-    compiled = compile_text(text, "spec.orch")
+    compiled = compile_text(text, name)
     assert compiled.plan is not None, [each.as_json() for each in compiled.errors]
     return compiled.plan
+
+
+def revised(text: str, *changes: tuple[str, str]) -> Plan:
+    """The plan of a spec with some of its text replaced, each (old, new) wherever it stands, and it must stand."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return plan_of(text, "main.orch")
 
 
 def gallery(name: str) -> Plan:

@@ -7,8 +7,9 @@ from orchspec.compiler.plan import Need
 from orchspec.runtime.kernel.commands import AskPerson
 from orchspec.runtime.kernel.rules import RULES
 from tests.support.driver import Driver, answers, done, failing, never
-from tests.support.invariants import assert_closed, assert_folds
+from tests.support.invariants import assert_closed
 from tests.support.plans import S, arbitrate, candidate, field_of, give, plan, rule, task, v
+from tests.support.running import run
 
 IT = v("it")
 SCORE = field_of(IT, "score")
@@ -23,13 +24,6 @@ def review(verdict, score=0):
 
 def ask(agent="eve", **rest):
     return rule("ask", who=candidate(agent), **rest)
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
 
 
 def decide(*rules, votes, need=None, group=None, asks=None, **scripts):

@@ -5,16 +5,9 @@ import pytest
 from orchspec.compiler.plan import Tier
 from orchspec.runtime.kernel.commands import RunTask
 from tests.support.driver import Driver, done, failing, hangs
-from tests.support.invariants import assert_closed, assert_folds, check_limits
+from tests.support.invariants import assert_closed
 from tests.support.plans import S, agent, ask, budget, call, effect, flow, give, plan, scope, skip, task, use, v
-
-
-def run(driver):
-    driver.checks.append(check_limits)
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
+from tests.support.running import run
 
 
 def sent_at(driver):

@@ -1,17 +1,10 @@
 """on_failure: stop, skip, use, ask, and chains of them."""
 
 from orchspec.runtime.kernel.commands import AskPerson, RunTask, StopTask
-from tests.support import driver as scripts
-from tests.support.driver import Driver, answers, done, failing, never
-from tests.support.invariants import assert_closed, assert_folds
+from tests.support.driver import Driver, answers, done, failing, never, refuses
+from tests.support.invariants import assert_closed
 from tests.support.plans import S, agent, ask, call, effect, flow, give, plan, skip, stop, task, use, v
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
+from tests.support.running import run
 
 
 def failed_step(*chain, **rest):
@@ -106,7 +99,7 @@ def test_effects_and_flows_skip_or_use_too():
             give(["list", [v("u"), v("f")]]),
             flows=(flow("sub", task("x"), give(v("x"))),),
         ),
-        publish=scripts.refuses(),
+        publish=refuses(),
         ann=failing(),
     )
     assert run(driver).result == ["none", None]

@@ -5,8 +5,9 @@ import pytest
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.kernel.kernel import Kernel
 from tests.support.driver import Driver, Ending, done, failing, hangs
-from tests.support.invariants import assert_closed, assert_folds, check_limits
+from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import S
+from tests.support.running import run
 from tests.support.studies import plan_of
 
 HEAD = """orch 1
@@ -19,7 +20,7 @@ agent boss fulfills Lead { slots = 1 }
 agent chief fulfills Sub
 agent ann fulfills Work, Weigh
 agent bob fulfills Work, Lead { slots = 1 }
-effect publish(n: Int) -> Int { key = n  undo = retract(n: n) }
+effect publish(n: Int) -> Int { key = n  undo = retract(n: result) }
 effect retract(n: Int) -> Int { key = n }
 """
 
@@ -46,13 +47,9 @@ def answer(value, **rest):
     return done({"tasks": [], "answer": value}, **rest)
 
 
-def run(plan, **scripts):
+def played(plan, **scripts):
     driver = Driver(plan, **scripts)
-    driver.checks.append(check_limits)
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end, driver
+    return run(driver), driver
 
 
 def told(driver, who="boss", contract="Lead"):
@@ -70,7 +67,7 @@ def paths(driver):
 
 
 def test_what_a_lead_asks_for_is_done_and_it_is_told_in_the_order_in_which_it_asked():
-    end, driver = run(
+    end, driver = played(
         PLAIN,
         boss=[asks(ask(n=1, to="ann"), ask(n=2, to="bob")), answer(42)],
         ann=[done(10, takes=5 * S)],
@@ -86,7 +83,7 @@ def test_what_a_lead_asks_for_is_done_and_it_is_told_in_the_order_in_which_it_as
 
 
 def test_a_task_for_nobody_in_particular_goes_to_any_worker_who_fulfills_it():
-    _, driver = run(
+    _, driver = played(
         PLAIN, boss=[asks(ask("Weigh", size={"n": 3}), ask(n=1), ask(n=1)), answer(1)], ann=[done({"n": 4})]
     )
     weighed, *worked = [command for command in driver.tried(RunTask) if command.contract != "Lead"]
@@ -110,7 +107,7 @@ def test_a_task_for_nobody_in_particular_goes_to_any_worker_who_fulfills_it():
     ],
 )
 def test_what_cannot_be_begun_fails_the_leads_attempt_which_is_told_why(wrong, why):
-    end, driver = run(supervised("workers = [ann, bob]  rounds = 3  attempts = 2"), boss=[asks(*wrong), answer(5)])
+    end, driver = played(supervised("workers = [ann, bob]  rounds = 3  attempts = 2"), boss=[asks(*wrong), answer(5)])
     assert end.result == 5
     first, second = driver.tried(RunTask)
     assert (first.attempt, second.attempt) == (1, 2)
@@ -120,12 +117,12 @@ def test_what_cannot_be_begun_fails_the_leads_attempt_which_is_told_why(wrong, w
 
 
 def test_a_lead_that_keeps_asking_for_nonsense_fails_the_loop():
-    end, _ = run(PLAIN, boss=[asks(ask("Nonsense"))])
+    end, _ = played(PLAIN, boss=[asks(ask("Nonsense"))])
     assert (end.status, end.error["code"], end.error["step"]) == ("failed", "unverified", "x#1")
 
 
 def test_a_task_that_failed_is_told_to_the_lead_and_fails_nothing_else():
-    end, driver = run(PLAIN, boss=[asks(ask(n=1, to="ann"), ask(n=2, to="bob")), answer(8)], ann=[failing("broken")])
+    end, driver = played(PLAIN, boss=[asks(ask(n=1, to="ann"), ask(n=2, to="bob")), answer(8)], ann=[failing("broken")])
     assert end.result == 8
     lost, came = told(driver)[1]
     assert (lost["by"], lost["result"], lost["error"][:7]) == ("ann", None, "broken:")
@@ -133,13 +130,13 @@ def test_a_task_that_failed_is_told_to_the_lead_and_fails_nothing_else():
 
 
 def test_an_answer_ends_the_loop_and_what_was_asked_beside_it_is_not_begun():
-    end, driver = run(PLAIN, boss=[done({"tasks": [ask(n=1)], "answer": 3})])
+    end, driver = played(PLAIN, boss=[done({"tasks": [ask(n=1)], "answer": 3})])
     assert end.result == 3
     assert paths(driver) == ["x#1"]
 
 
 def test_the_last_round_has_to_bring_the_answer():
-    end, driver = run(supervised("workers = [ann]  rounds = 2"), boss=[asks(ask(n=1))], ann=[done(1)])
+    end, driver = played(supervised("workers = [ann]  rounds = 2"), boss=[asks(ask(n=1))], ann=[done(1)])
     assert (end.status, end.error["code"]) == ("failed", "exhausted")
     assert paths(driver) == ["x#1", "x#1[0]", "x#2"]
 
@@ -155,7 +152,7 @@ def test_no_more_than_the_width_is_under_way_at_once():
 
 def test_the_lead_holds_no_slot_while_its_workers_run():
     plan = supervised("workers = [ann, bob]  rounds = 2", by="bob")
-    end, driver = run(plan, bob=[asks(ask(n=1, to="bob")), done(2), answer(9)])
+    end, driver = played(plan, bob=[asks(ask(n=1, to="bob")), done(2), answer(9)])
     assert end.result == 9
     assert [command.contract for command in driver.tried(RunTask)] == ["Lead", "Work", "Lead"]
 
@@ -164,7 +161,7 @@ NESTED = supervised("workers = [ann, bob, chief]  rounds = 3  depth = 2")
 
 
 def test_a_worker_who_leads_delegates_one_level_deeper_over_the_same_workers():
-    end, driver = run(
+    end, driver = played(
         NESTED,
         boss=[asks(ask("Sub", part=4)), answer(1)],
         chief=[asks(ask(n=5, to="ann")), done({"tasks": [], "answer": {"n": 6}})],
@@ -177,7 +174,7 @@ def test_a_worker_who_leads_delegates_one_level_deeper_over_the_same_workers():
 
 
 def test_depth_is_spent_level_by_level():
-    end, driver = run(
+    end, driver = played(
         NESTED, boss=[asks(ask("Sub", part=4)), answer(1)], chief=[asks(ask("Sub", part=5)), hangs()], ann=[done(7)]
     )
     assert end.result == 1
@@ -186,7 +183,7 @@ def test_depth_is_spent_level_by_level():
 
 
 def test_what_is_filled_in_cannot_be_given():
-    _, driver = run(NESTED, boss=[asks(ask("Sub", part=4, so_far=[])), answer(1)])
+    _, driver = played(NESTED, boss=[asks(ask("Sub", part=4, so_far=[])), answer(1)])
     assert "x#1[0]#1" not in paths(driver)
 
 
@@ -195,37 +192,37 @@ def test_a_budget_bounds_the_depth_around_it():
         HEAD + "flow main(start: Int = 7) -> Int {\nbudget { depth <= 1 }\n"
         "supervise x = Lead(start) by boss { workers = [chief, ann]  rounds = 2  depth = 3 }\nreturn x\n}"
     )
-    end, _ = run(plan, boss=[asks(ask("Sub", part=4))])
+    end, _ = played(plan, boss=[asks(ask("Sub", part=4))])
     assert "further than the depth permits" in end.error["message"]
 
 
 def test_its_failure_is_handled_like_that_of_a_step():
     plan = supervised("workers = [ann]  rounds = 1  on_failure = use(-5)")
-    assert run(plan, boss=[failing()])[0].result == -5
+    assert played(plan, boss=[failing()])[0].result == -5
     plan = supervised("workers = [ann]  rounds = 1  on_failure = skip")
-    assert run(plan, boss=[asks(ask(n=1))])[0].result == -1
+    assert played(plan, boss=[asks(ask(n=1))])[0].result == -1
 
 
 def test_only_if_skips_it():
-    assert run(supervised("workers = [ann]  rounds = 1  only_if = start > 9"))[0].result == -1
+    assert played(supervised("workers = [ann]  rounds = 1  only_if = start > 9"))[0].result == -1
 
 
 def test_its_budget_is_that_of_the_whole():
     plan = supervised("workers = [ann]  rounds = 3  budget { attempts <= 2 }  on_failure = skip")
-    end, driver = run(plan, boss=[asks(ask(n=1)), answer(4)], ann=[done(1)])
+    end, driver = played(plan, boss=[asks(ask(n=1)), answer(4)], ann=[done(1)])
     assert end.result == -1
     assert paths(driver) == ["x#1", "x#1[0]"]
 
 
 def test_its_time_budget_stops_what_is_under_way():
     plan = supervised("workers = [ann]  rounds = 3  budget { time <= 5s }  on_failure = skip")
-    end, _ = run(plan, boss=[asks(ask(n=1))], ann=[hangs()])
+    end, _ = played(plan, boss=[asks(ask(n=1))], ann=[hangs()])
     assert end.result == -1
 
 
 def test_what_stood_before_is_undone_when_it_fails():
     plan = supervised(before="step p = publish(n: start)", settings="workers = [ann]  rounds = 1  after = [p]")
-    end, driver = run(plan, boss=[failing()], publish=[done(4)])
+    end, driver = played(plan, boss=[failing()], publish=[done(4)])
     assert end.status == "failed"
     assert driver.world.count("retract") == 1
 
@@ -254,18 +251,18 @@ def acts(**rest):
 
 
 def test_what_workers_did_stands_if_the_lead_answers_and_is_undone_if_the_loop_fails():
-    end, driver = run(ACTING, boss=[asks(ask(n=1, to="ann")), answer(1)], ann=[acts()], publish=[done(4)])
+    end, driver = played(ACTING, boss=[asks(ask(n=1, to="ann")), answer(1)], ann=[acts()], publish=[done(4)])
     assert (end.result, driver.world.count("publish"), driver.world.count("retract")) == (1, 1, 0)
-    end, driver = run(ACTING, boss=[asks(ask(n=1, to="ann")), failing()], ann=[acts()], publish=[done(4)])
+    end, driver = played(ACTING, boss=[asks(ask(n=1, to="ann")), failing()], ann=[acts()], publish=[done(4)])
     assert (end.result, driver.world.count("publish"), driver.world.count("retract")) == (-1, 1, 1)
 
 
 def test_what_was_done_below_a_lead_that_failed_is_undone_before_its_own_lead_is_told():
     script = {"boss": [asks(ask("Sub", part=1)), answer(1)], "chief": [asks(ask(n=2, to="ann")), failing()]}
-    end, driver = run(ACTING, ann=[acts()], publish=[done(4)], **script)
+    end, driver = played(ACTING, ann=[acts()], publish=[done(4)], **script)
     assert (end.result, driver.world.count("publish"), driver.world.count("retract")) == (1, 1, 1)
     for point in range(1, driver.points + 1):
-        again, crashed = run(ACTING, crashes={point}, ann=[acts()], publish=[done(4)], **script)
+        again, crashed = played(ACTING, crashes={point}, ann=[acts()], publish=[done(4)], **script)
         assert (again.result, crashed.world.count("publish"), crashed.world.count("retract")) == (1, 1, 1), point
 
 
@@ -290,16 +287,16 @@ SCRIPTS = {
 
 
 def test_a_crash_at_any_point_changes_nothing_that_a_lead_is_told():
-    calm, driver = run(NESTED, **SCRIPTS)
+    calm, driver = played(NESTED, **SCRIPTS)
     assert (calm.status, len(told(driver))) == ("completed", 3)
     for point in range(1, driver.points + 1):
-        end, crashed = run(NESTED, crashes={point}, **SCRIPTS)
+        end, crashed = played(NESTED, crashes={point}, **SCRIPTS)
         assert (end.status, end.result) == (calm.status, calm.result), point
         assert told(crashed)[-1] == told(driver)[-1], point
 
 
 def test_it_is_exported_and_restored_wherever_it_stands():
-    _, driver = run(NESTED, **SCRIPTS)
+    _, driver = played(NESTED, **SCRIPTS)
     for after in range(8):
         driver = Driver(NESTED, **SCRIPTS)
         driver.begin()
@@ -311,7 +308,7 @@ def test_it_is_exported_and_restored_wherever_it_stands():
 def test_a_restored_kernel_goes_on_as_the_original_does():
     from orchspec.runtime.recording import event_of
 
-    _, driver = run(NESTED, **SCRIPTS)
+    _, driver = played(NESTED, **SCRIPTS)
     events = [event_of(record) for record in driver.records()]
     for cut in range(1, len(events)):
         kernel = Kernel(NESTED, "r")

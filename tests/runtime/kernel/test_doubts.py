@@ -8,8 +8,9 @@ from orchspec.compiler.plan import Policy
 from orchspec.runtime.kernel.commands import AskPerson, CheckEffect, TryEffect
 from orchspec.runtime.kernel.events import EffectConfirmed
 from tests.support.driver import Driver, answers, done, failing, hangs, lost_reply, lost_send, never, refuses, silent
-from tests.support.invariants import assert_closed, assert_folds, assert_single_effects
+from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import DEEDS, S, effect, fail, give, plan, scope, skip, v
+from tests.support.running import run
 
 KINDS = ("pay", "mail", "tag", "post")
 PATIENT = Policy(1, 5 * S)
@@ -21,14 +22,6 @@ def doing(*steps, **rest):
 
 def one(name, **rest):
     return doing(effect("u", 1, effect=name, policy=PATIENT, **rest), give(v("u")))
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    assert_single_effects(driver)
-    return end
 
 
 def sent(driver, name):

@@ -7,8 +7,8 @@ from orchspec.runtime.kernel.commands import AwaitSignal, RunTask, TryEffect
 from orchspec.runtime.kernel.events import RunStarted, SignalReceived, TimerFired
 from orchspec.runtime.kernel.kernel import Kernel
 from tests.support.driver import Driver, done, failing, lost_reply, refuses
-from tests.support.invariants import assert_closed, assert_folds, assert_single_effects, assert_undone
 from tests.support.plans import S
+from tests.support.running import run
 
 HEAD = """orch 1
 contract Draft(topic: Text) -> Text
@@ -26,15 +26,6 @@ def compiled(*lines, result="List<Text>"):
     found = compile_text(f"{HEAD}flow main() -> {result} {{\n{body}\n}}\n", "spec.orch")
     assert not found.errors, found.errors
     return found.plan
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    assert_single_effects(driver)
-    assert_undone(driver)
-    return end
 
 
 def applied(driver, effect="publish"):

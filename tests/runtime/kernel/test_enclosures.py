@@ -9,8 +9,9 @@ from orchspec.grammar.source import Source
 from orchspec.runtime.kernel.commands import RunTask, TryEffect
 from orchspec.runtime.kernel.events import TimerFired
 from tests.support.driver import Driver, done, failing, hangs
-from tests.support.invariants import assert_closed, assert_folds, assert_single_effects, assert_undone
+from tests.support.invariants import assert_closed
 from tests.support.plans import S
+from tests.support.running import run
 
 HEAD = """orch 1
 contract Draft(topic: Text) -> Text
@@ -40,15 +41,6 @@ def compiled(*lines, result="Text"):
     assert not errors, errors
     assert found.plan is not None
     return found.plan
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    assert_single_effects(driver)
-    assert_undone(driver)
-    return end
 
 
 def effects(driver):

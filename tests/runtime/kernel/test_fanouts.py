@@ -5,17 +5,10 @@ import pytest
 from orchspec.compiler.plan import Need
 from orchspec.runtime.kernel.commands import RunTask, StopTask
 from tests.support.driver import Driver, done, failing, hangs
-from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import S, agent, arbitrate, give, plan, rule, skip, stop, task, use, v
+from tests.support.running import run
 
 EVERYBODY = ("ann", "bob", "cy")
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
 
 
 def by_item(outcomes):

@@ -6,8 +6,8 @@ from orchspec.compiler import compile_text
 from orchspec.runtime.kernel.commands import RunTask, StopTask
 from orchspec.runtime.latencies import KEPT, LEAST, Latencies
 from tests.support.driver import Driver, done, failing, hangs
-from tests.support.invariants import assert_closed, assert_folds, check_limits
 from tests.support.plans import S
+from tests.support.running import run
 
 HEAD = """orch 1
 contract Draft(topic: Text) -> Int
@@ -20,14 +20,6 @@ def compiled(step, head=HEAD, more=""):
     found = compile_text(f"{head}{more}flow main() -> Int {{\n{step}\nreturn got\n}}\n", "spec.orch")
     assert not found.errors, found.errors
     return found.plan
-
-
-def run(driver):
-    driver.checks.append(check_limits)
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
 
 
 def sent(driver):

@@ -26,14 +26,7 @@ from tests.support.plans import (
     use,
     v,
 )
-
-
-def run(driver, inputs=None):
-    end = driver.run(inputs)
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
-
+from tests.support.running import run
 
 # ------------------------------------------------------------------ repeat
 

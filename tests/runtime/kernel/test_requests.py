@@ -8,8 +8,8 @@ from orchspec.compiler.plan import Contract, Effect, Field, Hedge, Need, Policy
 from orchspec.runtime.kernel.commands import RunTask, TryEffect
 from orchspec.runtime.kernel.events import EffectRequested
 from tests.support.driver import Driver, Ending, done, failing, hangs, lost_reply, lost_send, never, refuses
-from tests.support.invariants import assert_closed, assert_folds, assert_single_effects
 from tests.support.plans import DEEDS, S, agent, budget, fail, give, plan, repeat, scope, skip, task, until, v
+from tests.support.running import assert_settled
 
 ACTING = tuple(agent(name, effects=["publish", "log", "pay", "mail", "tag"]) for name in ("ann", "bob"))
 PAY = Effect("transfer", [Field("id", "Text"), Field("why", "Text")], "Text", ["ref", 0, 0])
@@ -36,15 +36,9 @@ def first(driver, kind, **fields):
     )
 
 
-def settled(driver):
-    assert_closed(driver)
-    assert_folds(driver)
-    assert_single_effects(driver)
-
-
 def run(driver):
     end = driver.run()
-    settled(driver)
+    assert_settled(driver)
     return end
 
 
@@ -271,7 +265,7 @@ def test_a_task_that_ends_while_its_effect_is_under_way_waits_for_it():
     driver.drain()
     end = driver.ending()
     assert (end.status, end.ended_us, driver.answers) == ("completed", 1_011 * S, [])
-    settled(driver)
+    assert_settled(driver)
 
 
 def test_a_run_that_is_cancelled_waits_for_what_is_under_way_and_undoes_it():
@@ -280,7 +274,7 @@ def test_a_run_that_is_cancelled_waits_for_what_is_under_way_and_undoes_it():
     driver.cancel(5 * S)
     driver.drain()
     assert (driver.ending().status, driver.world.standing(), driver.answers) == ("cancelled", [], [])
-    settled(driver)
+    assert_settled(driver)
 
 
 def test_what_an_attempt_asks_for_that_is_over_is_refused():
@@ -289,7 +283,7 @@ def test_what_an_attempt_asks_for_that_is_over_is_refused():
     driver.at(4 * S, "r", EffectRequested(0, 1, 1, 0, 1, "publish", {}))
     driver.drain()
     assert (driver.ending().status, driver.world.deliveries, driver.answers) == ("failed", 0, [])
-    settled(driver)
+    assert_settled(driver)
 
 
 def test_a_time_limit_of_the_step_waits_for_the_effect_and_undoes_it():
@@ -349,7 +343,7 @@ def test_a_crash_after_the_receipt_was_given_runs_the_attempt_again_and_sends_no
     assert [command.dispatch for command in driver.tried(RunTask)] == [0, 1]
     assert (driver.answers, len(sent(driver, "publish"))) == (["publish-0", "publish-0"], 1)
     assert driver.ending().status == "completed"
-    settled(driver)
+    assert_settled(driver)
 
 
 def test_a_crash_anywhere_in_the_undoing_of_a_task_undoes_once():

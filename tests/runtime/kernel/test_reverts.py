@@ -6,6 +6,7 @@ from orchspec.compiler import compile_text
 from orchspec.runtime.kernel.commands import TryEffect
 from tests.support.driver import Driver, done, refuses
 from tests.support.invariants import assert_closed, assert_folds
+from tests.support.running import run
 
 HEAD = """orch 1
 contract Draft(topic: Text) -> Text
@@ -22,13 +23,6 @@ def compiled(*lines):
     found = compile_text(f"{HEAD}flow main() -> Text {{\n{body}\n}}\n", "spec.orch")
     assert not found.errors, found.errors
     return found.plan
-
-
-def run(driver):
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
 
 
 def tried(driver):

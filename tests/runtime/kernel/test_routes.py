@@ -4,15 +4,8 @@ import pytest
 
 from orchspec.runtime.kernel.commands import RunTask, TryEffect
 from tests.support.driver import Driver, done, failing
-from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import effect, fail, give, plan, repeat, route, task, until, v
-
-
-def run(driver, inputs=None):
-    end = driver.run(inputs)
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
+from tests.support.running import run
 
 
 def routed(*arms):

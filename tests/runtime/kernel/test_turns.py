@@ -7,6 +7,7 @@ from orchspec.runtime.kernel.kernel import Kernel
 from tests.support.driver import Driver, done, failing, hangs
 from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import S
+from tests.support.running import run
 from tests.support.studies import plan_of
 
 HEAD = """orch 1
@@ -32,12 +33,9 @@ def turn(value, to=None, **rest):
     return done({"value": value, "to": to}, **rest)
 
 
-def run(plan, **scripts):
+def played(plan, **scripts):
     driver = Driver(plan, **scripts)
-    end = driver.run()
-    assert_closed(driver)
-    assert_folds(driver)
-    return end, driver
+    return run(driver), driver
 
 
 def asked(driver):
@@ -45,7 +43,7 @@ def asked(driver):
 
 
 def test_peers_hand_over_until_one_ends_and_each_sees_the_turn_before():
-    end, driver = run(PLAIN, ann=[turn(1, "bob")], bob=[turn(2, "cy")], cy=[turn(3)])
+    end, driver = played(PLAIN, ann=[turn(1, "bob")], bob=[turn(2, "cy")], cy=[turn(3)])
     assert (end.status, end.result) == ("completed", 3)
     assert asked(driver) == [("ann", [7, None]), ("bob", [7, 1]), ("cy", [7, 2])]
     assert [driver.kernels["r"].path(command.place) for command in driver.tried(RunTask)] == ["x#1", "x#2", "x#3"]
@@ -53,7 +51,7 @@ def test_peers_hand_over_until_one_ends_and_each_sees_the_turn_before():
 
 
 def test_hops_bound_how_often_it_is_handed_on():
-    end, driver = run(PLAIN, ann=[turn(1, "bob")], bob=[turn(1, "ann")])
+    end, driver = played(PLAIN, ann=[turn(1, "bob")], bob=[turn(1, "ann")])
     assert (end.status, end.error["code"]) == ("failed", "exhausted")
     assert [who for who, _ in asked(driver)] == ["ann", "bob", "ann", "bob"]
 
@@ -67,31 +65,31 @@ def test_hops_bound_how_often_it_is_handed_on():
     ],
 )
 def test_a_handoff_that_is_not_permitted_fails_the_attempt_which_is_told_why(wrong, why):
-    end, driver = run(peers("attempts = 2"), ann=[wrong, turn(5)])
+    end, driver = played(peers("attempts = 2"), ann=[wrong, turn(5)])
     assert end.result == 5
     assert why in driver.tried(RunTask)[1].previous_error
 
 
 def test_a_condition_sees_the_value_of_the_turn():
-    end, _ = run(PLAIN, ann=[turn(1, "bob")], bob=[turn(50, "cy")])
+    end, _ = played(PLAIN, ann=[turn(1, "bob")], bob=[turn(50, "cy")])
     assert (end.error["code"], end.error["step"]) == ("unverified", "x#2")
     assert "may hand over to nobody" in end.error["message"]
 
 
 def test_a_condition_that_cannot_be_told_fails_the_attempt():
-    end, _ = run(PLAIN, ann=[turn(1, "bob")], bob=[turn(0, "cy")])
+    end, _ = played(PLAIN, ann=[turn(1, "bob")], bob=[turn(0, "cy")])
     assert end.error["code"] == "unverified"
     assert "cannot be evaluated" in end.error["message"]
 
 
 def test_whoever_ends_needs_no_condition_to_hold():
-    assert run(PLAIN, ann=[turn(1, "bob")], bob=[turn(50)])[0].result == 50
+    assert played(PLAIN, ann=[turn(1, "bob")], bob=[turn(50)])[0].result == 50
 
 
 def test_its_failure_is_handled_like_that_of_a_step():
-    assert run(peers("on_failure = use(start)"), ann=[failing()])[0].result == 7
-    assert run(peers("on_failure = skip  budget { attempts <= 1 }"), ann=[turn(1, "bob")])[0].result == -1
-    assert run(peers("only_if = start > 9"))[0].result == -1
+    assert played(peers("on_failure = use(start)"), ann=[failing()])[0].result == 7
+    assert played(peers("on_failure = skip  budget { attempts <= 1 }"), ann=[turn(1, "bob")])[0].result == -1
+    assert played(peers("only_if = start > 9"))[0].result == -1
 
 
 def test_cancelling_stops_the_turn():
@@ -108,9 +106,9 @@ SCRIPTS = {"ann": [turn(1, "bob"), turn(4)], "bob": [turn(2, "ann")]}
 
 
 def test_a_crash_at_any_point_changes_no_turn():
-    calm, driver = run(PLAIN, **SCRIPTS)
+    calm, driver = played(PLAIN, **SCRIPTS)
     for point in range(1, driver.points + 1):
-        end, crashed = run(PLAIN, crashes={point}, **SCRIPTS)
+        end, crashed = played(PLAIN, crashes={point}, **SCRIPTS)
         assert (end.status, end.result) == (calm.status, calm.result) == ("completed", 4), point
         assert asked(crashed)[-1] == asked(driver)[-1], point
 

@@ -5,19 +5,12 @@ import pytest
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.kernel.events import TimerFired
 from tests.support.driver import Driver, done, failing
-from tests.support.invariants import assert_closed, assert_folds
 from tests.support.plans import S, budget, checkpoint, fail, give, plan, scope, skip, task, v, wait
+from tests.support.running import run
 
 HOUR = 3600 * S
 START = 1_000 * S
 """When the driver starts."""
-
-
-def run(driver, inputs=None):
-    end = driver.run(inputs)
-    assert_closed(driver)
-    assert_folds(driver)
-    return end
 
 
 def waiting(value=HOUR, **rest):
