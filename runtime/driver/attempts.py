@@ -291,8 +291,8 @@ class Attempts:
         elif attempt.person:
             loop.post(attempt.run, QuestionAnswered(0, attempt.place, attempt.attempt, returned, attempt.agent))
         else:
-            where = attempt.place, attempt.attempt, attempt.dispatch
-            loop.post(attempt.run, TaskFulfilled(0, *where, returned, *usage, attempt.number, attempt.tool_us))
+            event = TaskFulfilled(0, *attempt.where(), returned, *usage, attempt.number, attempt.tool_us)
+            loop.post(attempt.run, event)
 
     def _failure(self, attempt: Attempt, error: BaseException) -> tuple[str, str]:
         """What failed, and what it says."""
