@@ -32,6 +32,9 @@ HERE = {
         "library", "printed",
         ["capacity(bob, to: 1, at: 311ms, lasting: 120s)", "lose(bob, nth: 3)", "slow(bob, by: 9s)"],
     ),
+    "who is told to stop while a second call waits has been at tools since the first": (
+        "scaling", "managed", ["retry_storm(manager, lasting: 116s)"],
+    ),
     "a quota": ("research", None, ["quota(scout, at: 0s, lasting: 30s, limit: 1)"]),
     "a partition": ("refund", None, ["partition(charge, at: 500ms, lasting: 30s)"]),
     # Timers and signals.
