@@ -88,7 +88,7 @@ class RunTold:
         return self._events.get(kind, [])
 
     def commanded(self, *kinds: type) -> list[tuple[EventRecord, Any]]:
-        """Its commands of some kinds, in order, each with its record."""
+        """Its commands of some kinds that the outside sees, in order, each with its record."""
         self._look()
         found = [self._commands[kind] for kind in kinds if kind in self._commands]
         if len(found) <= 1:
@@ -101,7 +101,8 @@ class RunTold:
         for record in islice(self.records, self._known, None):
             events[type(record.event)].append(record)
             for command in record.commands:
-                commands[type(command)].append((record, command))
+                if command.outward:
+                    commands[type(command)].append((record, command))
         self._known = len(self.records)
 
     def forget(self) -> None:
