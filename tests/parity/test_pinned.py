@@ -37,6 +37,22 @@ HERE = {
     "timers ring early": ("approval", None, ["timer_early(orchestrator, by: 10s, lasting: 2h)"]),
     "timers ring late": ("refund", None, ["timer_late(orchestrator, by: 30s, lasting: 2h)", "hang(carrier, nth: 1)"]),
     "timers ring twice": ("desk", None, ["timer_twice(orchestrator, lasting: 2h)"]),
+    "an agent works twice": ("refund", None, ["duplicate(carrier, first: 9)"]),
+    "what a clock is too late for rings in order": ("hedged", "soon", ["jump(orchestrator, at: 891ms, by: 60s)"]),
+    "a clock that is set back stands": ("jury", "trial", ["skew(orchestrator, at: 13753ms, by: 45s, lasting: 30s)"]),
+    "tools take as long, though a clock is set": ("ledger", None, ["jump(orchestrator, at: 4338ms, by: 60s)"]),
+    "a timer that is late is so, though a clock is set": (
+        "jury", "appeal",
+        ["timer_late(orchestrator, by: 30s, rate: 30%, lasting: 1min)",
+         "skew(orchestrator, by: 45s, at: 0ms, lasting: 10s)", "slow(elder, factor: 50, first: 3)",
+         "skew(orchestrator, by: 45s, at: 1s, lasting: 10s)"],
+    ),
+    "who opens a store again keeps its clock": (
+        "library", "planning.plan",
+        ["skew(orchestrator, by: 45s, at: 8365ms, lasting: 1s)", "store_busy(orchestrator, nth: 2)",
+         "store_error(orchestrator, nth: 3)", "store_busy(orchestrator, first: 4)",
+         "store_error(orchestrator, nth: 6)"],
+    ),
     "the second signal comes second": ("subscription", None, ["contradictory(cancelled, first: 15)"]),
 }  # fmt: skip
 KILLED = {
