@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from orchspec.compiler import compile_text
 from orchspec.parity import compare
-from orchspec.parity.lives import live_through
+from orchspec.parity.lives import Job, live_through
 from orchspec.simulator.chaos.lines import read_fault
 from tests.parity.stories import job
 
@@ -108,3 +109,21 @@ def test_the_journals_are_the_same_though_a_process_ends(what):
     told = story(spec, flow, faults, *seed)
     assert compare(told) is None
     assert live_through(told).kills == kills
+
+
+ANYTHING = """orch 1
+contract Find(topic: Text) -> Json
+agent ann fulfills Find { timeout = 30s  attempts = 2 }
+flow find(topic: Text) -> Json { step found = Find(topic) by ann  return found }
+profile ann { latency = uniform(1s, 4s) }
+"""
+
+
+def test_what_breaks_a_contract_that_takes_any_json_is_refused_by_it_in_both():
+    plan = compile_text(ANYTHING, "find.orch").plan
+    told = Job(plan, "find", None, 1, 1, {}, (read_fault("fault garbage(ann, nth: 1)"),))
+    assert compare(told) is None
+    refused = [
+        record for run in live_through(told).records.values() for record in run if record.type == "TaskFulfilled"
+    ]
+    assert any(record.body["output"] == 1 << 63 for record in refused)
