@@ -45,6 +45,7 @@ class Attempts:
         faults = clock.faults
         # Whom no fault can strike: nothing is asked about their attempts.
         self._parted = faults.parted if faults.parts else None
+        self._unparted = not faults.parts and not faults.limits_capacity
         self._safe = frozenset(self._players) - faults.targets if not faults.limits_capacity else frozenset()
         self._orphans: list[Attempt] = []
         # With when it was asked for, while it waits for its grant.
@@ -98,12 +99,13 @@ class Attempts:
             attempt.tokens_in += command.history_tokens  # a profile says what is read beside the history
         visit.tasks[place, number] = attempt
         takes_us = attempt.takes_us = attempt.latency_us
-        if agent in self._safe and not attempt.calls and not attempt.effects:
+        safe = agent in self._safe
+        strike = None if safe else self._clock.faults.strike(agent, key, number, now)
+        if strike is None and (safe or self._unparted) and not attempt.calls and not attempt.effects:
             if not attempt.failed:
                 attempt.callback = self._when_done
             self._put(now + takes_us, attempt)
             return
-        strike = self._clock.faults.strike(agent, key, number, now)
         if strike is not None:
             attempt.struck(strike, self._clock.cast)
         if self._clock.faults.limits_capacity:
