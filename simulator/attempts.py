@@ -184,21 +184,11 @@ class Attempts:
             self._has_stopped(attempt, (attempt.tokens_in, attempt.tokens_out, attempt.cost_pico))
             return
         calls = attempt.calls_made()
-        engine.post(
-            attempt.visit.run,
-            TaskFulfilled(
-                clock.now,
-                command.place,
-                command.attempt,
-                command.dispatch,
-                attempt.output,
-                attempt.tokens_in,
-                attempt.tokens_out,
-                attempt.cost_pico,
-                calls,
-                attempt.at_tools_us(clock.now) if attempt.tool_us else 0,
-            ),
-        )
+        where = (command.place, command.attempt, command.dispatch)
+        usage = (attempt.tokens_in, attempt.tokens_out, attempt.cost_pico)
+        tool_us = attempt.at_tools_us(clock.now) if attempt.tool_us else 0
+        event = TaskFulfilled(clock.now, *where, attempt.output, *usage, calls, tool_us)
+        engine.post(attempt.visit.run, event)
 
     def _fail(
         self,
