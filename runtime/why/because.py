@@ -217,9 +217,9 @@ def settled_at(story: Story, frame: Frame, block: Block, index: int) -> tuple[Mo
 
 def settled_seq(story: Story, frame: Frame, block: Block, index: int) -> int | None:
     """The number of the record with which a statement settled; None if it has not."""
-    found = story.of(frame, index)
-    if found is not None:
-        return found.ended_seq
+    place = story.place_of(frame, index)
+    if place is not None:
+        return story.ended_at[place]
     settled = [settled_seq(story, frame, block, need) for need in needs_of(block, index)]
     last = max((seq for seq in settled if seq is not None), default=None)
     if last is None:

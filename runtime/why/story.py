@@ -4,8 +4,8 @@ Nothing is guessed from texts: places, owners and frames are those of the kernel
 a *happening* is what stood at one place, from the moment that began it to the moment that ended it.
 
 While it folds, only numbers are kept: those of the records that began and ended what stands at a place, and the state
-in which a record found its own. Moments, attempts and paths are made of them for whoever asks; checkers, who read
-millions of records, hardly ever do.
+in which a record found its own. Happenings, moments, attempts and paths are made of them for whoever asks; checkers,
+who read millions of records, hardly ever do.
 """
 
 from __future__ import annotations
@@ -74,17 +74,21 @@ class Attempt:
 
 @dataclass(slots=True)
 class Happening:
-    """What stood at one place.
-
-    `begun_seq` and `ended_seq` are the numbers of the records that began and ended it; the last is None while it is
-    under way.
-    """
+    """What stood at one place."""
 
     story: Story = field(repr=False, compare=False)
     place: int
     activity: Activity
-    begun_seq: int
-    ended_seq: int | None = None
+
+    @property
+    def begun_seq(self) -> int:
+        """The number of the record that began it."""
+        return self.story.begun_at[self.place]
+
+    @property
+    def ended_seq(self) -> int | None:
+        """The number of the record that ended it; None while it is under way."""
+        return self.story.ended_at[self.place]
 
     @property
     def path(self) -> str:
@@ -133,7 +137,14 @@ class Reserved(NamedTuple):
 
 
 class Story:
-    """All that a journal tells: `events` in order, `happenings` by place, and what was `reserved` when."""
+    """All that a journal tells.
+
+    Attributes:
+        events: in order; that of record `seq` is `events[seq - 1]`.
+        begun_at: the number of the record that began what stands at a place, by place; 0 for the run itself.
+        ended_at: the one that ended it; None while it is under way.
+        reserved: what stood in accounts, whenever something was asked for.
+    """
 
     def __init__(self, plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> None:
         self.plan = plan
@@ -141,16 +152,18 @@ class Story:
         self._folding = Folding(plan, run, records)
         self.kernel = self._folding.kernel
         self.events: list[Event] = []
-        self.happenings: dict[int, Happening] = {}
+        self.begun_at: list[int] = [0]
+        self.ended_at: list[int | None] = [None]
         self.reserved: list[Reserved] = []
-        self._states: list[int] = []
-        self._decided: list[list[list[str | None]]] = []
+        self._told: list[tuple[int, list[list[str | None]]]] = []
         self._verified: set[int] = set()
-        self._open: list[Happening] = []
+        self._open: list[Activity] = []
+        self._happenings: dict[int, Happening] = {}
         self._moments: list[Moment] = []
         self._seqs: dict[int, list[int]] = {}
-        self._statements: dict[tuple[int, int], Happening] = {}
-        self._known = self._indexed = 0
+        self._statements: dict[tuple[int, int], int] = {}
+        self._known = 0
+        self._indexed = 1
 
     @property
     def blocks(self) -> dict[int, tuple[Block, int]]:
@@ -173,24 +186,24 @@ class Story:
         if held:
             folding.hold(record, event, commands)
         for command in commands:
-            if isinstance(command, RequestGrant):
+            kind = type(command)
+            if kind is RequestGrant:
                 if command.place not in again:
                     self._reserved(seq, command.place)
-            elif isinstance(command, ReleaseGrant) and command.place == place and command.outcome == "ok":
+            elif kind is ReleaseGrant and command.place == place and command.outcome == "ok":  # type: ignore[union-attr]
                 self._verified.add(seq)
         self.events.append(event)
-        self._states.append(state)
-        self._decided.append(kernel.decided)
+        self._told.append((state, kernel.decided))
         if len(places) > known:
-            for activity in islice(places, known, None):
-                if activity is not None:
-                    here = self.happenings[activity.place] = Happening(self, activity.place, activity, seq)
-                    self._open.append(here)
-        closed = [here for here in self._open if here.activity.state == CLOSED]
+            fresh = places[known:]
+            self.begun_at += [seq] * len(fresh)
+            self.ended_at += [None] * len(fresh)
+            self._open += [each for each in fresh if each is not None]
+        closed = [each for each in self._open if each.state == CLOSED]
         if closed:
-            for here in closed:
-                here.ended_seq = seq
-            self._open = [here for here in self._open if here.ended_seq is None]
+            for each in closed:
+                self.ended_at[each.place] = seq
+            self._open = [each for each in self._open if each.state != CLOSED]
 
     def _queued(self) -> frozenset[int]:
         """Who has reserved, and asks for its grant again after a crash: what was spent since does not take it back."""
@@ -224,9 +237,10 @@ class Story:
         made = self._moments
         for at in range(len(made), seq):
             event = self.events[at]
-            decided = tuple((str(what), detail) for what, detail in self._decided[at])
+            state, said = self._told[at]
+            decided = tuple((str(what), detail) for what, detail in said)
             path, kind = self.kernel.path(event.place), type(event).__name__
-            made.append(Moment(at + 1, event.time, kind, event.place, path, decided, self._states[at]))
+            made.append(Moment(at + 1, event.time, kind, event.place, path, decided, state))
         return made[seq - 1]
 
     @property
@@ -235,6 +249,15 @@ class Story:
         if self.events:
             self.moment(len(self.events))
         return self._moments
+
+    @property
+    def happenings(self) -> dict[int, Happening]:
+        """What stood at each place."""
+        found = self._happenings
+        for activity in islice(self.kernel.places, len(self._happenings) + 1, None):
+            if activity is not None:
+                found[activity.place] = Happening(self, activity.place, activity)
+        return found
 
     def seqs_at(self, place: int) -> list[int]:
         """The numbers of the records of a place."""
@@ -270,9 +293,7 @@ class Story:
 
     def dismantle(self) -> None:
         """Nobody reads it any more: its memory comes free at once, without a search for what names each other."""
-        self.happenings.clear()
-        self._statements.clear()
-        self._open.clear()
+        self._happenings.clear()
         if self.kernel.status is not None:
             self.kernel.dismantle()
 
@@ -288,12 +309,16 @@ class Story:
 
     def of(self, frame: Frame, index: int) -> Happening | None:
         """The happening of statement `index` of a frame, the last one if it was taken over by another."""
-        statements = self._statements
-        for each in islice(self.happenings.values(), self._indexed, None):
-            activity = each.activity
-            if activity.owner is activity.frame:
-                statements[id(activity.frame), activity.op.index] = each
-        self._indexed = len(self.happenings)
+        place = self.place_of(frame, index)
+        return self.happenings[place] if place is not None else None
+
+    def place_of(self, frame: Frame, index: int) -> int | None:
+        """Where statement `index` of a frame stands, or what took it over."""
+        places, statements = self.kernel.places, self._statements
+        for activity in islice(places, self._indexed, None):
+            if activity is not None and activity.owner is activity.frame:
+                statements[id(activity.frame), activity.op.index] = activity.place
+        self._indexed = len(places)
         return statements.get((id(frame), index))
 
     def hosts(self, frame: Frame) -> Happening | None:
@@ -306,7 +331,7 @@ class Story:
         """Every frame in which something stood."""
         seen: set[int] = set()
         root = self.kernel.root
-        for frame in [root, *(each.activity.frame for each in self.happenings.values())]:
+        for frame in [root, *(each.frame for each in self.kernel.places if each is not None)]:
             if frame is not None and id(frame) not in seen:
                 seen.add(id(frame))
                 yield frame

@@ -6,6 +6,7 @@ the checkers read.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -77,8 +78,8 @@ class RunTold:
     records: list[EventRecord] = field(default_factory=list)
     durable_us: list[int] = field(default_factory=list)
     told: list[tuple[int, str, Any]] = field(default_factory=list)
-    _events: dict[type, list[EventRecord]] = field(default_factory=dict)
-    _commands: dict[type, list[tuple[EventRecord, Any]]] = field(default_factory=dict)
+    _events: dict[type, list[EventRecord]] = field(default_factory=lambda: defaultdict(list))
+    _commands: dict[type, list[tuple[EventRecord, Any]]] = field(default_factory=lambda: defaultdict(list))
     _known: int = 0
 
     def happened(self, kind: type) -> list[EventRecord]:
@@ -87,7 +88,7 @@ class RunTold:
         return self._events.get(kind, [])
 
     def commanded(self, *kinds: type) -> list[tuple[EventRecord, Any]]:
-        """Its commands of some kinds, in order, each with its record."""
+        """Its commands of some kinds that the outside sees, in order, each with its record."""
         self._look()
         found = [self._commands[kind] for kind in kinds if kind in self._commands]
         if len(found) <= 1:
@@ -98,9 +99,10 @@ class RunTold:
         """Note what there is of which kind: once for all checkers, of which each reads a few kinds."""
         events, commands = self._events, self._commands
         for record in islice(self.records, self._known, None):
-            events.setdefault(type(record.event), []).append(record)
+            events[type(record.event)].append(record)
             for command in record.commands:
-                commands.setdefault(type(command), []).append((record, command))
+                if command.outward:
+                    commands[type(command)].append((record, command))
         self._known = len(self.records)
 
     def forget(self) -> None:
@@ -204,22 +206,24 @@ class KeptJournal(SimulatedJournal):
     """A journal that writes into a chronicle what became durable, and when."""
 
     def __init__(self, chronicle: Chronicle, now: Callable[[], int]) -> None:
-        super().__init__(survives=True, keep_records=True)
+        super().__init__(survives=True, keep_records=False)
         self._chronicle = chronicle
         self._now = now
-        self._commits = 0
 
     def commit(self, batch: Batch) -> None:
         """See `SimulatedJournal.commit`."""
         super().commit(batch)
-        self._commits += 1
-        chronicle, now = self._chronicle, self._now()
+        chronicle, commit, now = self._chronicle, self.commits, self._now()
+        runs, order = chronicle.runs, chronicle.order
         for record in batch.records:
-            told = chronicle.runs[record.run]
+            run = record.run
+            told = runs[run]
+            if record.seq == 1:
+                self.records[run] = told.records  # what survives a crash is what was written down
             told.records.append(record)  # type: ignore[arg-type]
             told.durable_us.append(now)
-            chronicle.order.append((self._commits, record))  # type: ignore[arg-type]
-        if len(chronicle.order) > RECORDS_MAX:
+            order.append((commit, record))  # type: ignore[arg-type]
+        if len(order) > RECORDS_MAX:
             raise Endless
 
 
@@ -311,10 +315,10 @@ class Chronicler:
             left.discard(visit.run)
 
         key = run_key(self.seed, 0, 1, 0)
-        calls = Calls(plan.tools)
+        calls = Calls(plan.tools) if plan.tools else None
         cast = Cast(plan, self.data, striking.targets)
         clock = Clock(plan, self.flow, cast, world, calls, striking, key, ended)
-        chronicle.calls = calls.of
+        chronicle.calls = calls.of if calls is not None else {}
         journal = clock.journal = KeptJournal(chronicle, lambda: clock.now)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
@@ -341,7 +345,7 @@ class Chronicler:
         chronicle.quiet_us = striking.quiet_us(clock.now)
         chronicle.at_keys, chronicle.at_times = striking.at_keys, striking.at_times
         chronicle.ledger = list(journal.ledger.values())
-        chronicle.passes = counted.passes
+        chronicle.passes = {point: count for point, count in counted.passes.items() if count}
         return chronicle
 
     def visit(self, number: int) -> Visit:

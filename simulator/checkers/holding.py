@@ -67,13 +67,8 @@ def waits_of(chronicle: Chronicle) -> Held:
     return _Holding(chronicle).all()
 
 
-@dataclass(slots=True)
-class _Open:
-    """What began with a command and has not ended; what it may take is asked for only where it took long."""
-
-    record: EventRecord
-    command: Any
-    wait: Wait | None = None
+_Opened = tuple["EventRecord", Any]
+"""The command with which a wait began, and its record; what it may take is asked for only where it took long."""
 
 
 class _Holding:
@@ -87,7 +82,8 @@ class _Holding:
         self._quiet_us = chronicle.quiet_us
         write_us = chronicle.proven.write_us
         self._slack_us = _SLACK_US + (4 * write_us if write_us < math.inf else _SLOW_STORE_US)
-        self._open: dict[tuple[str, int, str], _Open] = {}
+        self._open: dict[tuple[str, int, str], _Opened] = {}
+        self._rests: dict[int, Wait] = {}
         self._turns = Turns.of(chronicle.plan)
         self._reopened_us = list(reversed(chronicle.reopened_us))
         # On a clock that was set, nobody outside can say when tokens came.
@@ -191,11 +187,11 @@ class _Holding:
 
     def _begin(self, record: EventRecord, command: Any) -> None:
         kind = type(command)
-        name, opened = "attempt.", _Open(record, command)
+        name = "attempt."
         if kind is said.ArmTimer:
             name = command.timer
             if name == "backoff":
-                self._asked_for(opened)
+                self._asked_for(record, command)
         elif kind is said.StopTask:
             self._close(record, command.place, "attempt.", command.attempt)
             name = "stop."
@@ -203,23 +199,21 @@ class _Holding:
                 return
         elif kind is said.AskPerson and not isinstance(record.kernel.places[command.place], Seeking):
             return
-        self._open[record.run, command.place, name] = opened
+        self._open[record.run, command.place, name] = record, command
 
-    def _bound(self, opened: _Open) -> Wait:
+    def _bound(self, record: EventRecord, command: Any) -> Wait:
         """What it waits for, and for how long at most."""
-        if opened.wait is None:
-            record, command = opened.record, opened.command
-            opened.wait = BOUNDED[type(command)](self._chronicle.plan, self._proven, record, command)
-        return opened.wait
+        wait = self._rests.get(id(command))
+        return wait or BOUNDED[type(command)](self._chronicle.plan, self._proven, record, command)
 
-    def _asked_for(self, opened: _Open) -> None:
+    def _asked_for(self, record: EventRecord, command: said.ArmTimer) -> None:
         """A rest that the other side asked for is no shorter after a crash, and is none of ours."""
-        record, command, wait = opened.record, opened.command, self._bound(opened)
         where = record.run, command.place, command.attempt
         if getattr(record.event, "retry_after_us", 0):
             self._floors[where] = command.at_us
         floor_us = self._floors.get(where)
         if floor_us is not None:
+            wait = self._rests[id(command)] = self._bound(record, command)
             wait.most_us = max(wait.most_us, floor_us - record.event.time)
             self.held.struck_us = max(self.held.struck_us, floor_us)
 
@@ -230,16 +224,16 @@ class _Holding:
         opened = self._open.get((record.run, place, name))
         if opened is None:
             return
-        own = getattr(opened.command, "attempt", 0)
+        own = getattr(opened[1], "attempt", 0)
         if not own or not attempt or own == attempt:
             del self._open[record.run, place, name]
-            self._held(record, place, opened, record.event.time)
+            self._held(record, place, opened, record.time_us)
 
-    def _held(self, record: EventRecord, place: int, opened: _Open, until_us: int) -> None:
-        took_us = until_us - max(opened.record.event.time, self._quiet_us)
+    def _held(self, record: EventRecord, place: int, opened: _Opened, until_us: int) -> None:
+        took_us = until_us - max(opened[0].time_us, self._quiet_us)
         if took_us <= self._slack_us:
             return
-        wait = self._bound(opened)
+        wait = self._bound(*opened)
         if took_us <= wait.most_us + self._slack_us:
             return
         struck = self._chronicle.at_keys.get(record.kernel.draw_key(place), ())

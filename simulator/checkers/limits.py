@@ -13,7 +13,7 @@ A bucket is not filled by a crash, so windows span epochs.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,21 +69,23 @@ def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
             if isinstance(command, ReleaseGrant):
                 held.release((run, command.place, command.attempt))
             elif isinstance(command, RequestGrant):
-                gates[run, command.place, command.attempt] = command.gates
+                if command.gates or gates:
+                    gates[run, command.place, command.attempt] = command.gates
             elif isinstance(command, HoldGrant):
                 kept = command.agent or "+".join(command.tools)
                 held.take((run, command.place, command.attempt), (*command.gates, kept))
             else:
                 continue
-            drawn.commanded(run, command, event.time)
+            if drawn.limited:
+                drawn.commanded(run, command, event.time)
         if isinstance(event, TaskEnrolled) and not was_ignored(record):
             name, key = event.agent, (run, event.place, event.attempt)
-            names = (*gates.pop(key, ()), name)
-            said = [each for passed in names for each in held.broken(passed, slots)]
+            names = (*gates.pop(key, ()), name) if gates else (name,)
+            said = held.broken(names, slots)
             held.take(key, names)
             if name in rates and not rates[name].take(event.time):
                 said.append(f"{name} is granted more often than its rate allows")
-            model = drawn.granted(run, event)
+            model = drawn.granted(run, event) if drawn.limited else ""
             if model:
                 said.append(f"{name} is granted though {model} has not so much left of its limits")
             for each in said:
@@ -96,11 +98,12 @@ class _Held:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._names: dict[tuple[str, int, int], tuple[str, ...]] = {}
-        self._counts: Counter[str] = Counter()
+        self._counts: defaultdict[str, int] = defaultdict(int)
 
     def take(self, key: tuple[str, int, int], names: tuple[str, ...]) -> None:
         """An attempt was granted all of these."""
-        self.release(key)
+        if key in self._names:
+            self.release(key)
         self._names[key] = names
         for name in names:
             self._counts[name] += 1
@@ -110,20 +113,24 @@ class _Held:
         for name in self._names.pop(key, ()):
             self._counts[name] -= 1
 
-    def broken(self, name: str, slots: dict[str, int]) -> Iterator[str]:
-        """What is broken if one more is granted this."""
-        held = self._counts[name]
-        if name in slots and held >= slots[name]:
-            yield f"{name} has {slots[name]} slots, and this grant is number {held + 1}"
-        for tool in _section(self._plan, name):
-            if any(tool in _section(self._plan, other) for other, count in self._counts.items() if count):
-                yield f"{tool} is held whole, and is granted whole once more"
+    def broken(self, names: tuple[str, ...], slots: dict[str, int]) -> list[str]:
+        """What is broken if one more is granted these."""
+        said: list[str] = []
+        for name in names:
+            held = self._counts[name]
+            if name in slots and held >= slots[name]:
+                said.append(f"{name} has {slots[name]} slots, and this grant is number {held + 1}")
+            if self._plan.tools:
+                said.extend(
+                    f"{tool} is held whole, and is granted whole once more"
+                    for tool in _section(self._plan, name)
+                    if any(tool in _section(self._plan, other) for other, count in self._counts.items() if count)
+                )
+        return said
 
 
 def _section(plan: Plan, name: str) -> list[str]:
     """The tools of a critical section, whose grant is named after all of them; none for an agent or a gate."""
-    if not plan.tools:
-        return []
     names = name.split("+")
     return names if all(each in plan.tools for each in names) else []
 

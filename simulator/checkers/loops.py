@@ -6,7 +6,7 @@ transitions: all counted from what stood in the run, so that a kernel that count
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -32,36 +32,37 @@ class _Within:
 
     def __init__(self, story: Story) -> None:
         self.story = story
-        self._inside: dict[int, list[Happening]] = {}
+        self._inside: defaultdict[int, list[Activity]] = defaultdict(list)
         self._hosted: dict[int, list[Frame]] | None = None
-        for each in story.happenings.values():
-            self._inside.setdefault(id(each.activity.owner), []).append(each)
+        for each in story.kernel.places:
+            if each is not None:
+                self._inside[id(each.owner)].append(each)
 
-    def inside(self, here: Happening) -> list[Happening]:
+    def inside(self, loop: Activity) -> list[Activity]:
         """What it owns."""
-        return self._inside.get(id(here.activity), [])
+        return self._inside.get(id(loop), [])
 
-    def frames(self, here: Happening) -> list[Frame]:
+    def frames(self, loop: Activity) -> list[Frame]:
         """The blocks that it hosts."""
         if self._hosted is None:
             self._hosted = {}
             for frame in self.story.frames():
                 self._hosted.setdefault(id(frame.host), []).append(frame)
-        return self._hosted.get(id(here.activity), [])
+        return self._hosted.get(id(loop), [])
 
 
-_Law = Callable[[_Within, "Happening", Any], Iterator[str]]
+_Law = Callable[[_Within, Any], Iterator[str]]
 
 
 def broken_loops(story: Story) -> Iterator[tuple[Happening, str]]:
     """What is broken in the loops and the fan-outs of a run, in words."""
     within: _Within | None = None
-    for here in story.happenings.values():
-        law = _law_of(type(here.activity))
-        if law is not None:
+    for each in story.kernel.places:
+        law = _law_of(type(each))
+        if law is not None and each is not None:
             within = within or _Within(story)
-            for said in law(within, here, here.activity):
-                yield here, said
+            for said in law(within, each):
+                yield story.happenings[each.place], said
 
 
 def _law_of(kind: type) -> _Law | None:
@@ -70,53 +71,56 @@ def _law_of(kind: type) -> _Law | None:
     return _FOUND[kind]
 
 
-def _wide(within: _Within, here: Happening, fan: FanOutStep | Each) -> Iterator[str]:
-    return _at_once(here, within.inside(here), fan.width)
+def _wide(within: _Within, fan: FanOutStep | Each) -> Iterator[str]:
+    return _at_once(within, fan, within.inside(fan), fan.width)
 
 
-def _at_once(here: Happening, inside: list[Happening], width: int | None) -> Iterator[str]:
+def _at_once(within: _Within, fan: Activity, inside: list[Activity], width: int | None) -> Iterator[str]:
     if width is None or len(inside) <= width:
         return
-    for start in sorted(each.begun_seq for each in inside):
-        at_once = sum(each.begun_seq <= start and (each.ended_seq is None or each.ended_seq > start) for each in inside)
+    begun_at, ended_at = within.story.begun_at, within.story.ended_at
+    times = [(begun_at[each.place], ended_at[each.place]) for each in inside]
+    for start in sorted(begun for begun, _ in times):
+        at_once = sum(begun <= start and (ended is None or ended > start) for begun, ended in times)
         if at_once > width:
-            yield f"{here.path} has {at_once} under way with record {start}, and its width is {width}"
+            yield f"{fan.path()} has {at_once} under way with record {start}, and its width is {width}"
             return
 
 
-def _repeated(within: _Within, here: Happening, repeat: Repeating) -> Iterator[str]:
-    rounds = max(repeat.round, sum(frame.ordinal > 0 for frame in within.frames(here)))  # 0 is its `else`
+def _repeated(within: _Within, repeat: Repeating) -> Iterator[str]:
+    rounds = max(repeat.round, sum(frame.ordinal > 0 for frame in within.frames(repeat)))  # 0 is its `else`
     if rounds > repeat.rounds:
-        yield f"{here.path} ran {rounds} rounds of {repeat.rounds}"
+        yield f"{repeat.path()} ran {rounds} rounds of {repeat.rounds}"
 
 
-def _delegated(within: _Within, here: Happening, rounds: Rounds) -> Iterator[str]:
-    story, inside = within.story, within.inside(here)
+def _delegated(within: _Within, rounds: Rounds) -> Iterator[str]:
+    story, inside = within.story, within.inside(rounds)
     said = _said(story, rounds)
     assert isinstance(said, Supervise)
-    asked = sum(not each.activity.index for each in inside)
+    asked = sum(not each.index for each in inside)
     if asked > said.rounds:
-        yield f"{here.path} asked its lead {asked} times, and may {said.rounds} times"
+        yield f"{rounds.path()} asked its lead {asked} times, and may {said.rounds} times"
     width = rounds.errand[4]
-    yield from _at_once(here, [each for each in inside if each.activity.index], width and max(1, width))
+    yield from _at_once(within, rounds, [each for each in inside if each.index], width and max(1, width))
     levels = 0
     at: object = rounds
     while isinstance(at, Activity | Frame):
         levels += isinstance(at, Rounds) and _said(story, at) is said
         at = at.owner if isinstance(at, Activity) else at.host
     if levels > said.depth:
-        yield f"{here.path} is {levels} levels deep, and may be {said.depth}"
+        yield f"{rounds.path()} is {levels} levels deep, and may be {said.depth}"
 
 
-def _handed(within: _Within, here: Happening, turns: Turns) -> Iterator[str]:
-    inside, said = within.inside(here), _said(within.story, turns)
+def _handed(within: _Within, turns: Turns) -> Iterator[str]:
+    story, inside = within.story, within.inside(turns)
+    said = _said(story, turns)
     assert isinstance(said, Peers)
     if len(inside) > said.hops + 1:
-        yield f"{here.path} was handed on {len(inside) - 1} times, and may be {said.hops} times"
-    names = [attempts[-1].agent for each in inside if (attempts := each.attempts)]
+        yield f"{turns.path()} was handed on {len(inside) - 1} times, and may be {said.hops} times"
+    names = [tries[-1].agent for each in inside if (tries := story.happenings[each.place].attempts)]
     for giver, taker in pairwise(names):
         if not any(handoff.source == giver and taker in handoff.targets for handoff in said.handoffs):
-            yield f"{here.path} was handed from {giver} to {taker}, and there is no such edge"
+            yield f"{turns.path()} was handed from {giver} to {taker}, and there is no such edge"
 
 
 def _said(story: Story, loop: Rounds | Turns) -> Statement:
@@ -127,11 +131,11 @@ def _said(story: Story, loop: Rounds | Turns) -> Statement:
     return block.statements[index]
 
 
-def _visited(within: _Within, here: Happening, machine: Traversing) -> Iterator[str]:
-    path = here.path or "the machine"
+def _visited(within: _Within, machine: Traversing) -> Iterator[str]:
+    path = machine.path() or "the machine"
     assert isinstance(machine.op, MachineOp)
     said = _machines(within.story.plan)[machine.op.name]
-    counted = Counter(frame.label.rpartition("#")[0].lstrip("/") for frame in within.frames(here))
+    counted = Counter(frame.label.rpartition("#")[0].lstrip("/") for frame in within.frames(machine))
     visits = [max(told, counted[state.name]) for state, told in zip(said.states, machine.visits, strict=True)]
     for state, count in zip(said.states, visits, strict=True):
         if state.visits is not None and count > state.visits:

@@ -19,18 +19,18 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     for told in chronicle.runs.values():
         story = chronicle.story(told.run)
         blocks = story.blocks
-        for here in story.happenings.values():
-            activity = here.activity
-            if activity.owner is not activity.frame:
+        for activity in story.kernel.places:
+            if activity is None or activity.owner is not activity.frame:
                 continue
-            known = blocks.get(here.node)
+            known = blocks.get(activity.op.node)
             if known is None or known[1] != activity.op.index:
                 continue
             block, index = known
             for need in needs_of(block, index):
                 settled = settled_seq(story, activity.frame, block, need)
-                if settled is not None and settled <= here.begun_seq:
+                if settled is not None and settled <= story.begun_at[activity.place]:
                     continue
+                here = story.happenings[activity.place]
                 name = getattr(block.statements[need], "name", "") or block.statements[need].kind
                 when = "has not ended" if settled is None else f"ended with record {settled}"
                 said = f"{here.path} began with record {here.begun_seq}, and {name}, which it needs, {when}"

@@ -18,9 +18,11 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Commands that send something of a place that has ended."""
     for told in chronicle.runs.values():
         story = chronicle.story(told.run)
+        ended_at = story.ended_at
         for record, command in told.commanded(RunTask, AskPerson, TryEffect):
-            here = story.happenings.get(command.place)
-            if here is None or here.ended_seq is None or here.ended_seq >= record.seq:
+            ended = ended_at[command.place]
+            if ended is None or ended >= record.seq:
                 continue
-            said = f"{here.path} had ended with record {here.ended_seq} and is sent again by record {record.seq}"
+            here = story.happenings[command.place]
+            said = f"{here.path} had ended with record {ended} and is sent again by record {record.seq}"
             yield Violation("S3", said, told.run, record.seq, here.path, here.node)
