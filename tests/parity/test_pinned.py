@@ -28,9 +28,15 @@ HERE = {
     "who does not hear is refused tools": ("scaling", "network", ["zombie(worker, first: 6, by: 600s)"]),
     "who neither hears nor answers": ("swarm", None, ["zombie(drone, first: 15)", "lose(drone, first: 2)"]),
     "few at work": ("swarm", None, ["capacity(drone, at: 1s, to: 1, lasting: 120s)"]),
+    "nobody overtakes who waits at the door": (
+        "library", "answer", ["capacity(ann, to: 1, at: 0ms, lasting: 30s)"],
+    ),
     "two who stop at one moment, one at the door": (
         "library", "printed",
         ["capacity(bob, to: 1, at: 311ms, lasting: 120s)", "lose(bob, nth: 3)", "slow(bob, by: 9s)"],
+    ),
+    "who is told to stop while a second call waits has been at tools since the first": (
+        "scaling", "managed", ["retry_storm(manager, lasting: 116s)"],
     ),
     "a quota": ("research", None, ["quota(scout, at: 0s, lasting: 30s, limit: 1)"]),
     "a partition": ("refund", None, ["partition(charge, at: 500ms, lasting: 30s)"]),
