@@ -326,9 +326,9 @@ def _busy(measures: Measures, target: str | None) -> Estimate:
 
 @_kpi("wait", "s", "pool")
 def _wait(measures: Measures, target: str | None) -> Estimate:
-    """Mean wait for a grant, of the pool: all tasks that it may take."""
+    """Mean wait for a grant, of the pool: all tasks that it may take. A crash does not begin it anew."""
     found = measures.pool_ratio(
-        lambda pool, section: pool.wait_s.total(section.from_s, section.to_s),
+        lambda pool, section: pool.waited(section.from_s, section.to_s),
         lambda pool, section: pool.grants.total(section.from_s, section.to_s),
         lambda pool: target in pool.members,
     ).clamped(low=0.0)
