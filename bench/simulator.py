@@ -33,6 +33,7 @@ import simpy
 
 from orchspec.compiler import compile_file, compile_text
 from orchspec.compiler.plan import Fault, Plan
+from orchspec.proving import proven_of
 from orchspec.runtime import engine
 from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.checkers import check_all
@@ -124,15 +125,15 @@ def ours(plan: Plan) -> Callable[[int], int]:
 def checked(plan: Plan) -> Callable[[int], int]:
     """Runs of which everything is written down, and S1 to S14 and L1 are checked over all of it."""
     # as many a second as in the others
-    chronicler = Chronicler(plan, "ten", runs=CHECKED, apart_us=2_000_000)
+    chronicler = Chronicler(plan, "ten", runs=CHECKED, apart_us=2_000_000, proven=proven_of(plan, "ten"))
     fails = [Fault(0, "fail", "hand", {"rate": FAILURE})]
 
     def chronicle(index: int) -> int:
         chronicler.seed = index
-        told = chronicler.chronicle(fails)
-        assert not told.endless
-        assert not check_all(told)
-        return len(told.runs)
+        with chronicler.looked_into(fails) as told:
+            assert not told.endless
+            assert not check_all(told)
+            return len(told.runs)
 
     return chronicle
 

@@ -185,11 +185,12 @@ def _wrong(deciding: _Deciding, link: Expr, word: str) -> None:
     deciding.typer.report.add(codes.RULE_ARGUMENTS, link, rule=word, expected=RULES[word][1])
 
 
-def _values(link: Expr, count: int) -> list[Expr] | None:
-    """The positional arguments, if there are exactly that many and no others."""
-    if not isinstance(link, Call) or len(link.args) != count:
-        return None
-    return [arg.value for arg in link.args] if all(_plain(arg) for arg in link.args) else None
+def _values(deciding: _Deciding, link: Expr, word: str, count: int) -> list[Expr] | None:
+    """The positional arguments, if there are exactly that many and no others; anything else is reported."""
+    if isinstance(link, Call) and len(link.args) == count and all(_plain(arg) for arg in link.args):
+        return [arg.value for arg in link.args]
+    _wrong(deciding, link, word)
+    return None
 
 
 def _plain(arg: Arg) -> bool:
@@ -204,9 +205,8 @@ def _bare(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
 
 
 def _extreme(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
-    values = _values(link, 1)
+    values = _values(deciding, link, word, 1)
     if values is None:
-        _wrong(deciding, link, word)
         return None
     typer = deciding.typer
     found = typer.root(values[0], deciding.inner)
@@ -218,18 +218,16 @@ def _extreme(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
 
 
 def _agreement(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
-    values = _values(link, 1)
+    values = _values(deciding, link, word, 1)
     if values is None:
-        _wrong(deciding, link, word)
         return None
     deciding.typer.root(values[0], deciding.inner)
     return RuleInfo("majority" if word == "majority" else "unanimous", expr=values[0])
 
 
 def _quorum(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
-    values = _values(link, 2)
+    values = _values(deciding, link, word, 2)
     if values is None:
-        _wrong(deciding, link, word)
         return None
     typer = deciding.typer
     typer.root(values[0], deciding.env, INT, "the number of a quorum")
@@ -238,12 +236,15 @@ def _quorum(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
 
 
 def _priority(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
-    values = _values(link, 1)
-    if values is None or not isinstance(values[0], ListLit) or not values[0].items:
+    values = _values(deciding, link, word, 1)
+    if values is None:
+        return None
+    listing = values[0]
+    if not isinstance(listing, ListLit) or not listing.items:
         _wrong(deciding, link, word)
         return None
     typer = deciding.typer
-    agents, complete = find_all(typer.context, values[0].items, AgentInfo)
+    agents, complete = find_all(typer.context, listing.items, AgentInfo)
     source = deciding.info.source
     if deciding.givers is None:
         if not is_unknown(deciding.info.item):
@@ -253,7 +254,7 @@ def _priority(deciding: _Deciding, link: Expr, word: str) -> RuleInfo | None:
                 why = "all of these are from one agent" if source.pattern == "some" else "each item has one giver only"
             typer.report.add(codes.NO_GIVERS, link, what="`priority`", why=why)
         return None
-    for item in values[0].items:
+    for item in listing.items:
         agent = typer.checked.resolved.get(item)
         if isinstance(agent, AgentInfo) and agent not in deciding.givers:
             problem = f"`{agent.name}` was not asked; asked were {listed(giver.name for giver in deciding.givers)}"

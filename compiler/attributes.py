@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from orchspec.compiler.codes import declarations as codes
 from orchspec.compiler.codes import types as type_codes
@@ -37,7 +37,9 @@ from orchspec.grammar.syntax import (
     Budget as BudgetNode,
 )
 
-__all__ = ["Settings", "read_budget"]
+__all__ = ["Settings"]
+
+Word = TypeVar("Word", bound=str)
 
 _LIMIT_TYPES: Mapping[str, tuple[Type, str]] = {
     "cost": (MONEY, "cost_pico"),
@@ -80,7 +82,7 @@ class Settings:
             elif isinstance(item, BudgetNode):
                 self._take_budget(item)
         self.env = env if env is not None else Env(Frame(next(iter(self.attributes.values()), _NOWHERE)))
-        self.budget = None if self._budget_node is None else read_budget(self, self._budget_node, at)
+        self.budget = None if self._budget_node is None else _read_budget(self, self._budget_node, at)
 
     def _attribute(self, item: Attribute, known: Sequence[str]) -> None:
         name = item.name.text
@@ -238,13 +240,13 @@ class Settings:
         exact = Fraction(value).limit_denominator(1_000_000)
         return Rate(max(1, exact.numerator), max(1, round(Fraction(max(1, exact.numerator)) / exact * 1_000_000)))
 
-    def one_of(self, name: str, words: Sequence[str]) -> str | None:
+    def one_of(self, name: str, words: Sequence[Word]) -> Word | None:
         """One of these words."""
         expr = self.expr(name)
         if expr is None:
             return None
         if isinstance(expr, Name) and (expr.text in words or not expr.text):
-            return expr.text or None
+            return next((word for word in words if word == expr.text), None)
         self.context.report.add(
             codes.ATTRIBUTE_VALUE,
             expr,
@@ -282,7 +284,7 @@ def _short(text: str, most: int = 40) -> str:
 _NOWHERE = Node()
 
 
-def read_budget(settings: Settings, node: BudgetNode, place: Place) -> Budget:
+def _read_budget(settings: Settings, node: BudgetNode, place: Place) -> Budget:
     """The caps of a budget: those that have a meaning at the place."""
     report = settings.context.report
     allowed = place.limits or ()

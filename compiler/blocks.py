@@ -7,6 +7,7 @@ than it is given is checked on demand, so that its type is known and the mistake
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from orchspec.compiler.arbitrations import check_arbitrate
@@ -223,7 +224,7 @@ class Blocks:
             if before is None and refuse_shadow(self.typer, name, frame.parent):
                 self.context.ambiguous.add(slot)
             self.checked.slots[statement] = slot
-            self.context.pending[slot] = lambda statement=statement: work(statement)  # type: ignore[misc]
+            self.context.pending[slot] = partial(work, statement)
 
     def _twice(self, name: Ident, first: Node) -> None:
         label = Label(first.span, "first given here")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import messages as codes
@@ -15,6 +17,8 @@ from orchspec.grammar.diagnostics import Edit, Fix, Label
 from orchspec.grammar.syntax import Call, Expr, ListLit, Name, Node, Send, dotted
 
 __all__ = ["check_channels", "check_send"]
+
+End = TypeVar("End", AgentInfo, AgentInfo | FlowInfo)
 
 
 def check_channels(typer: Typer) -> None:
@@ -33,7 +37,8 @@ def _channel(typer: Typer, info: ChannelInfo) -> None:
     sound = not missing
     for item in settings.names("from", "[scout, briefing]"):
         found = find(context, item, AgentInfo, FlowInfo)
-        sound = _take(typer, info.senders, found, item) and sound
+        sender = found if isinstance(found, AgentInfo | FlowInfo) else None
+        sound = _take(typer, info.senders, sender, item) and sound
         if isinstance(found, AgentInfo) and found.kind == "dispatcher":
             where = Label(found.node.name.span, "declared here")
             what = f"send on `{info.name}`"
@@ -60,15 +65,15 @@ def _channel(typer: Typer, info: ChannelInfo) -> None:
         typer.report.add(codes.EMPTY_END, to, name=info.name, what="to nobody but its sender")
 
 
-def _take(typer: Typer, ends: list[AgentInfo] | list[AgentInfo | FlowInfo], found: object, item: Expr) -> bool:
+def _take(typer: Typer, ends: list[End], found: End | None, item: Expr) -> bool:
     from orchspec.compiler.codes.declarations import REPEATED_IN_LIST
 
     if found is None:
         return False
     if found in ends:
-        typer.report.add(REPEATED_IN_LIST, item, name=getattr(found, "name", ""))
+        typer.report.add(REPEATED_IN_LIST, item, name=found.name)
         return False
-    ends.append(found)  # type: ignore[arg-type]
+    ends.append(found)
     return True
 
 

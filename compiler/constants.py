@@ -54,6 +54,7 @@ __all__ = ["NotConstant", "evaluate", "written"]
 
 _WHOLE = frozenset({INT, MONEY, DURATION})
 _RANGE_ITEMS_MAX = 100_000
+_CENT_PICO = 10**10
 
 
 class NotConstant(Exception):
@@ -282,7 +283,7 @@ def written(value: Any, kind: Type) -> str:
             return f"{name}.{value}"
     if kind == MONEY:
         amount = Decimal(value).scaleb(-12).normalize()
-        return f"${amount:f}" if -amount.as_tuple().exponent > 2 else f"${amount:.2f}"  # type: ignore[operator]
+        return f"${amount:.2f}" if value % _CENT_PICO == 0 else f"${amount:f}"
     if kind == DURATION:
         return _duration(value)
     if kind == PERCENT:

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from orchspec.compiler.model import BlockInfo, Checked, Frame, Module, Slot
+from orchspec.compiler.model import Checked, Frame, Module, Slot
 from orchspec.compiler.report import Report
 from orchspec.compiler.types import Type
 from orchspec.grammar.syntax import Field, Node, Statement
@@ -111,8 +111,3 @@ class Context:
         for frame, statement in env.at:
             if frame is slot.frame:
                 self.reads.setdefault(frame, []).append(Read(slot, statement, node))
-
-    def block_of(self, frame: Frame) -> BlockInfo | None:
-        """The block whose frame this is, or none."""
-        block = self.checked.blocks.get(frame.node)
-        return block if block is not None and block.frame is frame else None

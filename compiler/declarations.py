@@ -57,11 +57,8 @@ from orchspec.grammar.syntax import (
 __all__ = [
     "CONTRACT_ATTRIBUTES",
     "check_bodies",
-    "check_fields",
     "constrain",
-    "declare_fields",
     "resolve_signatures",
-    "resolve_type",
 ]
 
 CONTRACT_ATTRIBUTES = ("expects", "ensures", "reuse", "owns")
@@ -83,12 +80,12 @@ _FOREIGN = {
 # ------------------------------------------------------------------ types
 
 
-def resolve_type(context: Context, node: TypeExpr) -> Type:
+def _resolve_type(context: Context, node: TypeExpr) -> Type:
     """The type that a type expression means; what is wrong with it is reported."""
     if isinstance(node, OptionalType):
-        return optional(resolve_type(context, node.inner))
+        return optional(_resolve_type(context, node.inner))
     name = node.path.text
-    args = [resolve_type(context, arg) for arg in node.args]
+    args = [_resolve_type(context, arg) for arg in node.args]
     if name in ("List", "Map"):
         return _container(context, node, name, args)
     if not name:
@@ -149,14 +146,14 @@ def _types(context: Context, node: Node) -> list[str]:
     return [*SCALARS, "List", "Map", *LOOP_TYPES, *context.known(node, "records", "enums", "types")]
 
 
-def declare_fields(
+def _declare_fields(
     context: Context, items: Sequence[FieldDecl | Parameter], frame: Frame, where: str, kind: SlotKind
 ) -> list[FieldInfo]:
     """The fields or parameters with their types, each in a slot of the frame."""
     what = "fields" if kind == "field" else "parameters"
     fields: list[FieldInfo] = []
     for item in unique(context, items, where, what):
-        type_ = resolve_type(context, item.type)
+        type_ = _resolve_type(context, item.type)
         slot = frame.add(item.name.text, kind, item, type_)
         fields.append(FieldInfo(item.name.text, type_, item, slot))
     frame.given = len(frame.slots)
@@ -168,9 +165,9 @@ def resolve_signatures(context: Context) -> None:
     checked = context.checked
     stand_ins = [binding.stand_in for module in checked.modules for binding in module.bindings.values()]
     for record in (*checked.records.values(), *(item for item in stand_ins if isinstance(item, RecordInfo))):
-        record.fields = declare_fields(context, record.node.fields, record.frame, f"the type {record.name}", "field")
+        record.fields = _declare_fields(context, record.node.fields, record.frame, f"the type {record.name}", "field")
     for param in checked.params.values():
-        param.type = resolve_type(context, param.node.type)
+        param.type = _resolve_type(context, param.node.type)
         param.frame.add(param.node.name.text, "param", param.node, param.type)
     called = (checked.contracts, checked.effects, checked.signals, checked.channels, checked.flows)
     infos = [info for table in called for info in table.values()]
@@ -185,10 +182,10 @@ _CALLED = (ContractInfo, EffectInfo, SignalInfo, ChannelInfo, FlowInfo)
 def _signature(context: Context, info: ContractInfo | EffectInfo | SignalInfo | ChannelInfo | FlowInfo) -> None:
     """The parameters and the result of what is called; where a later condition reads `result`, its frame has it."""
     kind = describe(info).partition(" ")[2]
-    info.params = declare_fields(context, info.node.params, info.frame, f"the {kind} {info.name}", "parameter")
+    info.params = _declare_fields(context, info.node.params, info.frame, f"the {kind} {info.name}", "parameter")
     if isinstance(info, ChannelInfo):
         return
-    info.result = NOTHING if info.node.result is None else resolve_type(context, info.node.result)
+    info.result = NOTHING if info.node.result is None else _resolve_type(context, info.node.result)
     if isinstance(info, ContractInfo | EffectInfo):
         info.frame.add("result", "result", info.node, info.result)
 
@@ -224,7 +221,7 @@ def _refuse_endless(context: Context) -> None:
 # ------------------------------------------------------------------ params, where and defaults
 
 
-def check_fields(typer: Typer, fields: Sequence[FieldInfo], frame: Frame) -> None:
+def _check_fields(typer: Typer, fields: Sequence[FieldInfo], frame: Frame) -> None:
     """Checks the `where` and the default of each field or parameter."""
     for field in fields:
         what = "a constraint sees its own field and earlier ones"
@@ -277,21 +274,21 @@ def check_bodies(typer: Typer) -> None:
     """Checks what stands inside of types, contracts, effects and the parameters of flows."""
     checked = typer.checked
     for record in checked.records.values():
-        check_fields(typer, record.fields, record.frame)
+        _check_fields(typer, record.fields, record.frame)
     owners: dict[DecisionInfo, ContractInfo] = {}
     for contract in checked.contracts.values():
-        check_fields(typer, contract.params, contract.frame)
+        _check_fields(typer, contract.params, contract.frame)
         _contract(typer, contract, owners)
     for effect in checked.effects.values():
-        check_fields(typer, effect.params, effect.frame)
+        _check_fields(typer, effect.params, effect.frame)
     check_effects(typer)
     for signal in checked.signals.values():
-        check_fields(typer, signal.params, signal.frame)
+        _check_fields(typer, signal.params, signal.frame)
         Settings(typer, "a signal", signal.node.settings, ())
     for channel in checked.channels.values():
-        check_fields(typer, channel.params, channel.frame)
+        _check_fields(typer, channel.params, channel.frame)
     for flow in checked.flows.values():
-        check_fields(typer, flow.params, flow.frame)
+        _check_fields(typer, flow.params, flow.frame)
 
 
 def _contract(typer: Typer, info: ContractInfo, owners: dict[DecisionInfo, ContractInfo]) -> None:

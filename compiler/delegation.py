@@ -50,10 +50,10 @@ from orchspec.grammar.syntax import (
 )
 from orchspec.grammar.syntax import Budget as BudgetNode
 
-__all__ = ["check_peers", "check_supervise", "wants_so_far"]
+__all__ = ["check_peers", "check_supervise"]
 
 
-def wants_so_far(typer: Typer, contract: ContractInfo) -> Type | None:
+def _wants_so_far(typer: Typer, contract: ContractInfo) -> Type | None:
     """The type that `so_far` of a lead or a peer has; none for a contract of neither, unknown where it is unclear."""
     if is_unknown(contract.result):
         return UNKNOWN
@@ -81,7 +81,7 @@ def check_supervise(typer: Typer, node: Supervise, env: Env) -> SuperviseInfo:
         settings.out_of_range("depth", expr, str(info.depth), f"at most {DEPTH_MAX}")
     workers = _workers(typer, node, info, settings)
     info.width = width_of(typer, settings, env)
-    info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
+    info.prefer = settings.one_of("prefer", PREFER) or "least_busy"
     policy = info.own = read_policy(settings)
     info.leads = tuple(candidate(agent, policy, Budget()) for agent in leads)
     info.workers = tuple(candidate(agent, policy, Budget()) for agent in workers)
@@ -283,7 +283,7 @@ def _problem(typer: Typer, contract: ContractInfo, kind: str, found: Type | None
     form = "Delegation<T>" if kind == "supervise" else "Turn<T>"
     if found is None:
         return f"it gives {show(contract.result)}, not a {form}"
-    wanted = wants_so_far(typer, contract)
+    wanted = _wants_so_far(typer, contract)
     given = next((param.type for param in contract.params if param.name == SO_FAR), None)
     assert wanted is not None
     if given is None:

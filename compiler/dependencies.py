@@ -8,7 +8,7 @@ order is told so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 
 from orchspec.compiler.circles import circle, graph_of, knots
@@ -27,6 +27,7 @@ from orchspec.grammar.syntax import (
     Ident,
     ListLit,
     Name,
+    Node,
     Peers,
     Require,
     Revert,
@@ -56,7 +57,7 @@ class _Edge:
 
 def settle_order(context: Context, block: BlockInfo, body: Sequence[Statement]) -> None:
     """Fills `block.needs`, and reports cycles and names that are read before they are given."""
-    places = {statement: place for place, statement in enumerate(block.statements)}
+    places: dict[Node, int] = {statement: place for place, statement in enumerate(block.statements)}
     edges = [*_reads(context, block, places), *_ordered(context, block, body, places), *_barriers(context, block)]
     looped = _report_cycles(context, block, edges)
     seen: set[tuple[int, int]] = set()
@@ -99,9 +100,9 @@ def _name_span(statement: Statement) -> Span:
 # ------------------------------------------------------------------ edges
 
 
-def _reads(context: Context, block: BlockInfo, places: dict[Statement, int]) -> Iterable[_Edge]:
+def _reads(context: Context, block: BlockInfo, places: Mapping[Node, int]) -> Iterable[_Edge]:
     for read in context.reads.get(block.frame, ()):
-        earlier = places.get(read.slot.declared)  # type: ignore[call-overload]
+        earlier = places.get(read.slot.declared)
         later = places.get(read.reader)
         if earlier is None or later is None:
             continue
@@ -110,9 +111,9 @@ def _reads(context: Context, block: BlockInfo, places: dict[Statement, int]) -> 
 
 
 def _ordered(
-    context: Context, block: BlockInfo, body: Sequence[Statement], places: dict[Statement, int]
+    context: Context, block: BlockInfo, body: Sequence[Statement], places: Mapping[Node, int]
 ) -> Iterable[_Edge]:
-    names = {_name(statement): place for statement, place in places.items() if _given(statement) is not None}
+    names = {_name(statement): places[statement] for statement in block.statements if _given(statement) is not None}
     for statement in body:
         if isinstance(statement, Require):
             yield from _required(context, block, statement, names)
@@ -159,7 +160,7 @@ def _after_list(statement: Statement) -> tuple[Attribute, Sequence[Expr]] | None
 
 
 def _after(
-    context: Context, block: BlockInfo, statement: Statement, names: dict[str, int], places: dict[Statement, int]
+    context: Context, block: BlockInfo, statement: Statement, names: dict[str, int], places: Mapping[Node, int]
 ) -> Iterable[_Edge]:
     from orchspec.compiler.codes import declarations
 

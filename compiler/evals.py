@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final, Literal
+
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
 from orchspec.compiler.codes import flows as flow_codes
@@ -15,11 +18,18 @@ from orchspec.compiler.policies import POLICY_ATTRIBUTES, read_policy
 from orchspec.compiler.steps import PREFER, agents_of, candidate
 from orchspec.compiler.types import UNKNOWN, Type
 from orchspec.grammar.diagnostics import Label
-from orchspec.grammar.syntax import ByAgent, ByAll, ByAny, ByCount, ByFirst, Call, Eval
+from orchspec.grammar.syntax import By, ByAgent, ByAll, ByAny, ByCount, ByFirst, Call, Eval
 
 __all__ = ["EVAL_ATTRIBUTES", "check_eval", "read_evals"]
 
 EVAL_ATTRIBUTES = ("sample", *POLICY_ATTRIBUTES, "policies", "prefer", "after")
+
+_PATTERNS: Final[Mapping[type[By], Literal["one", "any", "all", "some"]]] = {
+    ByAgent: "one",
+    ByAny: "any",
+    ByAll: "all",
+    ByCount: "some",
+}
 
 
 def check_eval(typer: Typer, node: Eval, env: Env) -> Type:
@@ -58,11 +68,11 @@ def _who(typer: Typer, info: EvalInfo, contract: ContractInfo | None, settings: 
     if isinstance(by, ByFirst):
         typer.report.add(codes.EVAL_RACE, by, name=info.node.name.text)
         return
-    info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some"}[type(by)]  # type: ignore[assignment]
+    info.pattern = _PATTERNS[type(by)]
     if isinstance(by, ByCount):
         info.copies = settings.count_of("N of", by.count) or 1
     if info.pattern == "any":
-        info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
+        info.prefer = settings.one_of("prefer", PREFER) or "least_busy"
     elif settings.has("prefer"):
         why = "it chooses among several agents, under `by any`"
         typer.report.add(flow_codes.WITHOUT_FAN_OUT, settings.attributes["prefer"].name, name="prefer", why=why)

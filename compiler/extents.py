@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from orchspec.compiler.constants import NotConstant, evaluate
-from orchspec.compiler.model import BuiltinRef, Checked, ParamRef, Reference, Slot, StepInfo
+from orchspec.compiler.model import BuiltinRef, Checked, ParamRef, Reference, ScopeInfo, Slot, StepInfo
 from orchspec.compiler.types import BOOL, FLOAT, INT, JSON, TEXT, ListOf, Optional, RecordOf, is_unknown, required
 from orchspec.grammar.source import Span
 from orchspec.grammar.syntax import (
@@ -290,7 +290,11 @@ def _before(node: Node) -> Extent:
 def _given(checked: Checked, slot: Slot, depth: int) -> Extent:
     """How many results a fan-out, or a step or scope with `for`, gives."""
     declared = slot.declared
-    info = checked.steps.get(declared) if isinstance(declared, Step) else checked.scopes.get(declared)  # type: ignore[call-overload]
+    info: StepInfo | ScopeInfo | None = None
+    if isinstance(declared, Step):
+        info = checked.steps.get(declared)
+    elif isinstance(declared, Scope):
+        info = checked.scopes.get(declared)
     if info is None or any(link.kind == "use" for link in info.on_failure):
         return _LENGTH
     if info.loop is not None:

@@ -12,13 +12,13 @@ from orchspec.compiler.plan import Backoff, Breaker, Hedge
 from orchspec.compiler.types import DURATION, INT, PERCENT, Scalar
 from orchspec.grammar.syntax import Arg, Call, Expr, Hole, Name, Range
 
-__all__ = ["POLICY_ATTRIBUTES", "call_values", "read_policies", "read_policy", "read_slots"]
+__all__ = ["POLICY_ATTRIBUTES", "read_policy", "read_slots"]
 
 POLICY_ATTRIBUTES = ("timeout", "attempts", "backoff", "breaker", "rate", "slots", "hedge")
 """What a policy can say."""
 
 
-def read_policies(settings: Settings) -> PolicyValues:
+def _read_policies(settings: Settings) -> PolicyValues:
     """What `policies = [a, b]` says, the later winning."""
     policies, _ = find_all(settings.context, settings.names("policies", "[patient]"), PolicyInfo)
     merged = PolicyValues()
@@ -38,7 +38,7 @@ def read_policy(settings: Settings, *, policies: bool = True) -> PolicyValues:
         slots=read_slots(settings),
         hedge=_hedge(settings),
     )
-    return own.over(read_policies(settings)) if policies else own
+    return own.over(_read_policies(settings)) if policies else own
 
 
 def read_slots(settings: Settings) -> tuple[int, int] | None:
@@ -85,7 +85,7 @@ def _hedge(settings: Settings) -> Hedge | None:
 _CallForm = Mapping[str, tuple[Scalar, bool]]
 
 
-def call_values(settings: Settings, name: str, call: Call, form: _CallForm, example: str) -> dict[str, Any] | None:
+def _call_values(settings: Settings, name: str, call: Call, form: _CallForm, example: str) -> dict[str, Any] | None:
     """The constant arguments of a call in an attribute, by their names, or none when something is wrong with it."""
     names = list(form)
     values: dict[str, Any] = {}
@@ -129,10 +129,10 @@ def _backoff(settings: Settings) -> Backoff | None:
         settings.wrong("backoff", expr, f"`{example}`")
         return None
     if _callee(expr) == "fixed":
-        values = call_values(settings, "backoff", expr, {"time": (DURATION, True)}, example)
+        values = _call_values(settings, "backoff", expr, {"time": (DURATION, True)}, example)
         return None if values is None else Backoff(values["time"], values["time"])
     form: _CallForm = {"from": (DURATION, True), "to": (DURATION, True), "jitter": (PERCENT, False)}
-    values = call_values(settings, "backoff", expr, form, example)
+    values = _call_values(settings, "backoff", expr, form, example)
     if values is None:
         return None
     if values["to"] < values["from"]:
@@ -154,5 +154,5 @@ def _breaker(settings: Settings) -> Breaker | None:
         settings.wrong("breaker", expr, f"`{example}`")
         return None
     form: _CallForm = {"failures": (INT, True), "within": (DURATION, True), "rest": (DURATION, True)}
-    values = call_values(settings, "breaker", expr, form, example)
+    values = _call_values(settings, "breaker", expr, form, example)
     return None if values is None else Breaker(values["failures"], values["within"], values["rest"])

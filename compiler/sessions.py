@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, get_args
 
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.codes import declarations as declaration_codes
@@ -11,15 +11,14 @@ from orchspec.compiler.context import Context, Env
 from orchspec.compiler.model import AgentInfo, ContractInfo, Reference
 from orchspec.compiler.names import find
 from orchspec.compiler.plan import Expr as PlanExpr
+from orchspec.compiler.plan import SessionKind
 from orchspec.compiler.types import JSON, TEXT, ListOf, Optional, Type, is_unknown, show
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Attribute, Call, Expr, Ident, Name, walk
 
-__all__ = ["Session", "folds", "raced_minds", "read_context", "read_session"]
+__all__ = ["folds", "raced_minds", "read_context", "read_session"]
 
-Session = Literal["fresh", "per_run", "persistent"]
-
-_KINDS = ("fresh", "per_run", "persistent")
+_KINDS: Final[tuple[SessionKind, ...]] = get_args(SessionKind)
 _FORM = "`fresh`, `per_run`, `persistent` or `persistent(by: EXPR)`"
 
 
@@ -27,7 +26,7 @@ def read_session(settings: Settings, info: AgentInfo) -> None:
     """The session of an agent, with what tells one mind of a persistent one from another."""
     expr = settings.expr("session")
     if not isinstance(expr, Call):
-        info.session = settings.one_of("session", _KINDS) or "fresh"  # type: ignore[assignment]
+        info.session = settings.one_of("session", _KINDS) or "fresh"
         return
     named = isinstance(expr.callee, Name) and expr.callee.text == "persistent"
     label = expr.args[0].label if len(expr.args) == 1 else None

@@ -84,9 +84,8 @@ def check_shape(report: Report, block: BlockInfo, body: Sequence[Statement]) -> 
                 continue
         if isinstance(statement, Return | Give) or (isinstance(statement, Fail) and statement.when is None):
             ended = statement
-    if rounds and "until" not in seen:
-        name = block.node.name  # type: ignore[attr-defined]
-        report.absent(codes.NO_UNTIL, name, name=name.text)
+    if isinstance(block.node, Repeat) and "until" not in seen:
+        report.absent(codes.NO_UNTIL, block.node.name, name=block.node.name.text)
 
 
 def _misplaced(statement: Statement, node: Node) -> bool:

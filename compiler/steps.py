@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, get_args
 
 from orchspec.compiler.attributes import Settings
 from orchspec.compiler.calls import infer_arguments, match_arguments
@@ -25,7 +26,7 @@ from orchspec.compiler.model import (
 )
 from orchspec.compiler.names import describe, find, find_all, is_opaque, unknown
 from orchspec.compiler.places import EFFECT_STEP, FAN_OUT, FLOW_STEP, SIGNAL_STEP, STEP
-from orchspec.compiler.plan import Budget
+from orchspec.compiler.plan import Budget, Prefer
 from orchspec.compiler.policies import read_policy
 from orchspec.compiler.reservations import tiers_of
 from orchspec.compiler.suggestions import insertion
@@ -52,7 +53,15 @@ __all__ = ["CANDIDATES_MAX", "PREFER", "agents_of", "candidate", "check_step", "
 CANDIDATES_MAX = 200_000
 """How many pairs of a step and an agent that may take it a spec can have, so that its tables stay bounded."""
 
-PREFER = ("least_busy", "fastest", "cheapest", "most_skilled", "round_robin")
+PREFER: Final[tuple[Prefer, ...]] = get_args(Prefer)
+
+_PATTERNS: Final[Mapping[type[By], Literal["one", "any", "all", "some", "first"]]] = {
+    ByAgent: "one",
+    ByAny: "any",
+    ByAll: "all",
+    ByCount: "some",
+    ByFirst: "first",
+}
 
 
 _TARGETS: Mapping[str, type[ContractInfo | EffectInfo | FlowInfo | SignalInfo]] = {
@@ -202,7 +211,7 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
             )
         return
     agents = agents_of(typer, by, contract)
-    info.pattern = {ByAgent: "one", ByAny: "any", ByAll: "all", ByCount: "some", ByFirst: "first"}[type(by)]  # type: ignore[assignment]
+    info.pattern = _PATTERNS[type(by)]
     if isinstance(by, ByCount):
         info.copies = settings.count_of("N of", by.count) or 1
     if node.loop is not None and info.pattern in ("all", "some", "first"):
@@ -318,7 +327,7 @@ def _limits(typer: Typer, info: StepInfo, settings: Settings, env: Env) -> None:
         if several and info.need is not None and (info.need.count or 0) > asked > 0 and expr is not None:
             settings.out_of_range("need", expr, str(info.need.count), f"at most the {asked} that are asked")
     if info.pattern == "any":
-        info.prefer = settings.one_of("prefer", PREFER) or "least_busy"  # type: ignore[assignment]
+        info.prefer = settings.one_of("prefer", PREFER) or "least_busy"
 
 
 def _asked(info: StepInfo) -> ContractInfo | None:

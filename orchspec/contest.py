@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchspec import __version__
@@ -24,7 +25,9 @@ from orchspec.simulator.workers import Workers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchspec.compiler import Compiled
     from orchspec.compiler.plan import Plan, Scenario
+    from orchspec.simulator.study import Study
 
 __all__ = ["Entry", "NotComparable", "contend", "entries_of"]
 
@@ -90,34 +93,22 @@ def contend(
         NotComparable: a flow cannot be given what the scenario gives.
         SpecError, ScenarioError, KeptError, TableError: as they say.
     """
-    shared = dict(settings or {})
-    plain = {name: value for name, value in shared.items() if not name.startswith("scenario.")}
-    title = _choose(compiled_plan(compilers[None](plain, Asked())), scenario, entries[0])
-    base_compiled = compilers[None](shared, Asked(title, (), tuple(faults)))
-    base = compiled_plan(base_compiled)
-    load = replace(find_scenario(base, title), expects=[])
-    notes: list[str] = []
+    load = _Load(compilers, entries[0], scenario, faults, settings or {})
     if workers is None:
         with Workers(jobs, Kept(resume, __version__) if resume is not None else None) as hands:
             how: dict[str, Any] = {"faults": faults, "settings": settings, "runs": runs, "seed": seed}
             how |= {"queue_max": queue_max, "started": started, "progress": progress, "workers": hands}
-            return contend(compilers, entries, title, **how)
+            return contend(compilers, entries, load.title, **how)
     contenders: list[Contender] = []
+    makers: list[Callable[..., Study]] = []
     for number, entry in enumerate(entries):
-        asked = Asked(title, (), tuple(faults)) if entry.file is None else Asked()
-        chosen = {**(shared if entry.file is None else plain), **entry.settings}
-        compiled = compilers[entry.file](chosen, asked)
-        plan = compiled_plan(compiled)
-        if entry.file is not None and compiled.folder != base_compiled.folder and _reads(load):
-            raise NotComparable(
-                f"{entry.file} lies in another folder than the data that the scenario reads; put it there"
-            )
-        plan = _under(plan, load, entry, base.flows[load.flow], notes)
+        compiled, plan, chosen = load.put_on(entry)
         workers.ahead = 10 * (len(entries) - number - 1)
         started(entry.name)
         try:
-            study = simulate(
-                *(plan, title),
+            make = partial(
+                simulate,
+                *(plan, load.title),
                 runs=runs,
                 seed=seed,
                 folder=compiled.folder,
@@ -126,21 +117,80 @@ def contend(
                 queue_max=queue_max,
                 workers=workers,
             )
+            study = make()
         except KeyboardInterrupt:
             workers.stopping = True
             break
-        study.document["plan_hash"] = compiled_plan(compiled).hash  # as the file has it, before it was aligned
-        about = {
-            "flow": entry.flow,
-            "file": entry.file,
-            "settings": dict(entry.settings),
-            "plan_hash": compiled_plan(compiled).hash,
-        }
-        contenders.append(Contender(entry.name, about, study))
+        contenders.append(Contender(entry.name, _about(entry, compiled_plan(compiled)), study))
+        makers.append(make)
         if study.interrupted:
             workers.stopping = True
             break
-    return contenders, list(dict.fromkeys(notes))
+    else:
+        contenders = _as_long(contenders, makers, started)
+    for each in contenders:
+        each.study.document["plan_hash"] = each.about["plan_hash"]
+    return contenders, list(dict.fromkeys(load.notes))
+
+
+class _Load:
+    """The load of one scenario, with the faults and settings that all entries share, and notes of what it came to."""
+
+    def __init__(
+        self,
+        compilers: Mapping[str | None, Compile],
+        first: Entry,
+        scenario: str | None,
+        faults: Sequence[str],
+        settings: Mapping[str, str],
+    ) -> None:
+        self.compilers = compilers
+        self.notes: list[str] = []
+        self._shared = dict(settings)
+        # What is set of a scenario means nothing to the files of others, which have none of that title.
+        self._plain = {name: value for name, value in settings.items() if not name.startswith("scenario.")}
+        self.title = _choose(compiled_plan(compilers[None](self._plain, Asked())), scenario, first)
+        self._asked = Asked(self.title, (), tuple(faults))
+        compiled = compilers[None](self._shared, self._asked)
+        plan = compiled_plan(compiled)
+        self._folder = compiled.folder
+        self._scenario = replace(find_scenario(plan, self.title), expects=[])
+        self._flow = plan.flows[self._scenario.flow]
+
+    def put_on(self, entry: Entry) -> tuple[Compiled, Plan, dict[str, str]]:
+        """An entry as it is compiled, its plan under this load, and its settings. Raises NotComparable."""
+        own = entry.file is None
+        chosen = {**(self._shared if own else self._plain), **entry.settings}
+        compiled = self.compilers[entry.file](chosen, self._asked if own else Asked())
+        plan = compiled_plan(compiled)
+        if not own and compiled.folder != self._folder and _reads(self._scenario):
+            raise NotComparable(
+                f"{entry.file} lies in another folder than the data that the scenario reads; put it there"
+            )
+        return compiled, _under(plan, self._scenario, entry, self._flow, self.notes), chosen
+
+
+def _about(entry: Entry, plan: Plan) -> dict[str, Any]:
+    """What is told of a contender; its plan as the file has it, before it was aligned."""
+    return {"flow": entry.flow, "file": entry.file, "settings": dict(entry.settings), "plan_hash": plan.hash}
+
+
+def _as_long(
+    contenders: Sequence[Contender], makers: Sequence[Callable[..., Study]], started: Callable[[str], None]
+) -> list[Contender]:
+    """The contenders, with replications that are as long as those of whoever needs the longest: one load for all."""
+    size = max((each.study.size for each in contenders), default=0)
+    found: list[Contender] = []
+    for each, make in zip(contenders, makers, strict=True):
+        study = each.study
+        if study.size < size:
+            started(each.name)
+            try:
+                study = make(size=size)
+            except KeyboardInterrupt:
+                return found
+        found.append(replace(each, study=study))
+    return found
 
 
 def _choose(plan: Plan, scenario: str | None, first: Entry) -> str:

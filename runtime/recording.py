@@ -26,13 +26,16 @@ from orchspec.runtime.kernel.events import (
 from orchspec.runtime.kernel.kernel import KERNEL_VERSION, Kernel
 from orchspec.runtime.kernel.lines import LINES
 from orchspec.runtime.kernel.spelling import event_fields
+from orchspec.runtime.kernel.steps import FanOutStep
 from orchspec.runtime.kernel.table import ImpossibleEvent
+from orchspec.runtime.kernel.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.journal.records import Record
+    from orchspec.runtime.kernel.frames import Activity
 
 __all__ = ["EventRecord", "Folded", "Folding", "began_as", "event_of", "fold", "folding_of", "is_verified"]
 
@@ -169,6 +172,12 @@ class Folding:
 
     def step(self, record: Record | EventRecord, event: Event) -> list[Command]:
         """One record. Raises ReplayMismatch, CorruptStore."""
+        commands = self.handle(record, event)
+        self._learn(event, commands)
+        return commands
+
+    def handle(self, record: Record | EventRecord, event: Event) -> list[Command]:
+        """One record, of which a dispatcher has nothing to learn. Raises ReplayMismatch, CorruptStore."""
         run, kernel = self.run, self.kernel
         if record.seq != self.seq + 1:
             raise CorruptStore(f"run {run} has a gap in its journal: record {self.seq + 1} is missing")
@@ -182,7 +191,6 @@ class Folding:
         except (ImpossibleEvent, AssertionError, KeyError, IndexError, AttributeError, TypeError, ValueError) as error:
             raise ReplayMismatch(f"run {run} does not fold: record {record.seq} ({record.type}): {error}") from None
         self.seq = record.seq
-        self._learn(event, commands)
         return commands
 
     def follow(self, record: EventRecord) -> None:
@@ -224,13 +232,13 @@ class Folding:
         kernel = self.kernel
         if not isinstance(record, EventRecord) or record.kernel.program is not kernel.program:
             return False
-        was, named = record.kernel, self._named
-        if len(was.places) < len(kernel.places):
+        was, now, named = record.kernel.places, kernel.places, self._named
+        if len(was) < len(now):
             return False
-        while named < len(kernel.places) and was.path(named) == kernel.path(named):
+        while named < len(now) and _is_named_alike(was[named], now[named]):
             named += 1
         self._named = named
-        return named == len(kernel.places) and record.decided == kernel.decided and record.commands == commands
+        return named == len(now) and record.decided == kernel.decided and record.commands == commands
 
     def place_of(self, path: str) -> int | None:
         """The first place of that path, if there is one by now."""
@@ -242,9 +250,9 @@ class Folding:
 
     def event(self, record: Record | EventRecord) -> Event:
         """The event of a record, for this plan. Raises ReplayMismatch where the plan has no such place."""
-        event = event_of(record)
         if record.seq >= self.upgraded_at:
-            return event
+            return record.event if type(record) is EventRecord else event_of(record)
+        event = event_of(record)
         if isinstance(event, PlanUpgraded):
             return replace(event, kept={}, moved={})
         if event.place:
@@ -254,6 +262,17 @@ class Folding:
                 raise ReplayMismatch(f"run {self.run} does not fold: record {record.seq} is of {path}, which is not")
             event = replace(event, place=place)
         return event
+
+
+def _is_named_alike(was: Activity | None, now: Activity | None) -> bool:
+    """Whether two activities spell the same path; of places before theirs that is known."""
+    if was is None or now is None:
+        return was is now
+    if type(was) is Task and type(now) is Task and was.label == now.label:
+        theirs, ours = was.owner, now.owner
+        if type(theirs) is FanOutStep and type(ours) is FanOutStep and theirs.place == ours.place:
+            return True  # nothing of it needs to be spelled
+    return was.path() == now.path()
 
 
 def fold(plan: Plan, run: str, records: Iterable[Record | EventRecord]) -> Folded:

@@ -25,6 +25,11 @@ class Reopening:
         self._losses = 0
         self._last_us = 0
 
+    @property
+    def going_on(self) -> bool:
+        """Whether a failure counts: the process lives, and opens its store again."""
+        return self._losses > 0
+
     def lost(self, now_us: int) -> int | None:
         """The store has failed now: after how long it is opened again, µs; None: never."""
         self._losses = self._losses + 1 if self._losses and now_us - self._last_us < CALM_US else 1

@@ -45,9 +45,11 @@ class Attempts:
         faults = clock.faults
         # Whom no fault can strike: nothing is asked about their attempts.
         self._parted = faults.parted if faults.parts else None
+        self._unparted = not faults.parts and not faults.limits_capacity
         self._safe = frozenset(self._players) - faults.targets if not faults.limits_capacity else frozenset()
         self._orphans: list[Attempt] = []
-        self._tools: dict[_ToolKey, tuple[Attempt, int, Strike | None, int]] = {}
+        # With when it was asked for, while it waits for its grant.
+        self._tools: dict[_ToolKey, tuple[Attempt, int, Strike | None, int | None]] = {}
         self._doors = Doors(clock, self._work)
 
     def moves(self, run: str) -> bool:
@@ -97,12 +99,13 @@ class Attempts:
             attempt.tokens_in += command.history_tokens  # a profile says what is read beside the history
         visit.tasks[place, number] = attempt
         takes_us = attempt.takes_us = attempt.latency_us
-        if agent in self._safe and not attempt.calls and not attempt.effects:
+        safe = agent in self._safe
+        strike = None if safe else self._clock.faults.strike(agent, key, number, now)
+        if strike is None and (safe or self._unparted) and not attempt.calls and not attempt.effects:
             if not attempt.failed:
                 attempt.callback = self._when_done
             self._put(now + takes_us, attempt)
             return
-        strike = self._clock.faults.strike(agent, key, number, now)
         if strike is not None:
             attempt.struck(strike, self._clock.cast)
         if self._clock.faults.limits_capacity:
@@ -181,21 +184,11 @@ class Attempts:
             self._has_stopped(attempt, (attempt.tokens_in, attempt.tokens_out, attempt.cost_pico))
             return
         calls = attempt.calls_made()
-        engine.post(
-            attempt.visit.run,
-            TaskFulfilled(
-                clock.now,
-                command.place,
-                command.attempt,
-                command.dispatch,
-                attempt.output,
-                attempt.tokens_in,
-                attempt.tokens_out,
-                attempt.cost_pico,
-                calls,
-                attempt.at_tools_us(clock.now) if attempt.tool_us else 0,
-            ),
-        )
+        where = (command.place, command.attempt, command.dispatch)
+        usage = (attempt.tokens_in, attempt.tokens_out, attempt.cost_pico)
+        tool_us = attempt.at_tools_us(clock.now) if attempt.tool_us else 0
+        event = TaskFulfilled(clock.now, *where, attempt.output, *usage, calls, tool_us)
+        engine.post(attempt.visit.run, event)
 
     def _fail(
         self,
@@ -280,18 +273,21 @@ class Attempts:
         attempt.deaf = attempt.calls_until(clock.now, clock.cast.scarce)
         if attempt.moments is not None and attempt.resumed_us is None and not attempt.waits:
             # What it waits for is called off.
-            for key in [key for key, (other, _, _, _) in self._tools.items() if other is attempt]:
-                if attempt.tool_until_us <= self._tools[key][3]:
-                    attempt.tool_us += clock.now - self._tools.pop(key)[3]
+            for key, (other, _, _, asked_us) in list(self._tools.items()):
+                if other is attempt and asked_us is not None:
+                    del self._tools[key]
+                    attempt.tool_us += max(0, clock.now - max(asked_us, attempt.tool_until_us))
                     self._let_go(key)
             attempt.asking = False
             self._go_on(attempt, attempt.left_us)
 
     def _at_tools_us(self, attempt: Attempt, now: int) -> int:
-        # A call that still waits for its grant counts from when it was asked for.
-        since = (asked_us for other, _, _, asked_us in self._tools.values() if other is attempt)
-        waiting = [asked_us for asked_us in since if attempt.tool_until_us <= asked_us]
-        return attempt.at_tools_us(now) + (now - min(waiting) if waiting else 0)
+        # A call that still waits for its grant counts from when it was asked for, as far as no other counts already.
+        waiting = [
+            asked_us for other, _, _, asked_us in self._tools.values() if other is attempt and asked_us is not None
+        ]
+        until_us = attempt.tool_until_us
+        return attempt.at_tools_us(now) + (max(0, now - max(min(waiting), until_us)) if waiting else 0)
 
     # -------------------------------------------------------------- tools
 
@@ -339,12 +335,8 @@ class Attempts:
             else:
                 self._fail(attempt, "tool_error", f"{tool}: {strike.failing}", share=share)
             return
-        self._tools[attempt.visit.run, command.place, TOOL_CALLS + (command.attempt << 16) + call] = (
-            attempt,
-            held_us,
-            strike,
-            clock.now,
-        )
+        key = (attempt.visit.run, command.place, TOOL_CALLS + (command.attempt << 16) + call)
+        self._tools[key] = (attempt, held_us, strike, clock.now)
         attempt.called += 1
         grant = engine.call_tool(attempt.visit.run, command.place, command.attempt, call, tool, clock.told)
         if grant is not None:
@@ -389,6 +381,8 @@ class Attempts:
         clock = self._clock
         key = (grant.run, grant.place, grant.attempt)
         attempt, usual_us, strike, asked_us = self._tools[key]
+        assert asked_us is not None
+        self._tools[key] = (attempt, usual_us, strike, None)
         held_us = strike.slowed(usual_us) + strike.delay_us if strike is not None else usual_us
         until_us = clock.now + held_us
         clock.at(until_us, self._call_over, (clock.epoch, key))

@@ -209,12 +209,12 @@ class Clock:
         if engine is None:
             return
         committer = engine.committer
-        told = now
-        if self.timing.shifted:
-            told = self.told
-            for _, event, _ in engine.inbox:
-                event.time = told
+        shifted = self.timing.shifted
+        told = self.told if shifted else now
         while True:
+            if shifted:  # what is acted on tells at once what comes of it
+                for _, event, _ in engine.inbox:
+                    event.time = told
             engine.step(told)
             batch = committer.take()
             if batch is None:
@@ -379,6 +379,8 @@ class Clock:
         self.attempts.crash()
         self.targets.crash()
         self.timing.forget()
+        if not self.crashes.in_place:
+            self.timing.restart()
         self._wake_at = None
         if self.meter is not None:
             self.meter.crash(now)
@@ -406,6 +408,8 @@ class Clock:
             observer=self.meter,
             queue_max=self.queue_max,
         )
+        if folded:
+            self.timing.not_before(max(state.kernel.now for _, _, state in folded))
         if recovers:
             engine.recover(folded, self.epoch, self.told)
         self.signals.deliver(engine)

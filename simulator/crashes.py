@@ -106,6 +106,11 @@ class Crashes:
         self._reopening = Reopening()
         return at_us - now_us or crash.down_at(now_us)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the process of whoever was struck last lives on, and opens its store again."""
+        return self._reopening.going_on
+
     def written(self, now_us: int) -> None:
         """A commit that was kept waiting is made now. Raises Crashed where there is no room for it."""
         for breakdown in self._breakdowns:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchspec.simulator.estimate import Estimate
+from orchspec.simulator.estimate import TOO_FEW, Estimate
 from orchspec.simulator.evals import estimates
 from orchspec.simulator.expect import Outcome, Verdict
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
@@ -162,6 +162,9 @@ def _warmup(warmup: WarmUp) -> JsonDict:
 def _notes(measures: Measures) -> list[str]:
     """Return what holds for the whole document: queues that lost their law, and few replications."""
     notes = broken_laws(measures)
+    open_ = {name: measures.estimate("latency", name).note for name in STATISTICS} if not measures.short else {}
+    few = {name: note.partition(";")[0] for name, note in open_.items() if note.startswith(TOO_FEW)}
+    notes += [f"{name}(latency) is not to be trusted from above: {note} (--runs)" for name, note in few.items()]
     if measures.runs == 0:
         notes.append("no run arrived in the window: there is nothing to measure")
     elif len(measures.sections) < 2 and not measures.isolated:

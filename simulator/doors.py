@@ -27,12 +27,18 @@ class Doors:
         """Work, or wait at the agent's door, with one's time running: the orchestrator does not know."""
         agent, now = attempt.command.agent, self._clock.now
         short = self._clock.faults.capacity(agent, now)
-        if short is not None and self.at_work.get(agent, 0) >= short[0]:
+        # Nobody overtakes who waits for the one that leaves at this moment.
+        waited = any(not each.done for each in self._waiting.get(agent, ()))
+        if short is not None and (waited or self.at_work.get(agent, 0) >= short[0]):
             attempt.waits = True
             self._waiting.setdefault(agent, []).append(attempt)
             self._clock.at(short[1], self._open, agent)
             return
-        attempt.since_us = now
+        self._enter(attempt)
+
+    def _enter(self, attempt: Attempt) -> None:
+        agent = attempt.command.agent
+        attempt.since_us = self._clock.now
         self.at_work[agent] = self.at_work.get(agent, 0) + 1
         self._work(attempt)
 
@@ -58,4 +64,4 @@ class Doors:
             attempt = waiting.pop(0)
             if not attempt.done:
                 attempt.waits = False
-                self.knock(attempt)
+                self._enter(attempt)

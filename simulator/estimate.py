@@ -5,19 +5,22 @@ Data comes in *sections*: independent replications, or long batches of one; with
 other as they like (they queue together), so no formula here treats queued runs as independent.
 
 Sources: A. M. Law, *Simulation Modeling and Analysis*, 5th ed., ch. 9 (replications, batch means, ratio estimators);
-C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) (exact binomial limits); S. Asmussen and P. W. Glynn,
-*Stochastic Simulation* (2007), III.5 (sectioning of quantiles); R. S. Woodruff, JASA 47 (1952), and E. L. Korn and
-B. I. Graubard, Survey Methodology 24 (1998) (quantiles and rates of clustered samples by effective sample size);
-R. G. Miller, Biometrika 61 (1974) (jackknife).
+C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) (exact binomial limits); R. S. Woodruff, JASA 47 (1952), and
+E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) (quantiles and rates of clustered samples by effective
+sample size); R. G. Miller, Biometrika 61 (1974) (jackknife); R. Willink, Communications in Statistics 34 (2005), and
+A. Tafazzoli and J. R. Wilson, IIE Transactions 43 (2011) (Student's t for skewed observations).
+How often the intervals hold the truth is measured in `bench/coverage.py` and told in ADR 31.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 __all__ = [
+    "TOO_FEW",
     "Estimate",
     "batch_means",
     "binomial_limits",
@@ -29,18 +32,20 @@ __all__ = [
     "quantile_of",
     "ratio",
     "sectioned_quantile",
+    "spread_of_ratio",
     "t_quantile",
     "undefined",
 ]
 
-#: Sectioning wants this many groups of replications, each large enough to hold its quantile.
-_LEAST_GROUPS = 10
-#: Batches of one replication depend on their neighbours, so it wants more of them.
-_LEAST_BATCHES = 20
-#: A group holds its p-quantile when about so many of its runs lie beyond it.
+#: A quantile is bounded where about so many runs that depend on nobody would lie beyond it.
 _RUNS_BEYOND = 5.0
+TOO_FEW = "too few runs to bound it from above"
+#: Below it the correction for skewness is nothing.
+_SYMMETRIC = 1e-9
 #: An upper end is beyond a hundred times its value from so many values of half a width on.
 _BOUNDED = math.log(100.0)
+
+_Cut = Callable[[Sequence[float], float], int]
 
 
 @dataclass(slots=True, frozen=True)
@@ -134,7 +139,8 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], level: flo
     """Estimate E[numerator]/E[denominator] over independent sections.
 
     The value is the ratio of the sums, so a KPI is what its definition says; the variance is the jackknife's (Law,
-    9.5.3; Miller 1974), which also holds when sections differ in size. A sum of 0 below gives an undefined value.
+    9.5.3; Miller 1974), which also holds when sections differ in size. Where sections are skewed, the interval reaches
+    further on that side. A sum of 0 below gives an undefined value.
     """
     above, below = math.fsum(numerators), math.fsum(denominators)
     n = len(denominators)
@@ -148,8 +154,29 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], level: flo
         if below - x <= 0.0:
             return Estimate(value, math.nan, math.nan, n, "ratio, jackknife", "all observations are in one section")
         pseudo.append(n * value - (n - 1) * (above - y) / (below - x))
-    half = t_quantile(level, n - 1) * math.sqrt(_variance(pseudo, math.fsum(pseudo) / n) / n)
-    return Estimate(value, value - half, _upper(value, half), n, "ratio, jackknife")
+    below_by, above_by = _halves(pseudo, level)
+    return Estimate(value, value - below_by, _upper(value, above_by), n, "ratio, jackknife")
+
+
+def _halves(values: Sequence[float], level: float) -> tuple[float, float]:
+    """Return how far the interval of the mean of independent values reaches to both sides.
+
+    Student's t, corrected for skewness by the inverse of Hall's transformation (Willink 2005; so do Tafazzoli and
+    Wilson with batch means), where that reaches further: skewness that so few values show is never used to claim more.
+    """
+    n = len(values)
+    centre = math.fsum(values) / n
+    variance = _variance(values, centre)
+    if variance <= 0.0:
+        return 0.0, 0.0
+    error, student = math.sqrt(variance / n), t_quantile(level, n - 1)
+    third = math.fsum((value - centre) ** 3 for value in values)
+    skewness = n / ((n - 1) * (n - 2)) * third / variance**1.5 if n > 2 else 0.0
+    by = skewness / (6.0 * math.sqrt(n))
+    if abs(by) < _SYMMETRIC:
+        return error * student, error * student
+    low, high = ((math.cbrt(1.0 + 6.0 * by * (end - by)) - 1.0) / (2.0 * by) for end in (student, -student))
+    return error * max(student, low), error * max(student, -high)
 
 
 def _upper(value: float, half: float) -> float:
@@ -203,7 +230,7 @@ def clustered_rate(events: Sequence[int], trials: Sequence[int], level: float = 
     total, seen, sections = sum(trials), sum(events), len(trials)
     effective = float(total)
     if 0 < seen < total and sections > 1:
-        spread = _ratio_variance([float(e) for e in events], [float(t) for t in trials])
+        spread = spread_of_ratio([float(e) for e in events], [float(t) for t in trials])
         effective = _effective_size(total, seen / total, spread, sections, level)
     return _rate(seen, total, effective, level, "exact binomial")
 
@@ -245,38 +272,89 @@ def isolated_quantile(values: Sequence[float], share: float, level: float = 0.95
     return Estimate(quantile_of(ordered, share), lo, hi, len(ordered), "order statistics")
 
 
-def sectioned_quantile(
-    sections: Sequence[Sequence[float]], share: float, level: float = 0.95, *, batches: bool = False
-) -> Estimate:
+def sectioned_quantile(sections: Sequence[Sequence[float]], share: float, level: float = 0.95) -> Estimate:
     """Estimate a quantile of runs that depend on each other within a section, but not across.
 
-    Sectioning (Asmussen and Glynn, III.5) around the quantile of all runs, over at least 10 groups of replications, or
-    20 where sections are `batches` of one, of at least 5/(1-share) runs. Where the runs are too few for that, or some
-    are infinite, the interval is that of order statistics at the effective sample size (Woodruff 1952), which gives a
-    side up rather than guess it.
+    Between the ends are the values x of which the share of runs beyond x, estimated at the effective sample size that
+    the sections show *there*, does not contradict the quantile (Woodruff 1952; Korn and Graubard 1998). Far out runs
+    depend more on each other, since long waits come together: what sections say about the middle is no measure of it.
+
+    Runs above a high quantile that are few, or that belong to few bad spells, bound it from below alone: the upper end
+    is left open unless about 5 runs that depend on nobody would lie beyond it.
     """
     ordered = sorted(value for section in sections for value in section)
     n = len(ordered)
     if n == 0:
         return undefined("no run", "sectioning")
     value = quantile_of(ordered, share)
-    groups = _group(sections, _RUNS_BEYOND / min(share, 1.0 - share))
-    if len(groups) >= (_LEAST_BATCHES if batches else _LEAST_GROUPS):
-        parts = [quantile_of(sorted(group), share) for group in groups]
-        if not any(math.isinf(part) for part in parts):
-            half = t_quantile(level, len(parts) - 1) * math.sqrt(_variance(parts, value) / len(parts))
-            return Estimate(value, value - half, _upper(value, half), n, "sectioning")
-    full = [section for section in sections if section]
-    effective = float(n)
-    if len(full) > 1:
-        below = [float(sum(1 for x in section if x <= value)) for section in full]
-        if 0.0 < math.fsum(below) < n:
-            spread = _ratio_variance(below, [float(len(section)) for section in full])
-            effective = _effective_size(n, math.fsum(below) / n, spread, len(full), level)
-    lo, hi = _order_limits(ordered, share, effective, level)
-    method = "order statistics at effective size" if effective < n else "order statistics"
-    note = "too few runs to bound it from above" if math.isinf(hi) and not math.isinf(ordered[-1]) else ""
-    return Estimate(value, lo, hi, n, method, note)
+    full = [sorted(section) for section in sections if section]
+    limits, usual = _limits_beyond(full, n, value, level)
+    at = max(0, math.ceil(n * share - 1e-9) - 1)
+    upper = _first(at, n, lambda k: limits(ordered[k], bisect_right)[1] <= 1.0 - share)
+    # The quantile is x or more where more than 1 - share are x or more, so that equal values bound it by themselves.
+    lower = _first(0, at + 1, lambda k: limits(ordered[k], bisect_left)[0] < 1.0 - share) - 1
+    lo = ordered[lower] if lower >= 0 else -math.inf
+    hi = ordered[upper] if upper < n else math.inf
+    found = Estimate(value, lo, hi, n, "sectioning")
+    if math.isinf(value):
+        return found
+    # As many as depend on each other in the mean, or so far out, where more of a latency is a wait.
+    together = max(_together(full), n / usual)
+    needed = _RUNS_BEYOND / (1.0 - share) * together
+    if n < needed or math.isinf(hi):
+        enough = math.ceil(float(f"{max(needed, 2.0 * n):.2g}"))
+        return replace(found, hi=math.inf, note=f"{TOO_FEW}, about {enough:,} would")
+    return found
+
+
+def _first(least: int, most: int, holds: Callable[[int], bool]) -> int:
+    """Return the first of `least` to `most` from which on it holds, `most` where it never does."""
+    while least < most:
+        middle = (least + most) // 2
+        least, most = (least, middle) if holds(middle) else (middle + 1, most)
+    return least
+
+
+def _limits_beyond(
+    sections: Sequence[Sequence[float]], n: int, value: float, level: float
+) -> tuple[Callable[[float, _Cut], tuple[float, float]], float]:
+    """Return the function to the limits of the share of runs beyond x, or at it, and the effective size at `value`."""
+    sizes = [float(len(section)) for section in sections]
+
+    def size_at(above: Sequence[int]) -> float:
+        beyond = sum(above)
+        if len(sizes) < 2 or not 0 < beyond < n:
+            return float(n)
+        spread = spread_of_ratio([float(count) for count in above], sizes)
+        return _effective_size(n, beyond / n, spread, len(sizes), level)
+
+    def count(x: float, cut: _Cut) -> list[int]:
+        return [len(section) - cut(section, x) for section in sections]
+
+    usual = size_at(count(value, bisect_right))
+
+    def limits(x: float, cut: _Cut) -> tuple[float, float]:
+        above = count(x, cut)
+        beyond = sum(above)
+        effective = size_at(above) if 0 < beyond < n else usual
+        return binomial_limits(beyond / n * effective, effective, level)
+
+    return limits, usual
+
+
+def _together(sections: Sequence[Sequence[float]]) -> float:
+    """Return how many runs say as much about the mean as one that depends on nobody, at least 1 (design effect)."""
+    known = [[value for value in section if math.isfinite(value)] for section in sections]
+    known = [section for section in known if section]
+    if len(known) < 2:
+        return 1.0
+    everything = [value for section in known for value in section]
+    n = len(everything)
+    variance = _variance(everything, math.fsum(everything) / n) if n > 1 else 0.0
+    if variance <= 0.0:
+        return 1.0
+    sums, sizes = [math.fsum(section) for section in known], [float(len(section)) for section in known]
+    return max(1.0, spread_of_ratio(sums, sizes) * n / variance)
 
 
 def _order_limits(ordered: Sequence[float], share: float, effective: float, level: float) -> tuple[float, float]:
@@ -304,20 +382,6 @@ def _order_limits(ordered: Sequence[float], share: float, effective: float, leve
     return lo, hi
 
 
-def _group(sections: Sequence[Sequence[float]], least: float) -> list[list[float]]:
-    """Join neighbouring sections until each group has `least` runs; a rest joins the last group."""
-    groups: list[list[float]] = []
-    current: list[float] = []
-    for section in sections:
-        current.extend(section)
-        if len(current) >= least:
-            groups.append(current)
-            current = []
-    if current and groups:
-        groups[-1].extend(current)
-    return groups
-
-
 # Variances ---------------------------------------------------------------------------------------------------------
 
 
@@ -326,8 +390,8 @@ def _variance(values: Sequence[float], centre: float) -> float:
     return math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
 
 
-def _ratio_variance(numerators: Sequence[float], denominators: Sequence[float]) -> float:
-    """Return the linearized variance of the ratio of sums over independent sections (Cochran, Sampling, 6.4)."""
+def spread_of_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    """Return the linearized variance of the ratio of sums over at least 2 sections (Cochran, Sampling, 6.4)."""
     n = len(denominators)
     below = math.fsum(denominators)
     value = math.fsum(numerators) / below

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchspec.simulator import estimate as est
@@ -51,16 +51,19 @@ class Measures:
         level: float = 0.95,
         dated_faults: bool = False,
         period_s: float | None = None,
+        short: str = "",
     ) -> None:
         """Measure `replications` (in the order of their index) from `cut_s` seconds on.
 
         `level` is that of the intervals (see `estimate.look_level`); `dated_faults` and `period_s` are those of
-        `cut_sections`.
+        `cut_sections`. `short` is what is told of replications that are too short for what waits in them to be
+        bounded from above.
         """
         self.replications = sorted(replications, key=lambda replication: replication.index)
         self.cut_s = 0.0 if isolated else cut_s
         self.isolated = isolated
         self.level = level
+        self.short = short
         # Isolated runs have no common clock, so a chunk of them cannot be cut in time.
         self.sections = cut_sections(
             self.replications, self.cut_s, dated_faults=dated_faults or isolated, period_s=period_s
@@ -111,6 +114,12 @@ class Measures:
             result = result.noted(f"{open_runs} of {sum(map(len, samples))} runs had not ended")
         return result
 
+    def bounded(self, estimate: Estimate) -> Estimate:
+        """Return an estimate of what waits, without its upper end where replications are too short for one."""
+        if not self.short or not math.isfinite(estimate.value):
+            return estimate
+        return replace(estimate, hi=math.inf).noted(self.short)
+
     def _statistic(self, samples: list[list[float]], statistic: str) -> Estimate:
         if statistic == "mean":
             return self._mean(samples)
@@ -125,8 +134,7 @@ class Measures:
         share = int(statistic[1:]) / 100.0
         if self.isolated:
             return est.isolated_quantile(everything, share, self.level)
-        batches = len(self.sections) > len(self.replications)
-        return est.sectioned_quantile(samples, share, self.level, batches=batches)
+        return est.sectioned_quantile(samples, share, self.level)
 
     def _mean(self, samples: list[list[float]]) -> Estimate:
         """Return the mean of finite values; if some are infinite, no bound from above is claimed."""
@@ -185,7 +193,7 @@ def _kpi(name: str, unit: str, shape: Shape) -> Callable[[_Compute], _Compute]:
 @_kpi("latency", "s", "runs")
 def _latency(measures: Measures, statistic: str | None) -> Estimate:
     """Completion minus arrival of the runs that arrived in the window; an unended run is infinite in quantiles."""
-    return measures.of_runs(lambda run: run.latency_s, statistic)
+    return measures.bounded(measures.of_runs(lambda run: run.latency_s, statistic))
 
 
 @_kpi("cost", "USD", "runs")
@@ -318,18 +326,19 @@ def _busy(measures: Measures, target: str | None) -> Estimate:
 
 @_kpi("wait", "s", "pool")
 def _wait(measures: Measures, target: str | None) -> Estimate:
-    """Mean wait for a grant, of the pool: all tasks that it may take."""
-    return measures.pool_ratio(
-        lambda pool, section: pool.wait_s.total(section.from_s, section.to_s),
+    """Mean wait for a grant, of the pool: all tasks that it may take. A crash does not begin it anew."""
+    found = measures.pool_ratio(
+        lambda pool, section: pool.waited(section.from_s, section.to_s),
         lambda pool, section: pool.grants.total(section.from_s, section.to_s),
         lambda pool: target in pool.members,
     ).clamped(low=0.0)
+    return measures.bounded(found) if found.value else found
 
 
 @_kpi("queue", "tasks", "pool")
 def _queue(measures: Measures, target: str | None) -> Estimate:
     """Mean number of tasks waiting for a grant, of the pool: all tasks that it may take."""
-    return measures.ratio(
+    found = measures.ratio(
         [
             math.fsum(
                 pool.queue.total(section.from_s, section.to_s)
@@ -340,6 +349,7 @@ def _queue(measures: Measures, target: str | None) -> Estimate:
         ],
         [section.length_s for section in measures.sections],
     ).clamped(low=0.0)
+    return measures.bounded(found) if found.value else found
 
 
 @_kpi("task_rate", "1/s", "pool")

@@ -256,27 +256,35 @@ class Meter:
             comings.book(pool.busy, None, (pool.takes, pool.held_s), None)
 
     def crash(self, now_us: int) -> None:
-        """The dispatcher is gone: whoever waited has left, whatever was taken is free."""
+        """The dispatcher is gone: whoever waited has left, whatever was taken is free.
+
+        Who waited asks again once the engine is back. A wait is durable, so what was waited until now is part of it.
+        """
+        self._leave(now_us, comes_back=True)
+
+    def _leave(self, now_us: int, *, comes_back: bool) -> None:
         now_us += self.offset_us
         for pool, least in self._elastic.items():
             self._pools[pool].resize(now_us / SECOND, least)
         if all(comings.even for comings in (*self._waiting.values(), *self._busy.values())):
             return
         self._book()
-        for comings in dict.fromkeys(self._waiting.values()):
+        for comings, queue in {self._waiting[names]: queue for names, queue in self._queues.items()}.items():
             for made_us in comings.left:
                 comings.gone.extend((made_us, now_us))
+                if comes_back:
+                    queue.cut_s.add(made_us / SECOND, (now_us - made_us) / SECOND)
         for comings in self._busy.values():
             for taken_us in comings.left:
                 comings.went.extend((taken_us, now_us))
 
     def settle(self, now_us: int) -> None:
         """An isolated run has ended: nothing waits and nothing is held any more."""
-        self.crash(now_us)
+        self._leave(now_us, comes_back=False)
 
     def close(self, now_us: int) -> list[PoolObservation]:
         """All pools, with their integrals booked up to now, and so much of each wait and hold that is not over."""
-        self.crash(now_us)
+        self._leave(now_us, comes_back=False)
         self._book()
         for pool in self._pools.values():
             pool.close((now_us + self.offset_us) / SECOND)

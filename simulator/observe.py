@@ -171,6 +171,7 @@ class PoolObservation:
         "busy",
         "busy_slots",
         "capacity",
+        "cut_s",
         "grants",
         "held_s",
         "kind",
@@ -209,6 +210,8 @@ class PoolObservation:
         self.wait_s = Series(bin_s)
         #: seconds waited in vain, by those that were withdrawn
         self.abandoned_s = Series(bin_s)
+        #: those of them that a crash cut short, whose tasks ask again after it
+        self.cut_s = Series(bin_s)
         #: by the instant of taking
         self.takes = Series(bin_s)
         self.held_s = Series(bin_s)
@@ -259,6 +262,10 @@ class PoolObservation:
         if self.capacity is None:
             return (self.slots or 0) * (to_s - from_s)
         return self.capacity.total(from_s, to_s)
+
+    def waited(self, from_s: float, to_s: float) -> float:
+        """How long tasks waited that began to in this time, before crashes and after, in seconds altogether."""
+        return self.wait_s.total(from_s, to_s) + self.cut_s.total(from_s, to_s)
 
     def close(self, now_s: float) -> None:
         """Book the integrals up to `now_s`: call once when the replication ends."""

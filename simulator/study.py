@@ -21,6 +21,7 @@ from orchspec.simulator.document import JsonDict, Subject, build
 from orchspec.simulator.estimate import look_level
 from orchspec.simulator.expect import judge
 from orchspec.simulator.kpis import Measures
+from orchspec.simulator.lengths import memory_of, next_size
 from orchspec.simulator.replicate import Stage
 from orchspec.simulator.twin import twin_of
 from orchspec.simulator.units import format_bound
@@ -39,6 +40,8 @@ REPLICATIONS: Final = 10
 LOOKS: Final = 4
 """How often expectations are looked at, each time with `REPLICATIONS` more."""
 REPLICATIONS_MAX: Final = 100_000
+_MEASURED: Final = 0.7
+"""About what is left of a load without its first quarter, which ends at the same time in all replications."""
 ISOLATED_RUNS: Final = 1_000
 """How many runs an isolated scenario makes that does not say."""
 
@@ -55,7 +58,8 @@ class ScenarioError(OrchError):
 class Study:
     """What came of it: the document, and what charts are drawn from.
 
-    `interrupted` says that there are fewer replications than asked for.
+    `interrupted` says that there are fewer replications than asked for, `size` how many runs a replication measures
+    where runs are counted.
     """
 
     document: JsonDict
@@ -63,6 +67,7 @@ class Study:
     warmup: WarmUp | None
     scenario: Scenario
     interrupted: bool
+    size: int
 
     @property
     def replications(self) -> Sequence[Replication]:
@@ -113,6 +118,7 @@ def simulate(
     queue_max: int | None = None,
     workers: Workers | None = None,
     with_twin: bool = True,
+    size: int | None = None,
 ) -> Study:
     """Simulate a scenario.
 
@@ -129,6 +135,8 @@ def simulate(
         queue_max: While so many tasks wait, new runs are refused, as `App.run` has it; None: every run is let in.
         with_twin: Whether what queueing theory says of it is computed, too.
         workers: Processes that serve other studies too, and the file in which they keep what is done; `jobs` is theirs.
+        size: How many runs a replication measures where runs are counted, for a study that is held against another;
+            None: as many as it takes.
 
     Raises ScenarioError, TableError (a file that cannot be read) and PlanError.
     """
@@ -138,20 +146,34 @@ def simulate(
     if queue_max is not None:
         parameters = {**(parameters or {}), "queue_max": queue_max}
     with Workers(jobs) if workers is None else nullcontext(workers) as hands:
-        staged = hands.stage(plan, chosen, seed, folder, _size(chosen, runs), queue_max)
-        return _Inquiry(plan, chosen, runs, progress, with_twin=with_twin).carry_out(staged, seed, parameters)
+
+        def stage(size: int) -> Staged:
+            return hands.stage(plan, chosen, seed, folder, size, queue_max)
+
+        inquiry = _Inquiry(plan, chosen, runs, progress, with_twin=with_twin)
+        return inquiry.carry_out(stage, size, seed, parameters)
 
 
 def stage_of(
-    plan: Plan, scenario: Scenario, seed: int, folder: Path | None, *, runs: int | None, queue_max: int | None = None
+    plan: Plan,
+    scenario: Scenario,
+    seed: int,
+    folder: Path | None,
+    *,
+    runs: int | None,
+    queue_max: int | None = None,
+    size: int | None = None,
 ) -> Stage:
-    """What `simulate` replicates for these arguments, to look at one replication closely."""
-    return Stage(plan_from_json(plan.as_json()), scenario, seed, folder, _size(scenario, runs), queue_max)
+    """What `simulate` replicates for these arguments, to look at one replication closely; `size` is that of a study."""
+    size = _size(scenario, runs) if size is None else size
+    return Stage(plan_from_json(plan.as_json()), scenario, seed, folder, size, queue_max)
 
 
 def _size(scenario: Scenario, runs: int | None) -> int:
     wanted = runs if runs is not None else scenario.runs if scenario.runs is not None else ISOLATED_RUNS
-    return max(1, math.ceil(wanted / REPLICATIONS))
+    # Of a load, what is left out as the warm-up is made up for.
+    share = _MEASURED if scenario.arrivals is not None and scenario.warmup == "auto" else 1.0
+    return max(1, math.ceil(wanted / (share * REPLICATIONS)))
 
 
 class _Inquiry:
@@ -164,6 +186,7 @@ class _Inquiry:
         self.with_twin = with_twin
         self.scenario = scenario
         self.loaded = scenario.arrivals is not None
+        self.runs = runs
         self.wanted = runs if runs is not None else scenario.runs if scenario.runs is not None else 0
         self.looks = LOOKS if runs is None and scenario.expects else 1
         self.progress = progress
@@ -173,14 +196,24 @@ class _Inquiry:
         periods = [args["every"] / 1e6 for args in times if "every" in args]
         self.period_s = max(periods) if periods else None
         self.dated = bool(periods) or any({"at", "lasting", "first", "nth"} & args.keys() for args in times)
+        recorded = scenario.arrivals is not None and scenario.arrivals[0] == "trace"
+        self.settles = self.loaded and scenario.warmup == "auto" and not self.dated and not recorded
+        """Whether it is taken to go on for ever: no date, and no end of a recorded load, makes one time special."""
+        self.short = ""
 
-    def carry_out(self, staged: Staged, seed: int, parameters: dict[str, Any] | None) -> Study:
+    def carry_out(
+        self, stage: Callable[[int], Staged], size: int | None, seed: int, parameters: dict[str, Any] | None
+    ) -> Study:
         """Replicate, measure, judge."""
         interrupted = False
+        staged = stage(_size(self.scenario, self.runs) if size is None else size)
+        if size is None and self.settles and self.scenario.duration_us is None:
+            staged, interrupted = self._long_enough(stage, staged)
         level = look_level(self.looks)
         for look in range(self.looks):
             try:
-                self._gather(staged, len(self.done) + REPLICATIONS)
+                if not interrupted:
+                    self._gather(staged, REPLICATIONS + (len(self.done) if look else 0))
             except KeyboardInterrupt:
                 if not self.done:
                     raise
@@ -202,15 +235,35 @@ class _Inquiry:
             parameters=parameters,
             twin=self._twin(staged.stage, measures),
         )
-        return Study(document, measures, self.warmup, self.scenario, interrupted)
+        return Study(document, measures, self.warmup, self.scenario, interrupted, staged.stage.size)
+
+    def _long_enough(self, stage: Callable[[int], Staged], staged: Staged) -> tuple[Staged, bool]:
+        """A stage whose replications are long enough, and whether somebody had seen enough before it was found."""
+        look = True
+        try:
+            while look:
+                self.done = []
+                self._replicate(staged, REPLICATIONS)
+                size, look = next_size([one.calm for one in self.done], staged.stage.size)
+                if size != staged.stage.size:
+                    staged, self.done = stage(size), []
+        except KeyboardInterrupt:
+            if not self.done:
+                raise
+            self._find_warmup()
+            return staged, True
+        return staged, False
+
+    def _replicate(self, staged: Staged, planned: int) -> None:
+        for one in staged.replicate(len(self.done), planned):
+            self.done.append(one)
+            if self.progress is not None:
+                self.progress(len(self.done), planned)
 
     def _gather(self, staged: Staged, planned: int) -> None:
         """So many replications, and as many more as it takes to measure the runs that were asked for."""
         while True:
-            for one in staged.replicate(len(self.done), planned):
-                self.done.append(one)
-                if self.progress is not None:
-                    self.progress(len(self.done), planned)
+            self._replicate(staged, planned)
             self._find_warmup()
             measured = self._measure(0.95).runs if self.loaded else self.wanted
             if measured >= self.wanted or not measured or planned >= REPLICATIONS_MAX:
@@ -220,9 +273,28 @@ class _Inquiry:
 
     def _find_warmup(self) -> None:
         if self.loaded and self.scenario.warmup == "auto":
-            # A cut must not reach into what happens at a date.
-            late = self.scenario.duration_us is None and not self.dated
-            self.warmup = warm_up([one.calm for one in self.done], late=late)
+            self.warmup = self._warmed()
+            if self.settles:
+                self.short = self._told_short(self.warmup.cut_s)
+
+    def _warmed(self) -> WarmUp:
+        # A cut must not reach into what happens at a date.
+        return warm_up([one.calm for one in self.done], quarter=self.settles)
+
+    def _told_short(self, cut_s: float) -> str:
+        """What to do, where replications are so short that nobody has seen how bad it gets."""
+        memory = memory_of([one.calm for one in self.done], cut_s)
+        if not memory.is_short:
+            return ""
+        if self.scenario.duration_us is None:
+            told = f"lengthen the load: --runs {float(f'{REPLICATIONS * memory.needed:.2g}'):.0f} or more"
+        else:
+            times = math.ceil(memory.needed / max(1.0, memory.held))
+            told = f"lengthen the load: a duration of at least {times} times as long"
+        return (
+            f"the load is too short to bound waits and latency from above: a replication measures {memory.held:.0f} "
+            f"runs, and some {memory.runs:.0f} that follow each other depend on each other; {told}"
+        )
 
     def _measure(self, level: float) -> Measures:
         return Measures(
@@ -232,6 +304,7 @@ class _Inquiry:
             level=level,
             dated_faults=self.dated,
             period_s=self.period_s,
+            short=self.short,
         )
 
     def _twin(self, stage: Stage, measures: Measures) -> JsonDict | None:
@@ -246,6 +319,7 @@ class _Inquiry:
 
     def _notes(self, *, interrupted: bool) -> list[str]:
         notes = ["interrupted: fewer replications than planned"] if interrupted else []
+        notes += [self.short] if self.short else []
         halted = [told for one in self.done for told in one.disturbed.halted]
         if halted:
             notes.append(f"{len(halted)} runs met a mistake of orch's own, please report it; the first is {halted[0]}")

@@ -1,8 +1,9 @@
 """The time that the engine is told, and its timers: where faults of time strike.
 
 `jump` sets the clock of the orchestrator ahead once, `skew` for as long as it lasts; set back, it stands until the
-world has caught up, as the runtime's does. Timers fire when the engine's clock says so, but for those that
-`timer_early`, `timer_late` and `timer_twice` strike. What the world measures (latencies, loads) goes by its own time.
+world has caught up, as the runtime's does, and an engine that takes over goes on from where the journals end. Timers
+fire when the engine's clock says so, but for those that `timer_early`, `timer_late` and `timer_twice` strike. What the
+world measures (latencies, loads) goes by its own time.
 
 Timers stand in the queue of the runtime, and one SimPy event rings for the soonest of them: most are dropped before
 they come due, and a SimPy event can't be.
@@ -38,7 +39,17 @@ def rings_us(at_us: int, now_us: int, late_us: int) -> int:
 class Timing:
     """The timers of one clock's engine. `shifted` says whether its clock may differ from the world's."""
 
-    __slots__ = ("_alarms_us", "_clock", "_floor_us", "_queue", "_set_for", "_struck", "_windows", "shifted")
+    __slots__ = (
+        "_ahead_us",
+        "_alarms_us",
+        "_clock",
+        "_floor_us",
+        "_queue",
+        "_set_for",
+        "_struck",
+        "_windows",
+        "shifted",
+    )
 
     def __init__(self, clock: Clock, on_shift: Callable[[], None]) -> None:
         self._clock = clock
@@ -48,7 +59,7 @@ class Timing:
         # For when on the engine's clock, and whether twice: kept where faults of time may strike.
         self._set_for: dict[_Key, tuple[int, int, bool]] = {}
         self._windows = clock.faults.clock_windows()
-        self._floor_us = 0
+        self._ahead_us = self._floor_us = 0
         self._struck = clock.faults.strikes_timers
         self.shifted = bool(self._windows)
         for from_us, until_us, _ in self._windows:
@@ -65,14 +76,20 @@ class Timing:
 
     def _shift_us(self) -> int:
         now = self._clock.now
-        return sum(by for since, until, by in self._windows if since <= now and (until is None or now < until))
+        shifts = (by for since, until, by in self._windows if since <= now and (until is None or now < until))
+        return self._ahead_us + sum(shifts)
 
     def world_us(self, at_us: int) -> int:
         """When the engine's clock says this, in the world's time, as far as is known now."""
         return at_us - self._shift_us() if self.shifted else at_us
 
     def _shift(self, event: Any) -> None:
-        for key, (at_us, attempt, twice) in list(self._set_for.items()):
+        now = self._clock.now
+        if self._clock.engine is not None:  # the last that it saw of its clock before that is set
+            before = (by for since, until, by in self._windows if since < now and (until is None or now <= until))
+            self._floor_us = max(self._floor_us, now + self._ahead_us + sum(before))
+        # Those that are due by that ring in the order of their times.
+        for key, (at_us, attempt, twice) in sorted(self._set_for.items(), key=lambda each: each[1][0]):
             self._set(key, at_us, attempt, 0, twice)
         event.value()
 
@@ -96,11 +113,10 @@ class Timing:
         self._set((run, place, timer), at_us, attempt, late_us, twice)
 
     def _set(self, key: _Key, at_us: int, attempt: int, late_us: int, twice: bool) -> None:
-        clock = self._clock
-        at = self.world_us(at_us)
-        at = rings_us(at, clock.now, late_us)
+        told_us, now = self.told_us(), self._clock.now
+        at_us = rings_us(at_us, told_us, late_us)
         self._set_for[key] = (at_us, attempt, twice)
-        self._stand(*key, at, attempt)
+        self._stand(*key, max(now, self.world_us(at_us)) if at_us > told_us else now, attempt)
 
     def _stand(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
         self._queue.arm(run, place, timer, at_us, attempt)
@@ -118,6 +134,15 @@ class Timing:
         """The engine is gone, and its timers with it."""
         self._queue.clear()
         self._set_for.clear()
+
+    def restart(self) -> None:
+        """Another process comes, which knows nothing of what this one saw of the clock."""
+        self._ahead_us = self._floor_us = 0
+
+    def not_before(self, at_us: int) -> None:
+        """What a journal says has happened lies not in the future: an engine that takes over goes on from there."""
+        if self.shifted:
+            self._ahead_us += max(0, at_us - self.told_us())
 
     def moves(self, run: str) -> bool:
         """Whether the run has a timer."""

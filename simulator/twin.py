@@ -330,7 +330,7 @@ def _tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *,
             told.append("several tasks of a run come at once (fork and join)")
         if station.buffer_s is not None:
             told.append(
-                "tokens are taken before they are used and given back after: approximately a server of its own"
+                "tokens are taken before they are used and given back after: as a server of its own, roughly; no bound"
                 if station.name.endswith(".token_rate")
                 else "a rate: a token bucket, as a server of its own"
             )
@@ -404,7 +404,7 @@ def simulated(measures: Measures, station: Station) -> tuple[Estimate, Estimate]
         lambda pool: pool.name in members,
     )
     wait = measures.pool_ratio(
-        lambda pool, section: pool.wait_s.total(section.from_s, section.to_s),
+        lambda pool, section: pool.waited(section.from_s, section.to_s),
         lambda pool, section: pool.grants.total(section.from_s, section.to_s),
         lambda pool: members.issuperset(pool.members),
     )

@@ -21,7 +21,7 @@ from orchspec.compiler.bounds.values import Known
 from orchspec.compiler.bounds.walk import Walk, bounded
 from orchspec.compiler.plan import Machine, State
 
-__all__ = ["circles", "visits_most"]
+__all__ = ["circles"]
 
 
 @bounded("machine")
@@ -32,7 +32,7 @@ def _machine(walk: Walk, statement: Machine, known: Known, path: int) -> tuple[B
         bound, _ = walk.block(state.body, walk.frame(state.body, known, [ANY, ANY]), inner)
         entered = own(statement.node, f"`{state.name}`", inner, Writing(0, 1, commands=2, messages=2))
         bounds.append(all_of([bound, entered, *_listening(statement, state, inner)]))
-    visits = visits_most(statement)
+    visits = _visits_most(statement)
     together = INF if statement.transitions is None else statement.transitions + 1
     found = list(all_of(bounds) if bounds else EMPTY)
     for index in (*SUMMED, LATENCY):
@@ -111,7 +111,7 @@ def circles(machine: Machine) -> list[int]:
     return part
 
 
-def visits_most(machine: Machine) -> list[Number]:
+def _visits_most(machine: Machine) -> list[Number]:
     """How often each state is visited at most, by `visits` and the circles alone."""
     part = circles(machine)
     spent: dict[int, Number] = {}

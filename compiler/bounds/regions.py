@@ -15,7 +15,7 @@ from orchspec.compiler.bounds.values import Known, shape_of
 from orchspec.compiler.bounds.walk import Walk, bounded
 from orchspec.compiler.plan import Arm, Let, Repeat, Route, Scope, Wait
 
-__all__ = ["always_fails"]
+__all__: list[str] = []
 
 
 # ------------------------------------------------------------------ blocks
@@ -61,13 +61,13 @@ def _repeat(walk: Walk, statement: Repeat, known: Known, path: int) -> tuple[Bou
         return bound, gives
     otherwise, _ = walk.block(statement.otherwise, walk.frame(statement.otherwise, known, []), path)
     both = all_of([bound, optional(otherwise)])
-    if always_fails(statement.otherwise) or fewest >= 1:
+    if _always_fails(statement.otherwise) or fewest >= 1:
         return both, ANY
     least_of_both = one_of([body, otherwise])
     return [Range(low.best, high.worst, high.term) for low, high in zip(least_of_both, both, strict=True)], ANY
 
 
-def always_fails(block: Any) -> bool:
+def _always_fails(block: Any) -> bool:
     """Whether no run gets through a block."""
     return any(statement.kind == "fail" and statement.when is None for statement in block.statements)
 
@@ -79,7 +79,7 @@ def _route(walk: Walk, statement: Route, known: Known, path: int) -> tuple[Bound
     if not bounds:
         return EMPTY, ANY
     worst = one_of(bounds)
-    passing = [bound for arm, bound in zip(statement.arms, bounds, strict=True) if not always_fails(arm.body)]
+    passing = [bound for arm, bound in zip(statement.arms, bounds, strict=True) if not _always_fails(arm.body)]
     if not passing:
         return worst, ANY
     least = one_of(passing) if _exhaustive(walk, statement, known) else optional(one_of(passing))

@@ -52,7 +52,6 @@ __all__ = [
     "folding",
     "gives_up",
     "items_of",
-    "least_of",
     "listed",
     "needed",
     "own",
@@ -233,7 +232,7 @@ def items_of(over: Over, known: Known, place: Place) -> Items:
     return Items(over, known, place.name)
 
 
-def least_of(need: Need | None, fewest: Number) -> Number:
+def _least_of(need: Need | None, fewest: Number) -> Number:
     """How many results a fan-out of at least so many must have."""
     if need is None:
         return fewest
@@ -244,7 +243,7 @@ def least_of(need: Need | None, fewest: Number) -> Number:
 
 def spread(bound: Bound, items: Items, need: Need | None, links: Sequence[OnFailure], place: Place) -> Bound:
     """A bound of one item, for all of them."""
-    least: Number = 0 if gives_up(links) else least_of(need, items.fewest)
+    least: Number = 0 if gives_up(links) else _least_of(need, items.fewest)
     label = f"items of {place.name}" if items.most == INF else f"{items.most} items of {place.name}"
     return turns(bound, least, items.most, label=label, why=items.why, rounds=items.rounds, at_once=items.at_once)
 
@@ -296,7 +295,7 @@ def _fan_out(walk: Walk, statement: TaskStep, place: Place, gives: Shape, path: 
         winner = one_of(each)
         bound = [Range(low.best, high.worst, high.term) for low, high in zip(winner, bound, strict=True)]
         return chained(walk, bound, links, place, path), gives
-    least = least_of(statement.need, asked)
+    least = _least_of(statement.need, asked)
     if least < asked:
         cheapest = optional(bound) if least == 0 else turns(one_of(each), least, least, label="")
         bound = [Range(low.best, high.worst, high.term) for low, high in zip(cheapest, bound, strict=True)]

@@ -35,7 +35,7 @@ from orchspec.compiler.plan import (
     SignalStep,
 )
 
-__all__ = ["effect_bound", "retried"]
+__all__ = ["retried"]
 
 
 @bounded("effect")
@@ -45,7 +45,7 @@ def _effect(walk: Walk, statement: EffectStep, known: Known, path: int) -> tuple
     if effect is None:
         raise PlanError(f"a step names the effect {statement.effect!r}, which the plan does not declare")
     place = Place(statement.node, f"`{statement.name}`")
-    bound = effect_bound(plan, statement, path, profiled=walk.profiled)
+    bound = _effect_bound(plan, statement, path, profiled=walk.profiled)
     return _stepped(walk, bound, statement, known, place), _given(statement, known, of_type(effect.result))
 
 
@@ -69,7 +69,7 @@ def _given(statement: EffectStep | SignalStep | FlowStep, known: Known, one: Sha
     return listed(known.items[statement.slot].most, one)
 
 
-def effect_bound(plan: Plan, statement: EffectStep, path: int, *, profiled: bool = False) -> Bound:
+def _effect_bound(plan: Plan, statement: EffectStep, path: int, *, profiled: bool = False) -> Bound:
     """One application of an effect, with all its sends, and its undo."""
     effect = plan.effects[statement.effect]
     policy = patience(plan, effect.name, statement.policy) if profiled else statement.policy

@@ -8,7 +8,7 @@ from orchspec.compiler.model import AgentInfo, ArbitrateInfo, GiverRef, MissingR
 from orchspec.grammar.diagnostics import Label
 from orchspec.grammar.syntax import Attribute, Node, walk
 
-__all__ = ["bars_stopping", "early_ends", "hedged_work"]
+__all__ = ["early_ends", "hedged_work"]
 
 _SENT_AGAIN = "it is done to the outside world, where it is only ever sent again"
 _WHOLE = "it is tried as a whole; hedge the steps inside"
@@ -69,10 +69,10 @@ def _bars_twice(context: Context, agent: AgentInfo) -> str | None:
     for channel in context.checked.channels.values():
         if agent in channel.senders:
             return f"it sends on `{channel.name}`, and would say everything twice"
-    return bars_stopping(agent)
+    return _bars_stopping(agent)
 
 
-def bars_stopping(agent: AgentInfo) -> str | None:
+def _bars_stopping(agent: AgentInfo) -> str | None:
     """Why a task of this agent must not be stopped for the sake of another one, or none."""
     if agent.session not in ("fresh", "per_run"):
         return f"`{agent.name}` has a persistent mind, which would keep half a thought"
@@ -107,7 +107,7 @@ def _bars_early(context: Context, info: ArbitrateInfo) -> tuple[str | None, Labe
         if first.kind == "ask" and first.contract is not None:
             return "whoever is asked looks at all candidates", None
     for candidate in info.source.candidates:
-        why = bars_stopping(candidate.agent)
+        why = _bars_stopping(candidate.agent)
         if why is not None:
             return why, None
     reader = _other_reader(context, info)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from orchspec.compiler.checks.bounds import asked_of, estimated
 from orchspec.compiler.codes import budgets as codes
@@ -19,35 +20,36 @@ __all__ = ["larger_than_the_bucket", "unknown_tokens"]
 def unknown_tokens(context: Context) -> None:
     """Reports agents of a model with a limit of tokens of whose attempts nothing says what they may take."""
     for step, candidate, model, _, reserved in _limited(context):
-        if reserved is not None or estimated(context, candidate, "tokens"):
-            continue
-        agent = candidate.agent
-        context.report.absent(
-            codes.TOKENS_UNKNOWN,
-            agent.node.name,
-            agent=agent.name,
-            model=model.name,
-            labels=[Label(_limit(model), "the limit"), Label(step.node.name.span, "here it works")],
-            notes=["add `budget { tokens <= 20k }` to it, or a `context` to the model"],
-        )
+        if reserved is None and not estimated(context, candidate, "tokens"):
+            context.report.absent(
+                codes.TOKENS_UNKNOWN,
+                candidate.agent.node.name,
+                **_parties(step, candidate, model),
+                notes=["add `budget { tokens <= 20k }` to it, or a `context` to the model"],
+            )
 
 
 def larger_than_the_bucket(context: Context) -> None:
     """Warns where an attempt may take more tokens than its model ever has at once."""
     for step, candidate, model, rate, reserved in _limited(context):
-        if reserved is None or reserved <= rate.count:
-            continue
-        agent = candidate.agent
-        context.report.add(
-            codes.WAITS_FOR_ALL_TOKENS,
-            agent.node.name,
-            agent=agent.name,
-            model=model.name,
-            reserved=f"{reserved:,} tokens",
-            bucket=f"{rate.count:,}",
-            labels=[Label(_limit(model), "the limit"), Label(step.node.name.span, "here it works")],
-            notes=["`budget { tokens <= 20k }` at the agent caps what one attempt may take"],
-        )
+        if reserved is not None and reserved > rate.count:
+            context.report.add(
+                codes.WAITS_FOR_ALL_TOKENS,
+                candidate.agent.node.name,
+                **_parties(step, candidate, model),
+                reserved=f"{reserved:,} tokens",
+                bucket=f"{rate.count:,}",
+                notes=["`budget { tokens <= 20k }` at the agent caps what one attempt may take"],
+            )
+
+
+def _parties(step: StepInfo, candidate: CandidateInfo, model: ModelInfo) -> dict[str, Any]:
+    """Who is limited by whom, with labels at the limit and at the step."""
+    return {
+        "agent": candidate.agent.name,
+        "model": model.name,
+        "labels": [Label(_limit(model), "the limit"), Label(step.node.name.span, "here it works")],
+    }
 
 
 def _limited(context: Context) -> Iterator[tuple[StepInfo, CandidateInfo, ModelInfo, Rate, int | None]]:

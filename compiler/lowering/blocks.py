@@ -68,10 +68,6 @@ from orchspec.grammar import syntax
 __all__ = ["Lowering"]
 
 
-Limited: TypeAlias = syntax.Step | syntax.Scope | syntax.Eval | syntax.Supervise | syntax.Peers
-"""Statements that may have limits of their own."""
-
-
 class Lowering:
     """Lowers the blocks of one checked spec; `profiles` are those that reservations may rest on."""
 

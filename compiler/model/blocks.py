@@ -18,7 +18,7 @@ from orchspec.compiler.model.declarations import (
     ToolInfo,
 )
 from orchspec.compiler.model.frames import Frame, Slot
-from orchspec.compiler.plan import Budget, Need
+from orchspec.compiler.plan import Budget, Need, Prefer
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     Arbitrate,
@@ -148,7 +148,7 @@ class StepInfo:
     copies: int = 1
     loop: LoopInfo | None = None
     need: Need | None = None
-    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    prefer: Prefer = "least_busy"
     urgency: Expr | None = None
     only_if: Expr | None = None
     on_failure: tuple[OnFailureInfo, ...] = ()
@@ -210,7 +210,7 @@ class EvalInfo:
     pattern: Literal["one", "any", "all", "some"] = "one"
     candidates: tuple[CandidateInfo, ...] = ()
     copies: int = 1
-    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    prefer: Prefer = "least_busy"
     sample: float = 1.0
     own: PolicyValues = field(default_factory=PolicyValues)
 

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchspec.compiler.model.frames import Frame, Slot
-from orchspec.compiler.plan import Backoff, Breaker, Budget, Hedge, Rate
+from orchspec.compiler.plan import Backoff, Breaker, Budget, Hedge, Rate, SessionKind
 from orchspec.compiler.types import NOTHING, UNKNOWN, Type
 from orchspec.grammar.syntax import (
     AgentDecl,
@@ -218,7 +218,7 @@ class AgentInfo:
     tools: list[ToolInfo] = field(default_factory=list)
     effects: list[EffectInfo] = field(default_factory=list)
     policy: PolicyValues = field(default_factory=PolicyValues)
-    session: Literal["fresh", "per_run", "persistent"] = "fresh"
+    session: SessionKind = "fresh"
     session_by: dict[str, PlanExpr] = field(default_factory=dict)
     """What tells the minds of a persistent session apart, for each contract, over its parameters; lowered at once."""
     context_tokens: int | None = None

@@ -46,10 +46,10 @@ from orchspec.compiler.plan.document import FORMAT, Plan, Source, canonical_json
 from orchspec.compiler.plan.evals import Evaluation
 from orchspec.compiler.plan.forms import Dist, Expr, Json, PlanError, TypeExpr
 from orchspec.compiler.plan.handoffs import Contract, EnumType, Field, Model, RecordType
-from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Rate, Tier
+from orchspec.compiler.plan.limits import Backoff, Breaker, Budget, Candidate, Gate, Hedge, Policy, Prefer, Rate, Tier
 from orchspec.compiler.plan.loops import ASKS_MAX, DEPTH_MAX, SO_FAR, Handoff, Peers, Supervise, asked_of, so_far_of
 from orchspec.compiler.plan.messages import Channel, Send
-from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Fold, Signal, Tool
+from orchspec.compiler.plan.parties import Agent, Call, Doubt, Effect, Fold, SessionKind, Signal, Tool
 from orchspec.compiler.plan.statements import (
     Arbitrate,
     Arm,
@@ -120,6 +120,7 @@ __all__ = [
     "Plan",
     "PlanError",
     "Policy",
+    "Prefer",
     "Profile",
     "Rate",
     "RecordType",
@@ -130,6 +131,7 @@ __all__ = [
     "Scenario",
     "Scope",
     "Send",
+    "SessionKind",
     "Signal",
     "SignalStep",
     "Source",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from orchspec.compiler.plan.forms import Expr
-from orchspec.compiler.plan.limits import Candidate
+from orchspec.compiler.plan.limits import Candidate, Prefer
 from orchspec.slotted import dataclass
 
 __all__ = ["Evaluation"]
@@ -29,6 +29,6 @@ class Evaluation:
     candidates: list[Candidate]
     within_us: int
     copies: int = 1
-    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    prefer: Prefer = "least_busy"
     sample: float = 1.0
     gate: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from orchspec.slotted import dataclass
 
 __all__ = [
@@ -12,9 +14,13 @@ __all__ = [
     "Gate",
     "Hedge",
     "Policy",
+    "Prefer",
     "Rate",
     "Tier",
 ]
+
+Prefer: TypeAlias = Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"]
+"""By what the dispatcher picks among candidates."""
 
 
 @dataclass(frozen=True, slots=True)

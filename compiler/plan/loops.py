@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from orchspec.compiler.plan.forms import Expr
 from orchspec.compiler.plan.handoffs import Contract
-from orchspec.compiler.plan.limits import Budget, Candidate
+from orchspec.compiler.plan.limits import Budget, Candidate, Prefer
 from orchspec.compiler.plan.parties import Agent
 from orchspec.compiler.plan.steps import OnFailure
 from orchspec.slotted import dataclass
@@ -45,7 +45,7 @@ class Supervise:
     rounds: int
     depth: int = 1
     width: Expr | None = None
-    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    prefer: Prefer = "least_busy"
     urgency: Expr | None = None
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from orchspec.compiler.plan.forms import Expr, TypeExpr
 from orchspec.compiler.plan.handoffs import Field
@@ -16,9 +16,13 @@ __all__ = [
     "Doubt",
     "Effect",
     "Fold",
+    "SessionKind",
     "Signal",
     "Tool",
 ]
+
+SessionKind: TypeAlias = Literal["fresh", "per_run", "persistent"]
+"""What an agent remembers: nothing, its run, or across runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Agent:
     slots_max: int | None = None
     rate: Rate | None = None
     breaker: Breaker | None = None
-    session: Literal["fresh", "per_run", "persistent"] = "fresh"
+    session: SessionKind = "fresh"
     session_by: dict[str, Expr] = field(default_factory=dict)
     context_tokens: int | None = None
     fold: Fold | None = None

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import Literal
 
 from orchspec.compiler.plan.forms import Expr
-from orchspec.compiler.plan.limits import Budget, Candidate, Policy
+from orchspec.compiler.plan.limits import Budget, Candidate, Policy, Prefer
 from orchspec.slotted import dataclass
 
 __all__ = [
@@ -73,7 +73,7 @@ class TaskStep:
     copies: int = 1
     over: Over | None = None
     need: Need | None = None
-    prefer: Literal["least_busy", "fastest", "cheapest", "most_skilled", "round_robin"] = "least_busy"
+    prefer: Prefer = "least_busy"
     urgency: Expr | None = None
     only_if: Expr | None = None
     on_failure: list[OnFailure] = field(default_factory=list)

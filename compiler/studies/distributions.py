@@ -42,7 +42,7 @@ from orchspec.compiler.types import (
 from orchspec.grammar import syntax
 from orchspec.slotted import dataclass
 
-__all__ = ["LAWS", "Law", "column_name", "distribution", "of_field", "read_column"]
+__all__ = ["LAWS", "Law", "distribution", "of_field", "read_column"]
 
 _NUMERIC = (INT, FLOAT, PERCENT, DURATION, MONEY, RATE)
 _LEVELS_MAX = 12
@@ -287,7 +287,7 @@ def _empirical(study: Study, expr: syntax.Call, want: Type, _: str) -> Dist | Fa
     return FAILED if isinstance(found, Failed) else ["empirical", *found]
 
 
-def column_name(expr: syntax.Expr) -> str | None:
+def _column_name(expr: syntax.Expr) -> str | None:
     """The name of a column, written as a name or as a text."""
     match expr:
         case syntax.Name(text) | syntax.Text(text):
@@ -301,7 +301,7 @@ def read_column(study: Study, expr: syntax.Call, name: str, kind: ColumnKind) ->
     bound = bind(study, expr, name, [Parameter("file"), Parameter("column")])
     if bound is None:
         return FAILED
-    file, column = bound["file"], column_name(bound["column"])
+    file, column = bound["file"], _column_name(bound["column"])
     if not isinstance(file, syntax.Text):
         study.report.add(BAD_DATA_FILE, file, problem=f'{name} reads a file: `{name}("file.csv", column)`')
         return FAILED

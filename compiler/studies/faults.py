@@ -40,11 +40,8 @@ _WHEN: Mapping[str, ArgumentKind] = {
     "nth": "count",
 }
 _EFFECT: frozenset[TargetKind] = frozenset({"effect"})
-_DATED: Mapping[str, ArgumentKind] = {"at": "time", "lasting": "duration", "every": "duration"}
 _PROVIDED: frozenset[TargetKind] = frozenset({"agent", "dispatcher", "tool", "effect"})
 _WORKERS: frozenset[TargetKind] = frozenset({"agent", "human", "dispatcher"})
-
-
 _MODELS: frozenset[TargetKind] = frozenset({"agent", "dispatcher"})
 _SENT = _EFFECT | _MODELS
 _MAILED: frozenset[TargetKind] = _SENT | {"human", "signal", "tool"}

@@ -117,6 +117,8 @@ def _load(study: Study, node: syntax.ScenarioDecl, attributes: dict[str, syntax.
     if "duration_us" not in said and "runs" not in said and (law is None or law[0] != "trace"):
         study.report.absent(NO_END, node.title, title=node.title.value)
         return None
+    if law is not None and "runs" in said:
+        said.setdefault("warmup", "auto")  # so many runs of a system that goes on; a duration begins where it begins
     return said
 
 

@@ -97,7 +97,7 @@ brings a request twice, and a signal: an effect's target drops the repeat by its
 counts, both are paid), and a person who answers twice is heard once. A call of a tool is not duplicated: it does
 nothing. `partition` lets nothing through to the target and back. What strikes agents may name a `model` instead, for
 all who run on it (`throttle(large, at: 10min, lasting: 5min)`); they share the `limit` of a `quota`. `orch chaos` aims
-`duplicate`, `reorder` and `partition` at effects alone, where the world can tell. `skew` sets the
+each fault at all that it may strike, and lets the effects or the tools of a flow fail together. `skew` sets the
 clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
 multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output
 (`wrong`, `conflicting`) passes its contract, and so does a `poisoned` one, whose texts give orders to whoever reads

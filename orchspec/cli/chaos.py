@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import click
 
@@ -83,8 +83,6 @@ def command(
 
     With --mast agents make mistakes of the kinds and in the shares found in practice, and what became of each is told.
     """
-    from orchspec.simulator.chaos.failure import failure_name, pytest_function, pytest_module
-
     compiled = compile_spec(file, settings_of(settings))
     if compiled.plan is None:
         refuse(terminal, file, compiled)
@@ -99,27 +97,54 @@ def command(
         if mutate:
             return _mutate(terminal, plan, chosen, folder, withheld=_withheld(file, settings_of(settings)), **how)
         return _semantic(terminal, plan, chosen, folder, **how)
-    drawn = (0 if exhaustive else _EXAMPLES) if examples is None else examples
-    paired = (_PAIRS if exhaustive else 0) if pairs is None else pairs
-    explored: list[tuple[Explored, float]] = []
+    how = {
+        "examples": (0 if exhaustive else _EXAMPLES) if examples is None else examples,
+        "exhaustive": exhaustive,
+        "pairs": (_PAIRS if exhaustive else 0) if pairs is None else pairs,
+    }
+    aim = _Aim(file, plan, folder, runs, seed)
+    return _search(terminal, aim, chosen, how, junit=junit, pytest_file=pytest_file, schedules=Path(schedules))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Aim:
+    """What is explored: a spec, and how many runs meet each other under which seed."""
+
+    file: str
+    plan: Plan
+    folder: Path | None
+    runs: int
+    seed: int
+
+
+def _search(
+    terminal: Terminal,
+    aim: _Aim,
+    chosen: list[str],
+    how: dict[str, Any],
+    *,
+    junit: str | None,
+    pytest_file: str | None,
+    schedules: Path,
+) -> int:
+    """Looks for schedules of faults that break something, and writes down what they are."""
+    from orchspec.simulator.chaos.failure import failure_name, pytest_function, pytest_module
+
+    plan = aim.plan
     written: dict[int, str] = {}
     tests: list[str] = []
-    for flow in chosen:
-        began = time.perf_counter()
-        made = _explore(
-            terminal, plan, flow, folder, examples=drawn, exhaustive=exhaustive, pairs=paired, runs=runs, seed=seed
-        )
-        explored.append((made, time.perf_counter() - began))
+
+    def keep(made: Explored) -> None:
         for found in made.found:
-            path = Path(schedules) / f"{failure_name(plan.name, flow, found)}.schedule"
+            path = schedules / f"{failure_name(plan.name, made.flow, found)}.schedule"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_schedule(file, plan, flow, folder, found).as_json(), "utf-8")
+            path.write_text(_schedule(aim, made.flow, found).as_json(), "utf-8")
             written[id(found)] = str(path)
-            tests.append(pytest_function(plan, file, flow, found.seed, found, _given(plan, flow)))
+            tests.append(pytest_function(plan, aim.file, made.flow, found.seed, found, _given(plan, made.flow)))
         if not terminal.json:
-            show(terminal, plan, folder, made, written)
-        if made.cut:
-            break
+            show(terminal, plan, aim.folder, made, written)
+
+    explored = _each(terminal, chosen, lambda flow, advance: _explore(aim, flow, progress=advance, **how), keep)
     if pytest_file is not None and tests:
         write_text(pytest_file, pytest_module(tests))
         terminal.say(f"{len(tests)} failing {'test' if len(tests) == 1 else 'tests'} in {pytest_file}")
@@ -128,17 +153,47 @@ def command(
 
         write_text(junit, chaos_xml(plan.name, explored))
     if terminal.json:
-        terminal.document(document(plan, [each for each, _ in explored], written))
+        terminal.document(document(plan, [made for made, _ in explored], written))
     every = [found for made, _ in explored for found in made.found]
     if any(not found.liveness for found in every):
         return NOT_WELL
-    if every:
-        return LIVENESS_BROKEN
-    return _undecided(terminal) if any(made.cut for made, _ in explored) else WELL
+    return LIVENESS_BROKEN if every else _well(terminal, explored)
 
 
-def _undecided(terminal: Terminal) -> int:
+class _Cut(Protocol):
+    """What was made of a flow."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether the user had seen enough."""
+
+
+Made = TypeVar("Made", bound=_Cut)
+
+
+def _each(
+    terminal: Terminal,
+    chosen: Iterable[str],
+    make: Callable[[str, Progress | None], Made],
+    keep: Callable[[Made], None],
+) -> list[tuple[Made, float]]:
+    """What is made of each flow, and in how many seconds; nothing of the others once one was cut."""
+    done: list[tuple[Made, float]] = []
+    for flow in chosen:
+        began = time.perf_counter()
+        with _bar(terminal, flow) as advance:
+            made = make(flow, advance)
+        done.append((made, time.perf_counter() - began))
+        keep(made)
+        if made.cut:
+            break
+    return done
+
+
+def _well(terminal: Terminal, done: Iterable[tuple[_Cut, float]]) -> int:
     """What was interrupted has shown nothing wrong, and not that all is well."""
+    if not any(made.cut for made, _ in done):
+        return WELL
     terminal.say("interrupted: not everything was explored, so it is undecided")
     return UNDECIDED
 
@@ -164,28 +219,22 @@ def _mutate(
 ) -> int:
     """Takes protections away, and tells which of them any fault needs."""
     from orchspec.cli.chaos_mutate import document, show
-    from orchspec.simulator.chaos import mutate
+    from orchspec.simulator.chaos.mutate import mutate
 
-    made, seconds = [], []
     how |= {} if examples is None else {"examples": examples}
-    for flow in chosen:
-        began = time.perf_counter()
-        with _bar(terminal, flow) as advance:
-            given = _given(plan, flow)
-            done = mutate.mutate(plan, flow, folder=folder, given=given, progress=advance, **how)
-        made.append(done)
-        seconds.append(time.perf_counter() - began)
-        if not terminal.json:
-            show(terminal, plan, folder, done)
-        if done.cut:
-            break
+    done = _each(
+        terminal,
+        chosen,
+        lambda flow, advance: mutate(plan, flow, folder=folder, given=_given(plan, flow), progress=advance, **how),
+        lambda made: None if terminal.json else show(terminal, plan, folder, made),
+    )
     if junit is not None:
         from orchspec.cli.junit import mutation_xml
 
-        write_text(junit, mutation_xml(plan, zip(made, seconds, strict=True)))
+        write_text(junit, mutation_xml(plan, done))
     if terminal.json:
-        terminal.document(document(plan, made))
-    return _undecided(terminal) if any(each.cut for each in made) else WELL
+        terminal.document(document(plan, [made for made, _ in done]))
+    return _well(terminal, done)
 
 
 def _semantic(
@@ -203,26 +252,22 @@ def _semantic(
     from orchspec.simulator.chaos.explore import Explorer
     from orchspec.simulator.chaos.mast import semantic
 
-    made, seconds = [], []
-    for flow in chosen:
-        began = time.perf_counter()
-        explorer = Explorer(plan, flow, folder=folder, given=_given(plan, flow), **how)
-        with _bar(terminal, flow) as advance:
-            made.append(semantic(explorer, _EXAMPLES if examples is None else examples, advance))
-        seconds.append(time.perf_counter() - began)
-        if not terminal.json:
-            show(terminal, plan, folder, made[-1])
-        if made[-1].cut:
-            break
+    drawn = _EXAMPLES if examples is None else examples
+    done = _each(
+        terminal,
+        chosen,
+        lambda flow, advance: semantic(
+            Explorer(plan, flow, folder=folder, given=_given(plan, flow), **how), drawn, advance
+        ),
+        lambda made: None if terminal.json else show(terminal, plan, folder, made),
+    )
     if junit is not None:
         from orchspec.cli.junit import mast_xml
 
-        write_text(junit, mast_xml(plan.name, zip(made, seconds, strict=True)))
+        write_text(junit, mast_xml(plan.name, done))
     if terminal.json:
-        terminal.document(document(plan, made))
-    if any(each.found for each in made):
-        return NOT_WELL
-    return _undecided(terminal) if any(each.cut for each in made) else WELL
+        terminal.document(document(plan, [made for made, _ in done]))
+    return NOT_WELL if any(made.found for made, _ in done) else _well(terminal, done)
 
 
 def _flows(plan: Plan, wanted: tuple[str, ...]) -> list[str]:
@@ -240,24 +285,24 @@ def _flows(plan: Plan, wanted: tuple[str, ...]) -> list[str]:
 
 
 def _called(value: Any) -> set[str]:
+    """The flows that a part of a plan calls."""
+    from orchspec.compiler.plan import FlowStep
+
     if isinstance(value, list | tuple):
         return {name for each in value for name in _called(each)}
     if dataclasses.is_dataclass(value):
-        own = {value.flow} if getattr(value, "kind", "") == "flow" else set()  # type: ignore[union-attr]
+        own = {value.flow} if isinstance(value, FlowStep) else set()
         return own | {name for each in dataclasses.fields(value) for name in _called(getattr(value, each.name))}
     return set()
 
 
-def _explore(terminal: Terminal, plan: Plan, flow: str, folder: Path | None, **how: Any) -> Explored:
+def _explore(aim: _Aim, flow: str, **how: Any) -> Explored:
     from orchspec.proving import proven_of
     from orchspec.simulator.chaos.explore import Explorer
 
-    runs, seed = how.pop("runs"), how.pop("seed")
-    given = _given(plan, flow)
-    proven = proven_of(plan, flow)
-    explorer = Explorer(plan, flow, folder=folder, seed=seed, runs=runs, given=given, proven=proven)
-    with _bar(terminal, flow) as advance:
-        return explorer.explore(progress=advance, **how)
+    given, proven = _given(aim.plan, flow), proven_of(aim.plan, flow)
+    explorer = Explorer(aim.plan, flow, folder=aim.folder, seed=aim.seed, runs=aim.runs, given=given, proven=proven)
+    return explorer.explore(**how)
 
 
 @contextmanager
@@ -281,25 +326,25 @@ def _bar(terminal: Terminal, flow: str) -> Iterator[Progress | None]:
 
 
 def _given(plan: Plan, flow: str) -> dict[str, Any]:
+    """What the first scenario of a flow gives it."""
     return next((scenario.given for scenario in plan.scenarios if scenario.flow == flow), {})
 
 
-def _schedule(file: str, plan: Plan, flow: str, folder: Path | None, found: Found) -> Schedule:
+def _schedule(aim: _Aim, flow: str, found: Found) -> Schedule:
+    """The file that reproduces a failure, with the digest of what happens then."""
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.chaos.schedule import Schedule, digest_of
 
-    given = _given(plan, flow)
-    chronicle = Chronicler(plan, flow, folder=folder, seed=found.seed, runs=found.runs, given=given).chronicle(
-        found.faults
-    )
+    given = _given(aim.plan, flow)
+    again = Chronicler(aim.plan, flow, folder=aim.folder, seed=found.seed, runs=found.runs, given=given)
     return Schedule(
-        spec=file,
-        plan_hash=plan.hash,
+        spec=aim.file,
+        plan_hash=aim.plan.hash,
         flow=flow,
         seed=found.seed,
         runs=found.runs,
         faults=found.faults,
         broken=found.violation.as_json(),
-        digest=digest_of(chronicle),
+        digest=digest_of(again.chronicle(found.faults)),
         given=given,
     )

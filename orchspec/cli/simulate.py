@@ -193,7 +193,8 @@ def _write_journals(
     case, study = simulated
     plan = case.compiled.plan
     assert plan is not None
-    stage = stage_of(plan, study.scenario, seed, case.compiled.folder, runs=runs, queue_max=queue_max)
+    how: dict[str, Any] = {"runs": runs, "queue_max": queue_max, "size": study.size}
+    stage = stage_of(plan, study.scenario, seed, case.compiled.folder, **how)
     kept = stage.journals(0)
     records = sorted(
         (record for each in kept.values() for record in each),

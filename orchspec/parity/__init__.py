@@ -17,7 +17,7 @@ people and targets are played by what plays them in a simulation. Any difference
 Left out of the comparison, since they belong to one side alone: numbers of engines and epochs, rows and batches.
 """
 
-from orchspec.parity.comparison import Difference, compare, fits, why_not
+from orchspec.parity.comparison import Difference, compare
 from orchspec.parity.lives import Job, Lived, live_through
 
-__all__ = ["Difference", "Job", "Lived", "compare", "fits", "live_through", "why_not"]
+__all__ = ["Difference", "Job", "Lived", "compare", "live_through"]

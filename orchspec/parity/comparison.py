@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,18 +9,13 @@ from orchspec.compiler.plan import canonical_json
 from orchspec.parity.lives import Job, live_through, without_store_time
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Fault, Plan
     from orchspec.runtime.journal.records import Record
     from orchspec.simulator.chaos.chronicle import Chronicler
 
-__all__ = ["Difference", "compare", "differs", "fits", "why_not"]
+__all__ = ["Difference", "compare", "differs"]
 
 _OWN: Final = frozenset({"epoch"})
 """What a record says of one engine alone."""
-_NOTICED: Final = "an engine notices within 30 s that its clock was set, when it turns next, and a simulation at once"
-_TWICE: Final = "a handler cannot be called twice for one attempt, and be paid for both calls"
-UNPLAYED: Final = {"skew": _NOTICED, "jump": _NOTICED, "duplicate": _TWICE}
-"""Faults that are not played to the real engine, and why the journals would not be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +39,15 @@ def _shown(line: tuple[int, int, str, str] | None) -> str:
     return "has none" if line is None else f"{line[1] / 1e6:.6f} s {line[2]} {line[3]}"
 
 
-def fits(faults: Iterable[Fault], plan: Plan) -> list[str]:
-    """The faults among these that cannot be played to the real engine, by name; none: the schedule can be compared."""
-    return sorted(
-        {
-            fault.name
-            for fault in faults
-            if fault.name in UNPLAYED and (fault.name != "duplicate" or _asked(fault, plan))
-        }
-    )
-
-
-def _asked(fault: Fault, plan: Plan) -> bool:
-    return not {fault.target, *fault.others}.isdisjoint(plan.agents)
-
-
-def why_not(names: Iterable[str]) -> str:
-    """What to tell whoever wants these played, which cannot be."""
-    reasons = "; ".join(dict.fromkeys(UNPLAYED[name] for name in names))
-    return f"{', '.join(names)} cannot be played to the real engine: {reasons}"
-
-
 def compare(job: Job) -> Difference | None:
     """Play a story to the simulator and to the real engine.
 
     Args:
-        job: the story; its faults are such as `fits` lets through.
+        job: the story.
 
     Returns:
         The first difference of the first run that has one, or None: the journals are the same, record by record.
-
-    Raises:
-        ValueError: a fault cannot be played to the real engine.
     """
-    if unplayed := fits(job.faults, job.plan):
-        raise ValueError(why_not(unplayed))
     job = replace(job, plan=without_store_time(job.plan))
     return differs(job, job.chronicler())
 

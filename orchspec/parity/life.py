@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 from contextlib import closing
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ from orchspec.runtime.driver.clock import Clock
 from orchspec.runtime.driver.hub import Hub
 from orchspec.runtime.driver.live import Request
 from orchspec.runtime.errors import AlreadyAnswered, RunEnded
+from orchspec.runtime.kernel.events import CostReported
 from orchspec.runtime.kernel.program import program_of
 from orchspec.simulator.cast import Cast
 from orchspec.simulator.crashes import Crashed
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.parity.lives import Job
     from orchspec.parity.outside import Answer, Outside
+    from orchspec.runtime.driver.attempts import Usage
     from orchspec.runtime.grants import Grant
+    from orchspec.runtime.task import Task
     from orchspec.runtime.timers import TimerQueue
     from orchspec.simulator.chaos.chronicle import Chronicler
     from orchspec.simulator.visits import Visit
@@ -81,6 +85,8 @@ class Life:
         self._time = VirtualClock(0, 5.0, alone=True)
         self._time.now_us = outside.now_us
         self._store = StruckStore(folder / "runs.db", outside, self._now, self._die)
+        self._shifts = outside.faults.clock_windows()
+        self._is_set = False
         self._cast = Cast(chronicler.plan, chronicler.data, outside.faults.targets)
         self._players: Players
         self._hub: Any = None
@@ -131,16 +137,50 @@ class Life:
     def _now(self) -> int:
         return self._time.now_us
 
+    def _told(self) -> int:
+        """What the clock of this machine says, which may have been set."""
+        now = self._now()
+        if self._is_set:
+            before = (by for since, until, by in self._shifts if since < now and (until is None or now <= until))
+            return now + sum(before)
+        return now + sum(by for since, until, by in self._shifts if since <= now and (until is None or now < until))
+
+    def _notices(self) -> None:
+        """An engine looks at its clock each 30 seconds, and here just before it is set, and after.
+
+        When it does so is no part of the story.
+        """
+        loop = self._hub._loop  # noqa: SLF001
+        if loop is not None and not loop.closed:
+            self._is_set = True
+            loop.clock.now_us()
+            self._is_set = False
+            if loop._alarm is not None:  # noqa: SLF001
+                loop._alarm.cancel()  # noqa: SLF001
+                loop._alarm = None  # noqa: SLF001
+            loop.schedule()
+
+    def _billed(self, task: Task, usage: Usage) -> None:
+        powers: Any = task.powers
+        self._hub._loop.post(task.run, CostReported(0, powers.place, task.attempt, *usage))  # noqa: SLF001
+
     async def _main(self) -> Ending:
         """Catch up with what happened outside, go on with what is in the store, and let the others arrive."""
         outside = self._outside
+        if self._shifts:
+            loop: Any = asyncio.get_running_loop()
+            loop.pace = replace(loop.pace, wall=self._told)
         with closing(self._store):
             outside.catch_up(outside.now_us, self._put_in)
             hub = self._hub = _House(self._store, tell=lambda _said: None)
             hub.over = self._over
             world = Clock(1.0, self._now)
             epoch = lambda: hub._lease.epoch  # noqa: E731, SLF001
-            self._players = Players(outside, self._cast, world, self._reached, self._put_in, epoch)
+            self._players = Players(outside, self._cast, world, self._reached, self._put_in, epoch, self._billed)
+            for from_us, until_us, _ in self._shifts:
+                for at_us in (from_us, until_us):
+                    if at_us is not None and at_us > self._now():
+                        self._players.later(at_us, self._notices)
             hub.settle_in(self._chronicler.plan)
             for request in list(outside.requests):
                 self._players.lands(request)
@@ -191,7 +231,7 @@ class Life:
     # -------------------------------------------------------------- what happens outside
 
     def _put_in(self, said: Answer | Sent, value: Any) -> None:
-        now_us = self._now()
+        now_us = self._told()
         if isinstance(said, Sent):
             key = program_of(self._chronicler.plan).codecs.signal(said.signal).key(said.inputs)
             self._store.post_mail("signal", posted_us=now_us, name=said.signal, key=key, value=value, by="outside")

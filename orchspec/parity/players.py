@@ -19,12 +19,14 @@ from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoub
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.sampling import CHECK, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
+from orchspec.simulator.strikes import Strike
 from orchspec.simulator.targets import LANDED, outcome_of
 from orchspec.simulator.underway import Tried
 
 if TYPE_CHECKING:
     from orchspec.parity.outside import Answer, Outside, Request
     from orchspec.runtime.crew import Caller, Player, Sender
+    from orchspec.runtime.driver.attempts import Usage
     from orchspec.runtime.driver.clock import Clock
     from orchspec.simulator.cast import Cast
 
@@ -52,6 +54,7 @@ class Players:
         reached: told of points at which a crash may strike.
         put_in: puts what somebody says into the mailbox.
         epoch: of the engine that is there now.
+        bill: tells the engine that is there what an attempt has cost besides.
     """
 
     def __init__(
@@ -62,8 +65,10 @@ class Players:
         reached: Callable[[str], None],
         put_in: Callable[[Answer | Sent, Any], None],
         epoch: Callable[[], int],
+        bill: Callable[[Task, Usage], None],
     ) -> None:
         self._epoch = epoch
+        self._bill = bill
         self._outside = outside
         self._cast = cast
         self._clock = clock
@@ -106,9 +111,17 @@ class Players:
             async with self._doors.inside(name):
                 attempt.since_us = self._clock.now_us()
                 await self._play(name, task, attempt)
+            if attempt.strike is not None and attempt.strike.duplicated and not attempt.strike.rejects:
+                self._works_twice(task, attempt)
             return self._ends(name, attempt)
 
         return play
+
+    def _works_twice(self, task: Task, attempt: Tried) -> None:
+        """What was asked has come to the agent twice: one of its answers counts, and whoever bills it bills both."""
+        usage = attempt.spent(attempt.share)
+        if usage != (None, None, None) and not self.over:
+            self._bill(task, usage)
 
     async def _play(self, name: str, task: Task, attempt: _Played) -> None:
         try:
@@ -163,7 +176,9 @@ class Players:
             attempt.share = cut
         await self._until(began_us + ends_us + late_us)
         if self._outside.faults.parted(task.agent, self._clock.now_us()):
-            await asyncio.Event().wait()  # its answer does not get through
+            attempt.strike = attempt.strike or Strike()
+            attempt.strike.ack_lost = True  # its answer does not get through
+            await asyncio.Event().wait()
 
     async def _do(self, task: Task, attempt: Tried, left: int, effect: str, args: dict[str, Any]) -> None:
         number = (task.attempt << 10) + left

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.parity.comparison import differs, fits
+from orchspec.parity.comparison import differs
 from orchspec.parity.lives import Job, without_store_time
 from orchspec.simulator.chaos.lines import fault_lines
 from orchspec.simulator.chaos.places import places_of
@@ -115,16 +115,12 @@ PARTS: Final[dict[str, Callable[[Story, Asked], Iterator[list[Fault]]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Schedules of one part of a story, by number: those that are compared, of so many (`all`) that there are.
-
-    `unplayed`: how many the real engine cannot live through (`fits`).
-    """
+    """Schedules of one part of a story, by number: those that are compared, of so many (`all`) that there are."""
 
     story: Story
     name: str
     schedules: dict[int, list[Fault]]
     all: int
-    unplayed: int
 
 
 def parts_of(story: Story, asked: Asked) -> Iterator[Part]:
@@ -133,13 +129,12 @@ def parts_of(story: Story, asked: Asked) -> Iterator[Part]:
         found = dict(enumerate(PARTS[name](story, asked)))
         if asked.kinds:
             found = {number: each for number, each in found.items() if asked.kinds & {fault.name for fault in each}}
-        played = {number: each for number, each in found.items() if not fits(each, story.job.plan)}
-        chosen = played
-        if asked.at_most is not None and len(played) > asked.at_most:
-            numbers = random.Random(f"{asked.seed} {story.flow} {name}").sample(sorted(played), asked.at_most)
-            chosen = {number: played[number] for number in sorted(numbers)}
+        chosen = found
+        if asked.at_most is not None and len(found) > asked.at_most:
+            numbers = random.Random(f"{asked.seed} {story.flow} {name}").sample(sorted(found), asked.at_most)
+            chosen = {number: found[number] for number in sorted(numbers)}
         if found:
-            yield Part(story, name, chosen, len(found), len(found) - len(played))
+            yield Part(story, name, chosen, len(found))
 
 
 # ------------------------------------------------------------------ what was compared

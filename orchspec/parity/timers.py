@@ -22,7 +22,7 @@ class StruckTimers(TimerQueue):
     Args:
         granted: see `TimerQueue`.
         faults: what strikes timers.
-        now_us: the present.
+        now_us: the present of the world.
         loop: gives the loop of the engine.
         later: calls back at a time.
     """
@@ -46,14 +46,14 @@ class StruckTimers(TimerQueue):
 
     def arm(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
         """See `Timers`."""
-        now_us = self._now_us()
-        key = self._loop().engine.kernels[run].draw_key(place)
-        strike = self._faults.strike("orchestrator", key, attempt, now_us)
+        loop = self._loop()
+        key = loop.engine.kernels[run].draw_key(place)
+        strike = self._faults.strike("orchestrator", key, attempt, self._now_us())
         late_us = strike.timer_us if strike is not None else 0
         self._twice.discard((run, place, timer))
         if strike is not None and strike.timer_twice:
             self._twice.add((run, place, timer))
-        super().arm(run, place, timer, rings_us(at_us, now_us, late_us), attempt)
+        super().arm(run, place, timer, rings_us(at_us, loop.clock.now_us(), late_us), attempt)
 
     def due(self, now_us: int) -> list[Due]:
         """The timers that have come due; those that ring twice will once more."""
@@ -61,7 +61,7 @@ class StruckTimers(TimerQueue):
         for each in found:
             if each[:3] in self._twice:
                 self._twice.discard(each[:3])
-                self._later(now_us + AGAIN_US, self._again, self._loop(), each)
+                self._later(self._now_us() + AGAIN_US, self._again, self._loop(), each)
         return found
 
     def _again(self, loop: Any, due: Due) -> None:

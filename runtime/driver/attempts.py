@@ -86,7 +86,7 @@ class Attempt:
         loop = self._loop
         now = loop.clock.now_us()
         if not self._calls:
-            self._tool_since_us = now
+            self._tool_since_us = self._elapsed_us()
         self._calls.add(call)
         grant = loop.engine.call_tool(self.run, self.place, self.attempt, call, tool, now)
         if grant is None:
@@ -114,10 +114,14 @@ class Attempt:
             self._calls.discard(call)
             now = self._loop.clock.now_us()
             if not self._calls:
-                self.tool_us += max(0, now - self._tool_since_us)
+                self.tool_us += self._elapsed_us() - self._tool_since_us
             if not self.abandoned:
                 self._loop.engine.end_tool_call(self.run, self.place, self.attempt, call, now)
                 self._loop.schedule()
+
+    def _elapsed_us(self) -> int:
+        """A time for measuring, which goes on as it did though the system's clock is set."""
+        return round(self.loop.time() * 1_000_000 * self._loop.clock.speed)
 
     def leave_all(self) -> None:
         """Close whatever calls the handler left open."""
@@ -287,8 +291,8 @@ class Attempts:
         elif attempt.person:
             loop.post(attempt.run, QuestionAnswered(0, attempt.place, attempt.attempt, returned, attempt.agent))
         else:
-            where = attempt.place, attempt.attempt, attempt.dispatch
-            loop.post(attempt.run, TaskFulfilled(0, *where, returned, *usage, attempt.number, attempt.tool_us))
+            event = TaskFulfilled(0, *attempt.where(), returned, *usage, attempt.number, attempt.tool_us)
+            loop.post(attempt.run, event)
 
     def _failure(self, attempt: Attempt, error: BaseException) -> tuple[str, str]:
         """What failed, and what it says."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from orchspec.runtime.driver.attempts import Attempts
 from orchspec.runtime.driver.beats import Beats
@@ -61,7 +61,10 @@ __all__ = ["EngineLoop"]
 
 
 class EngineLoop:
-    """Drives one `Engine`; see `live.Loop` for what its parts may ask of it."""
+    """Drives one `Engine`; see `live.Loop` for what its parts may ask of it.
+
+    `asked`: when each open question was put first, in microseconds. Commits after `epoch` are refused (`Fenced`).
+    """
 
     def __init__(
         self,
@@ -272,7 +275,7 @@ class EngineLoop:
             if ARMED and index:
                 reached("partly_acted")
             live = lives.get(run)
-            act = _ACTS.get(type(command))
+            act = self._ACTS.get(type(command))
             if live is not None and act is not None:  # mail is looked for anyway
                 try:
                     act(self, live, command)
@@ -404,15 +407,14 @@ class EngineLoop:
         if pending := [task for task in self._beside if task is not asyncio.current_task()]:
             await asyncio.wait(pending, timeout=1.0)
 
-
-_ACTS: Final[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
-    RunTask: EngineLoop._run_task,  # noqa: SLF001 - a table of this class's own methods
-    AskPerson: EngineLoop._ask,  # noqa: SLF001
-    AwaitSignal: lambda loop, live, command: loop._coming.carry(live, command),  # noqa: SLF001
-    WithdrawSignal: lambda loop, live, command: loop._coming.carry(live, command),  # noqa: SLF001
-    AnswerCall: lambda loop, live, command: loop._attempts.answer_call(live.run, command),  # noqa: SLF001
-    StopTask: EngineLoop._stop,  # noqa: SLF001
-    TryEffect: EngineLoop._send,  # noqa: SLF001
-    CheckEffect: EngineLoop._send,  # noqa: SLF001
-    EndRun: EngineLoop._end,  # noqa: SLF001
-}
+    _ACTS: ClassVar[dict[type[Command], Callable[[EngineLoop, Any, Any], None]]] = {
+        RunTask: _run_task,
+        AskPerson: _ask,
+        AwaitSignal: lambda self, live, command: self._coming.carry(live, command),
+        WithdrawSignal: lambda self, live, command: self._coming.carry(live, command),
+        AnswerCall: lambda self, live, command: self._attempts.answer_call(live.run, command),
+        StopTask: _stop,
+        TryEffect: _send,
+        CheckEffect: _send,
+        EndRun: _end,
+    }

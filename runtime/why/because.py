@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchspec.runtime.kernel.frames import Frame
     from orchspec.runtime.why.story import Happening, Moment, Story
 
-__all__ = ["CHAIN_MAX", "UnknownStep", "find", "needs_of", "why"]
+__all__ = ["CHAIN_MAX", "UnknownStep", "find", "needs_of", "settled_seq", "why"]
 
 CHAIN_MAX = 1_000
 """Links of a chain that are followed at most; a longer one says that it goes on."""
@@ -205,20 +205,27 @@ def _expressions(value: Any, depth: int) -> Iterator[tuple[int, list[Any]]]:
 
 def settled_at(story: Story, frame: Frame, block: Block, index: int) -> tuple[Moment | None, str]:
     """When a statement settled, and what is to be said of it; what has no place settled with the last it needs."""
+    seq = settled_seq(story, frame, block, index)
+    last = story.moment(seq) if seq is not None else None
     found = story.of(frame, index)
-    if found is not None:
-        return found.ended, _said(found)
-    last: Moment | None = None
-    for need in needs_of(block, index):
-        moment, _ = settled_at(story, frame, block, need)
-        if moment is not None and (last is None or moment.seq > last.seq):
-            last = moment
-    if last is None:
-        host = story.hosts(frame)
-        last = host.begun if host is not None else story.moments[0]
+    if found is not None or last is None:
+        return last, _said(found) if found is not None else ""
     rules = [f"{what} ({detail})" if detail else what for what, detail in last.decided if what.startswith("decided by")]
     kind = block.statements[index].kind
     return last, ", ".join(dict.fromkeys(rules)) if kind == "arbitrate" else ""
+
+
+def settled_seq(story: Story, frame: Frame, block: Block, index: int) -> int | None:
+    """The number of the record with which a statement settled; None if it has not."""
+    place = story.place_of(frame, index)
+    if place is not None:
+        return story.ended_at[place]
+    settled = [settled_seq(story, frame, block, need) for need in needs_of(block, index)]
+    last = max((seq for seq in settled if seq is not None), default=None)
+    if last is None:
+        host = story.hosts(frame)
+        last = host.begun_seq if host is not None else 1
+    return last
 
 
 def _said(here: Happening) -> str:

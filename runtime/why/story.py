@@ -2,25 +2,31 @@
 
 Nothing is guessed from texts: places, owners and frames are those of the kernel that decided. A *moment* is a record;
 a *happening* is what stood at one place, from the moment that began it to the moment that ended it.
+
+While it folds, only numbers are kept: those of the records that began and ended what stands at a place, and the state
+in which a record found its own. Happenings, moments, attempts and paths are made of them for whoever asks; checkers,
+who read millions of records, hardly ever do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchspec.runtime.journal.records import format_time
-from orchspec.runtime.kernel.commands import RequestGrant
-from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFailed, TaskFulfilled
+from orchspec.runtime.kernel.commands import ReleaseGrant, RequestGrant
+from orchspec.runtime.kernel.events import EngineRecovered, QuestionAnswered, TaskEnrolled, TaskFailed, TaskFulfilled
 from orchspec.runtime.kernel.table import CLOSED, QUEUED
 from orchspec.runtime.kernel.tasks import Task
-from orchspec.runtime.recording import Folding, is_verified
+from orchspec.runtime.recording import Folding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from orchspec.compiler.plan import Block, Budget, Plan
     from orchspec.runtime.journal.records import Record
+    from orchspec.runtime.kernel.events import Event
     from orchspec.runtime.kernel.frames import Activity, Frame
     from orchspec.runtime.recording import EventRecord
 
@@ -68,21 +74,52 @@ class Attempt:
 
 @dataclass(slots=True)
 class Happening:
-    """What stood at one place. `ended` is None while it is under way; `owner` is the place it belongs to, 0 the run."""
+    """What stood at one place."""
 
+    story: Story = field(repr=False, compare=False)
     place: int
-    path: str
     activity: Activity
-    begun: Moment
-    ended: Moment | None = None
-    moments: list[Moment] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def begun_seq(self) -> int:
+        """The number of the record that began it."""
+        return self.story.begun_at[self.place]
+
+    @property
+    def ended_seq(self) -> int | None:
+        """The number of the record that ended it; None while it is under way."""
+        return self.story.ended_at[self.place]
+
+    @property
+    def path(self) -> str:
+        """The path of the place."""
+        return self.activity.path()
 
     @property
     def node(self) -> int:
         """The node of its statement in the plan's source."""
         node: int = self.activity.op.node
         return node
+
+    @property
+    def begun(self) -> Moment:
+        """The record that began it."""
+        return self.story.moment(self.begun_seq)
+
+    @property
+    def ended(self) -> Moment | None:
+        """The record that ended it; None while it is under way."""
+        return self.story.moment(self.ended_seq) if self.ended_seq is not None else None
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The records of its place."""
+        return [self.story.moment(seq) for seq in self.story.seqs_at(self.place) if seq > self.begun_seq]
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The tries at it, if it is a task."""
+        return self.story.attempts_of(self)
 
 
 class Reserved(NamedTuple):
@@ -101,17 +138,33 @@ class Reserved(NamedTuple):
 
 
 class Story:
-    """All that a journal tells: `moments` in order, `happenings` by place, and what was `reserved` when."""
+    """All that a journal tells.
+
+    Attributes:
+        events: in order; that of record `seq` is `events[seq - 1]`.
+        begun_at: the number of the record that began what stands at a place, by place; 0 for the run itself.
+        ended_at: the one that ended it; None while it is under way.
+        reserved: what stood in accounts, whenever something was asked for.
+    """
 
     def __init__(self, plan: Plan, run: str, records: Sequence[Record | EventRecord]) -> None:
         self.plan = plan
         self.run = run
         self._folding = Folding(plan, run, records)
         self.kernel = self._folding.kernel
-        self.moments: list[Moment] = []
-        self.happenings: dict[int, Happening] = {}
+        self.events: list[Event] = []
+        self.begun_at: list[int] = [0]
+        self.ended_at: list[int | None] = [None]
         self.reserved: list[Reserved] = []
-        self._open: dict[int, Happening] = {}
+        self._told: list[tuple[int, list[list[str | None]]]] = []
+        self._verified: set[int] = set()
+        self._open: list[Activity] = []
+        self._happenings: dict[int, Happening] = {}
+        self._moments: list[Moment] = []
+        self._seqs: dict[int, list[int]] = {}
+        self._statements: dict[tuple[int, int], int] = {}
+        self._known = 0
+        self._indexed = 1
 
     @property
     def blocks(self) -> dict[int, tuple[Block, int]]:
@@ -123,35 +176,35 @@ class Story:
 
         Raises CorruptStore, and ReplayMismatch for a journal that is not this plan's.
         """
-        event = self._folding.event(record)
-        kernel = self.kernel
-        known = len(kernel.places)
-        met = kernel.places[event.place] if 0 < event.place < known else None
-        state = met.state if met is not None else CLOSED
-        again = self._queued() if isinstance(event, EngineRecovered) else frozenset()
-        commands = self._folding.step(record, event)
+        folding, kernel, seq = self._folding, self.kernel, record.seq
+        event = folding.event(record)
+        places, place = kernel.places, event.place
+        known = len(places)
+        met = places[place] if place < known else None
+        state = CLOSED if met is None else met.state
+        again = self._queued() if type(event) is EngineRecovered else ()
+        commands = folding.handle(record, event)
         if held:
-            self._folding.hold(record, event, commands)
+            folding.hold(record, event, commands)
         for command in commands:
-            if isinstance(command, RequestGrant) and command.place not in again:
-                self._reserved(record.seq, command.place)
-        here = self.happenings.get(event.place)
-        path = here.path if here is not None else kernel.path(event.place)
-        decided = tuple((str(what), detail) for what, detail in kernel.decided)
-        moment = Moment(record.seq, event.time, record.type, event.place, path, decided, state)
-        self.moments.append(moment)
-        for place in range(known, len(kernel.places)):
-            activity = kernel.places[place]
-            if activity is not None:
-                begun = Happening(place, activity.path(), activity, moment)
-                self.happenings[place] = self._open[place] = begun
-        if here is not None:
-            here.moments.append(moment)
-            self._note(here, event, moment, verified=is_verified(event.place, commands))
-        closed = [here for here in self._open.values() if here.activity.state == CLOSED]
-        for here in closed:
-            here.ended = moment
-            del self._open[here.place]
+            kind = type(command)
+            if kind is RequestGrant:
+                if command.place not in again:
+                    self._reserved(seq, command.place)
+            elif kind is ReleaseGrant and command.place == place and command.outcome == "ok":  # type: ignore[union-attr]
+                self._verified.add(seq)
+        self.events.append(event)
+        self._told.append((state, kernel.decided))
+        if len(places) > known:
+            fresh = places[known:]
+            self.begun_at += [seq] * len(fresh)
+            self.ended_at += [None] * len(fresh)
+            self._open += [each for each in fresh if each is not None]
+        closed = [each for each in self._open if each.state == CLOSED]
+        if closed:
+            for each in closed:
+                self.ended_at[each.place] = seq
+            self._open = [each for each in self._open if each.state != CLOSED]
 
     def _queued(self) -> frozenset[int]:
         """Who has reserved, and asks for its grant again after a crash: what was spent since does not take it back."""
@@ -178,23 +231,72 @@ class Story:
             )
             account = account.parent
 
-    def _note(self, here: Happening, event: Any, moment: Moment, *, verified: bool) -> None:
-        if isinstance(event, TaskEnrolled):
-            grant = Attempt(event.attempt, event.agent, moment, event.waited_us, event.waited_for or "")
-            here.attempts.append(grant)
-            return
-        if not here.attempts or here.attempts[-1].ended is not None:
-            return
-        last = here.attempts[-1]
+    # -------------------------------------------------------------- moments
+
+    def moment(self, seq: int) -> Moment:
+        """A record, by its number."""
+        made = self._moments
+        for at in range(len(made), seq):
+            event = self.events[at]
+            state, said = self._told[at]
+            decided = tuple((str(what), detail) for what, detail in said)
+            path, kind = self.kernel.path(event.place), type(event).__name__
+            made.append(Moment(at + 1, event.time, kind, event.place, path, decided, state))
+        return made[seq - 1]
+
+    @property
+    def moments(self) -> list[Moment]:
+        """Every record, in order."""
+        if self.events:
+            self.moment(len(self.events))
+        return self._moments
+
+    @property
+    def happenings(self) -> dict[int, Happening]:
+        """What stood at each place."""
+        found = self._happenings
+        for activity in islice(self.kernel.places, len(self._happenings) + 1, None):
+            if activity is not None:
+                found[activity.place] = Happening(self, activity.place, activity)
+        return found
+
+    def seqs_at(self, place: int) -> list[int]:
+        """The numbers of the records of a place."""
+        for at in range(self._known, len(self.events)):
+            self._seqs.setdefault(self.events[at].place, []).append(at + 1)
+        self._known = len(self.events)
+        return self._seqs.get(place, [])
+
+    def attempts_of(self, here: Happening) -> list[Attempt]:
+        """The tries at a task, in order."""
+        found: list[Attempt] = []
+        for moment in here.moments:
+            event = self.events[moment.seq - 1]
+            last = found[-1] if found else None
+            if isinstance(event, TaskEnrolled):
+                found.append(Attempt(event.attempt, event.agent, moment, event.waited_us, event.waited_for or ""))
+            elif last is not None and last.ended is None:
+                outcome = self._outcome(event, moment)
+                if outcome is not None:
+                    last.ended, last.outcome = moment, outcome
+        return found
+
+    def _outcome(self, event: Event, moment: Moment) -> str | None:
+        """How a record ended the attempt that was under way; None if it did not."""
         said = dict(moment.decided)
-        if verified:  # whatever else was decided on it: a guard that fails the flow, say
-            last.ended, last.outcome = moment, "verified"
-        elif isinstance(event, TaskFailed):
-            last.ended, last.outcome = moment, f"{event.code}: {event.message}"
-        elif "retry" in said or "failed" in said:
-            last.ended, last.outcome = moment, (said.get("retry") or said.get("failed") or "")
-        elif isinstance(event, TaskFulfilled) or moment.type == "QuestionAnswered":
-            last.ended, last.outcome = moment, "verified"
+        if moment.seq in self._verified:  # whatever else was decided on it: a guard that fails the flow, say
+            return "verified"
+        if isinstance(event, TaskFailed):
+            return f"{event.code}: {event.message}"
+        if "retry" in said or "failed" in said:
+            return said.get("retry") or said.get("failed") or ""
+        return "verified" if isinstance(event, TaskFulfilled | QuestionAnswered) else None
+
+    def dismantle(self) -> None:
+        """Nobody reads it any more: its memory comes free at once, without a search for what names each other."""
+        self._happenings.clear()
+        if self.kernel.status is not None:
+            self.kernel.dismantle()
 
     # -------------------------------------------------------------- looking
 
@@ -208,12 +310,17 @@ class Story:
 
     def of(self, frame: Frame, index: int) -> Happening | None:
         """The happening of statement `index` of a frame, the last one if it was taken over by another."""
-        found = None
-        for each in self.happenings.values():
-            activity = each.activity
-            if activity.frame is frame and activity.op.index == index and activity.owner is frame:
-                found = each
-        return found
+        place = self.place_of(frame, index)
+        return self.happenings[place] if place is not None else None
+
+    def place_of(self, frame: Frame, index: int) -> int | None:
+        """Where statement `index` of a frame stands, or what took it over."""
+        places, statements = self.kernel.places, self._statements
+        for activity in islice(places, self._indexed, None):
+            if activity is not None and activity.owner is activity.frame:
+                statements[id(activity.frame), activity.op.index] = activity.place
+        self._indexed = len(places)
+        return statements.get((id(frame), index))
 
     def hosts(self, frame: Frame) -> Happening | None:
         """The happening that hosts a frame (a repeat, a scope, a call); None for the flow itself."""
@@ -225,7 +332,7 @@ class Story:
         """Every frame in which something stood."""
         seen: set[int] = set()
         root = self.kernel.root
-        for frame in [root, *(each.activity.frame for each in self.happenings.values())]:
+        for frame in [root, *(each.frame for each in self.kernel.places if each is not None)]:
             if frame is not None and id(frame) not in seen:
                 seen.add(id(frame))
                 yield frame

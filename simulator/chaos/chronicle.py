@@ -6,7 +6,10 @@ the checkers read.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.draws import run_key
@@ -18,14 +21,14 @@ from orchspec.simulator.calls import Calls
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.chaos.noticing import CountedCrashes, NoticedFaults
 from orchspec.simulator.clock import Clock, Visit
-from orchspec.simulator.garbage import seldom_collecting
+from orchspec.simulator.garbage import CHRONICLE, seldom_collecting
 from orchspec.simulator.journal import SimulatedJournal
 from orchspec.simulator.observe import RunObservation
 from orchspec.simulator.stubs import without_chance_failures
 from orchspec.simulator.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from orchspec.compiler.plan import Fault, Json, Plan
@@ -33,7 +36,17 @@ if TYPE_CHECKING:
     from orchspec.runtime.recording import EventRecord
     from orchspec.simulator.chaos.proven import Proven
 
-__all__ = ["HORIZON_US", "Applied", "Chronicle", "Chronicler", "Endless", "KeptJournal", "RunTold", "SeenWorld"]
+__all__ = [
+    "HORIZON_US",
+    "Applied",
+    "Chronicle",
+    "Chronicler",
+    "Endless",
+    "KeptJournal",
+    "RunTold",
+    "SeenWorld",
+    "was_ignored",
+]
 
 SECOND: Final = 1_000_000
 HORIZON_US: Final = 52 * 7 * 24 * 3600 * SECOND
@@ -65,6 +78,38 @@ class RunTold:
     records: list[EventRecord] = field(default_factory=list)
     durable_us: list[int] = field(default_factory=list)
     told: list[tuple[int, str, Any]] = field(default_factory=list)
+    _events: dict[type, list[EventRecord]] = field(default_factory=lambda: defaultdict(list))
+    _commands: dict[type, list[tuple[EventRecord, Any]]] = field(default_factory=lambda: defaultdict(list))
+    _known: int = 0
+
+    def happened(self, kind: type) -> list[EventRecord]:
+        """Its records of one kind of event, in order."""
+        self._look()
+        return self._events.get(kind, [])
+
+    def commanded(self, *kinds: type) -> list[tuple[EventRecord, Any]]:
+        """Its commands of some kinds that the outside sees, in order, each with its record."""
+        self._look()
+        found = [self._commands[kind] for kind in kinds if kind in self._commands]
+        if len(found) <= 1:
+            return found[0] if found else []
+        return [(record, command) for record in self.records for command in record.commands if type(command) in kinds]
+
+    def _look(self) -> None:
+        """Note what there is of which kind: once for all checkers, of which each reads a few kinds."""
+        events, commands = self._events, self._commands
+        for record in islice(self.records, self._known, None):
+            events[type(record.event)].append(record)
+            for command in record.commands:
+                if command.outward:
+                    commands[type(command)].append((record, command))
+        self._known = len(self.records)
+
+    def forget(self) -> None:
+        """Keep nothing but how it ended."""
+        for kept in (self.records, self.durable_us, self._events, self._commands):
+            kept.clear()
+        self._known = 0
 
     @property
     def status(self) -> str | None:
@@ -126,15 +171,31 @@ class Chronicle:
             story = self._stories[run] = read_story(self.plan, run, self.runs[run].records, held=True)
         return story
 
+    def dismantle(self) -> None:
+        """Nobody looks into it any more: what it is of comes free now, where else it would wait for a search."""
+        for told in self.runs.values():
+            kernel = told.records[-1].kernel if told.records else None
+            if kernel is not None and kernel.status is not None:
+                kernel.dismantle()
+            told.forget()
+        for story in self._stories.values():
+            story.dismantle()
+        self._stories.clear()
+        self.order.clear()
+
     def sender(self, run: str, key: str) -> tuple[str | None, int | None]:
         """The step that sent a request under a key, with its node in the source; none if nothing did."""
         told = self.runs.get(run)
-        for record in told.records if told is not None else ():
-            for command in record.commands:
-                if isinstance(command, TryEffect) and command.target_key == key:
-                    activity = record.kernel.places[command.place]
-                    return record.kernel.path(command.place), activity.op.node if activity is not None else None
+        for record, command in told.commanded(TryEffect) if told is not None else ():
+            if command.target_key == key:
+                activity = record.kernel.places[command.place]
+                return record.kernel.path(command.place), activity.op.node if activity is not None else None
         return None, None
+
+
+def was_ignored(record: EventRecord) -> bool:
+    """Whether the event of a record came late, so that nothing follows from it."""
+    return bool(record.decided) and any(what == "ignored" for what, _ in record.decided)
 
 
 class Endless(Exception):
@@ -145,22 +206,24 @@ class KeptJournal(SimulatedJournal):
     """A journal that writes into a chronicle what became durable, and when."""
 
     def __init__(self, chronicle: Chronicle, now: Callable[[], int]) -> None:
-        super().__init__(survives=True, keep_records=True)
+        super().__init__(survives=True, keep_records=False)
         self._chronicle = chronicle
         self._now = now
-        self._commits = 0
 
     def commit(self, batch: Batch) -> None:
         """See `SimulatedJournal.commit`."""
         super().commit(batch)
-        self._commits += 1
-        chronicle, now = self._chronicle, self._now()
+        chronicle, commit, now = self._chronicle, self.commits, self._now()
+        runs, order = chronicle.runs, chronicle.order
         for record in batch.records:
-            told = chronicle.runs[record.run]
+            run = record.run
+            told = runs[run]
+            if record.seq == 1:
+                self.records[run] = told.records  # what survives a crash is what was written down
             told.records.append(record)  # type: ignore[arg-type]
             told.durable_us.append(now)
-            chronicle.order.append((self._commits, record))  # type: ignore[arg-type]
-        if len(chronicle.order) > RECORDS_MAX:
+            order.append((commit, record))  # type: ignore[arg-type]
+        if len(order) > RECORDS_MAX:
             raise Endless
 
 
@@ -226,8 +289,18 @@ class Chronicler:
 
     def chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         """What happens under a schedule of faults."""
-        with seldom_collecting():
+        with seldom_collecting(CHRONICLE):
             return self._chronicle(faults)
+
+    @contextmanager
+    def looked_into(self, faults: Sequence[Fault]) -> Iterator[Chronicle]:
+        """A chronicle as above, which is taken apart when nobody looks into it any more: its memory is free at once."""
+        with seldom_collecting(CHRONICLE):
+            chronicle = self._chronicle(faults)
+            try:
+                yield chronicle
+            finally:
+                chronicle.dismantle()
 
     def _chronicle(self, faults: Sequence[Fault]) -> Chronicle:
         plan = self.plan
@@ -242,10 +315,10 @@ class Chronicler:
             left.discard(visit.run)
 
         key = run_key(self.seed, 0, 1, 0)
-        calls = Calls(plan.tools)
+        calls = Calls(plan.tools) if plan.tools else None
         cast = Cast(plan, self.data, striking.targets)
         clock = Clock(plan, self.flow, cast, world, calls, striking, key, ended)
-        chronicle.calls = calls.of
+        chronicle.calls = calls.of if calls is not None else {}
         journal = clock.journal = KeptJournal(chronicle, lambda: clock.now)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
@@ -272,7 +345,7 @@ class Chronicler:
         chronicle.quiet_us = striking.quiet_us(clock.now)
         chronicle.at_keys, chronicle.at_times = striking.at_keys, striking.at_times
         chronicle.ledger = list(journal.ledger.values())
-        chronicle.passes = counted.passes
+        chronicle.passes = {point: count for point, count in counted.passes.items() if count}
         return chronicle
 
     def visit(self, number: int) -> Visit:

@@ -143,11 +143,14 @@ class Explorer:
 
     def chronicle(self, faults: Sequence[Fault], runs: int | None = None, world: int | None = None) -> Chronicle:
         """What happens under a schedule, in a world: the seed of what everybody takes and gives."""
+        return self._chronicler(runs, world).chronicle(faults)
+
+    def _chronicler(self, runs: int | None = None, world: int | None = None) -> Chronicler:
         which = self.seed if world is None else world, self.runs if runs is None else runs
         made = self._chroniclers.get(which)
         if made is None:
             made = self._chroniclers[which] = self._make(*which)
-        return made.chronicle(faults)
+        return made
 
     def explore(
         self,
@@ -240,14 +243,14 @@ class Explorer:
         phase.tried += 1
         self._tried += 1
         after = self._tried
-        chronicle = self.chronicle(faults, world=world)
-        for told in chronicle.runs.values():
-            status = told.status or "unended"
-            self.statuses[status] = self.statuses.get(status, 0) + 1
-        broken = _distinct(check_all(chronicle))
-        self.pace.add(chronicle.pace.values())
-        if not any(violation.number == "S7" for violation in broken):
-            self.coverage.add(chronicle)
+        with self._chronicler(world=world).looked_into(faults) as chronicle:
+            for told in chronicle.runs.values():
+                status = told.status or "unended"
+                self.statuses[status] = self.statuses.get(status, 0) + 1
+            broken = _distinct(check_all(chronicle))
+            self.pace.add(chronicle.pace.values())
+            if not any(violation.number == "S7" for violation in broken):
+                self.coverage.add(chronicle)
         for violation in broken:
             root = _root(violation)
             if root not in self._broken:
@@ -271,7 +274,8 @@ class Explorer:
             left -= 1
             if left < 0:
                 return None
-            found = check_all(self.chronicle(candidate, count, seed))
+            with self._chronicler(count, seed).looked_into(candidate) as chronicle:
+                found = check_all(chronicle)
             return next((each for each in found if each.number == violation.number), None)
 
         for count in range(1, runs):

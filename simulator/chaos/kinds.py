@@ -19,7 +19,8 @@ DOWN_US: Final = 5 * SECOND
 
 Aim = Literal["agent", "person", "signal", "effect", "tool", "deed", "model", "timer", "commit", "clock"]
 """At what: an attempt of an agent, a question to a person, a signal that is waited for, a request to a target, a call
-of a tool, an effect that an agent asks for, all agents of a model; of the orchestrator a timer, a commit, its clock."""
+of a tool, an effect that an agent asks for, several at once (all agents of a model, all effects, all tools); of the
+orchestrator a timer, a commit, its clock."""
 
 Need = Literal["deadline", "repeats"]
 """`deadline`: somebody must stop waiting for an answer that never comes. `repeats`: the target must drop a request that
@@ -59,6 +60,8 @@ KINDS: Final = (
     _kind("outage", "agent", dated=True),
     _kind("capacity", "agent", dated=True, to=1),
     _kind("fail", "tool"),
+    _kind("fail", "person"),
+    _kind("slow", "person", factor=50),
     _kind("slow", "tool", factor=50),
     _kind("hang", "tool", "deadline"),
     _kind("outage", "tool", dated=True),
@@ -72,6 +75,12 @@ KINDS: Final = (
     _kind("lose", "agent", "deadline"),
     _kind("lose_ack", "agent", "deadline"),
     _kind("delay", "agent", by=40 * SECOND),
+    _kind("duplicate", "agent"),
+    _kind("reorder", "agent", by=40 * SECOND),
+    _kind("partition", "agent", "deadline", dated=True),
+    _kind("lose", "tool", "deadline"),
+    _kind("delay", "tool", by=40 * SECOND),
+    _kind("reorder", "tool", by=40 * SECOND),
     _kind("lose", "effect"),
     _kind("lose_ack", "effect"),
     _kind("duplicate", "effect", "repeats"),
@@ -97,21 +106,36 @@ KINDS: Final = (
     _kind("quota", "effect", dated=True, limit=1),
     _kind("throttle", "tool"),
     _kind("server_error", "tool"),
+    _kind("quota", "tool", dated=True, limit=1),
     _kind("price", "agent", factor=10),
     _kind("overrun", "agent", factor=10),
     _kind("retry_storm", "agent"),
     _kind("retry_storm", "effect"),
+    _kind("retry_storm", "tool"),
     # People, and signals.
     _kind("never", "person", "deadline"),
     _kind("late", "person", by=48 * 3600 * SECOND),
     _kind("twice", "person"),
     _kind("contradictory", "person"),
+    _kind("lose", "person", "deadline"),
+    _kind("delay", "person", by=40 * SECOND),
+    _kind("reorder", "person", by=40 * SECOND),
+    _kind("duplicate", "person"),
     _kind("garbage", "person", persists=False),
+    _kind("truncated", "person", persists=False),
+    _kind("empty", "person", persists=False),
+    _kind("oversize", "person", persists=False),
     _kind("wrong", "person"),
+    _kind("conflicting", "person"),
+    _kind("poisoned", "person"),
     _kind("never", "signal", "deadline"),
     _kind("late", "signal", by=48 * 3600 * SECOND),
     _kind("twice", "signal"),
     _kind("contradictory", "signal"),
+    _kind("lose", "signal", "deadline"),
+    _kind("delay", "signal", by=40 * SECOND),
+    _kind("reorder", "signal", by=40 * SECOND),
+    _kind("duplicate", "signal"),
     # The orchestrator's time, its store, and other engines.
     _kind("timer_early", "timer", by=10 * SECOND),
     _kind("timer_late", "timer", by=30 * SECOND),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.simulator.crashes import Crashes
-from orchspec.simulator.faults import Faults
+from orchspec.simulator.faults import CRASH_POINTS, Faults
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
@@ -104,13 +104,15 @@ class NoticedFaults(Faults):
 class CountedCrashes(Crashes):
     """Crashes that count how often each point is passed, so that each pass can be struck in turn."""
 
-    __slots__ = ("passes",)
+    __slots__ = ("_strikes", "passes")
 
     def __init__(self, faults: Faults, key: int) -> None:
         super().__init__(faults.crashes, faults.breakdowns, key)
-        self.passes: dict[str, int] = {}
+        self._strikes = bool(faults.crashes or faults.breakdowns)
+        self.passes: dict[str, int] = dict.fromkeys(CRASH_POINTS, 0)
 
     def reached(self, point: str, now_us: int) -> None:
         """See `Crashes.reached`."""
-        self.passes[point] = self.passes.get(point, 0) + 1
-        super().reached(point, now_us)
+        self.passes[point] += 1
+        if self._strikes:
+            super().reached(point, now_us)

@@ -36,6 +36,10 @@ _ASKED: Final[dict[type, tuple[Aim, str]]] = {
 """Commands that somebody outside answers: the aim, and the attribute that names the target."""
 
 
+_TOGETHER: Final[tuple[Aim, ...]] = ("effect", "tool")
+"""Aims that fail together, as agents do that run on one model; no model has such a name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """What there is to strike.
@@ -45,7 +49,7 @@ class Places:
         patient: aims and names of those whom somebody waits for without a deadline.
         unrepeatable: effects whose target drops no repeats, so that a network which doubles their requests or keeps
             them for long is outside of what any design can survive.
-        models: by model, the agents that ran on it.
+        models: by model, the agents that ran on it; and all effects, and all tools: what one provider may have.
         passes: how often each crash point was passed.
         moments: times at which something happened, µs, spread over the whole.
         ended_us: when everybody was told.
@@ -116,7 +120,9 @@ def places_of(calm: Chronicle) -> Places:
         ("tool", tool) for agent in targets.get("agent", {}) if ("agent", agent) in patient
         for tool in plan.agents[agent].tools
     }  # fmt: skip
-    shared = {name: sorted(agents) for name, agents in models.items() if name and len(agents) > 1}
+    together = {name: sorted(agents) for name, agents in models.items() if name}
+    together |= {f"every {aim}": list(targets.get(aim, ())) for aim in _TOGETHER}
+    shared = {name: those for name, those in together.items() if len(those) > 1}
     targets["model"] = dict.fromkeys(shared, 1)
     targets["timer"] = {"orchestrator": len(timers)} if timers else {}
     targets["commit"] = {"orchestrator": calm.passes.get("before_commit", 0)}

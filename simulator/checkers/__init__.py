@@ -26,7 +26,7 @@ from orchspec.simulator.checkers import (
     write_ahead,
 )
 from orchspec.simulator.checkers.violation import Violation
-from orchspec.simulator.garbage import seldom_collecting
+from orchspec.simulator.garbage import CHRONICLE, seldom_collecting
 
 if TYPE_CHECKING:
     from orchspec.simulator.chaos.chronicle import Chronicle
@@ -59,7 +59,7 @@ def check_all(chronicle: Chronicle, only: frozenset[str] | None = None) -> list[
 
     A journal that does not fold (S7) is the end of it: what else would be said of it is said by that.
     """
-    with seldom_collecting():
+    with seldom_collecting(CHRONICLE):
         found = list(replay.check(chronicle))
         if found:
             return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchspec.runtime.kernel.commands import EndRun
 from orchspec.runtime.kernel.events import QuestionAnswered
+from orchspec.simulator.chaos.chronicle import was_ignored
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     for told in chronicle.runs.values():
         yield from _results(told)
         used: set[tuple[int, int]] = set()
-        for record in told.records:
+        for record in told.happened(QuestionAnswered):
             event = record.event
-            if not isinstance(event, QuestionAnswered) or any(what == "ignored" for what, _ in record.decided):
+            if was_ignored(record):
                 continue
             if (event.place, event.attempt) in used:
                 path = record.kernel.path(event.place)
@@ -31,12 +32,7 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
 
 
 def _results(told: RunTold) -> Iterator[Violation]:
-    ends = [
-        (durable_us, command)
-        for record, durable_us in zip(told.records, told.durable_us, strict=True)
-        for command in record.commands
-        if isinstance(command, EndRun)
-    ]
+    ends = [(told.durable_us[record.seq - 1], command) for record, command in told.commanded(EndRun)]
     if len(ends) > 1:
         yield Violation("S14", f"the run ended {len(ends)} times", told.run)
     for time_us, status, result in told.told:

@@ -60,7 +60,7 @@ def _left(chronicle: Chronicle, proven: Proven, told: RunTold, from_us: int) -> 
     if told.records and told.run not in chronicle.halted:
         story = chronicle.story(told.run)
         done = _done(story, from_us)
-        undone = any(here.path.endswith("!undo") for here in story.happenings.values())
+        undone = any(each is not None and each.label.endswith("!undo") for each in story.kernel.places)
     parts = [part for index, part in enumerate(proven.parts) if index not in done]
     longest = max(parts, key=lambda part: part.work_us, default=None)
     total = sum(part.work_us for part in parts) if proven.meets else _longest(proven, done)
@@ -75,10 +75,10 @@ def _done(story: Story, from_us: int) -> set[int]:
     """Statements of the flow that had ended."""
     root = story.kernel.root
     ends: dict[int, float] = {}
-    for here in story.happenings.values():
-        activity = here.activity
-        if activity.frame is root and activity.owner is root:
-            ended = math.inf if here.ended is None else here.ended.time_us
+    for activity in story.kernel.places:
+        if activity is not None and activity.owner is root and activity.frame is root:
+            seq = story.ended_at[activity.place]
+            ended = math.inf if seq is None else story.events[seq - 1].time
             ends[activity.op.index] = max(ends.get(activity.op.index, 0), ended)
     return {index for index, ended in ends.items() if ended <= from_us}
 

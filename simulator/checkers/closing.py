@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.events import EngineRecovered
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from orchspec.simulator.chaos.chronicle import Chronicle, RunTold
 
 __all__ = ["check"]
+
+_TAKES: Final = (RequestGrant, HoldGrant)
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
@@ -41,13 +43,13 @@ def _grants(told: RunTold) -> Iterator[Violation]:
     """Each request is released once in the life of its engine."""
     wanted: dict[tuple[int, int], int] = {}
     for record in told.records:
-        if isinstance(record.event, EngineRecovered):
+        if type(record.event) is EngineRecovered:
             wanted.clear()
         for command in record.commands:
-            if isinstance(command, (RequestGrant, HoldGrant)):
-                wanted[command.place, command.attempt] = record.seq
-            elif isinstance(command, ReleaseGrant):
+            if isinstance(command, ReleaseGrant):
                 wanted.pop((command.place, command.attempt), None)
+            elif isinstance(command, _TAKES):
+                wanted[command.place, command.attempt] = record.seq
     for (place, attempt), seq in wanted.items():
         path = told.records[-1].kernel.path(place)
         said = f"attempt {attempt} at {path} was asked for with record {seq} and is held after the end"

@@ -4,9 +4,8 @@ Slots and rates are counted anew from who was granted what and when: open grants
 window never above the burst and what was refilled in it. Tokens of a model are those that attempts may take, less
 those that they gave back when they ended. Of agents, people and gates the journal tells; calls of tools are not
 journaled, so of those a chronicle tells that listened while they were granted. One of a store did not: there the
-numbers of calls that attempts tell show a rate that was broken, where an agent has one tool. Of loops it is counted
-what began in them: tasks of a fan-out or a delegation at once, rounds, hops along permitted edges, levels of
-delegation, visits of a state, transitions.
+numbers of calls that attempts tell show a rate that was broken, where an agent has one tool. What loops may do is held
+by `loops`.
 
 A crash ends an epoch: what its engine had granted is gone with it, and what the next one holds again is counted anew.
 A bucket is not filled by a crash, so windows span epochs.
@@ -14,28 +13,20 @@ A bucket is not filled by a crash, so windows span epochs.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.compiler.plan import Machine, Peers, Supervise
 from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
-from orchspec.runtime.kernel.delegation import Rounds
-from orchspec.runtime.kernel.each import Each
 from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFulfilled
-from orchspec.runtime.kernel.frames import Activity, Frame
-from orchspec.runtime.kernel.machines import MachineOp, Traversing
-from orchspec.runtime.kernel.repeats import Repeating
-from orchspec.runtime.kernel.steps import FanOutStep
-from orchspec.runtime.kernel.turns import Turns
+from orchspec.simulator.chaos.chronicle import was_ignored
+from orchspec.simulator.checkers.loops import broken_loops
 from orchspec.simulator.checkers.spending import Drawn
 from orchspec.simulator.checkers.turns import Window
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.compiler.plan import Plan, Rate, Statement
-    from orchspec.runtime.why.story import Happening, Story
+    from orchspec.compiler.plan import Plan, Rate
     from orchspec.simulator.chaos.chronicle import Chronicle
 
 __all__ = ["called", "check", "granted"]
@@ -49,13 +40,8 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     yield from granted(chronicle, chronicle.plan)
     yield from called(chronicle, chronicle.plan) if chronicle.calls else _counted(chronicle)
     for told in chronicle.runs.values():
-        loops = _Loops(chronicle.story(told.run))
-        for here in loops.story.happenings.values():
-            for said in loops.broken(here):
-                yield Violation("S8", said, told.run, step=here.path, node=here.node)
-
-
-# ---------------------------------------------------------------- slots and rates
+        for here, said in broken_loops(chronicle.story(told.run)):
+            yield Violation("S8", said, told.run, step=here.path, node=here.node)
 
 
 def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
@@ -71,45 +57,76 @@ def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
     """Grants of agents, people, gates and sections above what a plan allows."""
     slots, rates = _limits(plan)
     drawn = Drawn(chronicle.plan)
-    held: dict[tuple[str, int, int], tuple[str, ...]] = {}
+    held = _Held(plan)
     gates: dict[tuple[str, int, int], tuple[str, ...]] = {}
     epoch = 1
     for _, record in chronicle.order:
-        event = record.event
+        event, run = record.event, record.run
         if isinstance(event, EngineRecovered) and event.epoch != epoch:
             epoch = event.epoch
-            held.clear()
+            held = _Held(plan)
         for command in record.commands:
-            drawn.commanded(record.run, command, event.time)
             if isinstance(command, ReleaseGrant):
-                held.pop((record.run, command.place, command.attempt), None)
+                held.release((run, command.place, command.attempt))
             elif isinstance(command, RequestGrant):
-                gates[record.run, command.place, command.attempt] = command.gates
+                if command.gates or gates:
+                    gates[run, command.place, command.attempt] = command.gates
             elif isinstance(command, HoldGrant):
                 kept = command.agent or "+".join(command.tools)
-                held[record.run, command.place, command.attempt] = (*command.gates, kept)
-        if isinstance(event, TaskEnrolled) and not any(what == "ignored" for what, _ in record.decided):
-            name, key = event.agent, (record.run, event.place, event.attempt)
-            others = [each for names in held.values() for each in names]
-            held[key] = (*gates.pop(key, ()), name)
-            for passed in held[key]:
-                for each in _broken(plan, passed, others, slots):
-                    yield Violation("S8", each, record.run, record.seq, record.kernel.path(event.place))
+                held.take((run, command.place, command.attempt), (*command.gates, kept))
+            else:
+                continue
+            if drawn.limited:
+                drawn.commanded(run, command, event.time)
+        if isinstance(event, TaskEnrolled) and not was_ignored(record):
+            name, key = event.agent, (run, event.place, event.attempt)
+            names = (*gates.pop(key, ()), name) if gates else (name,)
+            said = held.broken(names, slots)
+            held.take(key, names)
             if name in rates and not rates[name].take(event.time):
-                said = f"{name} is granted more often than its rate allows"
-                yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
-            model = drawn.granted(record.run, event)
+                said.append(f"{name} is granted more often than its rate allows")
+            model = drawn.granted(run, event) if drawn.limited else ""
             if model:
-                said = f"{name} is granted though {model} has not so much left of its limits"
-                yield Violation("S8", said, record.run, record.seq, record.kernel.path(event.place))
+                said.append(f"{name} is granted though {model} has not so much left of its limits")
+            for each in said:
+                yield Violation("S8", each, run, record.seq, record.kernel.path(event.place))
 
 
-def _broken(plan: Plan, name: str, others: list[str], slots: dict[str, int]) -> Iterator[str]:
-    if name in slots and others.count(name) >= slots[name]:
-        yield f"{name} has {slots[name]} slots, and this grant is number {others.count(name) + 1}"
-    for tool in _section(plan, name):
-        if any(tool in _section(plan, other) for other in others):
-            yield f"{tool} is held whole, and is granted whole once more"
+class _Held:
+    """Who holds what, and how many hold each: of an agent, a gate, or a tool that a critical section holds whole."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._names: dict[tuple[str, int, int], tuple[str, ...]] = {}
+        self._counts: defaultdict[str, int] = defaultdict(int)
+
+    def take(self, key: tuple[str, int, int], names: tuple[str, ...]) -> None:
+        """An attempt was granted all of these."""
+        if key in self._names:
+            self.release(key)
+        self._names[key] = names
+        for name in names:
+            self._counts[name] += 1
+
+    def release(self, key: tuple[str, int, int]) -> None:
+        """An attempt has ended, or never was granted."""
+        for name in self._names.pop(key, ()):
+            self._counts[name] -= 1
+
+    def broken(self, names: tuple[str, ...], slots: dict[str, int]) -> list[str]:
+        """What is broken if one more is granted these."""
+        said: list[str] = []
+        for name in names:
+            held = self._counts[name]
+            if name in slots and held >= slots[name]:
+                said.append(f"{name} has {slots[name]} slots, and this grant is number {held + 1}")
+            if self._plan.tools:
+                said.extend(
+                    f"{tool} is held whole, and is granted whole once more"
+                    for tool in _section(self._plan, name)
+                    if any(tool in _section(self._plan, other) for other, count in self._counts.items() if count)
+                )
+        return said
 
 
 def _section(plan: Plan, name: str) -> list[str]:
@@ -120,8 +137,8 @@ def _section(plan: Plan, name: str) -> list[str]:
 
 def called(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
     """Calls of tools; those that critical sections hold whole are left out: who is inside is not told."""
-    enrolled = [record.event for _, record in chronicle.order if isinstance(record.event, TaskEnrolled)]
-    whole = {tool for event in enrolled for tool in _section(plan, event.agent)}
+    enrolled: Iterator[Any] = (each.event for told in chronicle.runs.values() for each in told.happened(TaskEnrolled))
+    whole = {tool for name in {event.agent for event in enrolled} for tool in _section(plan, name)}
     for name, calls in chronicle.calls.items():
         tool = plan.tools[name]
         if name in whole:
@@ -143,7 +160,10 @@ def _counted(chronicle: Chronicle) -> Iterator[Violation]:
     end: so in no time may more attempts begin and end than their calls had tokens.
     """
     plan = chronicle.plan
-    sole = {name: plan.tools[agent.tools[0]] for name, agent in plan.agents.items() if len(agent.tools) == 1}
+    alone = {name: plan.tools[agent.tools[0]] for name, agent in plan.agents.items() if len(agent.tools) == 1}
+    sole = {name: tool for name, tool in alone.items() if tool.rate is not None}
+    if not sole:
+        return
     granted: dict[tuple[str, int, int], tuple[int, str]] = {}
     spans: dict[str, list[tuple[int, int, int]]] = {}
     for _, record in chronicle.order:
@@ -152,7 +172,7 @@ def _counted(chronicle: Chronicle) -> Iterator[Violation]:
             granted[record.run, event.place, event.attempt] = event.time, event.agent
         elif isinstance(event, TaskFulfilled) and event.tool_calls:
             since_us, agent = granted.get((record.run, event.place, event.attempt), (0, ""))
-            if agent in sole and sole[agent].rate is not None:
+            if agent in sole:
                 spans.setdefault(sole[agent].name, []).append((event.time, since_us, event.tool_calls))
     for name, each in spans.items():
         rate = plan.tools[name].rate
@@ -171,103 +191,3 @@ def _too_many(name: str, spans: list[tuple[int, int, int]], rate: Rate) -> Itera
                 took = f"{from_us / 1e6:g} to {until_us / 1e6:g} s"
                 yield Violation("S8", f"{name} is called {calls} times from {took}, more often than its rate allows")
                 return
-
-
-# ---------------------------------------------------------------- loops
-
-
-class _Loops:
-    """What began within each activity of a run: counted, so that a kernel that counts wrongly is seen."""
-
-    def __init__(self, story: Story) -> None:
-        self.story = story
-        self._inside: dict[int, list[Happening]] = {}
-        self._hosted: dict[int, list[Frame]] = {}
-        for each in story.happenings.values():
-            self._inside.setdefault(id(each.activity.owner), []).append(each)
-        for frame in story.frames():
-            self._hosted.setdefault(id(frame.host), []).append(frame)
-
-    def broken(self, here: Happening) -> Iterator[str]:
-        """What is broken in a loop or a fan-out, in words."""
-        inside = self._inside.get(id(here.activity), [])
-        frames = self._hosted.get(id(here.activity), [])
-        match here.activity:
-            case FanOutStep() | Each() as fan:
-                yield from _at_once(here, inside, fan.width)
-            case Repeating() as repeat:
-                rounds = max(repeat.round, sum(frame.ordinal > 0 for frame in frames))  # 0 is its `else`
-                if rounds > repeat.rounds:
-                    yield f"{here.path} ran {rounds} rounds of {repeat.rounds}"
-            case Rounds() as rounds_of:
-                yield from _delegated(self.story, here, inside, rounds_of)
-            case Turns() as turns:
-                yield from _handed(self.story, here, inside, turns)
-            case Traversing() as machine:
-                yield from _visited(self.story, here, frames, machine)
-            case _:
-                pass
-
-
-def _at_once(here: Happening, inside: list[Happening], width: int | None) -> Iterator[str]:
-    if width is None or len(inside) <= width:
-        return
-    for start in sorted(each.begun.seq for each in inside):
-        at_once = sum(each.begun.seq <= start and (each.ended is None or each.ended.seq > start) for each in inside)
-        if at_once > width:
-            yield f"{here.path} has {at_once} under way with record {start}, and its width is {width}"
-            return
-
-
-def _delegated(story: Story, here: Happening, inside: list[Happening], rounds: Rounds) -> Iterator[str]:
-    said = _said(story, rounds)
-    assert isinstance(said, Supervise)
-    asked = sum(not each.activity.index for each in inside)
-    if asked > said.rounds:
-        yield f"{here.path} asked its lead {asked} times, and may {said.rounds} times"
-    width = rounds.errand[4]
-    yield from _at_once(here, [each for each in inside if each.activity.index], width and max(1, width))
-    levels = 0
-    at: object = rounds
-    while isinstance(at, Activity | Frame):
-        levels += isinstance(at, Rounds) and _said(story, at) is said
-        at = at.owner if isinstance(at, Activity) else at.host
-    if levels > said.depth:
-        yield f"{here.path} is {levels} levels deep, and may be {said.depth}"
-
-
-def _handed(story: Story, here: Happening, inside: list[Happening], turns: Turns) -> Iterator[str]:
-    said = _said(story, turns)
-    assert isinstance(said, Peers)
-    if len(inside) > said.hops + 1:
-        yield f"{here.path} was handed on {len(inside) - 1} times, and may be {said.hops} times"
-    names = [each.attempts[-1].agent for each in inside if each.attempts]
-    for giver, taker in pairwise(names):
-        if not any(handoff.source == giver and taker in handoff.targets for handoff in said.handoffs):
-            yield f"{here.path} was handed from {giver} to {taker}, and there is no such edge"
-
-
-def _said(story: Story, loop: Rounds | Turns) -> Statement:
-    """The statement of a loop, as the plan has it: the loop stands in the frame of a region of that statement."""
-    region = loop.frame.host
-    assert isinstance(region, Activity)
-    block, index = story.blocks[region.op.node]
-    return block.statements[index]
-
-
-def _visited(story: Story, here: Happening, frames: list[Frame], machine: Traversing) -> Iterator[str]:
-    path = here.path or "the machine"
-    assert isinstance(machine.op, MachineOp)
-    said = _machines(story.plan)[machine.op.name]
-    counted = Counter(frame.label.rpartition("#")[0].lstrip("/") for frame in frames)
-    visits = [max(told, counted[state.name]) for state, told in zip(said.states, machine.visits, strict=True)]
-    for state, count in zip(said.states, visits, strict=True):
-        if state.visits is not None and count > state.visits:
-            yield f"{path} visited {state.name} {count} times, and may {state.visits} times"
-    if said.transitions is not None and sum(visits) - 1 > said.transitions:
-        yield f"{path} went on {sum(visits) - 1} times, and may {said.transitions} times"
-
-
-def _machines(plan: Plan) -> dict[str, Machine]:
-    found = [each for flow in plan.flows.values() for each in flow.body.statements]
-    return {each.name: each for each in found if isinstance(each, Machine)}

@@ -2,7 +2,7 @@
 
 Three things are held. A run that has not ended when nothing is left to happen, or after a year, is dead. One that
 ends must do so within the worst case of what was before it when the last fault was over (`ahead`). And nothing on the
-way may have been waited for longer than plan and profiles allow (`waits`), which also shows what is late by seconds
+way may have been waited for longer than plan and profiles allow (`holding`), which also shows what is late by seconds
 where the worst case is hours.
 """
 
@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchspec.simulator.checkers.ahead import Ahead, ahead_of
+from orchspec.simulator.checkers.holding import waits_of
 from orchspec.simulator.checkers.violation import Violation
-from orchspec.simulator.checkers.waits import in_words, waits_of
+from orchspec.simulator.checkers.waits import in_words
 
 if TYPE_CHECKING:
     from orchspec.simulator.chaos.chronicle import Chronicle, RunTold

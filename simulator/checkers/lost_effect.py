@@ -29,8 +29,8 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
         if each.key not in intended:
             yield Violation("S2", f"{each.effect} was done and no durable intent says so", each.run)
     for told in chronicle.runs.values():
-        for record in told.records:
-            if isinstance(record.event, EffectConfirmed) and not _claimed(chronicle, told.run, record.event.place):
+        for record in told.happened(EffectConfirmed):
+            if not _claimed(chronicle, told.run, record.event.place):
                 path = record.kernel.path(record.event.place)
                 said = f"{path} was confirmed and the ledger has no row for it"
                 yield Violation("S2", said, told.run, record.seq, path)

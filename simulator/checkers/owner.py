@@ -30,7 +30,7 @@ def decided_twice(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
         taken: dict[tuple[int, str], Happening] = {}
         for here in chronicle.story(told.run).happenings.values():
             task = here.activity
-            if not isinstance(task, Seeking) or here.ended is None or task.asking.contract not in owns:
+            if not isinstance(task, Seeking) or here.ended_seq is None or task.asking.contract not in owns:
                 continue
             # A question that an arbitration or a chain of failures asks belongs to the statement that it decides.
             decision = owns[task.asking.contract]
@@ -38,7 +38,7 @@ def decided_twice(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
             first = taken.setdefault(key, here)
             if first.activity.op is not task.op and not _is_asked(here) and not _is_asked(first):
                 said = f"{here.path} and {first.path} both decide {decision}"
-                yield Violation("S6", said, told.run, here.ended.seq, here.path, here.node)
+                yield Violation("S6", said, told.run, here.ended_seq, here.path, here.node)
 
 
 def _is_asked(here: Happening) -> bool:

@@ -18,12 +18,11 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Commands that send something of a place that has ended."""
     for told in chronicle.runs.values():
         story = chronicle.story(told.run)
-        for record in told.records:
-            for command in record.commands:
-                if not isinstance(command, (RunTask, AskPerson, TryEffect)):
-                    continue
-                here = story.happenings.get(command.place)
-                if here is None or here.ended is None or here.ended.seq >= record.seq:
-                    continue
-                said = f"{here.path} had ended with record {here.ended.seq} and is sent again by record {record.seq}"
-                yield Violation("S3", said, told.run, record.seq, here.path, here.node)
+        ended_at = story.ended_at
+        for record, command in told.commanded(RunTask, AskPerson, TryEffect):
+            ended = ended_at[command.place]
+            if ended is None or ended >= record.seq:
+                continue
+            here = story.happenings[command.place]
+            said = f"{here.path} had ended with record {ended} and is sent again by record {record.seq}"
+            yield Violation("S3", said, told.run, record.seq, here.path, here.node)

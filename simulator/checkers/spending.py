@@ -52,6 +52,8 @@ class Drawn:
 
     def __init__(self, plan: Plan) -> None:
         self._models = {name: Spending(each) for name, each in plan.models.items() if each.rate or each.token_rate}
+        #: whether any model has limits: nobody draws on others
+        self.limited = bool(self._models)
         self._asked: dict[tuple[str, int, int], RequestGrant] = {}
         self._open: dict[tuple[str, int, int], tuple[str, int]] = {}
 

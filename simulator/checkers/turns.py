@@ -80,13 +80,12 @@ class Waiting:
     """Somebody who asked to be granted: since when they could be, if they could."""
 
     command: RequestGrant
-    since_us: int
     free_us: int | None = None
 
 
 @dataclass(slots=True)
 class _Held:
-    pools: tuple[str, ...]
+    pools: list[_Pool]
     lock: str
     since_us: int
 
@@ -115,19 +114,21 @@ class Turns:
             }
         )
 
-    def ask(self, key: _Key, command: RequestGrant, at_us: int) -> None:
+    def ask(self, key: _Key, command: RequestGrant) -> None:
         """Somebody asks."""
-        self.waiting[key] = Waiting(command, at_us)
+        self.waiting[key] = Waiting(command)
 
     def grant(self, key: _Key, name: str, at_us: int) -> Waiting | None:
         """Somebody is granted; gives how they waited."""
         waited = self.waiting.pop(key, None)
-        gates = waited.command.gates if waited is not None else ()
-        lock = next((lock for agent, lock in waited.command.sessions if agent == name), "") if waited else ""
-        self._take(key, (*gates, name), lock, at_us)
-        for each in (*gates, name):
-            pool = self.pools.get(each)
-            if pool is not None and pool.window is not None:
+        names: tuple[str, ...] = (name,)
+        lock = ""
+        if waited is not None:
+            names = (*waited.command.gates, name)
+            if waited.command.sessions:
+                lock = next((lock for agent, lock in waited.command.sessions if agent == name), "")
+        for pool in self._take(key, names, lock, at_us):
+            if pool.window is not None:
                 pool.window.take(at_us)
         return waited
 
@@ -135,13 +136,14 @@ class Turns:
         """After a crash: what was granted is granted."""
         self._take(key, (*command.gates, command.agent), command.session, -1)
 
-    def _take(self, key: _Key, names: tuple[str, ...], lock: str, at_us: int) -> None:
-        held = _Held(tuple(name for name in names if name in self.pools), lock, at_us)
-        self._held[key] = held
-        for name in held.pools:
-            self.pools[name].held += 1
+    def _take(self, key: _Key, names: tuple[str, ...], lock: str, at_us: int) -> list[_Pool]:
+        pools = [self.pools[name] for name in names if name in self.pools]
+        self._held[key] = _Held(pools, lock, at_us)
+        for pool in pools:
+            pool.held += 1
         if lock:
             self._locks[lock] = key
+        return pools
 
     def release(self, key: _Key, outcome: str, at_us: int) -> None:
         """A grant is given back, or a request withdrawn."""
@@ -151,8 +153,7 @@ class Turns:
         held = self._held.pop(key, None)
         if held is None:
             return
-        for name in held.pools:
-            pool = self.pools[name]
+        for pool in held.pools:
             pool.held -= 1
             if outcome == "failed":
                 pool.failed_us = at_us

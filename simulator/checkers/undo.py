@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.runtime.why.story import Story
+    from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.chronicle import Chronicle
 
 __all__ = ["check"]
@@ -17,14 +17,15 @@ __all__ = ["check"]
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Effects that stand although their scope was discarded."""
     rows = {(row.owner_run, row.owner_place): row for row in chronicle.ledger}
+    owners = {run for run, _ in rows}
     for told in chronicle.runs.values():
-        if told.status is None:
+        if told.status is None or told.run not in owners:
             continue
         story = chronicle.story(told.run)
         stuck = {path for path, _ in story.kernel.stuck}
         for here in story.happenings.values():
             row = rows.get((told.run, here.path))
-            if row is None or row.state != "confirmed" or row.joined or not _discarded(story, here.place):
+            if row is None or row.state != "confirmed" or row.joined or not _discarded(story, here):
                 continue
             effect = chronicle.plan.effects.get(row.effect)
             if effect is None or effect.undo is None or any(path.startswith(here.path) for path in stuck):
@@ -33,12 +34,12 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
             yield Violation("S10", said, told.run, step=here.path, node=here.node)
 
 
-def _discarded(story: Story, place: int) -> bool:
+def _discarded(story: Story, here: Happening) -> bool:
     """Whether a scope around a place failed or was stopped."""
-    here = story.happenings.get(place)
-    while here is not None:
-        frame = here.activity.frame
+    around: Happening | None = here
+    while around is not None:
+        frame = around.activity.frame
         if frame.failing is not None:
             return True
-        here = story.hosts(frame)
+        around = story.hosts(frame)
     return False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.kernel.events import QuestionAnswered, TaskFulfilled
 from orchspec.runtime.kernel.seeking import Seeking
@@ -16,23 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 _REFUSED = frozenset({"retry", "failed", "ignored", "skipped", "used instead", "asked"})
+_BY_SEQ: Final = attrgetter("seq")
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Outputs that were taken and do not hold."""
     for told in chronicle.runs.values():
         kernel = chronicle.story(told.run).kernel
-        for record in told.records:
-            event = record.event
-            if not isinstance(event, (TaskFulfilled, QuestionAnswered)):
+        places, contracts = kernel.places, kernel.program.contracts
+        for record in sorted((*told.happened(TaskFulfilled), *told.happened(QuestionAnswered)), key=_BY_SEQ):
+            if record.decided and any(str(what) in _REFUSED for what, _ in record.decided):
                 continue
-            if any(str(what) in _REFUSED for what, _ in record.decided):
-                continue
-            task = kernel.places[event.place]
-            if not isinstance(task, Seeking) or task.asking.contract not in kernel.program.contracts:
+            event: Any = record.event
+            task = places[event.place]
+            if not isinstance(task, Seeking) or task.asking.contract not in contracts:
                 continue
             value = event.output if isinstance(event, TaskFulfilled) else event.value
             try:
-                kernel.program.contracts[task.asking.contract].verify(task.inputs, value)
+                contracts[task.asking.contract].verify(task.inputs, value)
             except Unverified as error:
                 yield Violation("S5", f"{task.path()}: {error}", told.run, record.seq, task.path(), task.op.node)

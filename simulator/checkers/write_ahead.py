@@ -18,10 +18,8 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Deeds that landed before any record that sends them was durable."""
     sent: dict[tuple[str, str], int] = {}
     for told in chronicle.runs.values():
-        for record, durable_us in zip(told.records, told.durable_us, strict=True):
-            for command in record.commands:
-                if isinstance(command, TryEffect):
-                    sent.setdefault((told.run, command.target_key), durable_us)
+        for record, command in told.commanded(TryEffect):
+            sent.setdefault((told.run, command.target_key), told.durable_us[record.seq - 1])
     for each in chronicle.applied:
         since_us = sent.get((each.run, each.key))
         if since_us is None or since_us > each.time_us:

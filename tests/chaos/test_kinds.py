@@ -41,6 +41,33 @@ def test_every_fault_of_the_language_is_tried():
     assert {kind.name for kind in KINDS} | {"crash"} == FAULTS.keys()
 
 
+AIMS = {
+    "agent": {"agent", "deed", "model"},
+    "dispatcher": {"agent", "model"},
+    "human": {"person"},
+    "signal": {"signal"},
+    "effect": {"effect", "model"},
+    "tool": {"tool", "model"},
+    "orchestrator": {"timer", "commit", "clock"},
+}
+"""At what chaos aims, by what a fault of the language may name."""
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS.keys() - {"crash"}))
+def test_every_fault_is_tried_at_whatever_it_may_strike(name):
+    aims = {kind.aim for kind in KINDS if kind.name == name}
+    assert {target for target in FAULTS[name].targets if not AIMS[target] & aims} == set()
+    assert aims <= set().union(*(AIMS[target] for target in FAULTS[name].targets))
+
+
+def test_effects_of_one_provider_fail_together(calm):
+    places = places_of(calm)
+    (kind,) = [kind for kind in KINDS if kind.aim == "model"]
+    faults = [fault for faults in singles(places) for fault in faults if fault.name == kind.name]
+    assert places.models["every effect"] == sorted(places.targets["effect"])
+    assert {(fault.target, *fault.others) for fault in faults} == {tuple(each) for each in places.models.values()}
+
+
 def test_kinds_have_arguments_that_their_faults_take():
     for kind in KINDS:
         assert kind.args.keys() <= FAULTS[kind.name].arguments.keys(), kind

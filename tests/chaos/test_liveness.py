@@ -168,12 +168,12 @@ def test_who_waits_while_a_breaker_is_probed_is_not_kept_for_nothing():
     counted = turns.Turns.of(compiled(text))
     first, second, probe, waiting = (("run0", place, 1) for place in range(1, 5))
     for key in (first, second):
-        counted.ask(key, RequestGrant(*key[1:], ("ann",)), 0)
+        counted.ask(key, RequestGrant(*key[1:], ("ann",)))
         counted.grant(key, "ann", 0)
     counted.release(first, "failed", 1 * SECOND)
     counted.release(second, "failed", 5 * SECOND)
     for key in (probe, waiting):
-        counted.ask(key, RequestGrant(*key[1:], ("ann",)), 6 * SECOND)
+        counted.ask(key, RequestGrant(*key[1:], ("ann",)))
     counted.look(6 * SECOND)
     assert counted.waiting[waiting].free_us == 25 * SECOND
     counted.grant(probe, "ann", 21 * SECOND)  # a breaker rests from the failure that opened it
@@ -187,7 +187,7 @@ def test_who_waits_while_a_breaker_is_probed_is_not_kept_for_nothing():
 def test_a_request_that_is_withdrawn_may_have_cost_a_token():
     counted = turns.Turns.of(compiled())
     for place in range(1, 5):
-        counted.ask(("run0", place, 1), RequestGrant(place, 1, ("bob",)), 0)
+        counted.ask(("run0", place, 1), RequestGrant(place, 1, ("bob",)))
     for place in (1, 2):
         counted.grant(("run0", place, 1), "bob", 0)
     counted.look(0)

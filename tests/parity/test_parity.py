@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchspec.compiler.plan import Fault
-from orchspec.parity import compare, fits
+from orchspec.parity import compare
 from orchspec.parity.lives import Job, live_through
 from orchspec.parity.outside import Outside
 from orchspec.parity.search import Asked, parts_of, stories_of
@@ -32,10 +32,6 @@ def aimed(story):
     return places_of(story.chronicler().chronicle([]))
 
 
-def held_singles(story):
-    return [faults for faults in singles(aimed(story)) if not fits(faults, story.plan)]
-
-
 @pytest.mark.parametrize("name", GALLERY)
 def test_an_undisturbed_story_is_the_same_for_every_flow_of_the_gallery(name):
     for story in jobs(name):
@@ -45,7 +41,7 @@ def test_an_undisturbed_story_is_the_same_for_every_flow_of_the_gallery(name):
 @pytest.mark.parametrize("name", ["refund", "refunding", "transfer", "approval", "research"])
 def test_a_drawn_handful_of_single_faults_strikes_alike(name):
     story = job(name)
-    schedules = held_singles(story)
+    schedules = list(singles(aimed(story)))
     assert not list(differences(story, random.Random(name).sample(schedules, min(6, len(schedules)))))
 
 
@@ -70,7 +66,7 @@ def test_generated_plans_tell_the_same_story_with_and_without_a_fault(plan, seed
     for flow in plan.flows:
         calm = Job(plan, flow, None, 7, 2, {})
         assert compare(calm) is None
-        struck = [each for each in held_singles(calm) if not Outside.under(each, 0).crashes.kills]
+        struck = [each for each in singles(aimed(calm)) if not Outside.under(each, 0).crashes.kills]
         for faults in random.Random(seed).sample(struck, min(2, len(struck))):
             assert compare(replace(calm, faults=tuple(faults))) is None, faults
 
@@ -90,11 +86,6 @@ def test_what_the_real_engine_does_otherwise_is_found(monkeypatch):
     assert "simulated" in str(found)
     assert "real" in str(found)
     assert compare(replace(story, faults=(throttled,))) is None
-
-
-def test_what_cannot_be_played_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"skew cannot be played .* notices within 30 s"):
-        compare(replace(job("refund"), faults=(Fault(0, "skew", "orchestrator", {"at": 0, "lasting": 1, "by": 1}),)))
 
 
 # ------------------------------------------------------------------ the long run
@@ -138,4 +129,4 @@ def test_generated_plans_live_alike_through_generated_schedules(plan, seed):
     for flow in plan.flows:
         told = Job(plan, flow, None, seed % 1000, 2, {})
         faults = tuple(drawn(aimed(told), rng))
-        assert fits(faults, plan) or compare(replace(told, faults=faults)) is None, faults
+        assert compare(replace(told, faults=faults)) is None, faults

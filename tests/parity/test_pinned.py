@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from orchspec.compiler import compile_text
 from orchspec.parity import compare
-from orchspec.parity.lives import live_through
+from orchspec.parity.lives import Job, live_through
 from orchspec.simulator.chaos.lines import read_fault
 from tests.parity.stories import job
 
@@ -27,9 +28,15 @@ HERE = {
     "who does not hear is refused tools": ("scaling", "network", ["zombie(worker, first: 6, by: 600s)"]),
     "who neither hears nor answers": ("swarm", None, ["zombie(drone, first: 15)", "lose(drone, first: 2)"]),
     "few at work": ("swarm", None, ["capacity(drone, at: 1s, to: 1, lasting: 120s)"]),
+    "nobody overtakes who waits at the door": (
+        "library", "answer", ["capacity(ann, to: 1, at: 0ms, lasting: 30s)"],
+    ),
     "two who stop at one moment, one at the door": (
         "library", "printed",
         ["capacity(bob, to: 1, at: 311ms, lasting: 120s)", "lose(bob, nth: 3)", "slow(bob, by: 9s)"],
+    ),
+    "who is told to stop while a second call waits has been at tools since the first": (
+        "scaling", "managed", ["retry_storm(manager, lasting: 116s)"],
     ),
     "a quota": ("research", None, ["quota(scout, at: 0s, lasting: 30s, limit: 1)"]),
     "a partition": ("refund", None, ["partition(charge, at: 500ms, lasting: 30s)"]),
@@ -37,6 +44,32 @@ HERE = {
     "timers ring early": ("approval", None, ["timer_early(orchestrator, by: 10s, lasting: 2h)"]),
     "timers ring late": ("refund", None, ["timer_late(orchestrator, by: 30s, lasting: 2h)", "hang(carrier, nth: 1)"]),
     "timers ring twice": ("desk", None, ["timer_twice(orchestrator, lasting: 2h)"]),
+    "an agent works twice": ("refund", None, ["duplicate(carrier, first: 9)"]),
+    "what a clock is too late for rings in order": ("hedged", "soon", ["jump(orchestrator, at: 891ms, by: 60s)"]),
+    "a clock that is set back stands": ("jury", "trial", ["skew(orchestrator, at: 13753ms, by: 45s, lasting: 30s)"]),
+    "what is due as a clock is set back rings": (
+        "chaining", None,
+        ["zombie(translator, rate: 60%, lasting: 1min)", "skew(orchestrator, by: 45s, at: 8708ms, lasting: 10s)",
+         "skew(orchestrator, by: 45s, at: 19573ms, lasting: 1s)",
+         "delay(translator, by: 40s, rate: 30%, lasting: 1min)"],
+        3,
+    ),
+    "who neither hears nor gets through": (
+        "hubs", "department", ["partition(coder, at: 6407ms, lasting: 2min)", "zombie(coder, first: 1)"], 3,
+    ),
+    "tools take as long, though a clock is set": ("ledger", None, ["jump(orchestrator, at: 4338ms, by: 60s)"]),
+    "a timer that is late is so, though a clock is set": (
+        "jury", "appeal",
+        ["timer_late(orchestrator, by: 30s, rate: 30%, lasting: 1min)",
+         "skew(orchestrator, by: 45s, at: 0ms, lasting: 10s)", "slow(elder, factor: 50, first: 3)",
+         "skew(orchestrator, by: 45s, at: 1s, lasting: 10s)"],
+    ),
+    "who opens a store again keeps its clock": (
+        "library", "planning.plan",
+        ["skew(orchestrator, by: 45s, at: 8365ms, lasting: 1s)", "store_busy(orchestrator, nth: 2)",
+         "store_error(orchestrator, nth: 3)", "store_busy(orchestrator, first: 4)",
+         "store_error(orchestrator, nth: 6)"],
+    ),
     "the second signal comes second": ("subscription", None, ["contradictory(cancelled, first: 15)"]),
 }  # fmt: skip
 KILLED = {
@@ -92,3 +125,21 @@ def test_the_journals_are_the_same_though_a_process_ends(what):
     told = story(spec, flow, faults, *seed)
     assert compare(told) is None
     assert live_through(told).kills == kills
+
+
+ANYTHING = """orch 1
+contract Find(topic: Text) -> Json
+agent ann fulfills Find { timeout = 30s  attempts = 2 }
+flow find(topic: Text) -> Json { step found = Find(topic) by ann  return found }
+profile ann { latency = uniform(1s, 4s) }
+"""
+
+
+def test_what_breaks_a_contract_that_takes_any_json_is_refused_by_it_in_both():
+    plan = compile_text(ANYTHING, "find.orch").plan
+    told = Job(plan, "find", None, 1, 1, {}, (read_fault("fault garbage(ann, nth: 1)"),))
+    assert compare(told) is None
+    refused = [
+        record for run in live_through(told).records.values() for record in run if record.type == "TaskFulfilled"
+    ]
+    assert any(record.body["output"] == 1 << 63 for record in refused)

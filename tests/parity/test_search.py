@@ -21,10 +21,10 @@ def test_it_says_how_many_of_how_many_and_goes_on_where_it_was(tmp_path, monkeyp
     log = tmp_path / "log.jsonl"
     first = searched("--log", str(log))
     assert first.exit_code == 0, first.output
-    assert "| race | 2 of 2 | 4 of 345 | 0 |" in first.output
+    assert "| race | 2 of 2 | 4 of 378 | 0 |" in first.output
     log.write_text(log.read_text() + '{"spec": "race", "flow')  # it was killed as it wrote
     monkeypatch.setattr(Story, "differs", lambda *_: pytest.fail("compared again"))
-    assert "4 of 345" in searched("--log", str(log)).output
+    assert "4 of 378" in searched("--log", str(log)).output
 
 
 def test_what_other_code_compared_counts_only_if_one_says_so(tmp_path, monkeypatch):
@@ -32,8 +32,8 @@ def test_what_other_code_compared_counts_only_if_one_says_so(tmp_path, monkeypat
     monkeypatch.setattr(search, "code_digest", lambda: "other")
     searched("--log", str(log))
     monkeypatch.undo()
-    assert "0 of 345" in searched("--log", str(log), "--table").output
-    assert "4 of 345" in searched("--log", str(log), "--table", "--any-code").output
+    assert "0 of 378" in searched("--log", str(log), "--table").output
+    assert "4 of 378" in searched("--log", str(log), "--table", "--any-code").output
 
 
 def test_what_differs_is_told_and_ends_with_1(monkeypatch):
@@ -41,7 +41,7 @@ def test_what_differs_is_told_and_ends_with_1(monkeypatch):
     found = searched()
     assert found.exit_code == 1
     assert "a record" in found.output
-    assert "| race | 2 of 2 | 4 of 345 | 4 |" in found.output
+    assert "| race | 2 of 2 | 4 of 378 | 4 |" in found.output
 
 
 def test_only_schedules_with_a_fault_of_a_kind_are_compared():

@@ -177,14 +177,38 @@ def test_sectioning_and_its_stand_in_cover_the_quantile_of_dependent_runs(sectio
     assert 0.90 <= covered <= 1.0
 
 
-def test_sectioning_is_used_where_the_groups_are_large_enough() -> None:
+def test_an_upper_end_is_left_open_where_few_bad_spells_reach_so_far() -> None:
+    # 10 sections of 100: enough for a p95 of runs that depend on nobody; if those of a section are alike, for none.
     rng = random.Random(4)
-    assert est.sectioned_quantile(correlated(rng, 10, 100), 0.95).method == "sectioning"
-    assert est.sectioned_quantile(correlated(rng, 9, 100), 0.95).method.startswith("order statistics")
-    # Batches of one replication depend on their neighbours: it takes twenty of them.
-    few, enough = correlated(rng, 19, 100), correlated(rng, 20, 100)
-    assert est.sectioned_quantile(few, 0.95, batches=True).method.startswith("order statistics")
-    assert est.sectioned_quantile(enough, 0.95, batches=True).method == "sectioning"
+    apart = [[rng.expovariate(1.0) for _ in range(100)] for _ in range(10)]
+    alike = [[spell + 0.01 * rng.random() for _ in range(100)] for spell in range(10)]
+    assert math.isfinite(est.sectioned_quantile(apart, 0.95).hi)
+    known = est.sectioned_quantile(alike, 0.95)
+    assert known.hi == math.inf
+    assert "too few runs to bound it from above, about" in known.note
+    assert math.isfinite(est.sectioned_quantile(apart * 2, 0.95).hi)
+
+
+def test_a_quantile_of_what_never_varies_is_known() -> None:
+    known = est.sectioned_quantile([[3.0] * 100] * 10, 0.99)
+    assert (known.lo, known.value, known.hi) == (3.0, 3.0, 3.0)
+
+
+def test_sections_of_one_run_each_are_order_statistics() -> None:
+    rng = random.Random(6)
+    values = [rng.random() for _ in range(200)]
+    known, alone = est.sectioned_quantile([[value] for value in values], 0.5), est.isolated_quantile(values, 0.5)
+    assert (known.lo, known.hi) == (alone.lo, alone.hi)
+
+
+def test_a_skewed_mean_reaches_further_up_and_never_less_far_down() -> None:
+    skewed = [1.0, 1.1, 0.9, 1.0, 1.2, 0.8, 1.0, 1.1, 0.9, 4.0]
+    half = est.mean(skewed).half_width
+    known = est.ratio(skewed, [1.0] * 10)
+    assert known.hi - known.value > 1.5 * half
+    assert known.value - known.lo == pytest.approx(half)
+    turned = est.ratio([8.0 - value for value in skewed], [1.0] * 10)
+    assert turned.value - turned.lo > 1.5 * half
 
 
 def test_unended_runs_count_as_infinite() -> None:

@@ -96,3 +96,24 @@ def test_intervals_hold_the_truth_as_often_as_they_claim(name):
             hits[kpi, part, target] += found.lo <= truth <= found.hi
     print(name, hits)
     assert all(LEAST <= count <= MOST for count in hits.values()), hits
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("load", [0.5, 0.75])
+def test_intervals_of_a_thousand_runs_hold_the_truth_or_say_that_they_cannot(load):
+    spec = queue_spec(1, f"poisson({load:g} / 10s)", "exponential(mean: 10s)", duration="1h", warmup="1min")
+    plan = plan_of(spec.replace("duration = 1h  warmup = 1min", "runs = 1_000"))
+    mean = 10.0 / (1.0 - load)
+    truths = {"mean": mean, **{f"p{share}": -mean * math.log(1.0 - share / 100.0) for share in (50, 95, 99)}}
+    hits = dict.fromkeys([*truths, "utilization", "throughput"], 0)
+    for seed in range(STUDIES):
+        measures = simulate(plan, seed=1_000 + seed, with_twin=False).measures
+        for part, truth in truths.items():
+            found = measures.estimate("latency", part)
+            hits[part] += found.lo <= truth <= found.hi
+            assert math.isfinite(found.hi) or "would" in found.note or "lengthen the load" in found.note
+        for kpi, target, truth in (("utilization", "clerk", load), ("throughput", None, load / 10.0)):
+            found = measures.estimate(kpi, None, target)
+            hits[kpi] += found.lo <= truth <= found.hi
+    print(load, hits)
+    assert all(count >= LEAST for count in hits.values()), hits

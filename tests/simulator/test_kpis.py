@@ -10,8 +10,10 @@ import pytest
 from orchspec.compiler.studies import kpis as language
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
 from orchspec.simulator.laws import broken_laws, check_laws
+from orchspec.simulator.meter import Meter
 from orchspec.simulator.observe import EffectObservation, FaultMark, PoolObservation, Replication, RunObservation
 from orchspec.simulator.sections import cut_sections
+from tests.support.studies import plan_of, queue_spec, second
 
 QueueSample = Callable[..., list[Replication]]
 
@@ -224,3 +226,29 @@ def test_every_kpi_of_the_language_is_computed_in_its_unit_and_shape() -> None:
     for name, spoken in language.KPIS.items():
         assert KPIS[name].shape == spoken.shape
         assert KPIS[name].unit in units.get(spoken.unit, counts)
+
+
+def test_a_wait_goes_on_where_a_crash_interrupted_it() -> None:
+    # Asked at 10 s, twice lost in a crash (at 40 and 70 s), asked again at 41 and 71 s, granted at 80 s.
+    meter = Meter(plan_of(queue_spec(1, "poisson(1 / 1min)", "fixed(1s)")), 1.0)
+    for asked_s, crashed_s in ((10, 40), (41, 70)):
+        meter.requested(("clerk",), asked_s * second)
+        meter.crash(crashed_s * second)
+    meter.requested(("clerk",), 71 * second)
+    meter.granted(("clerk",), "clerk", 71 * second, 80 * second)
+    meter.released("clerk", 80 * second, 90 * second)
+    sample = Replication(0, 1, (0.0, 100.0), pools=meter.close(100 * second), lived_s=100.0)
+    measures = Measures([sample])
+    assert measures.estimate("wait", None, "clerk").value == 30.0 + 29.0 + 9.0
+    assert measures.estimate("queue", None, "clerk").value == 0.68
+    assert all(check.ok for check in check_laws(measures))
+
+
+def test_a_wait_that_its_task_gave_up_is_no_wait_for_a_grant() -> None:
+    meter = Meter(plan_of(queue_spec(1, "poisson(1 / 1min)", "fixed(1s)")), 1.0)
+    meter.requested(("clerk",), 0)
+    meter.withdrawn(("clerk",), 0, 50 * second)
+    meter.requested(("clerk",), 60 * second)
+    meter.granted(("clerk",), "clerk", 60 * second, 63 * second)
+    sample = Replication(0, 1, (0.0, 100.0), pools=meter.close(100 * second), lived_s=100.0)
+    assert Measures([sample]).estimate("wait", None, "clerk").value == 3.0

@@ -61,7 +61,7 @@ def test_the_mm3_of_the_gallery_waits_as_erlang_says():
 def test_an_mmc_waits_as_erlang_says(offered, slots, duration, wait_times_rate):
     spec = queue_spec(slots, f"poisson({offered} / 10s)", "exponential(mean: 10s)", duration=duration)
     measured = study(spec, seed=1)
-    assert covers(measured.measures.estimate("wait", None, "clerk"), wait_times_rate * MEAN_S)
+    assert covers(measured.measures.estimate("wait", None, "clerk"), wait_times_rate * MEAN_S, within=0.3)
     assert covers(measured.measures.estimate("utilization", None, "clerk"), offered / slots)
     assert holds_the_laws(measured)
 

@@ -52,22 +52,17 @@ def test_a_short_series_is_not_judged() -> None:
     assert mser5([1.0] * 39) == (0, None)
 
 
-def test_a_late_cut_is_one_that_is_as_good():
-    rng = random.Random(11)
-    noise = [rng.gauss(5.0, 1.0) for _ in range(600)]
-    early, _ = mser5(noise)
-    cut, steady = mser5(noise, late=True)
-    assert steady
-    assert early < cut <= 150
-    assert cut >= 60
-    steep = [100.0 - order for order in range(60)] + noise
-    assert 55 <= mser5(steep, late=True)[0] <= 165
+def test_of_what_goes_on_a_quarter_is_left_out_whatever_came_in_it():
+    found = warm_up(replications(10, 400, lambda order, rng: rng.expovariate(1.0)), quarter=True)
+    assert (found.runs, found.steady) == (100, True)
+    assert found.cut_s == 1_000.0
+    assert "the first quarter of each replication, 100 runs, is left out" in found.note
 
 
-def test_a_late_cut_takes_nothing_of_what_never_varies_and_nothing_off_a_later_one():
-    assert mser5([3.0] * 200, late=True) == (0, True)
-    falling = [100.0] * 80 + [1.0, 2.0] * 60
-    assert mser5(falling, late=True) == mser5(falling)
+def test_more_than_a_quarter_is_left_out_where_mser5_asks_for_it():
+    found = warm_up(replications(10, 200, lambda order, rng: 1.0 + rng.random() + 50.0 * (order < 80)), quarter=True)
+    assert 80 <= found.runs <= 100
+    assert found.note == f"MSER-5 cuts the first {found.runs} runs of each replication"
 
 
 def test_the_warm_up_is_given_in_runs_and_in_seconds_of_arrival() -> None:
