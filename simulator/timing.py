@@ -113,9 +113,10 @@ class Timing:
         self._set((run, place, timer), at_us, attempt, late_us, twice)
 
     def _set(self, key: _Key, at_us: int, attempt: int, late_us: int, twice: bool) -> None:
-        at_us = rings_us(at_us, self.told_us(), late_us)
+        told_us, now = self.told_us(), self._clock.now
+        at_us = rings_us(at_us, told_us, late_us)
         self._set_for[key] = (at_us, attempt, twice)
-        self._stand(*key, max(self._clock.now, self.world_us(at_us)), attempt)
+        self._stand(*key, max(now, self.world_us(at_us)) if at_us > told_us else now, attempt)
 
     def _stand(self, run: str, place: int, timer: str, at_us: int, attempt: int) -> None:
         self._queue.arm(run, place, timer, at_us, attempt)

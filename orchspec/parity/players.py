@@ -19,6 +19,7 @@ from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoub
 from orchspec.runtime.kernel.commands import RunTask
 from orchspec.runtime.sampling import CHECK, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
+from orchspec.simulator.strikes import Strike
 from orchspec.simulator.targets import LANDED, outcome_of
 from orchspec.simulator.underway import Tried
 
@@ -175,7 +176,9 @@ class Players:
             attempt.share = cut
         await self._until(began_us + ends_us + late_us)
         if self._outside.faults.parted(task.agent, self._clock.now_us()):
-            await asyncio.Event().wait()  # its answer does not get through
+            attempt.strike = attempt.strike or Strike()
+            attempt.strike.ack_lost = True  # its answer does not get through
+            await asyncio.Event().wait()
 
     async def _do(self, task: Task, attempt: Tried, left: int, effect: str, args: dict[str, Any]) -> None:
         number = (task.attempt << 10) + left

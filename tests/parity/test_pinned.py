@@ -47,6 +47,16 @@ HERE = {
     "an agent works twice": ("refund", None, ["duplicate(carrier, first: 9)"]),
     "what a clock is too late for rings in order": ("hedged", "soon", ["jump(orchestrator, at: 891ms, by: 60s)"]),
     "a clock that is set back stands": ("jury", "trial", ["skew(orchestrator, at: 13753ms, by: 45s, lasting: 30s)"]),
+    "what is due as a clock is set back rings": (
+        "chaining", None,
+        ["zombie(translator, rate: 60%, lasting: 1min)", "skew(orchestrator, by: 45s, at: 8708ms, lasting: 10s)",
+         "skew(orchestrator, by: 45s, at: 19573ms, lasting: 1s)",
+         "delay(translator, by: 40s, rate: 30%, lasting: 1min)"],
+        3,
+    ),
+    "who neither hears nor gets through": (
+        "hubs", "department", ["partition(coder, at: 6407ms, lasting: 2min)", "zombie(coder, first: 1)"], 3,
+    ),
     "tools take as long, though a clock is set": ("ledger", None, ["jump(orchestrator, at: 4338ms, by: 60s)"]),
     "a timer that is late is so, though a clock is set": (
         "jury", "appeal",
@@ -69,6 +79,9 @@ KILLED = {
     "a newer build takes over": ("refund", None, ["upgrade(orchestrator, at: 1s, down: 1s)"], 0),
     "who leaves leaves, though the store fails": (
         "library", "voting.panel", ["upgrade(orchestrator, at: 0s, down: 1s)", "store_error(orchestrator, nth: 4)"], 0,
+    ),
+    "who leaves with nothing under way waits for its commit alone": (
+        "tickets", None, ["store_busy(orchestrator, first: 7)", "upgrade(orchestrator, at: 528ms, down: 1s)"], 0,
     ),
     "a person is not waited for": ("desk", None, ["upgrade(orchestrator, at: 10216ms, down: 1s)"], 0),
     "a commit that was kept waiting is not durable": (
