@@ -154,8 +154,11 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], level: flo
         if below - x <= 0.0:
             return Estimate(value, math.nan, math.nan, n, "ratio, jackknife", "all observations are in one section")
         pseudo.append(n * value - (n - 1) * (above - y) / (below - x))
+    half = t_quantile(level, n - 1) * math.sqrt(_variance(pseudo, math.fsum(pseudo) / n) / n)
     below_by, above_by = _halves(pseudo, level)
-    return Estimate(value, value - below_by, _upper(value, above_by), n, "ratio, jackknife")
+    # The two corrections for what is skewed are factors of the half width; one in the exponent of the other is neither.
+    factor = (_upper(value, half) - value) / half if half > 0.0 else 1.0
+    return Estimate(value, value - below_by, value + above_by * factor, n, "ratio, jackknife")
 
 
 def _halves(values: Sequence[float], level: float) -> tuple[float, float]:

@@ -53,15 +53,19 @@ class Handover:
         if self.leaving is not None:
             return acts
         self.leaving, self._acts, self._graces = upgrade, acts, 0
-        clock.at(clock.now + GRACE_US, self._time_is_up, clock.epoch)
+        clock.at(clock.now + GRACE_US, self._time_is_up, (clock.epoch, 0))
         return {**acts, **dict.fromkeys(_SENDS, _keep)}
 
     def _time_is_up(self, event: Any) -> None:
+        if event.value == (self._clock.epoch, self._graces) and self.leaving is not None:
+            self._next_grace()
+
+    def _next_grace(self) -> None:
+        """What was under way has had its time, or is over: from now on the last commit has."""
         clock = self._clock
-        if event.value == clock.epoch and self.leaving is not None:
-            self._graces += 1
-            if self._graces == 1:
-                clock.at(clock.now + GRACE_US, self._time_is_up, clock.epoch)
+        self._graces += 1
+        if self._graces == 1:
+            clock.at(clock.now + GRACE_US, self._time_is_up, (clock.epoch, 1))
 
     def leave_if_done(self) -> None:
         """Raises Crashed, the way out of an engine, once it may leave."""
@@ -70,7 +74,10 @@ class Handover:
         if upgrade is None or engine is None:
             return
         durable = clock.writing.flying is None and engine.committer.idle
-        if (durable and not clock.attempts.busy and not clock.targets.open) or self._graces > (not durable):
+        idle = not clock.attempts.busy and not clock.targets.open
+        if idle and not durable and not self._graces:
+            self._next_grace()
+        if (durable and idle) or self._graces > (not durable):
             raise Crashed(upgrade)
 
     def instead_of(self, crash: Crash | Breakdown) -> Crash | Breakdown:

@@ -80,6 +80,9 @@ KILLED = {
     "who leaves leaves, though the store fails": (
         "library", "voting.panel", ["upgrade(orchestrator, at: 0s, down: 1s)", "store_error(orchestrator, nth: 4)"], 0,
     ),
+    "who leaves with nothing under way waits for its commit alone": (
+        "tickets", None, ["store_busy(orchestrator, first: 7)", "upgrade(orchestrator, at: 528ms, down: 1s)"], 0,
+    ),
     "a person is not waited for": ("desk", None, ["upgrade(orchestrator, at: 10216ms, down: 1s)"], 0),
     "a commit that was kept waiting is not durable": (
         "refund", None, ["store_busy(orchestrator, lasting: 60s)", "crash(orchestrator, at: 30s, down: 5s)"], 1,
