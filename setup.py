@@ -41,6 +41,17 @@ def written_out(text: str) -> str:
     for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef):
             _write_out(node, lines)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            # mypyc hands the classes of fields to dataclass, which needs them to be something.
+            names = [
+                each.asname or each.name
+                for line in node.body
+                if isinstance(line, ast.ImportFrom)
+                for each in line.names
+            ]
+            assert node.end_lineno is not None
+            assert not lines[node.end_lineno]
+            lines[node.end_lineno] = f"for _name in {names!r}: globals().setdefault(_name, object)"
     return "\n".join(lines)
 
 
@@ -92,10 +103,18 @@ def _init(node: ast.ClassDef) -> str:
     params, body = ["self"], []
     for line in _annotated(node):
         name, kind, value = line.target.id, ast.unparse(line.annotation), line.value
+        made: dict[str | None, str] = {}
         if isinstance(value, ast.Call) and _call(value)[0] == "field":
             made = {each.arg: ast.unparse(each.value) for each in value.keywords}
-            params.append(f"{name}: {kind} | None = None")
-            body.append(f"self.{name} = {made['default_factory']}() if {name} is None else {name}")
+            value = None
+        if made.keys() & {"default", "default_factory", "init"}:
+            first = f"({made['default_factory']})()" if "default_factory" in made else made.get("default")
+            if "init" not in made:
+                params.append(f"{name}: Any = None")
+                body.append(f"{name} = {first} if {name} is None else {name}")
+                first = name
+            if first is not None:
+                body.append(f"self.{name} = {first}")
         else:
             params.append(f"{name}: {kind}" + (f" = {ast.unparse(value)}" if value is not None else ""))
             body.append(f"self.{name} = {name}")

@@ -49,10 +49,10 @@ class EffectOp(ItemsOp):
         except ExpressionError as error:
             self.refuse(frame, error)
             return
-        except InvalidValue as error:
+        except InvalidValue as refused:
             path = f"{frame.path()}/{self.name}".strip("/")
             failed = Failed(frame, self, frame, self.index, self.node, self.name)
-            failed.fail(Failure("bad_input", f"{path}: {error}", path), self.links)
+            failed.fail(Failure("bad_input", f"{path}: {refused}", path), self.links)
             return
         if self.items is not None:
             self.start_each(frame, items, width, self.budget)
@@ -75,8 +75,8 @@ class EffectOp(ItemsOp):
         except ExpressionError as error:
             each.refuse(index, Failure("expression", f"{path}: {error}", path))
             return
-        except InvalidValue as error:
-            each.refuse(index, Failure("bad_input", f"{path}: {error}", path))
+        except InvalidValue as refused:
+            each.refuse(index, Failure("bad_input", f"{path}: {refused}", path))
             return
         applying = Applying(each.frame, self, each, index, index + 1, label)
         applying.account = each.account

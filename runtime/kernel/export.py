@@ -283,7 +283,8 @@ class _Reader:
     def __init__(self, kernel: Kernel, objects: list[dict[str, Any]]) -> None:
         self.kernel = kernel
         self.compiled = _compiled(kernel.program)
-        self.objects: list[Any] = [object.__new__(_CLASSES[item["class"]]) for item in objects]
+        classes: list[Any] = [_CLASSES[item["class"]] for item in objects]
+        self.objects: list[Any] = [each.__new__(each) for each in classes]
         for made, item in zip(self.objects, objects, strict=True):
             if hasattr(type(made), "kernel"):
                 made.kernel = kernel

@@ -55,9 +55,9 @@ class SendOp(Op):
         except ExpressionError as error:
             frame.fail(frame.evaluate_failure(self, error))
             return
-        except InvalidValue as error:
+        except InvalidValue as refused:
             path = f"{frame.path()}/{self.channel}".strip("/")
-            frame.fail(Failure("bad_input", f"send {self.channel}: {error}", path))
+            frame.fail(Failure("bad_input", f"send {self.channel}: {refused}", path))
             return
         _deliver(kernel, channel, self.sender, values)
         frame.settle(self, None)

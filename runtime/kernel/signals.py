@@ -58,10 +58,10 @@ class SignalOp(ItemsOp):
         except ExpressionError as error:
             self.refuse(frame, error)
             return
-        except InvalidValue as error:
+        except InvalidValue as refused:
             path = f"{frame.path()}/{self.name}".strip("/")
             failed = Failed(frame, self, frame, self.index, self.node, self.name)
-            failed.fail(Failure("bad_input", f"{path}: {error}", path), self.links)
+            failed.fail(Failure("bad_input", f"{path}: {refused}", path), self.links)
             return
         if self.items is not None:
             self.start_each(frame, items, width, self.budget)
@@ -79,8 +79,8 @@ class SignalOp(ItemsOp):
         except ExpressionError as error:
             each.refuse(index, Failure("expression", f"{path}: {error}", path))
             return
-        except InvalidValue as error:
-            each.refuse(index, Failure("bad_input", f"{path}: {error}", path))
+        except InvalidValue as refused:
+            each.refuse(index, Failure("bad_input", f"{path}: {refused}", path))
             return
         waiting = Awaiting(each.frame, self, each, index, index + 1, label)
         waiting.begin(self.codec, args, key, self.timeout_us, self.links)

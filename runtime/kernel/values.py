@@ -196,8 +196,8 @@ class ContractCodec(_Handoff):
         """
         try:
             result = self.result.decode(output)
-        except InvalidValue as error:
-            raise Unverified(str(error.within("result"))) from None
+        except InvalidValue as refused:
+            raise Unverified(str(refused.within("result"))) from None
         if self._ensures:
             frame = Env([*inputs, result])
             for holds, expr, text in self._ensures:
