@@ -9,7 +9,7 @@ JOBS   ?= 2
 OUT    ?= out/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow chaos parity bench soak lint fmt types wheel clean
+.PHONY: help setup demo test slow chaos parity bench soak lint fmt types wheel native clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null \
@@ -63,6 +63,11 @@ types: $(READY)  ## mypy --strict
 wheel: $(READY)  ## dist/*.whl and dist/*.tar.gz
 	rm -rf build dist
 	$(BIN)/python -m build --outdir dist .
+
+native: $(READY)  ## dist/*.whl with native code, for this Python and this machine (some minutes; needs a compiler of C)
+	@mkdir -p dist
+	ORCHSPEC_NATIVE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/orchspec-*-cp*.whl
 
 clean:  ## Removes what was made, the virtual environment apart
 	rm -rf build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,7 +30,7 @@ class Cast:
         self.plan = plan
         self.data = data
         self.players = {name: AgentSampler(plan, name, data) for name in [*plan.agents, *plan.effects, *plan.signals]}
-        self.scarce = scarce_tools(plan) | (tools_struck & plan.tools.keys())
+        self.scarce = scarce_tools(plan) | tools_struck.intersection(plan.tools)
         self.holds = {
             name: compile_time(plan.profiles.get(name, Profile(name)).latency, data) for name in sorted(self.scarce)
         }
