@@ -33,8 +33,6 @@ explicit_package_bases = True
 follow_imports = silent
 ignore_missing_imports = True
 """
-_ATTR = 'globals().setdefault("mypyc_attr", lambda **_: lambda cls: cls)'
-"""What mypyc alone reads is nothing to Python."""
 
 
 def written_out(text: str) -> str:
@@ -54,7 +52,7 @@ def written_out(text: str) -> str:
             assert node.end_lineno is not None
             assert not lines[node.end_lineno]
             lines[node.end_lineno - 1] += "; from mypy_extensions import mypyc_attr"
-            lines[node.end_lineno] = f"for _name in {names!r}: globals().setdefault(_name, object); {_ATTR}"
+            lines[node.end_lineno] = f"for _name in {names!r}: globals().setdefault(_name, object)"
     return "\n".join(lines)
 
 
