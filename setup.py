@@ -51,7 +51,6 @@ def written_out(text: str) -> str:
             ]
             assert node.end_lineno is not None
             assert not lines[node.end_lineno]
-            lines[node.end_lineno - 1] += "; from mypy_extensions import mypyc_attr"
             lines[node.end_lineno] = f"for _name in {names!r}: globals().setdefault(_name, object)"
     return "\n".join(lines)
 
@@ -73,10 +72,6 @@ def _write_out(node: ast.ClassDef, lines: list[str]) -> None:
         elif given == {"init"}:  # it has written its own, and leaves to the class what it does not set
             _blank(lines, decorator)
     slots = _slots(node)
-    if slots is not None and "mypyc_attr" in "\n".join(lines[: node.lineno]):
-        # Its objects can be made empty, and filled: so a run is restored. mypyc alone reads this.
-        first = min(each.lineno for each in (node, *node.decorator_list))
-        lines[first - 2] = "@mypyc_attr(serializable=True)" if not lines[first - 2] else lines[first - 2]
     if slots is not None:
         behind.append(f'setattr({node.name}, "__native_slots__", {slots})')
     # Behind a class there are two empty lines, or the end of the file.

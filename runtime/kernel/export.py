@@ -267,6 +267,8 @@ def restore_kernel(kernel: Kernel, document: dict[str, Any]) -> None:
 
     Raises PlanError for a document of another format, of another plan, or that no version of ours wrote.
     """
+    if not hasattr(type(kernel), "__slots__"):
+        raise PlanError("native code cannot restore the state of a run: install Orch without ORCHSPEC_NATIVE for that")
     if document.get("format") != EXPORT_FORMAT:
         raise PlanError(f"the state has format {document.get('format')!r}, this version of Orch reads {EXPORT_FORMAT}")
     if document.get("plan") != kernel.program.plan.hash:
@@ -283,8 +285,7 @@ class _Reader:
     def __init__(self, kernel: Kernel, objects: list[dict[str, Any]]) -> None:
         self.kernel = kernel
         self.compiled = _compiled(kernel.program)
-        classes: list[Any] = [_CLASSES[item["class"]] for item in objects]
-        self.objects: list[Any] = [each.__new__(each) for each in classes]
+        self.objects: list[Any] = [object.__new__(_CLASSES[item["class"]]) for item in objects]
         for made, item in zip(self.objects, objects, strict=True):
             if hasattr(type(made), "kernel"):
                 made.kernel = kernel
