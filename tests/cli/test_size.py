@@ -21,7 +21,7 @@ flow desk(question: Text) -> Text {
 profile clerk { latency = exponential(mean: 10s)  cost = $0.01 }
 scenario "a day" for desk {
   arrivals = poisson(load)
-  duration = 6min  warmup = 1min
+  duration = 20min  warmup = 2min
 }
 """
 TARGET = ("--for", "wait(clerk) <= 9s")
@@ -61,7 +61,7 @@ def test_people_read_a_table(orch):
 
 
 def test_what_no_setting_meets_ends_with_1_and_what_the_scenario_expects_is_the_target(orch):
-    Path("a.orch").write_text(SPEC.replace("1min\n}", "1min\n  expect mean(latency) <= 1s\n}"), encoding="utf-8")
+    Path("a.orch").write_text(SPEC.replace("2min\n}", "2min\n  expect mean(latency) <= 1s\n}"), encoding="utf-8")
     result = orch("a.orch", "--vary", "clerk.slots=4..5")
     assert result.exit_code == NOT_WELL
     assert "no setting meets the target" in result.stdout
@@ -72,7 +72,7 @@ def test_faults_and_another_load_can_be_asked_for(orch):
     result = orch("a.orch", "--for", "completion >= 50%", "--vary", "clerk.slots=4", "--json", *settings)
     document = json.loads(result.stdout)
     assert document["faults"]
-    assert document["tried"][0]["runs"] < 400
+    assert document["tried"][0]["runs"] < 1_500  # half as many as come otherwise
 
 
 @pytest.mark.parametrize(
