@@ -148,7 +148,7 @@ def native() -> list[Any]:
     extensions: list[Any] = mypycify(
         arguments, opt_level=os.environ.get("ORCHSPEC_OPT", "2"), target_dir=str(COPY / "c")
     )
-    return [*extensions, Extension("orchspec.runtime._splitmix", ["runtime/_splitmix.c"])]
+    return [*extensions, Extension("orchspec.runtime._splitmix", ["orchspec/runtime/_splitmix.c"])]
 
 
 # The metadata are asked for first, and need no compiler.

@@ -18,6 +18,20 @@ PLAYED = ("briefing", "debate", "hedged", "letter", "map", "refund", "research",
 """Crashes, effects, fan-outs, hedges, people, sessions, signals; `python bench/bytes.py` compares the whole gallery."""
 
 
+RESTORED = """
+from orchspec.compiler import compile_text
+from orchspec.compiler.plan import PlanError
+from orchspec.runtime.kernel.kernel import Kernel
+
+text = "orch 1\\ncontract A() -> Int\\nagent a fulfills A {}\\nflow f() -> Int { step x = A() by a return x }"
+plan = compile_text(text, "f.orch").plan
+try:
+    Kernel.restore(plan, Kernel(plan).export())
+except PlanError as error:
+    print(error)
+"""
+
+
 def script(name):
     """A script that stands beside the package, as a module."""
     spec = importlib.util.spec_from_file_location(f"native_{Path(name).stem}", ROOT / name)
@@ -89,3 +103,12 @@ def test_native_code_simulates_the_same():
     folder = script("bench/native.py").build()
     assert list(folder.glob("orchspec/runtime/engine.*.so"))
     assert hashes(folder, *PLAYED) == hashes(ROOT, *PLAYED)
+    told = subprocess.run(
+        [sys.executable, "-c", RESTORED],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "native code cannot restore" in told.stdout

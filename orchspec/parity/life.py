@@ -107,8 +107,7 @@ class Life:
             return
 
         def made(granted: Callable[[Grant], None]) -> TimerQueue:
-            engine = lambda: self._hub._loop  # noqa: E731, SLF001
-            return StruckTimers(granted, self._outside.faults, self._now, engine, self._players.later)
+            return StruckTimers(granted, self._outside.faults, self._now, lambda: self._loop, self._players.later)
 
         module: Any = loop
         before, module.TimerQueue = module.TimerQueue, made
@@ -134,6 +133,11 @@ class Life:
             for module, armed in zip(_WITH_POINTS, before[1], strict=True):
                 module.ARMED = armed
 
+    @property
+    def _loop(self) -> Any:
+        """The loop of the engine that is up; None: nobody is."""
+        return self._hub._loop if self._hub is not None else None  # noqa: SLF001
+
     def _now(self) -> int:
         return self._time.now_us
 
@@ -150,7 +154,7 @@ class Life:
 
         When it does so is no part of the story.
         """
-        loop = self._hub._loop  # noqa: SLF001
+        loop = self._loop
         if loop is not None and not loop.closed:
             self._is_set = True
             loop.clock.now_us()
@@ -162,7 +166,7 @@ class Life:
 
     def _billed(self, task: Task, usage: Usage) -> None:
         powers: Any = task.powers
-        self._hub._loop.post(task.run, CostReported(0, powers.place, task.attempt, *usage))  # noqa: SLF001
+        self._loop.post(task.run, CostReported(0, powers.place, task.attempt, *usage))
 
     async def _main(self) -> Ending:
         """Catch up with what happened outside, go on with what is in the store, and let the others arrive."""
@@ -240,9 +244,8 @@ class Life:
                 self._store.post_mail(
                     "answer", posted_us=now_us, run=said.run, place=said.place, value=value, by=said.who
                 )
-        loop = self._hub._loop if self._hub is not None else None  # noqa: SLF001
-        if loop is not None:
-            loop.poll()
+        if self._loop is not None:
+            self._loop.poll()
 
     # -------------------------------------------------------------- crashes
 

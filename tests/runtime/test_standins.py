@@ -109,7 +109,11 @@ def test_a_person_answers_at_their_hour_however_often_they_are_asked_again(plan)
         from orchspec.runtime.driver.hubs import interrupt_all
 
         asked = asyncio.Event()
-        watch = lambda record: store.questions() and asked.set()  # noqa: E731
+
+        def watch(record):
+            if store.questions():
+                asked.set()
+
         running = asyncio.ensure_future(
             app.run("outer", {"topics": []}, stand_ins=True, seed=3, speed=200, store=store, run_id="r", watch=watch)
         )

@@ -133,8 +133,7 @@ def test_a_journal_that_does_not_fold_stops_its_run_and_no_other(app, store):
 
     async def both():
         hub = hub_for(store)
-        crew = lambda plan, clock: app.handlers  # noqa: E731
-        return await hub.resume([Request(name, crew) for name in ("a", "b")])
+        return await hub.resume([Request(name, lambda plan, clock: app.handlers) for name in ("a", "b")])
 
     broken, fine = asyncio.run(both())
     assert isinstance(broken, (ReplayMismatch, CorruptStore))

@@ -41,7 +41,11 @@ def test_an_answer_to_a_run_under_way_counts_at_once(app, store):
 
     async def both():
         busy = asyncio.ensure_future(app.run("alone", GIVEN, store=store, run_id="busy"))
-        watch = lambda record: store.questions() and asked.set()  # noqa: E731
+
+        def watch(record):
+            if store.questions():
+                asked.set()
+
         judged = asyncio.ensure_future(app.run("judged", GIVEN, store=store, run_id="r", watch=watch))
         await started.wait()
         await asked.wait()

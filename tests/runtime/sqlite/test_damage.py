@@ -31,19 +31,19 @@ def test_body_that_is_no_object_in_text_is_corrupt(owned, path, body):
         store.records("r1")
 
 
-def test_text_that_is_not_utf8_is_corrupt(owned, path):
+@pytest.mark.parametrize(
+    ("statement", "match"),
+    [
+        ("UPDATE records SET body = CAST(x'ff22' AS TEXT) WHERE run_no = 1 AND seq = 1", "damaged"),
+        ("DELETE FROM records WHERE run_no = 1 AND seq = 1", "record 1 is missing"),
+    ],
+    ids=["text that is not UTF-8", "a record is missing in the middle"],
+)
+def test_a_journal_that_was_tampered_with_is_corrupt(owned, path, statement, match):
     store, epoch = owned
     store.commit(epoch, full_batch())
-    tamper(path, "UPDATE records SET body = CAST(x'ff22' AS TEXT) WHERE run_no = 1 AND seq = 1")
-    with pytest.raises(CorruptStore, match="damaged"):
-        store.records("r1")
-
-
-def test_missing_record_in_the_middle_is_corrupt(owned, path):
-    store, epoch = owned
-    store.commit(epoch, full_batch())
-    tamper(path, "DELETE FROM records WHERE run_no = 1 AND seq = 1")
-    with pytest.raises(CorruptStore, match="record 1 is missing"):
+    tamper(path, statement)
+    with pytest.raises(CorruptStore, match=match):
         store.records("r1")
 
 
