@@ -127,7 +127,7 @@ def contend(
             workers.stopping = True
             break
     else:
-        contenders = _as_long(contenders, makers, started)
+        contenders = _as_long(contenders, makers, started, workers)
     for each in contenders:
         each.study.document["plan_hash"] = each.about["plan_hash"]
     return contenders, list(dict.fromkeys(load.notes))
@@ -176,9 +176,15 @@ def _about(entry: Entry, plan: Plan) -> dict[str, Any]:
 
 
 def _as_long(
-    contenders: Sequence[Contender], makers: Sequence[Callable[..., Study]], started: Callable[[str], None]
+    contenders: Sequence[Contender],
+    makers: Sequence[Callable[..., Study]],
+    started: Callable[[str], None],
+    workers: Workers,
 ) -> list[Contender]:
-    """The contenders, with replications that are as long as those of whoever needs the longest: one load for all."""
+    """The contenders, with replications that are as long as those of whoever needs the longest: one load for all.
+
+    As many of them as there are when the user has seen enough: the others have met another load.
+    """
     size = max((each.study.size for each in contenders), default=0)
     found: list[Contender] = []
     for each, make in zip(contenders, makers, strict=True):
@@ -188,8 +194,12 @@ def _as_long(
             try:
                 study = make(size=size)
             except KeyboardInterrupt:
-                return found
+                workers.stopping = True
+                break
         found.append(replace(each, study=study))
+        if study.interrupted:
+            workers.stopping = True
+            break
     return found
 
 

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -7,6 +8,8 @@ from click.testing import CliRunner
 import orchspec
 from orchspec.cli import main
 from orchspec.cli.common import MISUSE, NOT_WELL, WELL
+from orchspec.contest import _as_long
+from orchspec.simulator.comparing import Contender
 from orchspec.simulator.replicate import Stage
 
 SPEC = """
@@ -121,6 +124,28 @@ def test_an_interrupt_leaves_what_is_done_for_later(orch, monkeypatch):
     made[:] = []
     assert orch(*words).stdout == whole
     assert len(made) == 8
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_an_interrupt_while_loads_are_made_as_long_ends_it_and_is_told(raises):
+    workers, asked = SimpleNamespace(stopping=False), []
+
+    def longer(name):
+        def make(size):
+            asked.append((name, size))
+            if raises:
+                raise KeyboardInterrupt
+            return SimpleNamespace(size=size, interrupted=True)
+
+        return make
+
+    sizes = {"a": 400, "b": 100, "c": 100}
+    contenders = [Contender(name, {}, SimpleNamespace(size=size, interrupted=False)) for name, size in sizes.items()]
+    found = _as_long(contenders, [longer(name) for name in sizes], lambda _name: None, workers)
+    assert asked == [("b", 400)]
+    assert workers.stopping
+    assert [each.name for each in found] == (["a"] if raises else ["a", "b"])
+    assert {each.study.size for each in found} == {400}
 
 
 @pytest.mark.parametrize(
