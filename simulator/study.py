@@ -191,6 +191,8 @@ class _Inquiry:
         self.looks = LOOKS if runs is None and scenario.expects else 1
         self.progress = progress
         self.done: list[Twinned] = []
+        self.shorter: tuple[Staged, list[Twinned]] | None = None
+        """What was done with replications that turned out to be too short."""
         self.warmup: WarmUp | None = None
         times = [fault.args for fault in scenario.faults]
         periods = [args["every"] / 1e6 for args in times if "every" in args]
@@ -215,10 +217,7 @@ class _Inquiry:
                 if not interrupted:
                     self._gather(staged, REPLICATIONS + (len(self.done) if look else 0))
             except KeyboardInterrupt:
-                if not self.done:
-                    raise
-                interrupted = True
-                self._find_warmup()
+                interrupted, staged = True, self._what_there_is(staged)
             measures = self._measure(level)
             verdicts = [(expect.text, judge(expect.expr, measures)) for expect in self.scenario.expects]
             undecided = any(verdict.outcome == "undecided" for _, verdict in verdicts)
@@ -246,13 +245,20 @@ class _Inquiry:
                 self._replicate(staged, REPLICATIONS)
                 size, look = next_size([one.calm for one in self.done], staged.stage.size)
                 if size != staged.stage.size:
+                    self.shorter = staged, self.done
                     staged, self.done = stage(size), []
         except KeyboardInterrupt:
-            if not self.done:
-                raise
-            self._find_warmup()
-            return staged, True
+            return self._what_there_is(staged), True
         return staged, False
+
+    def _what_there_is(self, staged: Staged) -> Staged:
+        """What is measured of a study that was interrupted: the shorter replications, if no longer one is done yet."""
+        if not self.done:
+            if self.shorter is None:
+                raise KeyboardInterrupt
+            staged, self.done = self.shorter
+        self._find_warmup()
+        return staged
 
     def _replicate(self, staged: Staged, planned: int) -> None:
         for one in staged.replicate(len(self.done), planned):

@@ -176,6 +176,22 @@ def test_an_interrupt_keeps_what_is_done(monkeypatch):
     assert any("interrupted" in note for note in made.document["notes"])
 
 
+def test_an_interrupt_before_a_longer_replication_is_done_keeps_the_shorter_ones(monkeypatch):
+    replicate_one = Stage.replicate
+
+    def interrupted(self, index):
+        if self.size > 100:
+            raise KeyboardInterrupt
+        return replicate_one(self, index)
+
+    monkeypatch.setattr(Stage, "replicate", interrupted)
+    text = queue_spec(3, "poisson(2.7 / 10s)", "exponential(mean: 10s)", duration="20min", warmup="auto")
+    made = study(text.replace("duration = 20min", "runs = 200"))
+    assert made.interrupted
+    assert made.size <= 100
+    assert made.document["replications"] == 10
+
+
 def test_an_interrupt_before_anything_is_done_is_one(monkeypatch):
     def interrupted(self, index):
         raise KeyboardInterrupt
