@@ -87,12 +87,13 @@ def build(dist: Dist, use: Use) -> Sampler:
 
 def build_whole(dist: Dist, use: Use, least: int | None) -> Callable[[float], int]:
     """The sampler of a distribution of numbers, rounded (halves up), at least `least` and at most VALUE_MAX."""
-    sample: Real = build(dist, replace(use, numbers=True))
+    sample = build(dist, replace(use, numbers=True))  # not of floats alone: they hold whole numbers below 2**53 only
     floor = -VALUE_MAX if least is None else least
 
     def careful(u: float) -> int:
         x = sample(u)
-        return min(max(math.floor(x + 0.5) if isinstance(x, float) else x, floor), VALUE_MAX)
+        whole: int = math.floor(x + 0.5) if isinstance(x, float) else x
+        return min(max(whole, floor), VALUE_MAX)
 
     def quick(u: float) -> int:
         x = sample(u)

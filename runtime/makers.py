@@ -190,7 +190,7 @@ def number(type_: str, wanted: Sequence[Demand], dist: Dist | None, data: Data |
     return make
 
 
-def _evenly(low: Any, high: Any, hard_low: float, hard_high: float) -> Callable[[float], int]:
+def _evenly(low: Any, high: Any, hard_low: Any, hard_high: Any) -> Callable[[float], int]:
     """Whole numbers between two ends, each as likely as any other."""
     least, most = math.ceil(max(low, hard_low)), math.floor(min(high, hard_high))
     count, last = most - least + 1, most - least
