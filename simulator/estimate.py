@@ -325,7 +325,7 @@ def _first(least: int, most: int, holds: Callable[[int], bool]) -> int:
 def _limits_beyond(
     sections: Sequence[Sequence[float]], n: int, around: Sequence[float], level: float
 ) -> tuple[Callable[[float, _Cut], tuple[float, float]], float]:
-    """Return the function to the limits of the share of runs beyond x, or at it, and the least effective size `around`."""
+    """Return the function to the limits of the share of runs beyond x, or at it, and the effective size `around`."""
     sizes = [float(len(section)) for section in sections]
 
     def size_at(above: Sequence[int]) -> float:
