@@ -208,7 +208,7 @@ class Attempts:
         if attempt.deaf is not None:
             self._has_stopped(attempt, usage)
             return
-        calls = attempt.calls_until(self._clock.now, self._clock.cast.scarce) if sent and share else 0
+        calls = attempt.calls_until(self._clock.now, self._clock.cast.scarce) if sent else 0
         engine.post(
             attempt.visit.run,
             TaskFailed(
@@ -326,7 +326,8 @@ class Attempts:
         call = len(attempt.moments or ())
         strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
         if strike is not None and strike.silent:
-            attempt.strike = strike  # the call never returns, so the attempt does not
+            attempt.strike = attempt.strike or Strike()
+            attempt.strike.hung = True  # the call never returns, so the attempt does not
             return
         if strike is not None and strike.failing is not None:
             share = at_us / attempt.takes_us if attempt.takes_us else 1.0
