@@ -250,7 +250,7 @@ class Attempts:
         assert engine is not None
         now = self._clock.now
         attempt = self._task(run, command.place, command.attempt)
-        if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
+        if attempt is not None and not attempt.waits and attempt.strike is not None and attempt.strike.zombie_us:
             self._ignore(attempt)
             return
         calls = tool_us = 0
@@ -271,7 +271,7 @@ class Attempts:
             return
         clock = self._clock
         attempt.deaf = attempt.calls_until(clock.now, clock.cast.scarce)
-        if attempt.moments is not None and attempt.resumed_us is None and not attempt.waits:
+        if attempt.moments is not None and attempt.resumed_us is None:
             # What it waits for is called off.
             for key, (other, _, _, asked_us) in list(self._tools.items()):
                 if other is attempt and asked_us is not None:
