@@ -23,12 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.journal.records import RunRow
 from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
-from orchspec.runtime.kernel.events import (
-    EffectConfirmed,
-    QuestionAnswered,
-    TaskFailed,
-    TaskFulfilled,
-)
+from orchspec.runtime.kernel.events import EffectConfirmed, QuestionAnswered, TaskFailed, TaskFulfilled
 from orchspec.runtime.ledger import Ledger
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.calendar import Calendar, Due
@@ -321,6 +316,7 @@ class Clock:
         visit = self.visits.pop(run)
         if visit.tasks:
             self.attempts.orphan(visit)
+        self.targets.forget(run)
         visit.result = result
         seen = visit.seen
         seen.ended_s = (self.now - waited_us) / SECOND
@@ -340,6 +336,7 @@ class Clock:
             return
         self.halted[run] = error
         self.journal.forget(run)
+        self.targets.forget(run)
         visit = self.visits.pop(run, None)
         if visit is not None:
             self.attempts.orphan(visit)
