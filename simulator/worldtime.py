@@ -1,9 +1,9 @@
 """The meter where the orchestrator's clock may differ from the world's: `jump` and `skew` set it ahead.
 
-The dispatcher tells its times by the engine's clock, and what is measured goes by the world's: a task that was under way
-as the clock jumped was not a minute longer under way for that. So each time that is told is taken for the world's time at
-which it was told first. While a clock that was set back stands, all that happens is told at the one time at which it
-stands, and booked there.
+The dispatcher tells its times by the engine's clock, and what is measured goes by the world's: a task that was under
+way as the clock jumped was not a minute longer under way for that. So each time that is told is taken for the world's
+time at which it was told first. While a clock that was set back stands, all that happens is told at the one time at
+which it stands, and booked there.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _hedge(context: Context, settings: Iterable[Node], policies: Iterable[Policy
 
 
 def idle_transitions(context: Context) -> None:
-    """Warns of `on timeout` where nothing runs out of time, and of `visits` of a state that is entered once, or fails for them."""
+    """Warns of `on timeout` where nothing runs out of time, and of `visits` that are never spent, or fail for it."""
     hasty: set[FlowInfo] = set()
     for flow in called_first(context):
         if _runs_out(context, flow.node, hasty):

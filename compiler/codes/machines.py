@@ -126,8 +126,8 @@ FAILS_EXHAUSTED = define(
     "fails-exhausted",
     "once its visits are spent, `{name}` fails the machine: it has no `on exhausted`",
     severity="advice",
-    explanation="A state whose `visits` are spent is not entered again. `on exhausted -> STATE` without a guard says where "
-    "the machine goes instead; without one the machine fails, and undoes what it did.",
+    explanation="A state whose `visits` are spent is not entered again. `on exhausted -> STATE` without a guard says "
+    "where the machine goes instead; without one the machine fails, and undoes what it did.",
     bad=_machine(
         _DRAFT + "    visits = 3\n    on done when draft.score > 0.5 -> end\n    on done -> write\n  }\n" + _END
     ),

@@ -142,8 +142,8 @@ def test_misuse_is_told(orch, arguments):
     assert result.stderr.startswith("error: ")
 
 
-def test_a_value_that_its_param_refuses_is_an_error_of_the_spec(orch):
-    assert orch("a.orch", "--sweep", "seats=50..51").exit_code == NOT_WELL
+def test_a_value_that_its_param_refuses_is_misuse(orch):
+    assert orch("a.orch", "--sweep", "seats=50..51").exit_code == MISUSE
 
 
 def test_values_of_a_sweep_are_written_as_in_a_spec():
