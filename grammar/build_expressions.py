@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from orchspec.grammar import codes, literals
-from orchspec.grammar.diagnostics import Code, Diagnostic, Fix
+from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix
 from orchspec.grammar.lexer import Token, Tokens
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.syntax import (
@@ -194,8 +194,21 @@ class ExpressionBuilder:
         for offset, escape in unknown:
             start = min(token.start + width + offset, token.end)
             span = Span(self.source, start, min(start + len(escape), token.end))
-            self.report(codes.BAD_ESCAPE, span, found=f"`{escape}`" if escape.isprintable() else "this")
+            found = f"`{escape}`" if escape.isprintable() else "this"
+            self.report(codes.BAD_ESCAPE, span, found=found, fix=self._escape_fix(start, token.end - width))
         return Text(value, self._token_span(token))
+
+    def _escape_fix(self, start: int, end: int) -> Fix | None:
+        """What is written for an escape of other languages; else the backslash itself is taken for what was meant."""
+        found = self.source.text[start:end]
+        meant = literals.foreign_escape(found)
+        if meant is None:
+            if len(found) < 2 or not found[1].isprintable():
+                return None
+            return Fix("write `\\\\` for a backslash", (Edit(Span(self.source, start, start), "\\"),))
+        old, new = meant
+        edit = Edit(Span(self.source, start, start + len(old)), new)
+        return Fix(f"write `{new}`", (edit,), "machine-applicable")
 
     def long_text(self, token: Token) -> Text:
         return self.text(token, '"""')
