@@ -58,6 +58,7 @@ def written_out(text: str) -> str:
 def _write_out(node: ast.ClassDef, lines: list[str]) -> None:
     assert node.end_lineno is not None
     within, behind = "", []
+    first = node.body[0]
     for decorator in node.decorator_list[::-1]:
         name, given = _call(decorator)
         if name != "dataclass":
@@ -66,6 +67,8 @@ def _write_out(node: ast.ClassDef, lines: list[str]) -> None:
         elif given == {"slots"} and not node.bases:
             lines[decorator.lineno - 1] = "@dataclass(init=False)"
             within = _init(node)
+            if isinstance(first, ast.Expr) and not lines[first.end_lineno or 0]:  # the empty line behind its docstring
+                lines[first.end_lineno or 0] = _eq(node)
             # mypyc tells dataclass of what belongs to the class as of a field.
             fields = f'getattr({node.name}, "__dataclass_fields__")'
             behind += [f'{fields}.pop("{line.target.id}", None)' for line in _annotated(node, of_class=True)]
@@ -110,7 +113,7 @@ def _init(node: ast.ClassDef) -> str:
         if made.keys() & {"default", "default_factory", "init"}:
             first = f"({made['default_factory']})()" if "default_factory" in made else made.get("default")
             if "init" not in made:
-                params.append(f"{name}: Any = None")
+                params.append(f"{name}=None")
                 body.append(f"{name} = {first} if {name} is None else {name}")
                 first = name
             if first is not None:
@@ -119,6 +122,19 @@ def _init(node: ast.ClassDef) -> str:
             params.append(f"{name}: {kind}" + (f" = {ast.unparse(value)}" if value is not None else ""))
             body.append(f"self.{name} = {name}")
     return f"    def __init__({', '.join(params)}) -> None: {'; '.join(body) or 'pass'}"
+
+
+def _eq(node: ast.ClassDef) -> str:
+    """What `dataclass` would write, in one line: the same answer, without two tuples for each question."""
+    same = [f"type(other) is {node.name}"]
+    for line in _annotated(node):
+        name, value = line.target.id, line.value
+        if isinstance(value, ast.Call) and any(each.arg == "compare" for each in value.keywords):
+            continue  # nobody says compare=True
+        equal = f"self.{name} == other.{name}"
+        plain = ast.unparse(line.annotation) in {"int", "bool", "float"}
+        same.append(equal if plain else f"(self.{name} is other.{name} or {equal})")
+    return f"    def __eq__(self, other: object) -> bool: return {' and '.join(same)}"
 
 
 def _slots(node: ast.ClassDef) -> str | None:
