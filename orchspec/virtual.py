@@ -11,6 +11,7 @@ Rules.
    it goes on without them. What our own thread writes into the store is always waited for.
 3. Housekeeping (`Pace.beside`) moves no time: where time jumps over it, it is done once.
 4. Where nothing will ever happen any more, `StandStill` says so instead of waiting for ever.
+5. What is due at one microsecond comes in the order in which it was asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import selectors
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -118,6 +120,16 @@ def _policy(clock: VirtualClock) -> asyncio.AbstractEventLoopPolicy:
     return Policy()
 
 
+class _Timer(asyncio.TimerHandle):
+    """A timer of asyncio's heap, which has no order among those of one time by itself."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def __lt__(self, other: Any) -> bool:
+        return (self._when, self.number) < (other._when, other.number)  # type: ignore[attr-defined]
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time is a `VirtualClock`'s."""
 
@@ -137,6 +149,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """The present, in seconds since this clock began."""
         return (self._virtual.now_us - self._virtual.start_us) / 1_000_000
+
+    def call_at(  # type: ignore[override]  # its variadic types can't be said in 3.11's words
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See `asyncio`."""
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = _Timer(round(when, 6), callback, args, self, context)
+        timer.number = next(self._numbers)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001
+        return timer
 
     def run_in_executor(  # type: ignore[override]  # its variadic types can't be said in 3.11's words
         self, executor: Executor | None, func: Callable[..., Any], *args: Any

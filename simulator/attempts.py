@@ -208,7 +208,7 @@ class Attempts:
         if attempt.deaf is not None:
             self._has_stopped(attempt, usage)
             return
-        calls = attempt.calls_until(self._clock.now, self._clock.cast.scarce) if sent and share else 0
+        calls = attempt.calls_until(self._clock.now, self._clock.cast.scarce) if sent else 0
         engine.post(
             attempt.visit.run,
             TaskFailed(
@@ -250,7 +250,7 @@ class Attempts:
         assert engine is not None
         now = self._clock.now
         attempt = self._task(run, command.place, command.attempt)
-        if attempt is not None and attempt.strike is not None and attempt.strike.zombie_us:
+        if attempt is not None and not attempt.waits and attempt.strike is not None and attempt.strike.zombie_us:
             self._ignore(attempt)
             return
         calls = tool_us = 0
@@ -271,7 +271,7 @@ class Attempts:
             return
         clock = self._clock
         attempt.deaf = attempt.calls_until(clock.now, clock.cast.scarce)
-        if attempt.moments is not None and attempt.resumed_us is None and not attempt.waits:
+        if attempt.moments is not None and attempt.resumed_us is None:
             # What it waits for is called off.
             for key, (other, _, _, asked_us) in list(self._tools.items()):
                 if other is attempt and asked_us is not None:
@@ -326,7 +326,8 @@ class Attempts:
         call = len(attempt.moments or ())
         strike = clock.faults.strike(tool, attempt.key, (command.attempt << 10) + call, clock.now)
         if strike is not None and strike.silent:
-            attempt.strike = strike  # the call never returns, so the attempt does not
+            attempt.strike = attempt.strike or Strike()
+            attempt.strike.hung = True  # the call never returns, so the attempt does not
             return
         if strike is not None and strike.failing is not None:
             share = at_us / attempt.takes_us if attempt.takes_us else 1.0

@@ -319,6 +319,7 @@ class Clock:
         visit = self.visits.pop(run)
         if visit.tasks:
             self.attempts.orphan(visit)
+        self.targets.forget(run)
         visit.result = result
         seen = visit.seen
         seen.ended_s = (self.now - waited_us) / SECOND
@@ -338,6 +339,7 @@ class Clock:
             return
         self.halted[run] = error
         self.journal.forget(run)
+        self.targets.forget(run)
         visit = self.visits.pop(run, None)
         if visit is not None:
             self.attempts.orphan(visit)

@@ -22,6 +22,7 @@ class Doors:
         self._work = work
         self.at_work: dict[str, int] = {}
         self._waiting: dict[str, list[Attempt]] = {}
+        self._opens_us: dict[str, int] = {}
 
     def knock(self, attempt: Attempt) -> None:
         """Work, or wait at the agent's door, with one's time running: the orchestrator does not know."""
@@ -32,7 +33,7 @@ class Doors:
         if short is not None and (waited or self.at_work.get(agent, 0) >= short[0]):
             attempt.waits = True
             self._waiting.setdefault(agent, []).append(attempt)
-            self._clock.at(short[1], self._open, agent)
+            self._opens_at(agent, short[1])
             return
         self._enter(attempt)
 
@@ -51,6 +52,13 @@ class Doors:
         """The process that called the agents is gone."""
         self.at_work.clear()
         self._waiting.clear()
+        self._opens_us.clear()
+
+    def _opens_at(self, agent: str, at_us: int) -> None:
+        """Somebody waits, who may come in then if nobody leaves before, unless capacity is short for yet longer."""
+        if self._opens_us.get(agent) != at_us:
+            self._opens_us[agent] = at_us
+            self._clock.at(at_us, self._open, agent)
 
     def _open(self, due: Due) -> None:
         self._let_in(due.value)
@@ -60,6 +68,7 @@ class Doors:
         while waiting:
             short = self._clock.faults.capacity(agent, self._clock.now)
             if short is not None and self.at_work.get(agent, 0) >= short[0]:
+                self._opens_at(agent, short[1])
                 return
             attempt = waiting.pop(0)
             if not attempt.done:

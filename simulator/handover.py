@@ -74,7 +74,7 @@ class Handover:
         if upgrade is None or engine is None:
             return
         durable = clock.writing.flying is None and engine.committer.idle
-        idle = not clock.attempts.busy and not clock.targets.open
+        idle = not clock.attempts.busy and not clock.targets.busy
         if idle and not durable and not self._graces:
             self._next_grace()
         if (durable and idle) or self._graces > (not durable):

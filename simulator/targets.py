@@ -26,19 +26,34 @@ LANDED: Final = FAULT + 0x8000
 
 
 class Targets:
-    """Requests and replies that are on their way. `open` counts those of each run that the present engine awaits."""
+    """Requests and replies that are on their way.
+
+    `open` counts those of each run that the present engine awaits and that will come, `silent` those that never will.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.open: dict[str, int] = {}
+        self.silent: dict[str, int] = {}
 
     def moves(self, run: str) -> bool:
-        """Whether the run awaits a reply."""
+        """Whether the run awaits a reply that will come."""
         return run in self.open
+
+    @property
+    def busy(self) -> bool:
+        """Whether any reply is awaited; who awaits it does not know that it will not come."""
+        return bool(self.open or self.silent)
+
+    def forget(self, run: str) -> None:
+        """A run has ended: nobody awaits a reply for it any more."""
+        self.open.pop(run, None)
+        self.silent.pop(run, None)
 
     def crash(self) -> None:
         """Nobody awaits the replies any more."""
         self.open.clear()
+        self.silent.clear()
 
     def send(self, run: str, command: TryEffect) -> None:
         """Send an effect to its target."""
@@ -58,7 +73,8 @@ class Targets:
         sampled = player.send(key, command.attempt)
         strike = clock.faults.strike(command.effect, key, command.attempt, clock.now)
         if strike is not None and strike.hung:
-            return  # no reply, and no broken connection either
+            self._in_vain(run)  # no reply, and no broken connection either
+            return
         latency_us, refused = outcome_of(command.effect, sampled, strike)
         now = clock.now
         if strike is not None and strike.server_error:
@@ -95,6 +111,8 @@ class Targets:
         if command.deadline_us is None:
             self._await(run)
             self._clock.at(broken_us, self._broken, (self._clock.epoch, run, command))
+        else:
+            self._in_vain(run)
 
     def _broken(self, event: Any) -> None:
         epoch, run, command = event.value
@@ -112,6 +130,7 @@ class Targets:
         strike = clock.faults.strike(command.check, key, command.attempt, clock.now)
         latency_us, refused = outcome_of(command.check, player.send(key, command.attempt), strike)
         if strike is not None and strike.hung:
+            self._in_vain(run)
             return
         if strike is not None and (strike.lost or strike.ack_lost or strike.server_error):
             refused = "no answer came"
@@ -142,6 +161,9 @@ class Targets:
     def _await(self, run: str) -> None:
         self.open[run] = self.open.get(run, 0) + 1
 
+    def _in_vain(self, run: str) -> None:
+        self.silent[run] = self.silent.get(run, 0) + 1
+
     def _refused(self, event: Any) -> None:
         epoch, run, command, message, retry_after_us = event.value
         if epoch == self._clock.epoch:
@@ -169,6 +191,7 @@ class Targets:
             self._clock.at(self._clock.now + back_us, self._broken, (self._clock.epoch, run, command))
         else:
             self._left(run)
+            self._in_vain(run)
 
     def _confirmed(self, event: Any) -> None:
         epoch, run, command, receipt = event.value
@@ -177,11 +200,11 @@ class Targets:
             self._reply(run, EffectConfirmed(now, command.place, command.attempt, command.dispatch, receipt))
 
     def _left(self, run: str) -> None:
-        left = self.open[run] - 1
-        if left:
+        left = self.open.get(run, 0) - 1
+        if left > 0:
             self.open[run] = left
         else:
-            del self.open[run]
+            self.open.pop(run, None)
 
     def _reply(self, run: str, event: Any) -> None:
         self._left(run)

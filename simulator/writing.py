@@ -63,6 +63,7 @@ class Writing:
         clock = self._clock
         if epoch == clock.epoch and batch is not None and not self._is_busy(batch, tries):
             if clock.crashes is not None:
+                self._held_up = True  # where there is no room for it, it does not come through
                 clock.crashes.written(clock.now)
             self._made()
 
@@ -93,6 +94,18 @@ class Writing:
                 visit.seen.overhead_s += (now - max(record.time_us, visit.committed_us)) / SECOND
                 visit.committed_us = now
         clock.commit(batch)
+        self._next()
+
+    def _next(self) -> None:
+        """What gathered meanwhile is committed next, before what the commit has caused is handled."""
+        clock = self._clock
+        engine = clock.engine
+        assert engine is not None
+        while (batch := engine.committer.take()) is not None:
+            clock.reached("before_commit")
+            if self.takes_time(batch):
+                return
+            clock.commit(batch)
 
     def lost(self) -> Batch | None:
         """The engine is gone: the commit that was under way, if it came through all the same, which is drawn."""

@@ -148,6 +148,7 @@ class Players:
                 return
             with contextlib.suppress(asyncio.CancelledError):
                 await (asyncio.Event().wait() if silent else self._until(ends_us))
+                silent = silent or self._outside.faults.parted(task.agent, ends_us)  # what it brings gets not through
 
     async def _work(self, task: Task, attempt: _Played) -> None:
         strike, began_us = attempt.strike, attempt.since_us
@@ -233,8 +234,17 @@ class Players:
                 self._outside.answers[question] = answer = self._answer(name, task)
                 if answer is not None:
                     self.comes(question, answer)
-            # Whoever leaves need not wait for a person.
-            asyncio.get_running_loop().call_soon(setattr, task.powers, "handle", None)
+            powers: Any = task.powers
+            stop = powers.stop
+
+            def withdrawn() -> None:
+                if not powers.abandoned:
+                    self._outside.answers[question] = None
+                stop()
+
+            # Nobody answers any more what is not asked any more; and whoever leaves need not wait for a person.
+            powers.stop = withdrawn
+            asyncio.get_running_loop().call_soon(setattr, powers, "handle", None)
             said = self._outside.answers[question]
             if said is not None and said.handed:
                 await self._until(said.at_us)

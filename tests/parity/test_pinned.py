@@ -70,6 +70,40 @@ HERE = {
          "store_error(orchestrator, nth: 3)", "store_busy(orchestrator, first: 4)",
          "store_error(orchestrator, nth: 6)"],
     ),
+    "a commit for which there is no room does not come through": (
+        "patterns", "refined",
+        ["disk_full(orchestrator, at: 2s, lasting: 2min)", "store_busy(orchestrator, first: 6)"], 3,
+    ),
+    "what gathered meanwhile is committed before what a commit has caused": (
+        "briefing", None,
+        ["outage(scout, at: 0ms, lasting: 2min)", "lose_ack(publish, rate: 30%, lasting: 158s)",
+         "fail(web_search, nth: 2)", "store_busy(orchestrator, rate: 60%, lasting: 158s)"],
+        10,
+    ),
+    "who does not hear and whose tool hangs goes on": (
+        "briefing", None, ["hang(web_search, first: 3)", "zombie(scout, first: 6)"], 2,
+    ),
+    "a call that fails at once counts those before": (
+        "briefing", None, ["retry_storm(web_search, rate: 40%, lasting: 696s)"], 7,
+    ),
+    "who is told to stop at the door hears": (
+        "library", "racing.race", ["capacity(bob, to: 1, at: 1s, lasting: 2min)", "zombie(bob, first: 3)"], 12,
+    ),
+    "a door opens when the last of several shortages ends": (
+        "azure", None,
+        ["capacity(server, to: 1, at: 26ms, lasting: 30s)", "capacity(server, to: 1, at: 2112ms, lasting: 30s)",
+         "partition(server, at: 521ms, lasting: 2min)"],
+        14,
+    ),
+    "who does not hear gets not through either": (
+        "refining", "once", ["zombie(poet, nth: 1)", "partition(poet, at: 1774ms, lasting: 2min)"], 12,
+    ),
+    "nobody answers what is asked no more": ("approval", None, ["slow(manager, factor: 2, first: 3)"], 16),
+    "timers of one moment ring twice in their order": (
+        "hedged", "soon",
+        ["jump(orchestrator, by: 1min, at: 1650ms)", "timer_twice(orchestrator, first: 2)", "lose(east, first: 1)"],
+        11,
+    ),
     "the second signal comes second": ("subscription", None, ["contradictory(cancelled, first: 15)"]),
 }  # fmt: skip
 KILLED = {
@@ -82,6 +116,9 @@ KILLED = {
     ),
     "who leaves with nothing under way waits for its commit alone": (
         "tickets", None, ["store_busy(orchestrator, first: 7)", "upgrade(orchestrator, at: 528ms, down: 1s)"], 0,
+    ),
+    "a reply that will not come is waited for as long as any": (
+        "library", "selling.saga", ["upgrade(orchestrator, at: 3s, down: 1s)", "lose(print, lasting: 1min)"], 0,
     ),
     "a person is not waited for": ("desk", None, ["upgrade(orchestrator, at: 10216ms, down: 1s)"], 0),
     "a commit that was kept waiting is not durable": (

@@ -127,6 +127,21 @@ def test_where_nothing_will_happen_it_says_so():
         clock.run(stuck())
 
 
+def test_what_is_due_at_one_moment_comes_in_the_order_in_which_it_was_asked_for():
+    async def main(came):
+        loop = asyncio.get_running_loop()
+        for number in range(20):
+            loop.call_later(0.1, came.append, number)
+        loop.call_at(loop.time() + 0.1 + 1e-9, came.append, 20)
+        loop.call_later(0.1, came.append, 21)
+        await asyncio.sleep(1)
+
+    came = []
+    with virtual_time() as clock:
+        clock.run(main(came))
+    assert came == list(range(22))
+
+
 def test_time_does_not_go_back():
     with virtual_time() as clock, pytest.raises(ValueError, match="backwards"):
         clock.advance(-1)
