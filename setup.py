@@ -20,10 +20,12 @@ import os
 import shutil
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 COPY = ROOT / "build" / "native"
@@ -162,11 +164,29 @@ def native() -> list[Any]:
     settings.write_text(SETTINGS.format(copy=COPY), "utf-8")
     arguments = [f"--config-file={settings}", *map(str, paths)]
     extensions: list[Any] = mypycify(
-        arguments, opt_level=os.environ.get("ORCHSPEC_OPT", "2"), target_dir=str(COPY / "c")
+        arguments, opt_level=os.environ.get("ORCHSPEC_OPT", "2"), target_dir=str(COPY / "c"), multi_file=True
     )
     return [*extensions, Extension("orchspec.runtime._splitmix", ["orchspec/runtime/_splitmix.c"])]
 
 
+class AllAtOnce(build_ext):
+    """Compiles the files of an extension side by side, on all processors; by itself it takes one after another."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """See `build_ext`."""
+        one: Any = self.compiler.compile
+
+        def compiled(sources: list[str], **how: Any) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                return [made for each in pool.map(lambda source: one([source], **how), sources) for made in each]
+
+        self.compiler.compile = compiled
+        try:
+            super().build_extension(ext)
+        finally:
+            self.compiler.compile = one
+
+
 # The metadata are asked for first, and need no compiler.
 ASKED = os.environ.get("ORCHSPEC_NATIVE") == "1" and bool({"bdist_wheel", "build_ext"} & set(sys.argv))
-setup(ext_modules=native() if ASKED else [])
+setup(ext_modules=native() if ASKED else [], cmdclass={"build_ext": AllAtOnce})
