@@ -53,6 +53,17 @@ _T = TypeVar("_T")
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
 
+def _escape_fix(rest: Span) -> Fix | None:
+    """What is written for an escape of other languages at the start of this; else a backslash was meant by itself."""
+    meant = literals.foreign_escape(rest.text)
+    if meant is not None:
+        edit = Edit(Span(rest.source, rest.start, rest.start + len(meant[0])), meant[1])
+        return Fix(f"write `{meant[1]}`", (edit,), "machine-applicable")
+    if len(rest.text) < 2 or not rest.text[1].isprintable():
+        return None
+    return Fix("write `\\\\` for a backslash", (Edit(Span(rest.source, rest.start, rest.start), "\\"),))
+
+
 class ExpressionBuilder:
     """Makes nodes; `end` is the offset behind the last token read, which the parser keeps up to date."""
 
@@ -195,20 +206,10 @@ class ExpressionBuilder:
             start = min(token.start + width + offset, token.end)
             span = Span(self.source, start, min(start + len(escape), token.end))
             found = f"`{escape}`" if escape.isprintable() else "this"
-            self.report(codes.BAD_ESCAPE, span, found=found, fix=self._escape_fix(start, token.end - width))
+            self.report(
+                codes.BAD_ESCAPE, span, found=found, fix=_escape_fix(Span(self.source, start, token.end - width))
+            )
         return Text(value, self._token_span(token))
-
-    def _escape_fix(self, start: int, end: int) -> Fix | None:
-        """What is written for an escape of other languages; else the backslash itself is taken for what was meant."""
-        found = self.source.text[start:end]
-        meant = literals.foreign_escape(found)
-        if meant is None:
-            if len(found) < 2 or not found[1].isprintable():
-                return None
-            return Fix("write `\\\\` for a backslash", (Edit(Span(self.source, start, start), "\\"),))
-        old, new = meant
-        edit = Edit(Span(self.source, start, start + len(old)), new)
-        return Fix(f"write `{new}`", (edit,), "machine-applicable")
 
     def long_text(self, token: Token) -> Text:
         return self.text(token, '"""')
