@@ -111,14 +111,18 @@ SYSTEMS = {
         "poisson(2 / 10s)", "exponential(mean: 10s)", 4, {("wait", None): 20 / 23, ("utilization", None): 0.5}
     ),
     "mm10": single(
-        "poisson(8 / 10s)", "exponential(mean: 10s)", 10, {("wait", None): 2.04590, ("utilization", None): 0.8}
+        "poisson(8 / 10s)",
+        "exponential(mean: 10s)",
+        10,
+        {("wait", None): 2.04590, ("utilization", None): 0.8},
+        ("12min", "4min"),
     ),
     "mm55": single(
         "poisson(48 / 10s)",
         "exponential(mean: 10s)",
         55,
         {("wait", None): 0.341, ("utilization", None): 48 / 55},
-        ("8min", "4min"),
+        ("5min", "2min"),
     ),
     "md1, four fifths": single("poisson(2 / 10s)", "fixed(4s)", 1, {("wait", None): 8.0, ("utilization", None): 0.8}),
     "md1, nine tenths": single("poisson(9 / 10s)", "fixed(1s)", 1, {("wait", None): 4.5, ("utilization", None): 0.9}),
