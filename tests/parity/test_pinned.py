@@ -144,6 +144,10 @@ KILLED = {
     "what set out for who was told to wait no more does not come": (
         "subscription", None, ["crash(orchestrator, point: after_commit, nth: 13, down: 5s)"], 1, 2,
     ),
+    "a signal that is sent twice comes twice as long after it was waited for first": (
+        "subscription", None,
+        ["contradictory(changed, nth: 11)", "crash(orchestrator, point: after_commit, nth: 18, down: 5s)"], 1,
+    ),
     "a signal that an engine takes as it comes up is not sent again": (
         "subscription", None, ["crash(orchestrator, point: before_commit, nth: 66, down: 5s)"], 1, 2,
     ),
