@@ -142,9 +142,9 @@ class Life:
     def _now(self) -> int:
         return self._time.now_us
 
-    def _told(self) -> int:
-        """What the clock of this machine says, which may have been set."""
-        now = self._now()
+    def _told(self, now: int | None = None) -> int:
+        """What the clock of this machine says now, or said, which may have been set."""
+        now = self._now() if now is None else now
         if self._is_set:
             before = (by for since, until, by in self._shifts if since < now and (until is None or now <= until))
             return now + sum(before)
@@ -160,10 +160,7 @@ class Life:
             self._is_set = True
             loop.clock.now_us()
             self._is_set = False
-            if loop._alarm is not None:  # noqa: SLF001
-                loop._alarm.cancel()  # noqa: SLF001
-                loop._alarm = None  # noqa: SLF001
-            loop.schedule()
+            loop.look_again()
 
     def _billed(self, task: Task, usage: Usage) -> None:
         powers: Any = task.powers
@@ -246,7 +243,7 @@ class Life:
     # -------------------------------------------------------------- what happens outside
 
     def _put_in(self, said: Answer | Sent, value: Any) -> None:
-        now_us = self._told()
+        now_us = self._told(said.at_us)
         if isinstance(said, Sent):
             key = program_of(self._chronicler.plan).codecs.signal(said.signal).key(said.inputs)
             self._store.post_mail("signal", posted_us=now_us, name=said.signal, key=key, value=value, by="outside")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Lived", "live_through"]
 
-_LIVES_MAX: Final = 200
+_LIVES_MAX: Final = 1_000
 _PRELOADED: Final = ["orchspec.parity.life", "orchspec.parity.lives"]
 
 

@@ -63,6 +63,12 @@ class Signals:
         """Who sends a signal."""
 
         def send(inputs: list[Any], key: int) -> tuple[int, Any] | None:
+            known = self._outside.signals
+            if key not in known:
+                known[key] = set_out(inputs, key)
+            return known[key]
+
+        def set_out(inputs: list[Any], key: int) -> tuple[int, Any] | None:
             sent = self._cast.players[name].signal(inputs, key)
             strike = self._outside.faults.strike(name, key, 1, self._clock.now_us())
             if sent is None or (strike is not None and (strike.never or strike.lost)):
