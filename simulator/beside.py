@@ -48,7 +48,7 @@ def _station(station: Station, measures: Measures) -> JsonDict:
         "utilization": number(station.utilization),
         "wait_s": number(station.wait_s),
         "queue": number(station.queue),
-        "steady": math.isfinite(station.wait_s),
+        "steady": not math.isinf(station.wait_s),
         "simulated": {
             "utilization": estimate_json(busy) if station.slots is not None else None,
             "wait_s": estimate_json(wait),

@@ -142,6 +142,7 @@ def _measures(contender: Contender, chosen: Sequence[int], cut_s: float) -> Meas
         # Whole replications: what is deleted together is what depends on each other.
         dated_faults=True,
         short=measures.short,
+        heavy=measures.heavy,
     )
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from orchspec.simulator.estimate import Estimate
+from orchspec.simulator.estimate import NO_VARIANCE, Estimate
 from orchspec.simulator.kpis import KPIS, Measures
 from orchspec.simulator.units import format_bound, format_interval, format_quantity
 
@@ -159,6 +159,8 @@ def _missing(left: _Operand, right: _Operand) -> str:
     if math.isinf(left.value):
         return "runs that have not ended leave it open"
     end = left.hi if right.value >= left.value else left.lo
+    if left.estimate is not None and NO_VARIANCE in left.estimate.note and math.isinf(end):
+        return "no number of runs bounds it from above: its variance is infinite; expect a quantile"
     if math.isinf(end):
         return "too few runs to bound it on that side; --runs measures more"
     off = abs(left.value - right.value)

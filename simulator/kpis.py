@@ -6,7 +6,7 @@ To add one, write a function here under `@_kpi(...)`: reports, expectations and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -52,18 +52,20 @@ class Measures:
         dated_faults: bool = False,
         period_s: float | None = None,
         short: str = "",
+        heavy: Mapping[tuple[str, str | None], str] | None = None,
     ) -> None:
         """Measure `replications` (in the order of their index) from `cut_s` seconds on.
 
         `level` is that of the intervals (see `estimate.look_level`); `dated_faults` and `period_s` are those of
         `cut_sections`. `short` is what is told of replications that are too short for what waits in them to be
-        bounded from above.
+        bounded from above. `heavy` are means that no number of runs bounds from above, by KPI and target, and why.
         """
         self.replications = sorted(replications, key=lambda replication: replication.index)
         self.cut_s = 0.0 if isolated else cut_s
         self.isolated = isolated
         self.level = level
         self.short = short
+        self.heavy = heavy or {}
         # Isolated runs have no common clock, so a chunk of them cannot be cut in time.
         self.sections = cut_sections(
             self.replications, self.cut_s, dated_faults=dated_faults or isolated, period_s=period_s
@@ -94,7 +96,8 @@ class Measures:
                 # Never used in any run: the compiler knows the name, the simulation saw nothing of it.
                 self._known[key] = est.undefined(f"nothing was asked of {target}")
             else:
-                self._known[key] = kpi.compute(self, target if kpi.shape == "pool" else statistic)
+                found = kpi.compute(self, target if kpi.shape == "pool" else statistic)
+                self._known[key] = found if statistic not in (None, "mean") else self._with_tail(found, name, target)
         return self._known[key]
 
     # What the functions below are made of ------------------------------------------------------------------------
@@ -119,6 +122,13 @@ class Measures:
         if not self.short or not math.isfinite(estimate.value):
             return estimate
         return replace(estimate, hi=math.inf).noted(self.short)
+
+    def _with_tail(self, estimate: Estimate, name: str, target: str | None) -> Estimate:
+        """Return a mean without its upper end where its tail is too heavy for one."""
+        why = self.heavy.get((name, target if KPIS[name].shape == "pool" else None))
+        if why is None or not math.isfinite(estimate.value):
+            return estimate
+        return replace(estimate, hi=math.inf).noted(why)
 
     def _statistic(self, samples: list[list[float]], statistic: str) -> Estimate:
         if statistic == "mean":

@@ -19,6 +19,7 @@ class Station:
         works: whether these are agents and people, not tools, which are held while an agent works, nor limits.
         buffer_s: of a limit of a model: what its bucket holds for others beside an attempt, in seconds of its rate; of
             that a run keeps `spare_s` for as long as it works (seconds times seconds).
+        tail: from which moment on the times at work have none (`tails`).
         breaks: the suppositions that do not hold here.
     """
 
@@ -38,4 +39,11 @@ class Station:
     utilization: float = math.nan
     wait_s: float = math.nan
     queue: float = math.nan
+    tail: float = math.inf
     breaks: list[str] = field(default_factory=list)
+
+    @property
+    def held_up(self) -> int:
+        """How many slots have to be held up before the others fall behind; `slots` and `utilization` are known."""
+        assert self.slots is not None
+        return math.floor(self.slots * (1.0 - self.utilization)) + 1

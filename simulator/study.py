@@ -21,9 +21,10 @@ from orchspec.simulator.document import JsonDict, Subject, build
 from orchspec.simulator.estimate import look_level
 from orchspec.simulator.expect import judge
 from orchspec.simulator.kpis import Measures
-from orchspec.simulator.lengths import memory_of, next_size
+from orchspec.simulator.lengths import NOTHING_TOLD, Told, memory_of, next_size
 from orchspec.simulator.replicate import Stage
-from orchspec.simulator.twin import twin_of
+from orchspec.simulator.tails import heavy_means
+from orchspec.simulator.twin import Twin, twin_of
 from orchspec.simulator.units import format_bound
 from orchspec.simulator.warmup import WarmUp, warm_up
 from orchspec.simulator.workers import Staged, Workers
@@ -202,6 +203,9 @@ class _Inquiry:
         self.settles = self.loaded and scenario.warmup == "auto" and not self.dated and not recorded
         """Whether it is taken to go on for ever: no date, and no end of a recorded load, makes one time special."""
         self.short = ""
+        self.theory: Twin | None = None
+        """What queueing theory says of it, where there are arrivals."""
+        self.heavy: dict[tuple[str, str | None], str] = {}
 
     def carry_out(
         self, stage: Callable[[int], Staged], size: int | None, seed: int, parameters: dict[str, Any] | None
@@ -209,6 +213,7 @@ class _Inquiry:
         """Replicate, measure, judge."""
         interrupted = False
         staged = stage(_size(self.scenario, self.runs) if size is None else size)
+        self._theorize(staged.stage)
         if size is None and self.settles and self.scenario.duration_us is None:
             staged, interrupted = self._long_enough(stage, staged)
         level = look_level(self.looks)
@@ -232,7 +237,7 @@ class _Inquiry:
             faults=[_fault_text(fault) for fault in self.scenario.faults],
             notes=self._notes(interrupted=interrupted),
             parameters=parameters,
-            twin=self._twin(staged.stage, measures),
+            twin=twin_document(self.theory, measures) if self.with_twin and self.theory is not None else None,
         )
         return Study(document, measures, self.warmup, self.scenario, interrupted, staged.stage.size)
 
@@ -243,7 +248,7 @@ class _Inquiry:
             while look:
                 self.done = []
                 self._replicate(staged, REPLICATIONS)
-                size, look = next_size([one.calm for one in self.done], staged.stage.size)
+                size, look = next_size([one.calm for one in self.done], staged.stage.size, self._told())
                 if size != staged.stage.size:
                     self.shorter = staged, self.done
                     staged, self.done = stage(size), []
@@ -289,7 +294,7 @@ class _Inquiry:
 
     def _told_short(self, cut_s: float) -> str:
         """What to do, where replications are so short that nobody has seen how bad it gets."""
-        memory = memory_of([one.calm for one in self.done], cut_s)
+        memory = memory_of([one.calm for one in self.done], cut_s, self._told())
         if not memory.is_short:
             return ""
         if self.scenario.duration_us is None:
@@ -311,21 +316,28 @@ class _Inquiry:
             dated_faults=self.dated,
             period_s=self.period_s,
             short=self.short,
+            heavy=self.heavy,
         )
 
-    def _twin(self, stage: Stage, measures: Measures) -> JsonDict | None:
-        """What theory says; nothing where it is interrupted, since what was simulated is there."""
-        if not self.with_twin:
-            return None
-        try:
-            found = twin_of(self.plan, self.scenario, stage)
-        except KeyboardInterrupt:
-            return None
-        return twin_document(found, measures) if found is not None else None
+    def _theorize(self, stage: Stage) -> None:
+        """What theory says of it: for the document, for how long it must be, and for what no length bounds."""
+        self.theory = twin_of(self.plan, self.scenario, stage)
+        stations, alone_s = (self.theory.stations, self.theory.alone_s) if self.theory is not None else ([], 0.0)
+        self.heavy = heavy_means(self.plan, self.scenario, stations, alone_s)
+
+    def _told(self) -> Told:
+        return self.theory.told if self.theory is not None else NOTHING_TOLD
 
     def _notes(self, *, interrupted: bool) -> list[str]:
         notes = ["interrupted: fewer replications than planned"] if interrupted else []
         notes += [self.short] if self.short else []
+        for why in dict.fromkeys(self.heavy.values()):
+            kpis = (
+                f"{kpi}({target})" if target else f"mean({kpi})"
+                for (kpi, target), told in self.heavy.items()
+                if told == why
+            )
+            notes.append(f"{', '.join(kpis)}: {why}; expect a quantile, p95(latency) say")
         halted = [told for one in self.done for told in one.disturbed.halted]
         if halted:
             notes.append(f"{len(halted)} runs met a mistake of orch's own, please report it; the first is {halted[0]}")

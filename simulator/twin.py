@@ -12,19 +12,18 @@ none, the two must agree within the interval of the simulation; where there are,
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from orchspec.compiler.plan import Profile
 from orchspec.runtime.distributions import mean_of
 from orchspec.simulator.arrivals import mean_rate
 from orchspec.simulator.estimate import Estimate
 from orchspec.simulator.expected import expected_visits
-from orchspec.simulator.moments import cut_moments, second_moment
+from orchspec.simulator.holding import hold_of, timeouts_of
+from orchspec.simulator.lengths import NOTHING_TOLD, Told
 from orchspec.simulator.queueing import (
     Demand,
     bucket_wait,
@@ -36,6 +35,7 @@ from orchspec.simulator.queueing import (
 )
 from orchspec.simulator.replicate import Stage
 from orchspec.simulator.station import Station
+from orchspec.simulator.tails import tail_of
 from orchspec.simulator.twin_limits import model_stations
 from orchspec.simulator.units import format_quantity
 
@@ -72,6 +72,8 @@ class Twin:
     latency_note: str
     stations: list[Station]
     breaks: list[str]
+    told: Told = NOTHING_TOLD
+    """What it tells of the length of a simulation."""
 
 
 def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
@@ -98,7 +100,12 @@ def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
         _tell_short(stations, rate, scenario.duration_us / _SECOND)
     breaks += _told(plan, scenario, stage)
     latency_s, note = _latency(stations, alone_s, side_by_side=side_by_side)
-    return Twin(rate, alone_s, latency_s, note, stations, breaks)
+    told = NOTHING_TOLD
+    if scenario.arrivals[0] != "closed":
+        is_all = not breaks and not any(station.breaks for station in stations)
+        keeps_up = not scenario.faults and all(station.wait_s < math.inf for station in stations)
+        told = Told(_remembered(stations, rate, scv, alone_s), is_all, keeps_up)
+    return Twin(rate, alone_s, latency_s, note, stations, breaks, told)
 
 
 # ------------------------------------------------------------------ stations
@@ -114,6 +121,7 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage, walked: Expected) ->
         joined = set(pool.members).union(*touched)
         groups = [group for group in groups if group not in touched] + [joined]
     order = {pool.name: at for at, pool in enumerate(pilot.pools)}
+    timeouts = timeouts_of(plan)
     found = []
     for group in sorted(groups, key=lambda each: min(order[name] for name in each)):
         members = tuple(sorted(group, key=lambda name: order[name]))
@@ -124,7 +132,7 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage, walked: Expected) ->
             continue
         slots = [pool.slots for pool in pilot.pools if pool.name in group]
         known = [count for count in slots if count is not None]
-        mean_s, scv, by = _hold(plan, stage, takes, held)
+        mean_s, scv, by = hold_of(plan, stage, takes, held)
         visits, why = _visits(members, walked, total / len(pilot.runs), len(pilot.runs))
         found.append(
             Station(
@@ -138,6 +146,10 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage, walked: Expected) ->
                 not any(name in plan.tools for name in members),
                 why,
                 by,
+                # What is ended by something that no profile tells has no tail.
+                tail=min(tail_of(plan, name, timeouts.get(name, set())) for name in members)
+                if by == "profile"
+                else math.inf,
             )
         )
     return found
@@ -157,60 +169,6 @@ def _visits(members: Sequence[str], walked: Expected, counted: float, runs: int)
     return told, ""
 
 
-def _timeouts(plan: Plan) -> dict[str, set[int | None]]:
-    """The timeouts under which each agent is asked, wherever in the plan."""
-    found: dict[str, set[int | None]] = {}
-    parts: list[Any] = [json.loads(plan.as_json())]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict):
-            if isinstance(part.get("policy"), dict) and isinstance(part.get("agent"), str):
-                found.setdefault(part["agent"], set()).add(part["policy"].get("timeout_us"))
-            parts.extend(part.values())
-        elif isinstance(part, list):
-            parts.extend(part)
-    return found
-
-
-def _moments(plan: Plan, stage: Stage, name: str, timeouts: set[int | None]) -> tuple[float, float]:
-    """The mean time of an attempt and that of its square, in seconds, as profile and timeout have it.
-
-    Infinite where it may last for ever, or where several timeouts hold in several places.
-    """
-    profile = plan.profiles.get(name, Profile(name))
-    data = stage.cast.data
-    known = [timeout for timeout in timeouts if timeout is not None]
-    if len(known) == len(timeouts) == 1:
-        mean, square = cut_moments(profile.latency, known[0], data, never=profile.never)
-    elif known or profile.never:
-        return math.inf, math.inf
-    else:
-        mean = mean_of(profile.latency, data, scale=_SECOND)
-        square = second_moment(profile.latency, data, scale=_SECOND)
-    return mean / _SECOND, square / _SECOND**2
-
-
-def _hold(plan: Plan, stage: Stage, takes: Mapping[str, float], held: Mapping[str, float]) -> tuple[float, float, str]:
-    """The mean time that a slot is held, its squared coefficient of variation, and what tells it: `profile` or `runs`.
-
-    It is that of profiles and timeouts, unless what was seen is too far from it: then something else (a stop, a wait
-    for a tool) ends or stretches it, and the mean is the one that was seen.
-    """
-    timeouts = _timeouts(plan)
-    total = math.fsum(takes.values())
-    mean = second = 0.0
-    for name, count in takes.items():
-        of_name = _moments(plan, stage, name, timeouts.get(name, set()))
-        mean += count / total * of_name[0]
-        second += count / total * of_name[1]
-    scv = max(0.0, second / mean**2 - 1.0) if 0.0 < mean < math.inf else math.inf if mean else 0.0
-    seen = math.fsum(held.values()) / total
-    chance = 3.0 * seen * math.sqrt(scv / total) if math.isfinite(scv) else math.inf
-    if not math.isfinite(mean) or abs(seen - mean) > chance + 1e-3 * mean:
-        return seen, scv if math.isfinite(mean) else 1.0, "runs"
-    return mean, scv, "profile"
-
-
 def _serve(station: Station, plan: Plan, rate: float, arrival_scv: float) -> None:
     """Fill in what an open load makes of a station."""
     arrivals = rate * station.visits
@@ -227,6 +185,8 @@ def _serve(station: Station, plan: Plan, rate: float, arrival_scv: float) -> Non
         station.queue = arrivals * station.wait_s
         return
     wait_s = mean_wait(arrivals, station.hold_s, station.slots, arrival_scv, station.hold_scv)
+    if math.isinf(wait_s) and station.utilization < 1.0 and station.tail > 1.0 + 1.0 / station.held_up:
+        wait_s = math.nan  # it has a mean (`tails`), which no formula tells
     for name in station.members:
         limited: Agent | Tool | None = plan.agents.get(name) or plan.tools.get(name)
         if limited is not None and limited.rate is not None and len(station.members) == 1:
@@ -323,7 +283,13 @@ def _tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *,
         if len(station.members) > 1:
             told.append("taken for one pool in which anybody takes any task")
         if not math.isfinite(station.hold_scv):
-            told.append("the variance of its times is infinite, so no mean wait settles")
+            told.append(
+                "the variance of its times is infinite, and no formula tells how long one waits"
+                if math.isnan(station.wait_s)
+                else "the variance of its times is infinite, so no mean wait settles"
+            )
+        elif station.slots is not None and station.utilization < 1.0 and station.tail <= 1.0 + 2.0 / station.held_up:
+            told.append("its waits have a mean and no variance: what is simulated comes to it ever so slowly")
         if station.utilization >= 1.0:
             told.append("work comes faster than it can be done: there is no steady state")
         if side_by_side and station.visits > 1.0:
@@ -352,6 +318,16 @@ def _tell_short(stations: Sequence[Station], rate: float, window_s: float) -> No
         if window_s < _SETTLINGS * settles_s < math.inf:
             told = format_quantity(settles_s, "s")
             station.breaks.append(f"its queue takes about {told} to settle, and the window is short for that")
+
+
+def _remembered(stations: Sequence[Station], rate: float, arrival_scv: float, alone_s: float) -> float:
+    """About how many runs depend on each other: as many as come while the slowest queue that matters settles."""
+    settles_s = [
+        settling_time(rate * each.visits, each.hold_s, each.slots, 0.5 * (arrival_scv + each.hold_scv))
+        for each in stations
+        if each.visits * each.wait_s > _NO_WAIT * alone_s
+    ]
+    return max(1.0, rate * max((each for each in settles_s if math.isfinite(each)), default=0.0))
 
 
 def _limits_of(limited: Agent | Tool | None) -> Iterable[str]:
@@ -384,8 +360,17 @@ def _told(plan: Plan, scenario: Scenario, stage: Stage) -> list[str]:
 def _latency(stations: Sequence[Station], alone_s: float, *, side_by_side: bool) -> tuple[float, str]:
     if not math.isfinite(alone_s):
         return math.nan, "some runs never end, even alone"
-    if any(not math.isfinite(station.wait_s) for station in stations):
-        return math.inf, "a pool does not keep up"
+    for station in stations:
+        if math.isinf(station.wait_s):
+            told = (
+                "a pool does not keep up"
+                if station.utilization >= 1.0
+                else f"the mean wait for {station.name} is infinite"
+            )
+            return math.inf, told
+    for station in stations:
+        if math.isnan(station.wait_s):
+            return math.nan, f"no formula tells how long one waits for {station.name}"
     waits_s = math.fsum(station.visits * station.wait_s for station in stations)
     if side_by_side and waits_s > _NO_WAIT * alone_s:
         return math.nan, "tasks of a run work side by side, so their waits do not add up"

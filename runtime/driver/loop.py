@@ -6,8 +6,7 @@ Rules.
 1. Whatever has happened when the loop turns is handled together, at one instant; mail is drained before timers.
 2. Nothing that the outside may see is done before the commit that holds its cause.
 3. What came back at once is handled at once, for a moment: then whatever else is ready has its turn (`Pace.linger_s`).
-4. A quick disk is written to from here, a slow one from a thread (`tempo`): what is handled meanwhile shares the next
-   commit.
+4. A quick disk is written to from here, a slow one from a thread (`tempo`); what is handled meanwhile goes together.
 5. A commit that failed, or a store that another engine took, ends this loop with all that it knew: the house folds
    again from the store, into another one.
 """
@@ -53,7 +52,8 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.driver.clock import Clock
     from orchspec.runtime.driver.live import House, LiveRun
-    from orchspec.runtime.journal.records import Batch, LedgerRow, ReuseRow
+    from orchspec.runtime.journal.batch import Batch
+    from orchspec.runtime.journal.records import LedgerRow, ReuseRow
     from orchspec.runtime.journal.store import Store
     from orchspec.runtime.recording import Folded
 
