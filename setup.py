@@ -20,10 +20,12 @@ import os
 import shutil
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 COPY = ROOT / "build" / "native"
@@ -58,6 +60,7 @@ def written_out(text: str) -> str:
 def _write_out(node: ast.ClassDef, lines: list[str]) -> None:
     assert node.end_lineno is not None
     within, behind = "", []
+    first = node.body[0]
     for decorator in node.decorator_list[::-1]:
         name, given = _call(decorator)
         if name != "dataclass":
@@ -66,6 +69,8 @@ def _write_out(node: ast.ClassDef, lines: list[str]) -> None:
         elif given == {"slots"} and not node.bases:
             lines[decorator.lineno - 1] = "@dataclass(init=False)"
             within = _init(node)
+            if isinstance(first, ast.Expr) and not lines[first.end_lineno or 0]:  # the empty line behind its docstring
+                lines[first.end_lineno or 0] = _eq(node)
             # mypyc tells dataclass of what belongs to the class as of a field.
             fields = f'getattr({node.name}, "__dataclass_fields__")'
             behind += [f'{fields}.pop("{line.target.id}", None)' for line in _annotated(node, of_class=True)]
@@ -110,7 +115,7 @@ def _init(node: ast.ClassDef) -> str:
         if made.keys() & {"default", "default_factory", "init"}:
             first = f"({made['default_factory']})()" if "default_factory" in made else made.get("default")
             if "init" not in made:
-                params.append(f"{name}: Any = None")
+                params.append(f"{name}=None")
                 body.append(f"{name} = {first} if {name} is None else {name}")
                 first = name
             if first is not None:
@@ -119,6 +124,19 @@ def _init(node: ast.ClassDef) -> str:
             params.append(f"{name}: {kind}" + (f" = {ast.unparse(value)}" if value is not None else ""))
             body.append(f"self.{name} = {name}")
     return f"    def __init__({', '.join(params)}) -> None: {'; '.join(body) or 'pass'}"
+
+
+def _eq(node: ast.ClassDef) -> str:
+    """What `dataclass` would write, in one line: the same answer, without two tuples for each question."""
+    same = [f"type(other) is {node.name}"]
+    for line in _annotated(node):
+        name, value = line.target.id, line.value
+        if isinstance(value, ast.Call) and any(each.arg == "compare" for each in value.keywords):
+            continue  # nobody says compare=True
+        equal = f"self.{name} == other.{name}"
+        plain = ast.unparse(line.annotation) in {"int", "bool", "float"}
+        same.append(equal if plain else f"(self.{name} is other.{name} or {equal})")
+    return f"    def __eq__(self, other: object) -> bool: return {' and '.join(same)}"
 
 
 def _slots(node: ast.ClassDef) -> str | None:
@@ -146,11 +164,29 @@ def native() -> list[Any]:
     settings.write_text(SETTINGS.format(copy=COPY), "utf-8")
     arguments = [f"--config-file={settings}", *map(str, paths)]
     extensions: list[Any] = mypycify(
-        arguments, opt_level=os.environ.get("ORCHSPEC_OPT", "2"), target_dir=str(COPY / "c")
+        arguments, opt_level=os.environ.get("ORCHSPEC_OPT", "2"), target_dir=str(COPY / "c"), multi_file=True
     )
     return [*extensions, Extension("orchspec.runtime._splitmix", ["orchspec/runtime/_splitmix.c"])]
 
 
+class AllAtOnce(build_ext):
+    """Compiles the files of an extension side by side, on all processors; by itself it takes one after another."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """See `build_ext`."""
+        one: Any = self.compiler.compile
+
+        def compiled(sources: list[str], **how: Any) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                return [made for each in pool.map(lambda source: one([source], **how), sources) for made in each]
+
+        self.compiler.compile = compiled
+        try:
+            super().build_extension(ext)
+        finally:
+            self.compiler.compile = one
+
+
 # The metadata are asked for first, and need no compiler.
 ASKED = os.environ.get("ORCHSPEC_NATIVE") == "1" and bool({"bdist_wheel", "build_ext"} & set(sys.argv))
-setup(ext_modules=native() if ASKED else [])
+setup(ext_modules=native() if ASKED else [], cmdclass={"build_ext": AllAtOnce})

@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.memory import MemoryStore
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch, Record, RunRow
+from orchspec.runtime.journal.records import Record, RunRow
 from orchspec.runtime.journal.sqlite import SQLiteStore
 
 if TYPE_CHECKING:

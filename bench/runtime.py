@@ -38,7 +38,7 @@ from bench.peers import measure as peer_us
 from orchspec.compiler import compile_text
 from orchspec.compiler.plan import Plan
 from orchspec.runtime.app import App
-from orchspec.runtime.journal.records import Batch
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.sqlite import SQLiteStore
 
 clock = time.perf_counter

@@ -43,8 +43,10 @@ from orchspec.simulator.study import simulate
 ROUNDS = 5
 STEPS, WIDTH, FAILURE, ATTEMPTS = 10, 3, 0.05, 4
 LATENCY_S = 2.0
-CHECKED = 150
-"""How many runs are written down and checked: as many as a chronicle holds, and some to spare."""
+CHECKED = 20
+"""How many runs are written down together: ten are under way at once, so that they meet in the pool."""
+CHRONICLES = 10
+"""How many of these a round takes."""
 NATIVE = os.environ.get("ORCH_BENCH_NATIVE")
 """Where the package with native code stands, in the process that measures it."""
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,11 +131,13 @@ def checked(plan: Plan) -> Callable[[int], int]:
     fails = [Fault(0, "fail", "hand", {"rate": FAILURE})]
 
     def chronicle(index: int) -> int:
-        chronicler.seed = index
-        with chronicler.looked_into(fails) as told:
-            assert not told.endless
-            assert not check_all(told)
-            return len(told.runs)
+        runs = 0
+        for chronicler.seed in range(index * CHRONICLES, (index + 1) * CHRONICLES):
+            with chronicler.looked_into(fails) as told:
+                assert not told.endless
+                assert not check_all(told)
+                runs += len(told.runs)
+        return runs
 
     return chronicle
 

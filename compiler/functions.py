@@ -20,13 +20,11 @@ from orchspec.compiler.types import (
     DURATION,
     FLOAT,
     INT,
-    JSON,
     MONEY,
     PERCENT,
     RATE,
     TEXT,
     UNKNOWN,
-    EnumOf,
     ListOf,
     MapOf,
     Optional,
@@ -93,8 +91,7 @@ def _tokens(kind: Type) -> Type | None:
 
 
 def _text(kind: Type) -> Type | None:
-    known = isinstance(kind, Scalar) and kind != JSON
-    return TEXT if known or isinstance(kind, EnumOf) else None
+    return None if isinstance(kind, Optional) else TEXT
 
 
 def _cased(kind: Type) -> Type | None:
@@ -119,7 +116,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[[Type], Type | None], str]] = {
     "keys": (_keys, "a map"),
     "hash": (_hash, "a value"),
     "tokens": (_tokens, "a text"),
-    "text": (_text, "a value that is no record, list, map or Json"),
+    "text": (_text, "a value that is no optional"),
     "upper": (_cased, "a text"),
     "lower": (_cased, "a text"),
     "round": (_round, "a number or Money, and perhaps how many places"),

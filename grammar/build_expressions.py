@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from orchspec.grammar import codes, literals
-from orchspec.grammar.diagnostics import Code, Diagnostic, Fix
+from orchspec.grammar.diagnostics import Code, Diagnostic, Edit, Fix
 from orchspec.grammar.lexer import Token, Tokens
 from orchspec.grammar.source import Source, Span
 from orchspec.grammar.syntax import (
@@ -51,6 +51,17 @@ __all__ = ["ExpressionBuilder"]
 
 _T = TypeVar("_T")
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
+
+
+def _escape_fix(rest: Span) -> Fix | None:
+    """What is written for an escape of other languages at the start of this; else a backslash was meant by itself."""
+    meant = literals.foreign_escape(rest.text)
+    if meant is not None:
+        edit = Edit(Span(rest.source, rest.start, rest.start + len(meant[0])), meant[1])
+        return Fix(f"write `{meant[1]}`", (edit,), "machine-applicable")
+    if len(rest.text) < 2 or not rest.text[1].isprintable():
+        return None
+    return Fix("write `\\\\` for a backslash", (Edit(Span(rest.source, rest.start, rest.start), "\\"),))
 
 
 class ExpressionBuilder:
@@ -194,7 +205,10 @@ class ExpressionBuilder:
         for offset, escape in unknown:
             start = min(token.start + width + offset, token.end)
             span = Span(self.source, start, min(start + len(escape), token.end))
-            self.report(codes.BAD_ESCAPE, span, found=f"`{escape}`" if escape.isprintable() else "this")
+            found = f"`{escape}`" if escape.isprintable() else "this"
+            self.report(
+                codes.BAD_ESCAPE, span, found=found, fix=_escape_fix(Span(self.source, start, token.end - width))
+            )
         return Text(value, self._token_span(token))
 
     def long_text(self, token: Token) -> Text:

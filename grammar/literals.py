@@ -11,6 +11,7 @@ __all__ = [
     "UNITS_US",
     "digits_in",
     "duration_us",
+    "foreign_escape",
     "int_or_float",
     "money_pico_usd",
     "percent_share",
@@ -26,6 +27,7 @@ UNITS_US = {"ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, 
 _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 _DURATION = re.compile(r"([0-9_.]+)([a-z]+)")
 _ESCAPE = re.compile(r"\\(u\{[0-9A-Fa-f]{1,6}\}|[\s\S]|$)")
+_FOREIGN = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([/']))")
 _PLAIN = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -86,6 +88,18 @@ def _pieces(body: str, unknown: list[tuple[int, str]]) -> Iterator[str]:
             unknown.append((match.start(), match.group()))
             yield match.group()
     yield body[position:]
+
+
+def foreign_escape(text: str) -> tuple[str, str] | None:
+    """What an escape of another language at the start of this would be here: what is replaced, and by what."""
+    match = _FOREIGN.match(text)
+    if match is None:
+        return None
+    digits = match[1] or match[2] or match[3]
+    if digits is None:
+        return match[0], match[4]
+    point = int(digits, 16)
+    return (match[0], f"\\u{{{point:x}}}") if _is_character(point) else None
 
 
 def _is_character(code_point: int) -> bool:

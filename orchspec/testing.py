@@ -37,10 +37,11 @@ from orchspec.compiler.plan import Plan
 from orchspec.runtime.driver.stored import pinned_plan
 from orchspec.runtime.errors import StoreError
 from orchspec.runtime.journal.sqlite import SQLiteStore
-from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
+from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.chaos.lines import BadFault, fault_lines, read_fault
 from orchspec.simulator.chaos.recorded import chronicle_of
 from orchspec.simulator.chaos.schedule import BadSchedule, Schedule, read_schedule
+from orchspec.simulator.chaos.told import Chronicle
 from orchspec.simulator.checkers import Violation, check_all
 from orchspec.virtual import StandStill, virtual_time
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchspec.runtime.journal.records import Batch
+from orchspec.runtime.journal.batch import Batch
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal.records import LedgerRow, MatterRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow

@@ -241,19 +241,24 @@ class Engine:
         elif kind is QuestionAnswered and kernel.ignored == ignored:
             committer.close_question(run, kernel.path(event.place))
         gated: list[Any] = []
-        inner = self._inner
         for command in commands:
-            what = type(command)
-            act = inner.get(what)
-            if act is not None:
+            if isinstance(command, ReleaseGrant):  # these four, of which an attempt has one each, are not looked up
+                self._release(run, kernel, seq, command)
+            elif isinstance(command, DropTimer):
+                self._drop(run, kernel, seq, command)
+            elif isinstance(command, ArmTimer):
+                self._arm(run, kernel, seq, command)
+            elif isinstance(command, RequestGrant):
+                self._request(run, kernel, seq, command)
+            elif (act := self._inner.get(type(command))) is not None:
                 act(run, kernel, seq, command)
-                continue
-            gated.append((run, command))
-            if isinstance(command, RunTask):
-                if command.session:
-                    command.history = newest(self.sessions.history(command.session, command.version), command.room)
-            elif what in self._beside:
-                self._beside[what](run, kernel, command)
+            else:
+                gated.append((run, command))
+                if isinstance(command, RunTask):
+                    if command.session:
+                        command.history = newest(self.sessions.history(command.session, command.version), command.room)
+                elif (act_beside := self._beside.get(type(command))) is not None:
+                    act_beside(run, kernel, command)
         committer.add(EventRecord(run, seq, event, kernel, commands), gated)  # type: ignore[arg-type]
 
     def _halt(self, run: str, error: Exception) -> None:

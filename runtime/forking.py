@@ -16,7 +16,8 @@ from orchspec.runtime.driver.live import Request
 from orchspec.runtime.driver.stored import pinned_plan
 from orchspec.runtime.errors import ForkRefused, RunMismatch, UnknownRun
 from orchspec.runtime.failpoints import reached
-from orchspec.runtime.journal.records import Batch, Record, RunRow
+from orchspec.runtime.journal.batch import Batch
+from orchspec.runtime.journal.records import Record, RunRow
 from orchspec.runtime.kernel.commands import (
     AskPerson,
     CheckEffect,

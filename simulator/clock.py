@@ -25,6 +25,7 @@ from orchspec.runtime.journal.records import RunRow
 from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import EffectConfirmed, QuestionAnswered, TaskFailed, TaskFulfilled
 from orchspec.runtime.ledger import Ledger
+from orchspec.runtime.recording import EventRecord
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.calendar import Calendar, Due
 from orchspec.simulator.crashes import Crashed, Crashes
@@ -42,8 +43,7 @@ from orchspec.simulator.writing import Writing
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.dispatcher import Grant
-    from orchspec.runtime.journal.records import Batch
-    from orchspec.runtime.recording import EventRecord
+    from orchspec.runtime.journal.batch import Batch
     from orchspec.simulator.breakdowns import Breakdown
     from orchspec.simulator.calls import Calls
     from orchspec.simulator.cast import Cast
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Visit"]
 
 SECOND: Final = 1_000_000
+_OUTCOMES: Final = frozenset({TaskFulfilled, TaskFailed, QuestionAnswered})
 _LEAP_US: Final = 14 * 24 * 3600 * SECOND
-_OUTCOMES: Final = (TaskFulfilled, TaskFailed, QuestionAnswered)
 
 
 class Clock:
@@ -106,6 +106,7 @@ class Clock:
         self.ask_from_us = 0
         falls = bool(faults.crashes or faults.breakdowns)
         self.crashes = Crashes(faults.crashes, faults.breakdowns, key) if falls else None
+        self._falls = falls
         self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
         self.timing = Timing(self, self._set_clock)
         self.arm, self.drop = self.timing.ways()
@@ -244,7 +245,8 @@ class Clock:
         assert engine is not None
         self.journal.commit(batch)
         if self.crashes is not None:
-            self._witness(batch)
+            if self._falls:
+                self._witness(batch)
             self.crashes.reached("after_commit", self.now)
         acts = self._acts
         for run, command in engine.committed():
@@ -253,11 +255,12 @@ class Clock:
     def _witness(self, batch: Batch) -> None:
         """Note what must not be done again, and what the system claims to have done and has not."""
         for record in batch.records:
+            assert isinstance(record, EventRecord)
             visit = self.visits.get(record.run)
             if visit is None:
                 continue
-            event = record.event  # type: ignore[attr-defined]
-            if isinstance(event, _OUTCOMES):
+            event = record.event
+            if type(event) in _OUTCOMES:
                 visit.done.add((event.place, event.attempt))
             elif isinstance(event, EffectConfirmed):
                 visit.done.add((event.place, 0))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from orchspec.runtime.journal.records import LIVE_STATUSES
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import Batch, LedgerRow, ReuseRow, RunRow, TurnRow
+    from orchspec.runtime.journal.batch import Batch
+    from orchspec.runtime.journal.records import LedgerRow, ReuseRow, RunRow, TurnRow
     from orchspec.runtime.recording import EventRecord
     from orchspec.runtime.signals import Arrival
 

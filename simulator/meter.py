@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from orchspec.compiler.plan import Plan
+    from orchspec.simulator.clock import Clock
 
 __all__ = ["Meter"]
 
@@ -277,6 +278,9 @@ class Meter:
         for comings in self._busy.values():
             for taken_us in comings.left:
                 comings.went.extend((taken_us, now_us))
+
+    def follow(self, clock: Clock) -> None:
+        """Take the world's time from this clock, where what is told may differ from it: here it is the same."""
 
     def settle(self, now_us: int) -> None:
         """An isolated run has ended: nothing waits and nothing is held any more."""

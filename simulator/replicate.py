@@ -27,9 +27,9 @@ from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.faults import FOR_EVER_US, Faults
 from orchspec.simulator.garbage import seldom_collecting
-from orchspec.simulator.meter import Meter
 from orchspec.simulator.observe import EffectObservation, FaultMark, Replication, RunObservation
 from orchspec.simulator.world import World
+from orchspec.simulator.worldtime import meter_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,7 +162,7 @@ class Stage:
         self, index: int, without: frozenset[str], *, watch: int, kept: dict[str, list[EventRecord]] | None = None
     ) -> Replication:
         """Each run has a clock, a world and faults of its own, so dates and counts of faults are those of each run."""
-        meter = Meter(self.plan, 1.0)
+        meter = meter_of(self.plan, 1.0, Faults(self.scenario.faults, without))
         left = Replication(index, self.seed, (0.0, 0.0))
         marks: dict[FaultMark, None] = {}
         effects: dict[str, EffectObservation] = {}
@@ -175,6 +175,7 @@ class Stage:
             key = run_key(self.seed, index, _CLOCK, ordinal)
             watched = 1 if watch and (kept is not None or not ordinal) else 0
             alone = Clock(self.plan, self.scenario.flow, self.cast, world, meter, struck, key, ended.append, watched)
+            meter.follow(alone)
             alone.on_halt = ended.append
             alone.arrive(visit)
             alone.begin()
@@ -233,7 +234,7 @@ class _Load:
         self.until_us: int | None = self.duration_us
         self.world = World(program_of(stage.plan))
         self.faults = faults
-        self.meter = Meter(stage.plan, self._bin_s())
+        self.meter = meter_of(stage.plan, self._bin_s(), faults)
         self.runs: list[RunObservation] = []
         self.counted = 0
         self.open: dict[str, None] = {}
@@ -250,6 +251,7 @@ class _Load:
             *(stage.plan, scenario.flow, stage.cast, self.world, self.meter, faults, key, self._ended, watch),
             queue_max=stage.queue_max,
         )
+        self.meter.follow(self.clock)
         self.clock.on_halt = self._ended
         self.of_source = source_key(stage.seed, index, 0)
         source = mix(self.of_source, -1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.draws import VALUE, uniform
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import Batch
+    from orchspec.runtime.journal.batch import Batch
     from orchspec.simulator.clock import Clock
 
 __all__ = ["Writing"]

@@ -73,6 +73,8 @@ class One(Base):
 
 @dataclass(slots=True)
 class Event:
+    "What happened."
+
     time: int
     inputs: list[int] = field(default_factory=list)
     word: str = "so"
@@ -89,6 +91,8 @@ class Event:
     event = space["Event"](3)
     assert (event.time, event.inputs, event.word, event.rank) == (3, [], "so", 1)
     assert space["Event"](3).inputs is not event.inputs
+    assert space["Event"](3) == event != space["Event"](3, [1])
+    assert "self.time == other.time" in written  # that of `dataclass` makes two tuples for each question
     assert space["Event"].__native_slots__ == ("time", "inputs", "word")
     assert [field.name for field in dataclasses.fields(event)] == ["time", "inputs", "word"]
 

@@ -26,6 +26,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchspec.runtime.draws",
         "orchspec.runtime.engine",
         "orchspec.runtime.errors",
+        "orchspec.runtime.journal.batch",
         "orchspec.runtime.journal.records",
         "orchspec.runtime.kernel",
         "orchspec.runtime.ledger",

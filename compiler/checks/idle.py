@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable
 
 from orchspec.compiler.checks.calls import called_first, steps_in
 from orchspec.compiler.codes import settled as codes
+from orchspec.compiler.codes.machines import FAILS_EXHAUSTED
 from orchspec.compiler.constants import written
 from orchspec.compiler.context import Context
 from orchspec.compiler.model import FlowInfo, PolicyValues, ScopeInfo, StepInfo
@@ -65,7 +66,7 @@ def _hedge(context: Context, settings: Iterable[Node], policies: Iterable[Policy
 
 
 def idle_transitions(context: Context) -> None:
-    """Warns of `on timeout` where nothing runs out of time, and of `visits` of a state that is entered once."""
+    """Warns of `on timeout` where nothing runs out of time, and of `visits` that are never spent, or fail for it."""
     hasty: set[FlowInfo] = set()
     for flow in called_first(context):
         if _runs_out(context, flow.node, hasty):
@@ -79,9 +80,12 @@ def idle_transitions(context: Context) -> None:
                     why = f"nothing in `{name}` has a `timeout`"
                     context.report.add(codes.CHANGES_NOTHING, on.event, name="on timeout", why=why)
             said = attribute(state.node.body, "visits")
+            exhausted = [on for on, _ in state.ways if on.event.text == "exhausted"]
             if said is not None and state.node not in machine.cycling:
                 why = f"no way leads back to `{name}`, so it is entered once"
-                _visits(context, said, why, [on for on, _ in state.ways if on.event.text == "exhausted"])
+                _visits(context, said, why, exhausted)
+            elif said is not None and all(on.when is not None for on in exhausted):
+                context.report.absent(FAILS_EXHAUSTED, said.name, name=name)
 
 
 def _visits(context: Context, said: Attribute, why: str, exhausted: Iterable[On]) -> None:

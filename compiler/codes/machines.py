@@ -9,6 +9,7 @@ __all__ = [
     "BAD_INITIAL",
     "DEAD_TRANSITION",
     "EVENT_WITHOUT_VALUE",
+    "FAILS_EXHAUSTED",
     "LEAVES_FINAL",
     "NO_EXHAUSTED",
     "NO_FINAL",
@@ -109,10 +110,27 @@ NO_WAY_ON = define(
 NO_EXHAUSTED = define(
     "E0539",
     "no-exhausted",
-    "`{name}` {problem}",
-    explanation="`visits` bounds how often a state is entered, and `on exhausted` without a guard says where the "
-    "machine goes instead: the two go together.",
-    bad=_machine(_DRAFT + "    visits = 3\n    on done -> end\n  }\n" + _END),
+    "`{name}` is never exhausted: it has no `visits`",
+    explanation="`visits` bounds how often a state is entered, and `on exhausted` says where the machine goes instead.",
+    bad=_machine(
+        _DRAFT + "    on done -> end\n    on exhausted -> give_up\n  }\n"
+        "  final state give_up { return { text: topic, score: 0.0 } }\n" + _END
+    ),
+    good=_machine(
+        _DRAFT + "    visits = 3\n    on done when draft.score > 0.5 -> end\n    on done -> write\n"
+        "    on exhausted -> give_up\n  }\n  final state give_up { return { text: topic, score: 0.0 } }\n" + _END
+    ),
+)
+FAILS_EXHAUSTED = define(
+    "A0542",
+    "fails-exhausted",
+    "once its visits are spent, `{name}` fails the machine: it has no `on exhausted`",
+    severity="advice",
+    explanation="A state whose `visits` are spent is not entered again. `on exhausted -> STATE` without a guard says "
+    "where the machine goes instead; without one the machine fails, and undoes what it did.",
+    bad=_machine(
+        _DRAFT + "    visits = 3\n    on done when draft.score > 0.5 -> end\n    on done -> write\n  }\n" + _END
+    ),
     good=_machine(
         _DRAFT + "    visits = 3\n    on done when draft.score > 0.5 -> end\n    on done -> write\n"
         "    on exhausted -> give_up\n  }\n  final state give_up { return { text: topic, score: 0.0 } }\n" + _END

@@ -50,19 +50,13 @@ def compile_spec(path: str, settings: Mapping[str, str] | None = None) -> Compil
     """Compiles a spec file; `-` is standard input, which lies in no folder.
 
     Raises:
-        Misuse: the file can't be read as text, or nothing but what `--set` says keeps it from a plan.
+        Misuse: the file can't be read as text.
     """
     from orchspec.compiler import compile_text
 
     text = read_text(path)
     folder = None if path == STDIN else Path(path).parent
-    compiled = compile_text(text, shown_name(path), settings=settings, folder=folder)
-    if compiled.plan is None and settings and all(_is_of_settings(error) for error in compiled.errors):
-        first = compiled.errors[0]
-        message = "; ".join([first.message, *first.notes])
-        where = first.span.source.name
-        raise Misuse(message if message.startswith("--set") else f"{where}: {message}")
-    return compiled
+    return compile_text(text, shown_name(path), settings=settings, folder=folder)
 
 
 def _is_of_settings(error: Diagnostic) -> bool:
@@ -91,7 +85,15 @@ def concerned(plan: Plan) -> list[str]:
 
 
 def refuse(terminal: Terminal, path: str, compiled: Compiled) -> None:
-    """Reports a spec that has errors: as `orch check` renders them, or, with `--json`, as the one document."""
+    """Reports a spec that has errors: as `orch check` renders them, or, with `--json`, as the one document.
+
+    Raises:
+        Misuse: nothing but what `--set` says, or what is varied, keeps the spec from a plan.
+    """
+    if compiled.errors and all(_is_of_settings(error) for error in compiled.errors):
+        first = compiled.errors[0]
+        said = "; ".join([first.message, *first.notes])
+        raise Misuse(said if said.startswith("--set") else f"{first.span.source.name}: {said}")
     message = f"{shown_name(path)} has {counted(len(compiled.errors), 'error')}, so there is no plan"
     if terminal.json:
         diagnostics = [diagnostic.as_json() for diagnostic in compiled.diagnostics]

@@ -15,8 +15,8 @@ from orchspec.grammar.render import safe
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.parity import Difference
-    from orchspec.simulator.chaos.chronicle import Chronicle
     from orchspec.simulator.chaos.schedule import Schedule
+    from orchspec.simulator.chaos.told import Chronicle
     from orchspec.simulator.checkers import Violation
 
 __all__ = ["command"]
@@ -98,7 +98,7 @@ def _find(spec: str, beside: Path) -> str:
 def _print(terminal: Terminal, chronicle: Chronicle) -> None:
     import json
 
-    for commit, record in chronicle.order:
+    for commit, record in zip(chronicle.commits, chronicle.order, strict=True):
         line = {"commit": commit, "run": record.run, "seq": record.seq, "time_us": record.time_us, "type": record.type}
         terminal.out(json.dumps({**line, **record.body}))
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from orchspec.parity.outside import Outside
-    from orchspec.runtime.journal.records import Batch, Owner
+    from orchspec.runtime.journal.batch import Batch
+    from orchspec.runtime.journal.records import Owner
 
 __all__ = ["DAMAGED", "StruckStore", "damage"]
 

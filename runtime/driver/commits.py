@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchspec.runtime.engine import Engine
-    from orchspec.runtime.journal.records import Batch
+    from orchspec.runtime.journal.batch import Batch
     from orchspec.runtime.journal.store import Store
 
 __all__ = ["Commits"]

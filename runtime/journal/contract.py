@@ -23,16 +23,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from orchspec.runtime.errors import (
-    AlreadyAnswered,
-    Fenced,
-    LeaseHeld,
-    RunEnded,
-    StoreError,
-    UnknownRun,
-)
+from orchspec.runtime.errors import AlreadyAnswered, Fenced, LeaseHeld, RunEnded, StoreError, UnknownRun
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch, Owner, ReuseRow
+from orchspec.runtime.journal.records import Owner, ReuseRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, full_batch, refused, sample
 from orchspec.runtime.journal.session_contract import SessionContract
 from orchspec.runtime.journal.weave_contract import WeaveContract

@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchspec.runtime.errors import Fenced, LeaseHeld
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.contract import StoreContract
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, full_batch, refused, sample
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["DurableStoreContract"]
 _WRITER = """
 from orchspec.runtime.journal.samples import sample, LEASE_US, NOW_US
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch
+from orchspec.runtime.journal.batch import Batch
 epoch = store.acquire(this_process(), NOW_US, LEASE_US)
 seq = len(store.records("r1"))
 while True:

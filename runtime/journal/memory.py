@@ -20,8 +20,8 @@ from orchspec.runtime.journal.records import LIVE_STATUSES, Mail, Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchspec.runtime.journal.batch import Batch
     from orchspec.runtime.journal.records import (
-        Batch,
         BeatRow,
         LedgerRow,
         MailKind,

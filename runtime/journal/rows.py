@@ -20,7 +20,7 @@ from orchspec.runtime.journal.records import (
 )
 
 if TYPE_CHECKING:
-    from orchspec.runtime.journal.records import Batch
+    from orchspec.runtime.journal.batch import Batch
 
 __all__ = [
     "CLOSE_MATTER",

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.errors import StoreError
-from orchspec.runtime.journal.records import Batch, BeatRow, LedgerRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
+from orchspec.runtime.journal.batch import Batch
+from orchspec.runtime.journal.records import BeatRow, LedgerRow, QuestionRow, Record, ReuseRow, RunRow, TurnRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

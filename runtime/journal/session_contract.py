@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchspec.runtime.errors import Fenced, StoreError
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, refused, sample
 
 if TYPE_CHECKING:

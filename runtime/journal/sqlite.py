@@ -26,8 +26,8 @@ from orchspec.runtime.journal.schema import Durability, connect, ensure_store, r
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from orchspec.runtime.journal.batch import Batch
     from orchspec.runtime.journal.records import (
-        Batch,
         BeatRow,
         LedgerRow,
         Mail,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from orchspec.runtime.journal.batch import Batch
     from orchspec.runtime.journal.records import (
-        Batch,
         BeatRow,
         LedgerRow,
         Mail,

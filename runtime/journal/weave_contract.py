@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchspec.runtime.errors import Fenced, StoreError
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch, MatterRow
+from orchspec.runtime.journal.records import MatterRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, refused, sample
 
 if TYPE_CHECKING:

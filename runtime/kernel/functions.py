@@ -204,7 +204,10 @@ def _to_text(value: Any) -> str:
         return "true" if value else "false"
     if kind is int or kind is float:
         return repr(value)
-    raise ExpressionError(f"text() takes a Text, Int, Float or Bool, found {shape(value)}")
+    try:
+        return capped_text(canonical_json(value))
+    except ValueError:
+        raise ExpressionError(f"text() takes what can be written as JSON, found {shape(value)}") from None
 
 
 def _upper(value: Any) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.journal.records import format_time
 from orchspec.runtime.kernel.commands import ReleaseGrant, RequestGrant
@@ -122,7 +122,8 @@ class Happening:
         return self.story.attempts_of(self)
 
 
-class Reserved(NamedTuple):
+@dataclass(slots=True)
+class Reserved:
     """What stood in an account when an attempt was asked for within it: of its own, and of each one around."""
 
     seq: int
@@ -156,7 +157,8 @@ class Story:
         self.begun_at: list[int] = [0]
         self.ended_at: list[int | None] = [None]
         self.reserved: list[Reserved] = []
-        self._told: list[tuple[int, list[list[str | None]]]] = []
+        self._states: list[int] = []
+        self._decided: list[list[list[str | None]]] = []
         self._verified: set[int] = set()
         self._open: list[Activity] = []
         self._happenings: dict[int, Happening] = {}
@@ -194,7 +196,8 @@ class Story:
             elif kind is ReleaseGrant and command.place == place and command.outcome == "ok":  # type: ignore[union-attr]
                 self._verified.add(seq)
         self.events.append(event)
-        self._told.append((state, kernel.decided))
+        self._states.append(state)
+        self._decided.append(kernel.decided)
         if len(places) > known:
             fresh = places[known:]
             self.begun_at += [seq] * len(fresh)
@@ -238,8 +241,8 @@ class Story:
         made = self._moments
         for at in range(len(made), seq):
             event = self.events[at]
-            state, said = self._told[at]
-            decided = tuple((str(what), detail) for what, detail in said)
+            state = self._states[at]
+            decided = tuple((str(what), detail) for what, detail in self._decided[at])
             path, kind = self.kernel.path(event.place), type(event).__name__
             made.append(Moment(at + 1, event.time, kind, event.place, path, decided, state))
         return made[seq - 1]

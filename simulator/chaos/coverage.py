@@ -31,8 +31,8 @@ from orchspec.simulator.faults import BUILT, CRASH_POINTS
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.why.story import Happening
-    from orchspec.simulator.chaos.chronicle import Chronicle
     from orchspec.simulator.chaos.places import Places
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["Coverage", "Row"]
 

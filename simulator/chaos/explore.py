@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchspec.runtime.draws import run_key
-from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
+from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.chaos.coverage import Coverage
 from orchspec.simulator.chaos.places import Places, places_of
 from orchspec.simulator.chaos.proven import Pace
 from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles
 from orchspec.simulator.chaos.shrinking import SHRINK_MAX, smaller
+from orchspec.simulator.chaos.told import Chronicle
 from orchspec.simulator.checkers import LIVENESS, Violation, check_all
 
 if TYPE_CHECKING:

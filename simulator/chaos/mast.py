@@ -27,7 +27,7 @@ from orchspec.simulator.chaos.places import places_of
 from orchspec.simulator.checkers import check_all
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["FATES", "MODES", "Mode", "Semantic", "semantic"]
 

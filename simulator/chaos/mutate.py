@@ -17,11 +17,12 @@ from orchspec.runtime.kernel.events import QuestionAnswered, TaskFulfilled
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.kernel.seeking import Seeking
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
-from orchspec.simulator.chaos.chronicle import Chronicle, Chronicler
+from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.chaos.lines import fault_line
 from orchspec.simulator.chaos.places import Places, places_of
 from orchspec.simulator.chaos.protections import Protection, protections_of
 from orchspec.simulator.chaos.schedules import crash_singles, drawn, singles
+from orchspec.simulator.chaos.told import Chronicle
 from orchspec.simulator.chaos.withheld import LOADED, broken_without, limits_of, load_of, reason_for, withheld_of
 from orchspec.simulator.checkers import CHECKERS, check_all
 

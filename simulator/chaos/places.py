@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchspec.runtime.recording import EventRecord
-    from orchspec.simulator.chaos.chronicle import Chronicle
     from orchspec.simulator.chaos.kinds import Aim, Kind
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["Places", "places_of"]
 
@@ -94,7 +94,7 @@ def places_of(calm: Chronicle) -> Places:
     models: dict[str, dict[str, None]] = {}
     who: dict[tuple[str, int, int], str] = {}
     timers: set[tuple[str, int, int]] = set()
-    for _, record in calm.order:
+    for record in calm.order:
         for command in record.commands:
             if isinstance(command, ArmTimer):
                 timers.add((record.run, command.place, command.attempt))
@@ -160,6 +160,6 @@ def _note_deed(
 
 
 def _moments(calm: Chronicle) -> tuple[int, ...]:
-    times = sorted({record.time_us // 1000 * 1000 for _, record in calm.order})
+    times = sorted({record.time_us // 1000 * 1000 for record in calm.order})
     step = max(1, -(-len(times) // _MOMENTS_MAX))
     return tuple(times[::step])

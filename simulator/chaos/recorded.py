@@ -14,7 +14,7 @@ from orchspec.runtime.kernel.applying import target_key
 from orchspec.runtime.kernel.kernel import Kernel
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.recording import EventRecord, event_of
-from orchspec.simulator.chaos.chronicle import Applied, Chronicle, RunTold
+from orchspec.simulator.chaos.told import Applied, Chronicle, RunTold
 from orchspec.simulator.world import World
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def chronicle_of(
         chronicle.ended_us = max(chronicle.ended_us, *told.durable_us, row.ended_us or 0)
     together = [record for told in chronicle.runs.values() for record in told.records]
     together.sort(key=lambda record: record.time_us)
-    chronicle.order = list(enumerate(together, 1))
+    chronicle.order = together
+    chronicle.commits = list(range(1, len(together) + 1))
     _land(chronicle, deliveries)
     return chronicle
 

@@ -11,7 +11,7 @@ from orchspec.compiler.plan import Fault, canonical_json
 from orchspec.runtime.errors import OrchError
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["FORMAT", "BadSchedule", "Schedule", "digest_of", "read_schedule"]
 
@@ -104,7 +104,7 @@ def _sound(fault: Fault) -> bool:
 def digest_of(chronicle: Chronicle) -> str:
     """A hash of all durable records in the order of their commits."""
     digest = hashlib.sha256()
-    for commit, record in chronicle.order:
+    for commit, record in zip(chronicle.commits, chronicle.order, strict=True):
         line = canonical_json([commit, record.run, record.seq, record.time_us, record.type, record.body])
         digest.update(line.encode() + b"\n")
     return f"sha256:{digest.hexdigest()}"

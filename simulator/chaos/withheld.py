@@ -20,7 +20,7 @@ from orchspec.simulator.checkers import limits, owner
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["LOADED", "RUNS_MAX", "Withheld", "broken_without", "limits_of", "load_of", "reason_for", "withheld_of"]
 

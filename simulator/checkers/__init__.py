@@ -29,7 +29,7 @@ from orchspec.simulator.checkers.violation import Violation
 from orchspec.simulator.garbage import CHRONICLE, seldom_collecting
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["CHECKERS", "LIVENESS", "Violation", "check_all"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from orchspec.runtime.kernel.commands import EndRun
 from orchspec.runtime.kernel.events import QuestionAnswered
-from orchspec.simulator.chaos.chronicle import was_ignored
+from orchspec.simulator.chaos.told import was_ignored
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle, RunTold
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
 __all__ = ["check"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from orchspec.runtime.why.story import Story
-    from orchspec.simulator.chaos.chronicle import Chronicle, RunTold
     from orchspec.simulator.chaos.proven import Proven
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
 __all__ = ["Ahead", "ahead_of"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.events import EngineRecovered
@@ -11,11 +11,9 @@ from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.budget import Account
-    from orchspec.simulator.chaos.chronicle import Chronicle, RunTold
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
 __all__ = ["check"]
-
-_TAKES: Final = (RequestGrant, HoldGrant)
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
@@ -48,7 +46,7 @@ def _grants(told: RunTold) -> Iterator[Violation]:
         for command in record.commands:
             if isinstance(command, ReleaseGrant):
                 wanted.pop((command.place, command.attempt), None)
-            elif isinstance(command, _TAKES):
+            elif isinstance(command, (RequestGrant, HoldGrant)):
                 wanted[command.place, command.attempt] = record.seq
     for (place, attempt), seq in wanted.items():
         path = told.records[-1].kernel.path(place)

@@ -9,7 +9,7 @@ from orchspec.runtime.kernel.events import EngineRecovered
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["check"]
 
@@ -18,7 +18,7 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Records of an older epoch behind one of a newer."""
     newest = 1
     epochs: dict[str, int] = {}
-    for _, record in chronicle.order:
+    for record in chronicle.order:
         if isinstance(record.event, EngineRecovered):
             epoch = record.event.epoch
             if epoch < newest or epoch <= epochs.get(record.run, 0):

@@ -17,15 +17,15 @@ from orchspec.runtime.kernel import events
 from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.seeking import Seeking
 from orchspec.runtime.kernel.table import CLOSED
-from orchspec.simulator.chaos.chronicle import was_ignored
+from orchspec.simulator.chaos.told import was_ignored
 from orchspec.simulator.checkers.turns import Turns
 from orchspec.simulator.checkers.violation import Violation
 from orchspec.simulator.checkers.waits import BOUNDED, Wait, in_words
 
 if TYPE_CHECKING:
     from orchspec.runtime.recording import EventRecord
-    from orchspec.simulator.chaos.chronicle import Chronicle
     from orchspec.simulator.chaos.proven import Proven
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["Held", "waits_of"]
 
@@ -111,8 +111,11 @@ class _Holding:
     def all(self) -> Held:
         """Read it."""
         at_us = 0
+        over = self._over()
         happened, commanded = self._happened.get, self._commanded.get
-        for _, record in self._chronicle.order:
+        for record in self._chronicle.order:
+            if record.run in over:
+                continue
             if record.time_us > at_us:
                 if self._turns.waiting:
                     self._turns.look(at_us)
@@ -127,6 +130,13 @@ class _Holding:
         self._turns.look(at_us)
         self._end()
         return self.held
+
+    def _over(self) -> set[str]:
+        """Runs that had ended before the last fault was over: nothing of theirs counts, unless pools remember it."""
+        if self._turns.remembers:
+            return set()
+        told = self._chronicle.runs.values()
+        return {each.run for each in told if each.status is not None and each.records[-1].time_us < self._quiet_us}
 
     # -------------------------------------------------------------- what happened
 
@@ -259,7 +269,7 @@ class _Holding:
     def _end(self) -> None:
         """What is still waited for by runs that have not ended."""
         chronicle = self._chronicle
-        last = {record.run: record for _, record in chronicle.order}
+        last = {record.run: record for record in chronicle.order}
         for (run, place, _), opened in self._open.items():
             if chronicle.runs[run].status is not None or run in chronicle.halted:
                 continue

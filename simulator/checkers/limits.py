@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.kernel.commands import HoldGrant, ReleaseGrant, RequestGrant
 from orchspec.runtime.kernel.events import EngineRecovered, TaskEnrolled, TaskFulfilled
-from orchspec.simulator.chaos.chronicle import was_ignored
+from orchspec.simulator.chaos.told import was_ignored
 from orchspec.simulator.checkers.loops import broken_loops
 from orchspec.simulator.checkers.spending import Drawn
 from orchspec.simulator.checkers.turns import Window
@@ -27,7 +27,7 @@ from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan, Rate
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["called", "check", "granted"]
 
@@ -60,7 +60,7 @@ def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
     held = _Held(plan)
     gates: dict[tuple[str, int, int], tuple[str, ...]] = {}
     epoch = 1
-    for _, record in chronicle.order:
+    for record in chronicle.order:
         event, run = record.event, record.run
         if isinstance(event, EngineRecovered) and event.epoch != epoch:
             epoch = event.epoch
@@ -97,6 +97,7 @@ class _Held:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._tools = bool(plan.tools)
         self._names: dict[tuple[str, int, int], tuple[str, ...]] = {}
         self._counts: defaultdict[str, int] = defaultdict(int)
 
@@ -118,9 +119,9 @@ class _Held:
         said: list[str] = []
         for name in names:
             held = self._counts[name]
-            if name in slots and held >= slots[name]:
+            if held and name in slots and held >= slots[name]:
                 said.append(f"{name} has {slots[name]} slots, and this grant is number {held + 1}")
-            if self._plan.tools:
+            if self._tools:
                 said.extend(
                     f"{tool} is held whole, and is granted whole once more"
                     for tool in _section(self._plan, name)
@@ -166,7 +167,7 @@ def _counted(chronicle: Chronicle) -> Iterator[Violation]:
         return
     granted: dict[tuple[str, int, int], tuple[int, str]] = {}
     spans: dict[str, list[tuple[int, int, int]]] = {}
-    for _, record in chronicle.order:
+    for record in chronicle.order:
         event = record.event
         if isinstance(event, TaskEnrolled):
             granted[record.run, event.place, event.attempt] = event.time, event.agent

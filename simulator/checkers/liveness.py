@@ -18,7 +18,7 @@ from orchspec.simulator.checkers.violation import Violation
 from orchspec.simulator.checkers.waits import in_words
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle, RunTold
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
 __all__ = ["check"]
 

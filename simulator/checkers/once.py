@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["check"]
 

@@ -9,7 +9,7 @@ from orchspec.runtime.why.because import needs_of, settled_seq
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["check"]
 

@@ -11,7 +11,7 @@ from orchspec.simulator.checkers.violation import Violation
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.why.story import Happening
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["check", "decided_twice"]
 

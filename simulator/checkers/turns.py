@@ -114,6 +114,11 @@ class Turns:
             }
         )
 
+    @property
+    def remembers(self) -> bool:
+        """Whether who is granted depends on those who have let go long ago: on tokens they took, or how they failed."""
+        return any(pool.window is not None or pool.breaker is not None for pool in self.pools.values())
+
     def ask(self, key: _Key, command: RequestGrant) -> None:
         """Somebody asks."""
         self.waiting[key] = Waiting(command)

@@ -12,7 +12,7 @@ from orchspec.runtime.kernel.values import Unverified
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.chronicle import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle
 
 __all__ = ["check"]
 

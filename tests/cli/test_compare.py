@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 import orchspec
 from orchspec.cli import main
-from orchspec.cli.common import MISUSE, NOT_WELL, WELL
+from orchspec.cli.common import MISUSE, WELL
 from orchspec.contest import _as_long
 from orchspec.simulator.comparing import Contender
 from orchspec.simulator.replicate import Stage
@@ -166,8 +166,8 @@ def test_misuse_is_told(orch, words, told):
     assert told in result.stderr
 
 
-def test_a_setting_that_the_spec_refuses_is_an_error_of_the_spec(orch):
-    assert orch("a.orch", "chain", "--with", "n=9").exit_code == NOT_WELL
+def test_a_setting_that_the_spec_refuses_is_misuse(orch):
+    assert orch("a.orch", "chain", "--with", "n=9").exit_code == MISUSE
 
 
 def test_a_report_holds_who_is_best_by_how_much_the_load_and_the_way_back(orch):

@@ -79,6 +79,21 @@ def test_a_spec_with_errors_is_reported_as_check_does(orch):
     assert orch("missing.orch").exit_code == MISUSE
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--set", "nope=3"), "--set nope: the spec has no param of this name"),
+        (("--set", "clerk.slots=many"), "--set clerk.slots: there is no name called `many`"),
+        (("--sweep", "nope=1..3"), "--set nope: the spec has no param of this name"),
+        (("--sensitivity", "clerk.slos=1..3"), "an agent has no attribute `slos`"),
+    ],
+)
+def test_what_is_set_and_means_nothing_is_misuse(orch, option, words):
+    result = orch("a.orch", *option)
+    assert (result.exit_code, result.stdout) == (MISUSE, "")
+    assert words in result.stderr
+
+
 def test_params_can_be_set_and_swept(orch):
     one = json.loads(orch("a.orch", "--set", "seats=4", "--json").stdout)
     assert one["parameters"] == {"seats": "4"}
@@ -127,8 +142,8 @@ def test_misuse_is_told(orch, arguments):
     assert result.stderr.startswith("error: ")
 
 
-def test_a_value_that_its_param_refuses_is_an_error_of_the_spec(orch):
-    assert orch("a.orch", "--sweep", "seats=50..51").exit_code == NOT_WELL
+def test_a_value_that_its_param_refuses_is_misuse(orch):
+    assert orch("a.orch", "--sweep", "seats=50..51").exit_code == MISUSE
 
 
 def test_values_of_a_sweep_are_written_as_in_a_spec():
@@ -263,7 +278,7 @@ def test_a_load_is_swept_by_the_scenario_itself(orch):
     swept = json.loads(orch("a.orch", "--sweep", "scenario.arrivals=poisson(1 / 10s),every(20s)", "--json").stdout)
     assert swept[0]["runs"] > 1.5 * swept[1]["runs"]
     assert [document["parameters"]["scenario.arrivals"] for document in swept] == ["poisson(1 / 10s)", "every(20s)"]
-    assert orch("a.orch", "--set", "scenario.arival=every(1s)").exit_code == NOT_WELL
+    assert orch("a.orch", "--set", "scenario.arival=every(1s)").exit_code == MISUSE
 
 
 @pytest.mark.parametrize(("found", "code"), [(None, WELL), ("run 3: ended_s 1, then 2", NOT_WELL)])

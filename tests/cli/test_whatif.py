@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 import orchspec
 from orchspec.cli import main
-from orchspec.cli.common import MISUSE, NOT_WELL, WELL
+from orchspec.cli.common import MISUSE, WELL
 
 SPEC = """
 orch 1
@@ -103,4 +103,4 @@ def test_misuse_is_told(store, arguments, told):
 def test_a_store_that_is_not_there_and_a_bad_setting_are_told(store):
     assert run("simulate", f"{store}/a.orch", "--from-journal", f"{store}/none.db").exit_code == MISUSE
     assert run("simulate", f"{store}/a.orch", "--flow", "desk").exit_code == MISUSE
-    assert again(store, "--set", "clerk.slots=0").exit_code == NOT_WELL
+    assert again(store, "--set", "clerk.slots=0").exit_code == MISUSE

@@ -299,6 +299,7 @@ def test_a_near_miss_has_its_own_code_and_a_fix(written: str, read: str, code: s
         ('orch 1\ntool t { a = "b\n}', ["E0003"]),
         ('orch 1\ntool t { a = """b }', ["E0003"]),
         ('orch 1\ntool t { a = "\\q \\u{110000}" }', ["E0007", "E0007"]),
+        ('orch 1\ntool t { a = "\\u00e9 \\x41 \\U0001F389" }', ["E0007", "E0007", "E0007"]),
         ("orch 1\ntool t { a = b && c || !d }", ["E0015", "E0015", "E0015"]),
         ("orch 1\ntool t { a == b }", ["E0107"]),
         ("orch 1\ntool t { a: b }", ["E0117"]),

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from orchspec.runtime.committer import GroupCommitter
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.memory import MemoryStore
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch, ReuseRow
+from orchspec.runtime.journal.records import ReuseRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, sample
 
 

@@ -146,6 +146,7 @@ def value(expr, where=None):
         (call("text", 7), "7"),
         (call("text", 0.1), "0.1"),
         (call("text", True), "true"),
+        (call("text", [1, None, "é"]), '[1,null,"é"]'),
         (call("upper", "straße"), "STRASSE"),
         (call("lower", "ÄB"), "äb"),
         (call("round", 2.5), 2),
@@ -204,7 +205,7 @@ def test_the_cases_above_leave_no_operation_out():
         (call("max", [1, "a"]), "can be compared"),
         (call("all", [1]), "list of Bool"),
         (call("keys", []), "takes a map"),
-        (call("text", [1]), "takes a Text, Int, Float or Bool"),
+        (call("text", ["a" * (1 << 20)]), "at most 1048576"),
         (call("upper", "ß" * (1 << 20)), "at most 1048576"),
         (call("round", 1e300), "does not fit 64 bits"),
         (call("round", 1.5, 99), "-18 to 18 places"),
@@ -376,6 +377,7 @@ flow f(n: Node) -> Json {
   return { n: n, cost: n.cost, of_kids: n.kids.cost, lists: [n.rests, none, 1.5h], known: known }
 }
 flow words(n: Node) -> Text { return text(n.cost ?? $0) + " " + text(n.at) + " " + text(90s) + " " + text(75%) }
+flow lines(n: Node) -> Text { return text(n.kids) + text(n.rests) + text([$3, $1.50]) }
 """
 NODE = {
     "cost": "1.5",
@@ -404,6 +406,7 @@ def test_what_stands_in_json_is_written_as_at_the_edge():
 
 def test_text_of_a_value_is_what_it_is_at_the_edge():
     assert _run("words") == "1.5 2026-01-01T00:00:00Z 90 0.75"
+    assert _run("lines") == canonical_json(NODE["kids"]) + '{"x":90}["3","1.5"]'
 
 
 @pytest.mark.parametrize(

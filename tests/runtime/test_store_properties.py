@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchspec.runtime.errors import StoreError, UnknownRun
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.memory import MemoryStore
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch, Record, ReuseRow
+from orchspec.runtime.journal.records import Record, ReuseRow
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, sample
 from orchspec.runtime.journal.sqlite import SQLiteStore
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from orchspec.compiler.plan import Fault, Profile
-from orchspec.runtime.journal.records import Batch
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.kernel import applying as effects
 from orchspec.runtime.kernel import deeds
 from orchspec.simulator import clock as clock_module

@@ -153,6 +153,21 @@ def test_the_laws_are_exact_however_short_the_load_and_whatever_strikes(name):
             assert [check for check in checks if not check.ok] == []
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "jump(orchestrator, at: 5min, by: 2min)",
+        "skew(orchestrator, at: 3min, lasting: 2min, by: 1min)",
+        "jump(orchestrator, at: 5min)  fault crash(orchestrator, at: 6min, down: 5s)",
+    ],
+)
+def test_pools_are_measured_by_the_time_of_the_world_whatever_the_orchestrators_clock_says(fault):
+    spec = queue_spec(2, "poisson(15 / 100s)", "fixed(10s)", duration="10min", warmup="0s", more=f"fault {fault}")
+    measured = study(spec, seed=1)
+    assert holds_the_laws(measured)
+    assert measured.measures.estimate("utilization", None, "clerk").value < 1.0
+
+
 # ------------------------------------------------------------------ patterns
 
 PATTERNS = """

@@ -61,6 +61,23 @@ def test_spent_visits_take_the_way_that_says_so():
     assert end.decided("exhausted") == ["work -> spent"]
 
 
+def test_spent_visits_that_no_way_catches_fail_the_machine():
+    plan = machine(
+        """
+  initial state work {
+    visits = 2
+    step n = Work(start) by ann
+    on done when n >= 3 -> end
+    on done -> work
+  }
+  final state end { return work.n }
+"""
+    )
+    end, driver = played(plan, ann=[done(0)])
+    assert (end.status, end.error["code"]) == ("failed", "exhausted")
+    assert len(driver.tried(RunTask)) == 2
+
+
 def test_what_failed_of_its_timeout_goes_that_way_first():
     assert played(LOOP, ann=[hangs()])[0].result == -2
 

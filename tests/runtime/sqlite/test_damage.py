@@ -8,7 +8,8 @@ import pytest
 
 from orchspec.runtime.errors import CorruptStore, StoreError
 from orchspec.runtime.journal import codec
-from orchspec.runtime.journal.records import Batch, Record
+from orchspec.runtime.journal.batch import Batch
+from orchspec.runtime.journal.records import Record
 from orchspec.runtime.journal.samples import NOW_US, full_batch, sample
 from tests.runtime.sqlite.tampering import tamper
 

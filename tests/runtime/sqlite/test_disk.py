@@ -13,8 +13,8 @@ import pytest
 
 from orchspec.runtime.errors import StoreBusy, StoreError, StoreFull
 from orchspec.runtime.journal import schema
+from orchspec.runtime.journal.batch import Batch
 from orchspec.runtime.journal.owner import this_process
-from orchspec.runtime.journal.records import Batch
 from orchspec.runtime.journal.samples import LEASE_US, NOW_US, contents, full_batch, sample
 from orchspec.runtime.journal.sqlite import SQLiteStore
 

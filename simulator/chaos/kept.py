@@ -1,0 +1,38 @@
+"""A journal of which everything is kept, as long as a chronicle is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from orchspec.simulator.journal import SimulatedJournal
+
+if TYPE_CHECKING:
+    from orchspec.runtime.journal.batch import Batch
+    from orchspec.simulator.chaos.told import Chronicle
+
+__all__ = ["RECORDS_MAX", "Endless", "KeptJournal"]
+
+RECORDS_MAX: Final = 20_000
+"""Records of a chronicle after which it is taken to loop."""
+
+
+class Endless(Exception):
+    """More records than any run may write."""
+
+
+class KeptJournal(SimulatedJournal):
+    """A journal that writes into a chronicle what became durable, and when."""
+
+    def __init__(self, chronicle: Chronicle, now: Callable[[], int]) -> None:
+        super().__init__(survives=True, keep_records=False)
+        self._chronicle = chronicle
+        self._now = now
+
+    def commit(self, batch: Batch) -> None:
+        """See `SimulatedJournal.commit`."""
+        super().commit(batch)
+        chronicle = self._chronicle
+        chronicle.keep(batch.records, self.commits, self._now(), self.records)  # what survives a crash is written down
+        if len(chronicle.order) > RECORDS_MAX:
+            raise Endless
