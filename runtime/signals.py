@@ -130,6 +130,10 @@ class SignalTable:
         """Whether a place waits for a signal that was not handed to it."""
         return any(each == place for _, each in self._of_run.get(run, ()))
 
+    def places(self, run: str) -> list[int]:
+        """The places of a run that wait for a signal that was not handed to them."""
+        return [place for _, place in self._of_run.get(run, ())]
+
     @property
     def waiting(self) -> KeysView[str]:
         """The runs that wait for a signal."""

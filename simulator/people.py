@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.events import QuestionAnswered
+from orchspec.runtime.kernel.table import RUNNING
+from orchspec.runtime.kernel.tasks import Task
 
 if TYPE_CHECKING:
     from orchspec.runtime.engine import Engine
     from orchspec.runtime.kernel.commands import AskPerson, StopTask
+    from orchspec.runtime.kernel.kernel import Kernel
     from orchspec.simulator.calendar import Due
     from orchspec.simulator.clock import Clock
 
@@ -85,6 +88,8 @@ class People:
         # Who answers again, or otherwise, is refused: the mailbox takes one answer for each asking.
         number = self._clock.journal.next_mail()
         late = deadline_us is not None and deadline_us < self._clock.told
+        if visit.kernel is not None and self._clock.engine is not None and not _waits(visit.kernel, place, attempt):
+            late = True  # the engine died as it was about to say so
         self._clock.journal.mail[number] = (run, place, 0 if late else attempt, value, who)
         if self._clock.engine is not None:
             self._hand_over(self._clock.engine, number)
@@ -92,3 +97,8 @@ class People:
     def _hand_over(self, engine: Engine, number: int) -> None:
         run, place, attempt, value, who = self._clock.journal.mail[number]
         engine.post(run, QuestionAnswered(self._clock.now, place, attempt, value, who), number)
+
+
+def _waits(kernel: Kernel, place: int, attempt: int) -> bool:
+    task = kernel.places[place]
+    return isinstance(task, Task) and task.state == RUNNING and task.attempt == attempt

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.commands import AwaitSignal, WithdrawSignal
+from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.runtime.signals import Arrival
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ class Signals:
         """Whether a signal is on its way for the run."""
         return any(event is not None for event in self._coming.get(run, {}).values())
 
-    def wait(self, run: str, command: AwaitSignal) -> None:
-        """A place waits for a signal: it sets out, unless it has already."""
+    def wait(self, run: str, command: AwaitSignal, *, back: bool = False) -> None:
+        """A place waits for a signal: it sets out, unless it has already.
+
+        With `back` an engine is there again after a crash: what would have come meanwhile has.
+        """
         clock = self._clock
         wait = (run, command.place)
         if command.place in self._coming.get(run, ()) or command.place in clock.journal.signalled.get(run, ()):
@@ -58,8 +62,13 @@ class Signals:
             latency_us = strike.slowed(latency_us) + strike.delay_us
             if strike.broken is not None:
                 value = clock.cast.broken(*what, strike.broken)
-        at_us = clock.now + max(0, command.since_us + latency_us - clock.told)
-        coming[command.place] = clock.at(at_us, self._came, (wait, command.signal, command.key, value))
+        in_us = command.since_us + latency_us - clock.told
+        at_us = clock.now + max(0, in_us)
+        if back and in_us < 0:
+            clock.journal.signalled.setdefault(run, set()).add(command.place)
+            self._put_in(command.signal, command.key, value, in_us)
+        else:
+            coming[command.place] = clock.at(at_us, self._came, (wait, command.signal, command.key, value))
         again = strike and (strike.again or ("same" if strike.duplicated else None))
         if again:
             other = value if again == "same" else clock.cast.broken(*what, again)
@@ -94,9 +103,9 @@ class Signals:
         if not coming:
             self._coming.pop(wait[0], None)
 
-    def _put_in(self, signal: str, key: str, value: Any) -> int:
+    def _put_in(self, signal: str, key: str, value: Any, ago_us: int = 0) -> int:
         clock = self._clock
-        arrival = Arrival(clock.journal.next_mail(), signal, key, value, clock.told)
+        arrival = Arrival(clock.journal.next_mail(), signal, key, value, clock.told + ago_us)
         clock.journal.signals[arrival.number] = arrival
         if clock.engine is not None:
             clock.engine.signal(arrival, clock.told)
@@ -114,3 +123,10 @@ class Signals:
         self._meanwhile.clear()
         for arrival in self._clock.journal.signals.values():
             engine.signal(arrival, self._clock.told)
+        for run in list(engine.signals.waiting):
+            kernel = self._clock.visits[run].kernel
+            for place in engine.signals.places(run):
+                assert kernel is not None
+                activity = kernel.places[place]
+                assert isinstance(activity, Awaiting)
+                self.wait(run, activity.command(), back=True)

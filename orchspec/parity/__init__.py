@@ -8,7 +8,7 @@ people and targets are played by what plays them in a simulation. Any difference
 | module | is |
 |---|---|
 | `outside` | what outlives a process: targets and what is on its way to them, people, what the faults have counted |
-| `players`, `doors`, `refusals` | agents, people and effects as the schedule has them behave |
+| `players`, `signals`, `doors`, `refusals` | agents, people, effects and signals as the schedule has them behave |
 | `stores`, `timers` | the disk under the store, and the timers, as the schedule has them |
 | `life`, `lives` | one process, and one after another until everybody was told |
 | `comparison` | the two journals side by side |

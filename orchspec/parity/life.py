@@ -25,6 +25,7 @@ from orchspec.runtime.driver.live import Request
 from orchspec.runtime.errors import AlreadyAnswered, RunEnded
 from orchspec.runtime.kernel.events import CostReported
 from orchspec.runtime.kernel.program import program_of
+from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.simulator.cast import Cast
 from orchspec.simulator.crashes import Crashed
 from orchspec.virtual import StandStill, VirtualClock
@@ -141,9 +142,9 @@ class Life:
     def _now(self) -> int:
         return self._time.now_us
 
-    def _told(self) -> int:
-        """What the clock of this machine says, which may have been set."""
-        now = self._now()
+    def _told(self, now: int | None = None) -> int:
+        """What the clock of this machine says now, or said, which may have been set."""
+        now = self._now() if now is None else now
         if self._is_set:
             before = (by for since, until, by in self._shifts if since < now and (until is None or now <= until))
             return now + sum(before)
@@ -159,14 +160,19 @@ class Life:
             self._is_set = True
             loop.clock.now_us()
             self._is_set = False
-            if loop._alarm is not None:  # noqa: SLF001
-                loop._alarm.cancel()  # noqa: SLF001
-                loop._alarm = None  # noqa: SLF001
-            loop.schedule()
+            loop.look_again()
 
     def _billed(self, task: Task, usage: Usage) -> None:
         powers: Any = task.powers
         self._loop.post(task.run, CostReported(0, powers.place, task.attempt, *usage))
+
+    def _waited_us(self, key: int) -> int:
+        loop = self._loop
+        for kernel in loop.engine.kernels.values():
+            for place, activity in enumerate(kernel.places):
+                if isinstance(activity, Awaiting) and kernel.draw_key(place) == key:
+                    return int(loop.clock.now_us() - activity.since_us)
+        return 0
 
     async def _main(self) -> Ending:
         """Catch up with what happened outside, go on with what is in the store, and let the others arrive."""
@@ -180,7 +186,9 @@ class Life:
             hub.over = self._over
             world = Clock(1.0, self._now)
             epoch = lambda: hub._lease.epoch  # noqa: E731, SLF001
-            self._players = Players(outside, self._cast, world, self._reached, self._put_in, epoch, self._billed)
+            self._players = Players(
+                outside, self._cast, world, self._reached, self._put_in, epoch, self._billed, self._waited_us
+            )
             for from_us, until_us, _ in self._shifts:
                 for at_us in (from_us, until_us):
                     if at_us is not None and at_us > self._now():
@@ -192,7 +200,7 @@ class Life:
                 if answer is not None:
                     self._players.comes(question, answer)
             for key in outside.sent:
-                self._players.comes_again(key)
+                self._players.signals.comes_again(key)
             for crash in outside.crashes.crashes:
                 if crash.dated and crash.at_us is not None:
                     self._expect(crash, crash.at_us)
@@ -235,7 +243,7 @@ class Life:
     # -------------------------------------------------------------- what happens outside
 
     def _put_in(self, said: Answer | Sent, value: Any) -> None:
-        now_us = self._told()
+        now_us = self._told(said.at_us)
         if isinstance(said, Sent):
             key = program_of(self._chronicler.plan).codecs.signal(said.signal).key(said.inputs)
             self._store.post_mail("signal", posted_us=now_us, name=said.signal, key=key, value=value, by="outside")

@@ -73,6 +73,7 @@ class Outside:
         landed: receipts by key, of what targets have done.
         applied: how often each key was done.
         requests: on their way.
+        signals: by the key of the place that waits, after how long its signal comes, and with what; None: never.
         sent: by the key of the place that waits, a signal that is sent twice; None: it has been.
         answers: that people are about to give; None: they never will.
     """
@@ -89,6 +90,7 @@ class Outside:
     applied: dict[str, int] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     answers: dict[tuple[str, str, int], Answer | None] = field(default_factory=dict)
+    signals: dict[int, tuple[int, Any] | None] = field(default_factory=dict)
     sent: dict[int, Sent | None] = field(default_factory=dict)
 
     @classmethod

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.parity.doors import Doors
-from orchspec.parity.outside import Sent
 from orchspec.parity.refusals import Died, ServerError, ToolError, ToolThrottled, Unavailable, spent, usd
+from orchspec.parity.signals import Signals
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
@@ -24,7 +24,7 @@ from orchspec.simulator.targets import LANDED, outcome_of
 from orchspec.simulator.underway import Tried
 
 if TYPE_CHECKING:
-    from orchspec.parity.outside import Answer, Outside, Request
+    from orchspec.parity.outside import Answer, Outside, Request, Sent
     from orchspec.runtime.crew import Caller, Player, Sender
     from orchspec.runtime.driver.attempts import Usage
     from orchspec.runtime.driver.clock import Clock
@@ -55,6 +55,10 @@ class Players:
         put_in: puts what somebody says into the mailbox.
         epoch: of the engine that is there now.
         bill: tells the engine that is there what an attempt has cost besides.
+        waited_us: see `Signals`.
+
+    Attributes:
+        signals: those that are on their way.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Players:
         put_in: Callable[[Answer | Sent, Any], None],
         epoch: Callable[[], int],
         bill: Callable[[Task, Usage], None],
+        waited_us: Callable[[int], int],
     ) -> None:
         self._epoch = epoch
         self._bill = bill
@@ -74,7 +79,7 @@ class Players:
         self._clock = clock
         self._reached = reached
         self._put_in = put_in
-        self._again: set[int] = set()
+        self.signals = Signals(outside, cast, clock, put_in, waited_us, self.later)
         self._doors = Doors(outside.faults, clock.now_us, self.later)
         self.over = False
 
@@ -284,42 +289,9 @@ class Players:
         handed = kind in _BREAKING
         return Answer(now + latency_us, outside.number, task.run, task.step, name, values, doubt, handed)
 
-    def comes_again(self, key: int) -> None:
-        """A signal that is sent twice will come once more, after it has come."""
-        sent = self._outside.sent[key]
-        if sent is not None and key not in self._again:
-            self._again.add(key)
-            self.later(sent.at_us, self._comes_after, key, sent)
-
-    def _comes_after(self, key: int, sent: Sent) -> None:
-        asyncio.get_running_loop().call_soon(self._came_again, key, sent)
-
-    def _came_again(self, key: int, sent: Sent) -> None:
-        if not self.over:
-            self._outside.sent[key] = None
-            self._put_in(sent, sent.value)
-
     def signal(self, name: str) -> Caller | None:
         """See `Crew`."""
-
-        def send(inputs: list[Any], key: int) -> tuple[int, Any] | None:
-            sent = self._cast.players[name].signal(inputs, key)
-            strike = self._outside.faults.strike(name, key, 1, self._clock.now_us())
-            if sent is None or (strike is not None and (strike.never or strike.lost)):
-                return None
-            latency_us, value = sent
-            if strike is not None:
-                latency_us = strike.slowed(latency_us) + strike.delay_us
-                if strike.broken is not None:
-                    value = self._cast.broken(name, name, inputs, key, 1, strike.broken)
-                again = strike.again or ("same" if strike.duplicated else None)
-                if again is not None:
-                    other = value if again == "same" else self._cast.broken(name, name, inputs, key, 1, again)
-                    self._outside.send_again(key, Sent(self._clock.now_us() + latency_us, name, inputs, other))
-                    self.comes_again(key)
-            return latency_us, value
-
-        return send
+        return self.signals.caller(name)
 
     # -------------------------------------------------------------- effects
 

@@ -2,9 +2,10 @@
 
 Whoever sends a signal stands outside: it goes into the store's mailbox, as `orch signal` puts it there, and is taken
 from there once, whatever crashes meanwhile. When it comes is counted from when it was waited for first, so a crash
-makes it neither earlier nor later; what has come before the crash is not sent again, whether the mailbox still holds it
-or the engine that took over has taken it first of all. One whose place waits no more is
-not sent, as in a simulation: whoever would have sent it is part of the same story.
+makes it neither earlier nor later: one that came meanwhile did so before a deadline that has passed since. What has
+come before the crash is not sent again, whether the mailbox still holds it or the engine that took over has taken it
+first of all. One whose place waits no more is not sent, as in a simulation: whoever would have sent it is part of the
+same story.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.errors import StoreBusy, StoreError
 from orchspec.runtime.kernel.commands import AwaitSignal
+from orchspec.runtime.kernel.signals import Awaiting
 
 if TYPE_CHECKING:
     from orchspec.runtime.driver.live import LiveRun, Loop
@@ -63,6 +65,27 @@ class Coming:
         if delay_us > 0 or not self._has_come(live, command):
             self._send_in(max(0.0, clock.seconds(delay_us)), live, command, value)
 
+    def resume(self) -> None:
+        """What came while no engine was there is put in as of then, before timers are looked at."""
+        loop = self._loop
+        if loop.engine.signals.waiting:
+            loop.poll()
+        found: list[tuple[int, str, int, LiveRun, AwaitSignal, object]] = []
+        for run in list(loop.engine.signals.waiting):
+            live = loop.lives[run]
+            for place in loop.engine.signals.places(run):
+                assert live.kernel is not None
+                activity = live.kernel.places[place]
+                assert isinstance(activity, Awaiting)
+                player = live.crew.signal(activity.signal)
+                sent = player(activity.inputs, live.kernel.draw_key(place)) if player is not None else None
+                if sent is not None:
+                    at_us = activity.since_us + sent[0]
+                    found.append((at_us, run, place, live, activity.command(), sent[1]))
+        for at_us, _, _, live, command, value in sorted(found, key=lambda each: each[:3]):
+            if at_us < loop.clock.now_us() and not loop.closed:
+                self._send(live, command, value, at_us)
+
     def _has_come(self, live: LiveRun, command: AwaitSignal) -> bool:
         """Whether a signal that is due as soon as it is waited for came before a crash."""
         if not self._loop.engine.signals.waits(live.run, command.place):
@@ -82,7 +105,7 @@ class Coming:
         handle = self._loop.asyncio_loop.call_later(delay_s, self._send, live, command, value)
         self._open[live.run, command.place] = (handle, command)
 
-    def _send(self, live: LiveRun, command: AwaitSignal, value: object) -> None:
+    def _send(self, live: LiveRun, command: AwaitSignal, value: object, at_us: int | None = None) -> None:
         loop = self._loop
         self._open.pop((live.run, command.place), None)
         loop.poll()  # what somebody else has put in is taken first
@@ -91,9 +114,9 @@ class Coming:
         sender = _sender(live, command)
         try:
             if all(mail.by != sender for mail in self._store.pending_mail()):
-                now_us = loop.clock.now_us()
+                posted_us = loop.clock.now_us() if at_us is None else at_us
                 self._store.post_mail(
-                    "signal", posted_us=now_us, name=command.signal, key=command.key, value=value, by=sender
+                    "signal", posted_us=posted_us, name=command.signal, key=command.key, value=value, by=sender
                 )
         except StoreBusy:
             self._send_in(_BUSY_S, live, command, value)

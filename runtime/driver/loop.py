@@ -128,7 +128,6 @@ class EngineLoop:
 
     def recover(self, folded: list[tuple[LiveRun, Folded]]) -> None:
         """Go on with runs that were folded from the store."""
-        now = self.clock.now_us()
         for live, state in folded:
             self._admit(live)
             live.kernel = state.kernel
@@ -136,7 +135,8 @@ class EngineLoop:
                 live.row = replace(live.row, status="running")
                 self.engine.committer.put_run(live.row)
         reached("recovering")
-        self.engine.recover([(live.plan, live.row, state) for live, state in folded], self.epoch, now)
+        self.engine.recover([(live.plan, live.row, state) for live, state in folded], self.epoch, self.clock.now_us())
+        self._coming.resume()
         self.schedule()
 
     def post(self, run: str, event: Event, mail: int | None = None) -> None:
@@ -158,6 +158,11 @@ class EngineLoop:
             if not self._going and not self._called:
                 self._called = True
                 self._pace.soon(self._turn)
+
+    def look_again(self) -> None:
+        """The clock was set: what waits for a time is looked at anew."""
+        self._alarm_us = None
+        self.schedule()
 
     def poll(self) -> None:
         """Drain the mailbox."""
@@ -222,15 +227,13 @@ class EngineLoop:
             self.lose(problem)
             return
         while engine.halted:
-            run, error = engine.halted.popitem()
-            self._halt(run, error)
+            self._halt(*engine.halted.popitem())
         self._commits.flush()
 
     def _set_alarm(self) -> None:
         now = self.clock.now_us()
         self._wake_us = self.engine.dispatcher.next_wake_us(now)
-        times = [at for at in (self._timers.next_us(), self._wake_us) if at is not None]
-        at_us = min(times, default=None)
+        at_us = min((at for at in (self._timers.next_us(), self._wake_us) if at is not None), default=None)
         if self._alarm is not None and at_us != self._alarm_us:
             self._alarm.cancel()
             self._alarm = None
@@ -250,9 +253,8 @@ class EngineLoop:
         engine = self.engine
         if self._scheduled or not self.lives or self.draining or engine.inbox or not engine.committer.idle:
             return False
-        if any((self._attempts.busy, self._sending.busy, self._coming.busy, self._timers.active)):
-            return False
-        if self._wake_us is not None:
+        at_work = (self._attempts.busy, self._sending.busy, self._coming.busy, self._timers.active)
+        if self._wake_us is not None or any(at_work):
             return False
         # Without a question, a deadline still makes something happen.
         return bool(self.people.open or self.engine.signals.waiting) or self._timers.next_us() is None
@@ -312,16 +314,14 @@ class EngineLoop:
         self._forget(live.run)
         self._house.ended(live, command)
 
-    def _forget(self, run: str) -> None:
-        self.lives.pop(run, None)
+    def _forget(self, run: str) -> LiveRun | None:
         self._sending.forget(run)
         self._timers.forget(run)
         self.people.forget(run)
+        return self.lives.pop(run, None)
 
     def _halt(self, run: str, error: Exception) -> None:
-        live = self.lives.get(run)
-        self._forget(run)
-        if live is not None:
+        if (live := self._forget(run)) is not None:
             self._house.halted(live, error)
 
     # -------------------------------------------------------------- for its parts

@@ -115,9 +115,12 @@ class Awaiting(Activity):
             kernel.out.append(ArmTimer(self.place, "within", self.deadline_us))
         self._await()
 
+    def command(self) -> AwaitSignal:
+        """What says that it waits."""
+        return AwaitSignal(self.place, self.signal, self.signal_key, self.inputs, self.since_us, self.deadline_us)
+
     def _await(self) -> None:
-        command = AwaitSignal(self.place, self.signal, self.signal_key, self.inputs, self.since_us, self.deadline_us)
-        self.kernel.out.append(command)
+        self.kernel.out.append(self.command())
 
     def received(self, event: SignalReceived) -> None:
         """It came: its value, if it is of the signal's type."""

@@ -144,6 +144,10 @@ KILLED = {
     "what set out for who was told to wait no more does not come": (
         "subscription", None, ["crash(orchestrator, point: after_commit, nth: 13, down: 5s)"], 1, 2,
     ),
+    "a signal that is sent twice comes twice as long after it was waited for first": (
+        "subscription", None,
+        ["contradictory(changed, nth: 11)", "crash(orchestrator, point: after_commit, nth: 18, down: 5s)"], 1,
+    ),
     "a signal that an engine takes as it comes up is not sent again": (
         "subscription", None, ["crash(orchestrator, point: before_commit, nth: 66, down: 5s)"], 1, 2,
     ),
@@ -183,3 +187,27 @@ def test_what_breaks_a_contract_that_takes_any_json_is_refused_by_it_in_both():
         record for run in live_through(told).records.values() for record in run if record.type == "TaskFulfilled"
     ]
     assert any(record.body["output"] == 1 << 63 for record in refused)
+
+
+AWAY = """orch 1
+signal go(q: Text) -> Int
+contract Ask(q: Text) -> Int
+agent ann fulfills Ask { timeout = 10s }
+flow waits(q: Text) -> Int {
+  step went  = go(q) { timeout = 10min  on_failure = use(7) }
+  step asked = Ask(q) by ann
+  return went + asked
+}
+profile go { latency = fixed(5min) }
+"""
+
+
+@pytest.mark.parametrize("when", ["at: 100s", "point: after_commit, nth: 1"])
+def test_a_signal_that_comes_while_nobody_is_there_comes_before_the_deadline_that_passes_meanwhile(when):
+    plan = compile_text(AWAY, "away.orch").plan
+    told = Job(plan, "waits", None, 1, 1, {}, (read_fault(f"fault crash(orchestrator, {when}, down: 1h)"),))
+    assert compare(told) is None
+    came = [
+        record for run in live_through(told).records.values() for record in run if record.body.get("place") == "went"
+    ]
+    assert came[0].type == "SignalReceived"
