@@ -8,7 +8,7 @@ are kept here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.journal.records import LIVE_STATUSES
 
@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from orchspec.runtime.recording import EventRecord
     from orchspec.runtime.signals import Arrival
 
-__all__ = ["SimulatedJournal"]
+__all__ = ["Endless", "SimulatedJournal"]
 
 _REUSE_LEAST = 1_024
+_ANY_NUMBER: Final = 1 << 62
+
+
+class Endless(Exception):
+    """More records than runs may write that are to end."""
 
 
 class SimulatedJournal:
@@ -35,6 +40,7 @@ class SimulatedJournal:
         mail: Answers that no record has consumed, by number: (run, place, attempt, value, who).
         signals: Signals that no record has consumed, by number.
         commits: How many batches have become durable.
+        records_max: How many records may be; with one more `commit` raises Endless.
         signalled: The places of live runs whose signal has been put in, by run.
     """
 
@@ -52,6 +58,8 @@ class SimulatedJournal:
         self.signals: dict[int, Arrival] = {}
         self.signalled: dict[str, set[int]] = {}
         self.commits = 0
+        self.records_max = _ANY_NUMBER
+        self._written = 0
         self._numbers = 0
         self._prune_at = _REUSE_LEAST
 
@@ -63,6 +71,9 @@ class SimulatedJournal:
     def commit(self, batch: Batch) -> None:
         """All of the batch becomes durable."""
         self.commits += 1
+        self._written += len(batch.records)
+        if self._written > self.records_max:
+            raise Endless
         if not self._keeps and not batch.mail_taken and not batch.turns:
             return
         if self.keep_records:

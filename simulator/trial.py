@@ -21,6 +21,7 @@ from orchspec.simulator.cast import columns
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.facts import Facts, Outcome, judge_expectation
 from orchspec.simulator.faults import Faults
+from orchspec.simulator.journal import Endless
 from orchspec.simulator.observe import RunObservation
 from orchspec.simulator.stubs import StubbedCast
 from orchspec.simulator.telling import tail_of
@@ -83,10 +84,6 @@ class Expected:
     found: str
 
 
-class _EndlessRun(Exception):
-    """The run wrote more records than any run may."""
-
-
 def run_test(plan: Plan, test: Test, folder: Path | None = None) -> TestResult:
     """Run a test.
 
@@ -129,23 +126,13 @@ class _Trial:
         world = World(program)
         ended: list[Visit] = []
         clock = Clock(plan, test.flow, cast, world, None, Faults(test.faults), seed, ended.append, watch=1)
-        commit = clock.journal.commit
-        written = 0
-
-        def count(batch: Any) -> None:
-            nonlocal written
-            written += len(batch.records)
-            if written > RECORDS_MAX:
-                raise _EndlessRun
-            commit(batch)
-
-        clock.journal.commit = count  # type: ignore[method-assign]
+        clock.journal.records_max = RECORDS_MAX
         clock.arrive(visit)
         problem = None
         try:
             clock.begin()
             clock.run(lambda: bool(ended), WEEKS_52_US, leaps=True)
-        except _EndlessRun:
+        except Endless:
             problem = f"the run was given up after {RECORDS_MAX:,} records"
         self.records = clock.watched.get(_RUN) or clock.journal.records.get(_RUN, [])
         self._gather(visit, world, clock)

@@ -17,6 +17,13 @@ CHOSEN = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["or
 PLAYED = ("briefing", "debate", "hedged", "letter", "map", "refund", "research", "support", "--runs", "10")
 """Crashes, effects, fan-outs, hedges, people, sessions, signals; `python bench/bytes.py` compares the whole gallery."""
 
+COMMANDS = (
+    ("test", ROOT / "specs" / "briefing.orch", "--json"),
+    ("chaos", ROOT / "specs" / "desk.orch", "--examples", "30", "--json"),
+    ("chaos", ROOT / "specs" / "refund.orch", "--exhaustive", "--examples", "10", "--json"),
+)
+"""What is said the same by both."""
+
 
 DIFFERENT = """
 from orchspec.compiler import compile_text
@@ -58,6 +65,13 @@ def hashes(folder, *names):
     environment = {**os.environ, "ORCH_BENCH_NATIVE": str(folder), "PYTHONPATH": str(folder)}
     command = [sys.executable, ROOT / "bench" / "bytes.py", *names]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def said(folder, *arguments):
+    """What Python prints with the package in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def test_every_module_that_is_to_be_native_is_there():
@@ -111,13 +125,8 @@ def test_native_code_simulates_the_same():
     folder = script("bench/native.py").build()
     assert list(folder.glob("orchspec/runtime/engine.*.so"))
     assert hashes(folder, *PLAYED) == hashes(ROOT, *PLAYED)
-    told = subprocess.run(
-        [sys.executable, "-c", DIFFERENT],
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert "native code cannot restore" in told.stdout
-    assert "[0, 1, 2]" in told.stdout
+    for command in COMMANDS:
+        assert said(folder, "-m", "orchspec", *command) == said(ROOT, "-m", "orchspec", *command)
+    different = said(folder, "-c", DIFFERENT)
+    assert "native code cannot restore" in different
+    assert "[0, 1, 2]" in different

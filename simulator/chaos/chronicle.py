@@ -14,11 +14,12 @@ from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.made import InputMaker
 from orchspec.simulator.calls import Calls
 from orchspec.simulator.cast import Cast, columns
-from orchspec.simulator.chaos.kept import Endless, KeptJournal
+from orchspec.simulator.chaos.kept import KeptJournal
 from orchspec.simulator.chaos.noticing import CountedCrashes, NoticedFaults
 from orchspec.simulator.chaos.told import Applied, Chronicle, RunTold
 from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.garbage import CHRONICLE, seldom_collecting
+from orchspec.simulator.journal import Endless
 from orchspec.simulator.observe import RunObservation
 from orchspec.simulator.stubs import without_chance_failures
 from orchspec.simulator.world import World

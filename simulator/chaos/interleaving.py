@@ -40,9 +40,10 @@ from orchspec.runtime.recording import fold
 from orchspec.runtime.timers import TimerQueue
 from orchspec.simulator.cast import Cast, columns
 from orchspec.simulator.chaos.chronicle import SeenWorld
-from orchspec.simulator.chaos.kept import Endless, KeptJournal
+from orchspec.simulator.chaos.kept import KeptJournal
 from orchspec.simulator.chaos.outsiders import Outsiders
 from orchspec.simulator.chaos.told import Chronicle, RunTold
+from orchspec.simulator.journal import Endless
 from orchspec.simulator.stubs import without_chance_failures
 
 if TYPE_CHECKING:

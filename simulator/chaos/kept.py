@@ -11,14 +11,10 @@ if TYPE_CHECKING:
     from orchspec.runtime.journal.batch import Batch
     from orchspec.simulator.chaos.told import Chronicle
 
-__all__ = ["RECORDS_MAX", "Endless", "KeptJournal"]
+__all__ = ["KeptJournal"]
 
 RECORDS_MAX: Final = 20_000
 """Records of a chronicle after which it is taken to loop."""
-
-
-class Endless(Exception):
-    """More records than any run may write."""
 
 
 class KeptJournal(SimulatedJournal):
@@ -26,6 +22,7 @@ class KeptJournal(SimulatedJournal):
 
     def __init__(self, chronicle: Chronicle, now: Callable[[], int]) -> None:
         super().__init__(survives=True, keep_records=False)
+        self.records_max = RECORDS_MAX
         self._chronicle = chronicle
         self._now = now
 
@@ -34,5 +31,3 @@ class KeptJournal(SimulatedJournal):
         super().commit(batch)
         chronicle = self._chronicle
         chronicle.keep(batch.records, self.commits, self._now(), self.records)  # what survives a crash is written down
-        if len(chronicle.order) > RECORDS_MAX:
-            raise Endless
