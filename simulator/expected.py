@@ -11,8 +11,8 @@ A walk goes through the statements of the flow as the kernel would, and multipli
 - An eval is made at its share of places.
 
 What a walk cannot know is said by name, with the reason, and is left to be counted in runs: states that signals end,
-loops that a model drives, races, hedges, work that is used again, scopes that are tried again, arbitrations that ask
-somebody, and whatever stands behind a condition that reads one of these.
+loops that a model drives, races whose losers may try again, hedges, work that is used again, scopes that are tried
+again, arbitrations that ask somebody, and whatever stands behind a condition that reads one of these.
 """
 
 from __future__ import annotations

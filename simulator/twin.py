@@ -56,6 +56,10 @@ _SECOND: Final = 1e6
 _SETTLINGS: Final = 10.0
 #: Waits that are so small a part of a run make no difference to it, wherever they are.
 _NO_WAIT: Final = 1e-3
+_FORKED: Final = "several tasks of a run come at once (fork and join)"
+_RETRIED: Final = "retries come back soon after, not independently"
+#: These change how long one waits, and not by much how long that is remembered.
+_HARMLESS: Final = frozenset({_FORKED, _RETRIED})
 
 
 @dataclass(slots=True)
@@ -102,9 +106,9 @@ def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
     latency_s, note = _latency(stations, alone_s, side_by_side=side_by_side)
     told = NOTHING_TOLD
     if scenario.arrivals[0] != "closed":
-        is_all = not breaks and not any(station.breaks for station in stations)
+        is_all = not breaks and all(_HARMLESS.issuperset(station.breaks) for station in stations)
         keeps_up = not scenario.faults and all(station.wait_s < math.inf for station in stations)
-        told = Told(_remembered(stations, rate, scv, alone_s), is_all, keeps_up)
+        told = Told(_remembered(stations, rate, scv, alone_s, side_by_side=side_by_side), is_all, keeps_up)
     return Twin(rate, alone_s, latency_s, note, stations, breaks, told)
 
 
@@ -293,7 +297,7 @@ def _tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *,
         if station.utilization >= 1.0:
             told.append("work comes faster than it can be done: there is no steady state")
         if side_by_side and station.visits > 1.0:
-            told.append("several tasks of a run come at once (fork and join)")
+            told.append(_FORKED)
         if station.buffer_s is not None:
             told.append(
                 "tokens are taken before they are used and given back after: as a server of its own, roughly; no bound"
@@ -302,7 +306,7 @@ def _tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *,
             )
             continue
         if retried and station.visits > 1.0 and not side_by_side:
-            told.append("retries come back soon after, not independently")
+            told.append(_RETRIED)
         for name in station.members:
             limited: Agent | Tool | None = plan.agents.get(name) or plan.tools.get(name)
             told += _limits_of(limited)
@@ -320,10 +324,17 @@ def _tell_short(stations: Sequence[Station], rate: float, window_s: float) -> No
             station.breaks.append(f"its queue takes about {told} to settle, and the window is short for that")
 
 
-def _remembered(stations: Sequence[Station], rate: float, arrival_scv: float, alone_s: float) -> float:
+def _remembered(
+    stations: Sequence[Station], rate: float, arrival_scv: float, alone_s: float, *, side_by_side: bool
+) -> float:
     """About how many runs depend on each other: as many as come while the slowest queue that matters settles."""
+
+    def spread(station: Station) -> float:
+        # Tasks that come at once are as uneven as there are of them.
+        return 0.5 * (arrival_scv * (max(1.0, station.visits) if side_by_side else 1.0) + station.hold_scv)
+
     settles_s = [
-        settling_time(rate * each.visits, each.hold_s, each.slots, 0.5 * (arrival_scv + each.hold_scv))
+        settling_time(rate * each.visits, each.hold_s, each.slots, spread(each))
         for each in stations
         if each.visits * each.wait_s > _NO_WAIT * alone_s
     ]

@@ -30,13 +30,15 @@ _MOVES_MOST: Final = 1_000
 def _task(walk: Walk, step: Any, env: Env, weight: float, key: int) -> float:
     if walk.is_skipped(step, env):
         return 1.0
-    if step.pattern == "first":
-        raise Unknown("how far the losers of a race come hangs on who is fast")
+    if step.pattern == "first" and any(each.policy.attempts > 1 for each in step.candidates):
+        raise Unknown("how often the losers of a race try again hangs on who is fast")
     if walk.plan.contracts[step.contract].reuse is not None:
         raise Unknown("work that was done before is not done again")
     if step.budget is not None:
         raise Unknown("a budget of its own may end it")
     items = walk.items(step, env)
+    if step.pattern == "first":
+        return _race(walk, step, items, env, weight)
     fan = step.candidates if step.pattern == "all" else [step.candidates[0]] * step.copies if step.copies > 1 else None
     fails = 0.0
     if fan is not None:
@@ -60,6 +62,14 @@ def _task(walk: Walk, step: Any, env: Env, weight: float, key: int) -> float:
         env.values[step.slot] = Later(lambda: [one(at, Env([item], env)) for at, item in enumerate(items)])
     else:
         env.values[step.slot] = Later(lambda: one(0, env))
+    return walk.goes_on(step, fails, tasks, weight)
+
+
+def _race(walk: Walk, step: Any, items: list[Any] | None, env: Env, weight: float) -> float:
+    """All begin at once, so each tries once, whoever wins. Who wins hangs on who is fast, and so does what it says."""
+    tasks = 1 if items is None else len(items)
+    fails = math.prod(walk.ask([each], tasks, weight) for each in step.candidates)
+    env.values[step.slot] = UNKNOWN
     return walk.goes_on(step, fails, tasks, weight)
 
 

@@ -145,7 +145,7 @@ machine g(text: Text) -> Text {
 @pytest.mark.parametrize(
     ("statement", "who", "why"),
     [
-        ("step a = Work(text) by first of [ann, bob]", "bob", "race"),
+        ("step a = Work(text) by first of [ann, bob] { attempts = 2 }", "bob", "race"),
         ("step a = Work(text) by ann { hedge = after(5s) }", "ann", "hedged"),
         ("scope s { attempts = 2  step a = Work(text) by ann  give a }", "ann", "as a whole"),
         (
@@ -163,6 +163,14 @@ def test_what_a_walk_cannot_know_is_said(statement, who, why):
     found = walk(flow(statement))
     assert (who in found.unknown) is bool(who)
     assert why in found.unknown.get(who, "")
+
+
+def test_in_a_race_each_begins_once_and_who_comes_after_it_is_reached_unless_all_fail():
+    race = flow("step a = Work(text) by first of [ann, bob]", "step b = Work(a) by cid")
+    found = walk(race + "profile bob { failure = 50% }", profile="failure = 20%")
+    assert found.unknown == {}
+    assert (found.visits["ann"], found.visits["bob"]) == (1.0, 1.0)
+    assert found.visits["cid"] == pytest.approx(1.0 - 0.2 * 0.5)
 
 
 def test_each_value_takes_each_part_of_its_distribution_once():

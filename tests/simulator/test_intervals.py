@@ -24,9 +24,20 @@ class System:
     spec: str
     truths: dict[tuple[str, str | None, str | None], float]
 
+    @property
+    def runs(self) -> int:
+        """Of isolated runs as many as are said, of a load as many as come."""
+        return 300 if "runs = 300" in self.spec else 1
 
-def single(load: str, latency: str, slots: int, truths: dict[tuple[str, str | None], float]) -> System:
-    spec = queue_spec(slots, load, latency, duration="25min", warmup="10min")
+
+def single(
+    load: str,
+    latency: str,
+    slots: int,
+    truths: dict[tuple[str, str | None], float],
+    times: tuple[str, str] = ("25min", "10min"),
+) -> System:
+    spec = queue_spec(slots, load, latency, duration=times[0], warmup=times[1])
     return System(spec, {(name, part, "clerk"): truth for (name, part), truth in truths.items()})
 
 
@@ -44,6 +55,30 @@ flow desk(question: Text) -> Text {
 profile ann { latency = exponential(mean: 5s) }
 profile bob { latency = exponential(mean: 4s) }
 scenario "load" for desk { arrivals = poisson(1 / 10s)  duration = 25min  warmup = 10min }
+"""
+
+PATTERNS = """
+orch 1
+contract Answer(question: Text) -> Text
+agent clerk fulfills Answer { attempts = 4 }
+agent ann fulfills Answer
+agent bob fulfills Answer
+flow slowest(question: Text) -> Int {
+  step answers = Answer(question) by 5 of ann
+  return len(answers)
+}
+flow race(question: Text) -> Text {
+  step answer = Answer(question) by first of [ann, bob]
+  return answer
+}
+flow stubborn(question: Text) -> Text {
+  step answer = Answer(question) by clerk { on_failure = use("nobody knows") }
+  return answer
+}
+profile clerk { latency = fixed(1s)  failure = 40%% }
+profile ann { latency = exponential(mean: 10s) }
+profile bob { latency = exponential(mean: 10s) }
+scenario "load" for %s { runs = 300 }
 """
 
 # M/M/3, offered load 2: Erlang. M/M/1 at half load: the latency is exponential. M/D/1 and M/G/1 (lognormal: the square
@@ -72,6 +107,35 @@ SYSTEMS = {
         1,
         {("wait", None): _SQUARE / 8 / 2 / (1 - _MEAN / 8), ("utilization", None): _MEAN / 8},
     ),
+    "mm4": single(
+        "poisson(2 / 10s)", "exponential(mean: 10s)", 4, {("wait", None): 20 / 23, ("utilization", None): 0.5}
+    ),
+    "mm10": single(
+        "poisson(8 / 10s)",
+        "exponential(mean: 10s)",
+        10,
+        {("wait", None): 2.04590, ("utilization", None): 0.8},
+        ("12min", "4min"),
+    ),
+    "mm55": single(
+        "poisson(48 / 10s)",
+        "exponential(mean: 10s)",
+        55,
+        {("wait", None): 0.341, ("utilization", None): 48 / 55},
+        ("5min", "2min"),
+    ),
+    "md1, four fifths": single("poisson(2 / 10s)", "fixed(4s)", 1, {("wait", None): 8.0, ("utilization", None): 0.8}),
+    "md1, nine tenths": single("poisson(9 / 10s)", "fixed(1s)", 1, {("wait", None): 4.5, ("utilization", None): 0.9}),
+    # A variance of the wait is all that is left of its moments.
+    "mg1, pareto": single(
+        "poisson(1 / 7s)",
+        "pareto(min: 2.5s, alpha: 3.5)",
+        1,
+        {("wait", None): 3.5 * 6.25 / 1.5 / 14.0 / 0.5, ("utilization", None): 0.5},
+    ),
+    "slowest": System(PATTERNS % "slowest", {("latency", "mean", None): 10.0 * sum(1.0 / n for n in range(1, 6))}),
+    "race": System(PATTERNS % "race", {("latency", "mean", None): 5.0, ("latency", "p95", None): 5.0 * 2.9957}),
+    "attempts": System(PATTERNS % "stubborn", {("retries", "mean", None): (1.0 - 0.4**4) / 0.6 - 1.0}),
     "tandem": System(
         TANDEM,
         {
@@ -90,7 +154,7 @@ def test_intervals_hold_the_truth_as_often_as_they_claim(name):
     plan = plan_of(system.spec)
     hits = dict.fromkeys(system.truths, 0)
     for seed in range(STUDIES):
-        measures = simulate(plan, seed=1_000 + seed, runs=1).measures
+        measures = simulate(plan, seed=1_000 + seed, runs=system.runs, with_twin=False).measures
         for (kpi, part, target), truth in system.truths.items():
             found = measures.estimate(kpi, part, target)
             hits[kpi, part, target] += found.lo <= truth <= found.hi
