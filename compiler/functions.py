@@ -124,6 +124,10 @@ FUNCTIONS: Mapping[str, tuple[Callable[[Type], Type | None], str]] = {
 """What each function makes of the type of its argument (None: it does not take it), and what it takes, in words."""
 
 
+_OF_LISTS = frozenset({"min", "max", "sum", "avg", "any", "all", "count"})
+"""What other languages take the items of one by one."""
+
+
 def call(typer: Typer, node: Call, env: Env) -> Type:
     """A call inside of an expression."""
     callee = node.callee
@@ -170,7 +174,11 @@ def _positional(typer: Typer, node: Call, env: Env, most: int) -> list[Expr] | N
         takes = word(1, "argument") if most == 1 else f"1 to {most} arguments"
         for arg in node.args:
             typer.infer(arg.value, env)
-        typer.report.add(codes.WRONG_CALL, node, problem=f"{name}() takes {takes}, found {len(node.args)}")
+        fix = None
+        if name in _OF_LISTS and len(node.args) > 1:
+            fix = replace(node, f"{name}([{', '.join(arg.span.text for arg in node.args)}])")
+        problem = f"{name}() takes {takes}, found {len(node.args)}"
+        typer.report.add(codes.WRONG_CALL, node, problem=problem, fix=fix)
         return None
     return [arg.value for arg in node.args]
 

@@ -207,7 +207,10 @@ class ExpressionBuilder:
             span = Span(self.source, start, min(start + len(escape), token.end))
             found = f"`{escape}`" if escape.isprintable() else "this"
             self.report(
-                codes.BAD_ESCAPE, span, found=found, fix=_escape_fix(Span(self.source, start, token.end - width))
+                codes.BAD_ESCAPE,
+                span,
+                found=found,
+                fix=_escape_fix(Span(self.source, start, max(start, token.end - width))),
             )
         return Text(value, self._token_span(token))
 

@@ -131,6 +131,8 @@ def _sensible(study: Study, call: syntax.Call, kind: FaultKind, args: Mapping[st
         problem = "`lasting` says how long after `at` or `every`; give one of them too"
     elif "every" in args and args.get("lasting", 0) >= args["every"]:
         problem = "`lasting` is at least as long as `every`, so it would never end"
+        if kind.name == "crash_loop":
+            problem += "; the engine dies at each recovery anyway, `down` says how long it is away"
     elif "every" in args and args.get("down", 0) >= args["every"]:
         problem = "`down` is at least as long as `every`, so it would never be up"
     if problem is not None:
