@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from orchspec.compiler.plan import Plan
 from orchspec.runtime.crew import Crew, Relay
 from orchspec.runtime.driver.clock import Clock
+from orchspec.runtime.driver.ending import run_to_end
 from orchspec.runtime.driver.hubs import hub_for
 from orchspec.runtime.driver.live import Heard, Request, Tell, Watch
 from orchspec.runtime.driver.stored import check_inputs
@@ -148,7 +149,7 @@ class App:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run(flow, inputs, **settings))
+            return run_to_end(self.run(flow, inputs, **settings))
         raise RuntimeError("run_sync was called where an event loop runs; write: await app.run(…)")
 
     async def resume(

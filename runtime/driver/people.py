@@ -94,7 +94,9 @@ class People:
 
     def poll(self) -> None:
         """Post what the mailbox holds for the runs of this loop."""
-        for mail in self._store.pending_mail():
+        pending = self._store.pending_mail()
+        self._taken.intersection_update([mail.id for mail in pending])  # what is no longer there is not seen again
+        for mail in pending:
             if mail.id in self._taken:
                 continue
             if mail.kind == "signal":

@@ -80,6 +80,10 @@ def op_for(kind: str) -> Callable[[OpClass], OpClass]:
     return register
 
 
+_INNER: Final = frozenset({"rounds", "turns"})
+"""What stands in the region of a loop: no statement of the plan, so its node is none of the plan's either."""
+
+
 class CompiledBlock:
     """A block: `waiting[i]` is how many statements op i waits for, `ready` those that wait for none."""
 
@@ -95,7 +99,8 @@ class CompiledBlock:
             if make is None:
                 raise PlanError(f"this version runs no statement of kind {statement.kind!r}")
             ops.append(make(program, statement, index))
-            program.blocks[statement.node] = block, index
+            if statement.kind not in _INNER:
+                program.blocks[statement.node] = block, index
         dependents: list[list[Op]] = [[] for _ in ops]
         for index, statement in enumerate(block.statements):
             for need in set_in_order(statement.needs):

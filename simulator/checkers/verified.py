@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.runtime.kernel.commands import ReleaseGrant
 from orchspec.runtime.kernel.events import QuestionAnswered, TaskFulfilled
 from orchspec.runtime.kernel.seeking import Seeking
 from orchspec.runtime.kernel.values import Unverified
@@ -28,6 +29,8 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
         for record in sorted((*told.happened(TaskFulfilled), *told.happened(QuestionAnswered)), key=_BY_SEQ):
             if record.decided and any(str(what) in _REFUSED for what, _ in record.decided):
                 continue
+            if any(isinstance(each, ReleaseGrant) and each.outcome == "failed" for each in record.commands):
+                continue  # nothing was decided: its hedge goes on
             event: Any = record.event
             task = places[event.place]
             if not isinstance(task, Seeking) or task.asking.contract not in contracts:

@@ -1,0 +1,49 @@
+"""What no checker may tell: a violation that is none."""
+
+from orchspec.compiler import compile_text
+from orchspec.simulator.chaos.chronicle import Chronicler
+from orchspec.simulator.chaos.lines import read_fault
+from orchspec.simulator.checkers import check_all
+
+HEDGED = """orch 1
+contract Check(q: Text) -> Text
+agent ann fulfills Check { timeout = 30s  hedge = after(1s) }
+flow checked(q: Text) -> Text {
+  step found = Check(q) by ann
+  return found
+}
+profile ann { latency = fixed(5s) }
+"""
+LOOPS = """orch 1
+type Idea { text: Text  doubt: Float where doubt in 0.0..1.0 }
+contract Lead(q: Text, so_far: List<Done>) -> Delegation<Idea>
+contract Scout(q: Text) -> Idea
+contract Talk(q: Text, so_far: Idea?) -> Turn<Idea>
+agent boss fulfills Lead { timeout = 30s }
+agent ann fulfills Scout, Talk { timeout = 20s }
+agent bob fulfills Scout, Talk { timeout = 20s }
+flow think(q: Text) -> Idea {
+  let asked = q + "?"
+  supervise led = Lead(asked) by boss { workers = [ann, bob]  rounds = 3  width = 2 }
+  peers agreed = Talk(q) among [ann, bob] { start = ann  hops = 3  handoff ann -> bob  handoff bob -> ann }
+  arbitrate best = [led, agreed] { decide = lowest(it.doubt) or first }
+  return best
+}
+"""
+
+
+def told(text, flow, *faults):
+    plan = compile_text(text, "spec.orch").plan
+    chronicler = Chronicler(plan, flow, folder=None, seed=5, runs=2, given={})
+    return chronicler.chronicle([read_fault(f"fault {line}") for line in faults])
+
+
+def test_an_unverified_output_beside_which_a_hedge_goes_on_was_not_taken():
+    chronicle = told(HEDGED, "checked", "garbage(ann, nth: 1)")
+    refused = [record for run in chronicle.runs.values() for record in run.records if record.type == "TaskFulfilled"]
+    assert any(not record.decided for record in refused)
+    assert not list(check_all(chronicle))
+
+
+def test_two_loops_of_a_flow_are_each_held_to_their_own_limits():
+    assert not list(check_all(told(LOOPS, "think")))
