@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from orchspec.compiler import compile_file
+from orchspec.compiler.bounds import bounds_of
 from orchspec.compiler.plan import Fault, Plan, Scenario
 from orchspec.compiler.studies.faults import CRASH_POINTS
 from orchspec.simulator.replicate import Stage
@@ -19,6 +20,7 @@ PLANS = {
     for path in sorted(SPECS.glob("*.orch"))
     if (compiled := compile_file(path)).plan is not None
 }
+BOUNDS = {name: bounds_of(plan) for name, plan in PLANS.items()}
 FLOWS = [(name, flow) for name, plan in PLANS.items() for flow in plan.flows]
 
 
@@ -63,6 +65,17 @@ def faults(rng: random.Random, plan: Plan) -> list[Fault]:
     return found
 
 
+def crowd_of(name: str, flow: str, runs: int) -> list[object]:
+    """How a crowd comes.
+
+    Where runs wait for people or dates for days, a load goes on for days until the first of them have ended, and is of
+    a hundred thousand: there as many as meet each other ask again and again.
+    """
+    if BOUNDS[name][flow]["latency_s"].worst > 4 * 3600 * second:
+        return ["closed", runs, ["exponential", 6 * second]]
+    return ["poisson", runs / 60]
+
+
 def simulated(name: str, flow: str, seed: int, runs: int) -> None:
     """Some runs of a flow, alone or in a crowd, under faults drawn from a seed; all are held to the bounds."""
     rng = random.Random(f"{name}/{flow}/{seed}")
@@ -71,7 +84,7 @@ def simulated(name: str, flow: str, seed: int, runs: int) -> None:
     crowd = rng.random() < 0.5
     scenario = Scenario(
         0, "drawn", flow, given=given, faults=faults(rng, plan),
-        arrivals=["poisson", runs / 60] if crowd else None, duration_us=60 * second if crowd else None,
+        arrivals=crowd_of(name, flow, runs) if crowd else None, duration_us=60 * second if crowd else None,
     )  # fmt: skip
     with measuring() as ended:
         Stage(plan, scenario, seed, SPECS, runs).replicate(0)
@@ -96,6 +109,12 @@ def test_no_simulated_run_leaves_its_bounds(name, flow, seed):
         ("ledger", "book", 18),  # one waits for 70 s for a critical section, and is given up after its attempt of 20
         ("library", "selling.saga", 108),  # an undo is in doubt for ten minutes, sent again and again
         ("support", "support", 23),  # a mind outgrows its context, and is summarized before its task
+        (
+            "support",
+            "support",
+            117,
+        ),  # a mind outgrows its context in another run, and is folded three times in this one
+        ("swarm", "gallery", 5),  # a target asks for more time than a backoff gives
         ("one_or_many", "together", 90),  # ten times as many come as can be served
     ],
 )
