@@ -88,14 +88,15 @@ class People:
         # Who answers again, or otherwise, is refused: the mailbox takes one answer for each asking.
         number = self._clock.journal.next_mail()
         late = deadline_us is not None and deadline_us < self._clock.told
-        if visit.kernel is not None and self._clock.engine is not None and not _waits(visit.kernel, place, attempt):
-            late = True  # the engine died as it was about to say so
         self._clock.journal.mail[number] = (run, place, 0 if late else attempt, value, who)
         if self._clock.engine is not None:
             self._hand_over(self._clock.engine, number)
 
     def _hand_over(self, engine: Engine, number: int) -> None:
         run, place, attempt, value, who = self._clock.journal.mail[number]
+        kernel = engine.kernels.get(run)
+        if kernel is not None and not _waits(kernel, place, attempt):
+            attempt = 0  # it was asked and withdrawn in one commit, or the engine died as it was about to say so
         engine.post(run, QuestionAnswered(self._clock.now, place, attempt, value, who), number)
 
 

@@ -261,3 +261,22 @@ def test_requests_leave_once_all_of_their_commit_was_acted_on():
     told = alike("doubts", ["crash(orchestrator, point: before_effect, nth: 2, down: 10s)"])
     assert compare(told) is None
     assert live_through(told).kills == 1
+
+
+ASKED = """orch 1
+contract Sign(n: Int) -> Int
+human ann fulfills Sign { timeout = 2h }
+flow signed() -> Int {
+  step one = Sign(1) by ann { timeout = 30min  on_failure = use(0) }
+  step two = Sign(2) by ann { after = [one]  timeout = 90min  on_failure = use(0) }
+  return one + two
+}
+profile ann { latency = fixed(20min) }
+"""
+
+
+def test_an_answer_to_what_is_put_and_withdrawn_in_one_commit_is_none():
+    plan = compile_text(ASKED, "asked.orch").plan
+    crash = (read_fault("fault crash(orchestrator, at: 10min, down: 1h)"),)
+    told = Job(plan, "signed", None, 1, 1, {}, crash)
+    assert compare(told) is None
