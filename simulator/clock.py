@@ -106,7 +106,6 @@ class Clock:
         self.ask_from_us = 0
         falls = bool(faults.crashes or faults.breakdowns)
         self.crashes = Crashes(faults.crashes, faults.breakdowns, key) if falls else None
-        self._falls = falls
         self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
         self.timing = Timing(self, self._set_clock)
         self.arm, self.drop = self.timing.ways()
@@ -245,12 +244,14 @@ class Clock:
         assert engine is not None
         self.journal.commit(batch)
         if self.crashes is not None:
-            if self._falls:
+            if self.journal.survives:
                 self._witness(batch)
             self.crashes.reached("after_commit", self.now)
         acts = self._acts
         for run, command in engine.committed():
             acts[type(command)](run, command)
+        if self.crashes is not None:
+            self.targets.leave()
 
     def _witness(self, batch: Batch) -> None:
         """Note what must not be done again, and what the system claims to have done and has not."""

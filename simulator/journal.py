@@ -41,7 +41,9 @@ class SimulatedJournal:
         signals: Signals that no record has consumed, by number.
         commits: How many batches have become durable.
         records_max: How many records may be; with one more `commit` raises Endless.
-        signalled: The places of live runs whose signal has been put in, by run.
+        signalled: The places of live runs whose signal was put in, by run, each with the number of its mail: by this
+            engine, or by one before it if nobody has consumed it.
+        drawn: When and with what the signals of such places come, by run, if anything survives.
     """
 
     def __init__(self, *, survives: bool, keep_records: bool) -> None:
@@ -56,7 +58,8 @@ class SimulatedJournal:
         self._turns: dict[str, list[TurnRow]] = {}
         self.mail: dict[int, tuple[str, int, int, Any, str]] = {}
         self.signals: dict[int, Arrival] = {}
-        self.signalled: dict[str, set[int]] = {}
+        self.signalled: dict[str, dict[int, int]] = {}
+        self.drawn: dict[str, dict[int, tuple[int, Any] | None]] = {}
         self.commits = 0
         self.records_max = _ANY_NUMBER
         self._written = 0
@@ -125,3 +128,4 @@ class SimulatedJournal:
 
     def _settle(self, run: str) -> None:
         self.signalled.pop(run, None)
+        self.drawn.pop(run, None)

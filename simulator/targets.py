@@ -35,6 +35,7 @@ class Targets:
         self._clock = clock
         self.open: dict[str, int] = {}
         self.silent: dict[str, int] = {}
+        self._leaving: list[tuple[str, TryEffect]] = []
 
     def moves(self, run: str) -> bool:
         """Whether the run awaits a reply that will come."""
@@ -49,16 +50,33 @@ class Targets:
         """A run has ended: nobody awaits a reply for it any more."""
         self.open.pop(run, None)
         self.silent.pop(run, None)
+        if self._leaving:
+            self._leaving = [each for each in self._leaving if each[0] != run]
 
     def crash(self) -> None:
         """Nobody awaits the replies any more."""
         self.open.clear()
         self.silent.clear()
+        self._leaving.clear()
 
     def send(self, run: str, command: TryEffect) -> None:
-        """Send an effect to its target."""
+        """Send an effect to its target: where something may crash, once all of the commit was acted on (`leave`)."""
         clock = self._clock
+        if clock.crashes is None:
+            self._send(run, command)
+            return
         clock.reached("before_effect")
+        self._leaving.append((run, command))
+
+    def leave(self) -> None:
+        """A commit was acted on: its requests leave, in their order."""
+        if self._leaving:
+            leaving, self._leaving = self._leaving, []
+            for run, command in leaving:
+                self._send(run, command)
+
+    def _send(self, run: str, command: TryEffect) -> None:
+        clock = self._clock
         visit = clock.visits[run]
         assert visit.kernel is not None
         if command.deadline_us is not None and command.deadline_us <= clock.told:

@@ -199,7 +199,7 @@ class Life:
             for question, answer in list(outside.answers.items()):
                 if answer is not None:
                     self._players.comes(question, answer)
-            for key in outside.sent:
+            for key in outside.sent_in_order():
                 self._players.signals.comes_again(key)
             for crash in outside.crashes.crashes:
                 if crash.dated and crash.at_us is not None:

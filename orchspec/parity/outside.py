@@ -125,6 +125,11 @@ class Outside:
         """A signal will come once more."""
         self.sent.setdefault(key, sent)
 
+    def sent_in_order(self) -> list[int]:
+        """The places whose signals come once more, in the order in which they do."""
+        times = {key: sent.at_us for key, sent in self.sent.items() if sent is not None}
+        return sorted(times, key=lambda key: times[key])
+
     def ask(self, effect: str, key: str, receipt: Any, at_us: int, *, drops: bool) -> Request:
         """A request has left."""
         self.number += 1

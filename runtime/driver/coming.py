@@ -52,8 +52,11 @@ class Coming:
         kernel = live.kernel
         key = (live.run, command.place)
         player = live.crew.signal(command.signal)
-        if self._loop.draining or player is None or kernel is None or key in self._open or key in self._sent:
-            return  # one whose value was refused is not sent again: it would be the same
+        if self._loop.draining or player is None or kernel is None or key in self._open:
+            return
+        if key in self._sent:  # one whose value was refused is not sent again: it would be the same
+            self._waits_in_vain(live, command)
+            return
         sent = player(command.inputs, kernel.draw_key(command.place))
         if sent is None:
             if command.deadline_us is not None:
@@ -126,17 +129,25 @@ class Coming:
             return
         self._sent.add((live.run, command.place))
         loop.poll()
+        if loop.engine.signals.waits(live.run, command.place):  # somebody else has waited longer, and took it
+            self._waits_in_vain(live, command)
+
+    def _waits_in_vain(self, live: LiveRun, command: AwaitSignal) -> None:
+        if command.deadline_us is not None:
+            self._open[live.run, command.place] = (None, command)
 
     @property
     def busy(self) -> bool:
         """Whether a signal is on its way that somebody waits for, or a deadline that will pass without one."""
         awaits = self._loop.engine.signals.awaits
+        busy = False
         for key, (handle, command) in list(self._open.items()):
-            if not awaits(command.signal, command.key):
+            if awaits(command.signal, command.key):
+                busy = True
+            elif handle is None:
                 del self._open[key]
-                if handle is not None:
-                    handle.cancel()
-        return bool(self._open)
+            # One on its way comes all the same for whoever waits for its like by then.
+        return busy
 
     def close(self) -> None:
         """Nobody waits any more."""

@@ -109,6 +109,12 @@ def test_no_simulated_run_leaves_its_bounds(name, flow, seed):
         ("ledger", "book", 18),  # one waits for 70 s for a critical section, and is given up after its attempt of 20
         ("library", "selling.saga", 108),  # an undo is in doubt for ten minutes, sent again and again
         ("support", "support", 23),  # a mind outgrows its context, and is summarized before its task
+        (
+            "support",
+            "support",
+            117,
+        ),  # a mind outgrows its context in another run, and is folded three times in this one
+        ("swarm", "gallery", 5),  # a target asks for more time than a backoff gives
         ("one_or_many", "together", 90),  # ten times as many come as can be served
     ],
 )

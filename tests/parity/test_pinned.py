@@ -211,3 +211,53 @@ def test_a_signal_that_comes_while_nobody_is_there_comes_before_the_deadline_tha
         record for run in live_through(told).records.values() for record in run if record.body.get("place") == "went"
     ]
     assert came[0].type == "SignalReceived"
+
+
+ALIKE = """orch 1
+contract Think(q: Text) -> Int
+agent ann fulfills Think { timeout = 30s }
+signal ring(q: Text) -> Int
+effect post(q: Text) -> Text { check = posted(q)  settles = 1min  timeout = 20s  attempts = 2 }
+effect posted(q: Text) -> Text? { idempotent = true  timeout = 10s }
+flow doubts() -> List<Text> { step sent = post(id) for id in ["a", "b", "c"]  return sent }
+flow waits(q: Text) -> Int {
+  step one = ring("same") { timeout = 20s  on_failure = use(1) }
+  step two = ring("same") { timeout = 1min  on_failure = use(0) }
+  step asked = Think(q) by ann { after = [one] }
+  return one + two + asked
+}
+profile ann { latency = uniform(1s, 20s) }
+profile ring { latency = uniform(1s, 40s)  never = 10%  output = uniform(0, 50) }
+profile post { latency = uniform(1s, 4s) }
+"""
+WAITERS = {
+    "a signal comes though its place was served by another": [],
+    "what another took comes once more after a crash": ["crash(orchestrator, point: after_commit, nth: 10, down: 5s)"],
+    "two crashes": [
+        "crash(orchestrator, at: 5s, down: 10s)", "crash(orchestrator, at: 20s, down: 40s)",
+    ],
+    "a deadline passes where another took the signal": ["timer_late(orchestrator, by: 30s, first: 9)"],
+    "who sends twice while nobody is there does so in order": [
+        "duplicate(ring, first: 5)", "crash(orchestrator, at: 3s, down: 30s)",
+    ],
+    "a clock that was set is that of who takes over": [
+        "jump(orchestrator, at: 500ms, by: 10s)", "crash(orchestrator, at: 1500ms, down: 1s)",
+    ],
+}  # fmt: skip
+
+
+def alike(flow, faults, seed=1):
+    plan = compile_text(ALIKE, "alike.orch").plan
+    return Job(plan, flow, None, seed, 2, {}, tuple(read_fault(f"fault {line}") for line in faults))
+
+
+@pytest.mark.parametrize("what", WAITERS)
+def test_several_who_wait_for_one_signal_are_served_alike(what):
+    for seed in range(1, 9 if not WAITERS[what] else 5):
+        assert compare(alike("waits", WAITERS[what], seed)) is None, seed
+
+
+def test_requests_leave_once_all_of_their_commit_was_acted_on():
+    told = alike("doubts", ["crash(orchestrator, point: before_effect, nth: 2, down: 10s)"])
+    assert compare(told) is None
+    assert live_through(told).kills == 1

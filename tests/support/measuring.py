@@ -111,7 +111,7 @@ class Measured:
                 activity = self.kernel.places[place]
                 if activity is not None and activity.state in (RUNNING, SENT) and activity.attempt == number:  # type: ignore[attr-defined]
                     self.apart.append((since, now))
-        if isinstance(event, TaskFailed) and event.retry_after_us:
+        if isinstance(event, TaskFailed | EffectRefused) and event.retry_after_us:
             self.patient.add(event.place)
         self.doubts += isinstance(event, EffectUnknown)
         self.cancelled += isinstance(event, CancelRequested)
@@ -130,6 +130,8 @@ class Measured:
             if enrolled is not None and _counts(enrolled) and enrolled.state == RUNNING:
                 self.attempts += 1
                 piece = _AGAIN.sub("", kernel.path(event.place))
+                if piece.endswith("!fold"):  # the next fold of a session is no retry of the last one
+                    piece += f" {event.place}"
                 self.pieces[piece] = self.pieces.get(piece, 0) + 1
                 self.amplification = max(self.amplification, self.pieces[piece])
         self.waits = False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 from orchspec.runtime.driver import hub as hubs
 from orchspec.runtime.driver.clock import Clock, wall_us
+from orchspec.runtime.driver.people import People
 from orchspec.runtime.journal import MemoryStore
-from orchspec.runtime.journal.records import Owner
+from orchspec.runtime.journal.records import Mail, Owner
 from tests.runtime.driver.posting import DRAFT, GIVEN, answer, resume
 
 
@@ -132,3 +134,25 @@ def test_a_function_of_a_person_that_raises_fails_the_step_and_takes_the_questio
     result = app.run_sync("judged", GIVEN, store=store, run_id="r")
     assert (result.status, result.error["code"]) == ("failed", "agent_error")
     assert store.questions() == []
+
+
+def test_mail_is_posted_once_and_remembered_only_while_it_lies_in_the_mailbox():
+    posted, pending = [], []
+    loop = SimpleNamespace(
+        lives={"r": object()},
+        engine=SimpleNamespace(kernels={"r": object()}),
+        post=lambda run, event, mail: posted.append(mail),
+    )
+    people = People(loop, SimpleNamespace(pending_mail=lambda: list(pending)), None, {})
+    for number in range(1, 4):
+        pending.append(Mail(number, "cancel", "r", None, None, None, None, "Ada", 0))
+        people.poll()
+        people.poll()
+    assert posted == [1, 2, 3]
+    assert people._taken == {1, 2, 3}
+    del pending[:2]  # their records are durable
+    people.poll()
+    assert people._taken == {3}
+    pending.clear()
+    people.poll()
+    assert (posted, people._taken) == ([1, 2, 3], set())
