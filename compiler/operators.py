@@ -20,6 +20,7 @@ from orchspec.compiler.types import (
     TEXT,
     TIME,
     UNKNOWN,
+    URL,
     ListOf,
     MapOf,
     Optional,
@@ -188,6 +189,8 @@ def _membership(typer: Typer, node: Binary, env: Env) -> Type:
     right = typer.some(node.right, env, "the right side of `in`")
     hint = right.item if isinstance(right, ListOf) else None
     left = typer.some(node.left, env, "the left side of `in`", hint)
+    if left == TEXT and right in (TEXT, URL):
+        return BOOL  # whether the one stands anywhere in the other
     if isinstance(required(left), Unknown) or _untold(left, right.item if isinstance(right, ListOf) else right):
         return BOOL
     if not isinstance(right, ListOf) or unify(left, required(right.item)) is None:

@@ -217,7 +217,8 @@ def _dispatch(typer: Typer, node: Step, info: StepInfo, target: object, settings
     if node.loop is not None and info.pattern in ("all", "some", "first"):
         pattern = {"all": "all of", "some": "N of", "first": "first of"}[info.pattern]
         label = Label(node.loop.span, "the items")
-        typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label])
+        instead = "put the step into a `scope … for` and `give` its result there"
+        typer.report.add(codes.WRONG_LOOP, by, pattern=pattern, labels=[label], notes=[instead])
     info.own = read_policy(settings)
     budget = settings.budget or Budget()
     typer.context.candidates += len(agents)

@@ -227,6 +227,8 @@ def _membership(left: Expr, right: Expr, reader: Reader) -> list[Demand] | None:
         return None
     if target is not None and not target[1] and reader.ready(right, target[0]):
         return [_side(target, "in", right, reader)]
+    if right[0] == "call" and right[1] in ("lower", "upper"):
+        right = right[2][0]  # what holds a text in small letters holds it there too, when put into small letters
     holder = _target(right, reader) if right[0] != "range" else None
     if holder is not None and not holder[1] and reader.ready(left, holder[0]):
         return [_side(holder, "has", left, reader)]

@@ -230,6 +230,8 @@ def any_of(members: list[Any], wanted: Sequence[Demand], dist: Dist | None, data
             other = other_side(demand, frames)
             if isinstance(other, (list, dict)):
                 allowed = [item for item in allowed if item in other] if allowed else list(other)
+            elif isinstance(other, str):
+                allowed = [item for item in allowed if item in other] if allowed else [other]
         banned = [other_side(demand, frames) for demand in avoided]
         allowed = [item for item in allowed if item not in banned] or members or [None]
         u = draw(purpose_of(purpose, salt))
@@ -298,7 +300,11 @@ def text(name: str, wanted: Sequence[Demand], purpose: int, prefix: str = "") ->
         letters = f"{int(draw(purpose_of(purpose, salt)) * scale):012x}"
         made = start + letters
         for demand in holds:
-            made = f"{other_side(demand, frames)} {made}"
+            held = other_side(demand, frames)
+            if not prefix:
+                made = f"{held} {made}"
+            elif str(held) not in made:
+                made = f"{made}/{held}"  # what stands before the scheme makes no Url
         least, most = lengths(frames)
         if len(made) > most:
             made = (letters if prefix == "" else made)[:most]

@@ -70,7 +70,8 @@ OPERAND_TYPES = define(
     "`{op}` does not take {found}",
     explanation="Numbers go with numbers, Money and Duration with their like; both scale by numbers and divide "
     "to Float; "
-    "Time - Time is Duration; `+` joins lists and texts. Convert with `text(x)` or `round(x)` where it is meant.",
+    "Time - Time is Duration; `+` joins lists and texts; `in` looks in a list, a range or a "
+    "text. Convert with `text(x)` or `round(x)` where it is meant.",
     bad='orch 1\nflow f(count: Int) -> Text { return "found " + count }',
     good='orch 1\nflow f(count: Int) -> Text { return "found " + text(count) }',
 )

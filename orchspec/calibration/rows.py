@@ -234,7 +234,8 @@ def _value(quantity: str, cell: Any, scale: float) -> float | None:
         except (TypeError, ValueError, OverflowError):
             value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{quantity} is {str(cell)[:40]!r}, expected a number")
+        point = " with a decimal point" if isinstance(cell, str) and "," in cell else ""
+        raise ValueError(f"{quantity} is {str(cell)[:40]!r}, expected a number{point}")
     return value * scale
 
 

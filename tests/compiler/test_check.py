@@ -315,6 +315,26 @@ def test_an_empty_list_is_no_operand_where_no_list_is(expr):
     assert {"E0304", "E0302"} & set(found)
 
 
+@pytest.mark.parametrize("expr", ['"a" in t', '"a" not in t', 't in "abc"', "t in u", "u in t", '"a" in upper(t)'])
+def test_a_text_is_looked_for_in_texts_and_links(expr):
+    found = codes(f"orch 1\nflow f(t: Text, u: Url) -> Bool {{ return {expr} }}")
+    assert found == ([] if expr != "u in t" else ["E0304"])
+
+
+@pytest.mark.parametrize("expr", ["1 in t", '"a" in n', '"a" in o', "o in t"])
+def test_nothing_else_is_looked_for_in_a_text_and_no_text_in_anything_else(expr):
+    assert codes(f"orch 1\nflow f(t: Text, n: Int, o: Text?) -> Bool {{ return {expr} }}")[0] in ("E0304", "E0303")
+
+
+def test_a_race_for_each_item_is_told_where_to_put_it():
+    text = (
+        "orch 1\ncontract C(t: Text) -> Text\nagent x fulfills C\nagent y fulfills C\n"
+        "flow f(ts: List<Text>) -> Int {\n  step z = C(t) by first of [x, y] for t in ts\n  return len(z)\n}"
+    )
+    (found,) = [each for each in check(Source("a.orch", text)).diagnostics if each.code.id == "E0515"]
+    assert "`scope … for`" in found.notes[0]
+
+
 def test_a_default_and_a_constraint_stand_in_either_order():
     text = "orch 1\nparam p: Int {} \nflow f(n: Int where n < p) -> Int {{ return n + p }}"
     one, other = (checked(text.format(each)).params["p"] for each in ("= 3 where p in 1..5", "where p in 1..5 = 3"))

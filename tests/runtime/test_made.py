@@ -129,6 +129,9 @@ CONTRACTS = {
     "Exact": contract("Text", ["eq", length(RESULT), const(40)]),
     "Says": contract("Text", ["in", const("please"), RESULT]),
     "Link": contract("Url"),
+    "Page": contract("Url", ["in", const("docs"), RESULT], ["in", const("https"), RESULT]),
+    "Small": contract("Text", ["in", const("refund"), ["call", "lower", [RESULT]]]),
+    "Part": contract("Text", ["in", RESULT, const("end of it")]),
     "Pick": contract("Text", ["in", ["ref", 0, 1], ["ref", 0, 0]], params=[Field("names", ["List", "Text"])]),
     "Same": contract(
         ["Record", "Finding"], ["eq", ["ref", 0, 1], ["ref", 0, 0]], params=[Field("f", ["Record", "Finding"])]
