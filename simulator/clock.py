@@ -104,7 +104,7 @@ class Clock:
         self.env = Calendar()
         self.now = 0
         self.ask_from_us = 0
-        falls = bool(faults.crashes or faults.breakdowns)
+        falls = self._falls = bool(faults.crashes or faults.breakdowns)
         self.crashes = Crashes(faults.crashes, faults.breakdowns, key) if falls else None
         self.journal = SimulatedJournal(survives=falls, keep_records=falls or watch > 0)
         self.timing = Timing(self, self._set_clock)
@@ -244,7 +244,7 @@ class Clock:
         assert engine is not None
         self.journal.commit(batch)
         if self.crashes is not None:
-            if self.journal.survives:
+            if self._falls:
                 self._witness(batch)
             self.crashes.reached("after_commit", self.now)
         acts = self._acts
@@ -388,7 +388,7 @@ class Clock:
         for visit in self.visits.values():  # who came while the engine was leaving was not let in
             if visit.kernel is not None or not in_order:
                 visit.seen.in_flight_at_crash = True
-        self.at(back_us, self._recover, crash.name == "upgrade")
+        self.at(back_us, self._recover, self.crashes.gives_back(crash, now))
 
     def _recover(self, event: Any) -> None:
         """Another engine opens the store, which was given back in order or not."""

@@ -111,6 +111,14 @@ class Crashes:
         """Whether the process of whoever was struck last lives on, and opens its store again."""
         return self._reopening.going_on
 
+    def gives_back(self, crash: Crash | Breakdown, now_us: int) -> bool:
+        """Whether the process that is struck now gives its store back, so that nobody inherits what was granted.
+
+        Ask after `down_us`: one whose store has failed too often gives it up, which takes a write.
+        """
+        gave_up = crash.name in STORE_FAILS and not self.in_place and not self.disk_is_full(now_us)
+        return gave_up or crash.name == "upgrade"
+
     def written(self, now_us: int) -> None:
         """A commit that was kept waiting is made now. Raises Crashed where there is no room for it."""
         for breakdown in self._breakdowns:

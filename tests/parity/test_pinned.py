@@ -14,6 +14,7 @@ HERE = {
     # What an engine finds that opens the store again, or after another.
     "whose start was lost comes after those that were there": ("swarm", None, ["store_error(orchestrator, nth: 2)"]),
     "rates start empty also where no run goes on": ("scaling", "network", ["store_error(orchestrator, nth: 1)"]),
+    "a store that is given up is given back": ("provider", None, ["store_error(orchestrator, first: 6)"]),
     "a full disk is tried again": ("refund", None, ["disk_full(orchestrator, at: 500ms, lasting: 1s)"]),
     "a full disk is given up": ("refund", None, ["disk_full(orchestrator, at: 0s, lasting: 30s)"]),
     "a store that fails again and again": ("refund", None, ["store_error(orchestrator, rate: 60%, lasting: 60s)"]),

@@ -53,6 +53,7 @@ def acts_before_the_commit(patch):
                 ends.append((run, command))
             else:
                 acts[type(command)](run, command)
+        self.targets.leave()
         if self.crashes is not None:
             self.crashes.reached("after_commit", self.now)
         self.journal.commit(batch)
