@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchspec.cli.common import NOT_WELL, WELL, Misuse, Terminal, did_you_mean, orch_command
+from orchspec.cli.common import NOT_WELL, UNDECIDED, WELL, Misuse, Terminal, did_you_mean, orch_command
 from orchspec.cli.files import STDIN, read_text, shown_name, write_text
 from orchspec.cli.pictures import save_charts
 from orchspec.cli.plans import compiler_of, refuse, set_option, settings_of
@@ -111,7 +111,7 @@ def command(
     if charts is not None:
         save_charts(terminal, charts, drawn)
     _show(terminal, compared, swept=bool(sweeps))
-    return WELL
+    return WELL if len(rounds) == len(swept) else UNDECIDED
 
 
 # ------------------------------------------------------------------ who takes part

@@ -74,7 +74,8 @@ def command(
     """Simulates a scenario of a spec, and judges what it expects.
 
     Without SCENARIO the only one. Ends with 1 when an expectation failed or a second simulation came out otherwise,
-    with 4 when an expectation stayed undecided. An interrupt keeps what is done. FILE may be - for standard input.
+    with 4 when an expectation stayed undecided, or an interrupt came before all values were simulated; what is done is
+    kept. FILE may be - for standard input.
     """
     if journal is not None or flow is not None:
         others = (scenario, sweeps, swings, how["runs"], how["queue_max"], check_determinism)
@@ -107,7 +108,8 @@ def command(
     judged = studies[:1] if swings else studies
     if otherwise or any(study.failed for _, study in judged):
         return NOT_WELL
-    return UNDECIDED if any(study.undecided for _, study in judged) else WELL
+    cut = len(studies) < len(cases)
+    return UNDECIDED if cut or any(study.undecided for _, study in judged) else WELL
 
 
 def _cases(

@@ -181,6 +181,7 @@ def test_an_interrupt_keeps_what_is_done(orch, monkeypatch):
     result = orch("a.orch", "--sweep", "seats=3..5", "--json", "--jobs", "1")
     assert len(json.loads(result.stdout)) == 1
     assert "1 of 3 values were simulated" in result.stderr
+    assert result.exit_code == UNDECIDED
 
 
 def test_a_bar_is_shown_on_a_terminal_only(orch, monkeypatch):
