@@ -1,8 +1,11 @@
 """Native code is the same code: what it gives is, byte for byte, what Python gives."""
 
 import dataclasses
+import importlib
 import importlib.util
+import inspect
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -10,6 +13,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import orchspec
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOSEN = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["orchspec"]["native"]["modules"]
@@ -20,9 +25,25 @@ PLAYED = ("briefing", "debate", "hedged", "letter", "map", "refund", "research",
 COMMANDS = (
     ("test", ROOT / "specs" / "briefing.orch", "--json"),
     ("chaos", ROOT / "specs" / "desk.orch", "--examples", "30", "--json"),
+    ("simulate", "-", "--json"),
     ("chaos", ROOT / "specs" / "refund.orch", "--exhaustive", "--examples", "10", "--json"),
 )
-"""What is said the same by both."""
+"""What is said the same by both; of CLOCKS where it reads what it is given."""
+CLOCKS = """orch 1
+contract Answer(question: Text) -> Text
+agent clerk fulfills Answer { slots = 4  timeout = 1h }
+flow desk(question: Text) -> Text {
+  step answer = Answer(question) by clerk
+  return answer
+}
+profile clerk { latency = exponential(mean: 10s) }
+scenario "clocks that are set" for desk {
+  arrivals = poisson(3 / 10s)
+  duration = 30min
+  fault jump(orchestrator, at: 10min, by: 5min)
+  fault skew(orchestrator, at: 20min, by: 30s, lasting: 5min)
+}
+"""
 
 
 DIFFERENT = """
@@ -67,15 +88,37 @@ def hashes(folder, *names):
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
 
+def is_protocol(cls):
+    """Whether a class only says what others have."""
+    return getattr(cls, "_is_protocol", False)
+
+
 def said(folder, *arguments):
     """What Python prints with the package in a folder."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        command, env=environment, cwd=folder, check=True, capture_output=True, text=True, input=CLOCKS
+    )
+    return told.stdout
 
 
 def test_every_module_that_is_to_be_native_is_there():
     assert all(list((ROOT / "orchspec").glob(glob)) for glob in CHOSEN)
+
+
+def test_nothing_in_python_extends_what_is_native():
+    named = [path for glob in CHOSEN for path in (ROOT / "orchspec").glob(glob)]
+    native = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in named}
+    found = []
+    for each in pkgutil.walk_packages(orchspec.__path__, "orchspec."):
+        if each.name in native or each.name.endswith("__main__"):
+            continue
+        for cls in vars(importlib.import_module(each.name)).values():
+            if inspect.isclass(cls) and cls.__module__ == each.name:
+                # A Protocol is no class of native code.
+                found += [(cls, base) for base in cls.__mro__ if base.__module__ in native and not is_protocol(base)]
+    assert not found, "native code is extended by native code alone: name these modules in pyproject.toml, too"
 
 
 def test_decorators_are_written_out_and_lines_stay_where_they_were(setup):
