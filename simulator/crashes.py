@@ -23,7 +23,7 @@ each of them; a date that was drawn among points would not be the one that was w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.reopening import Reopening
 from orchspec.simulator.breakdowns import RESTART_US, STORE_FAILS
@@ -59,6 +59,16 @@ class Crashes:
         self._counted = [crash for crash in crashes if not crash.dated]
         self._passed: dict[int, int] = {}
         self._reopening = Reopening()
+
+    def counted(self) -> tuple[Any, ...]:
+        """See `Faults.counted`, which counts the breakdowns."""
+        return list(self._armed), self._passed, self._reopening
+
+    def count_on(self, counted: tuple[Any, ...]) -> None:
+        """See `Faults.count_on`."""
+        armed, self._passed, self._reopening = counted
+        crashes = {crash.index: crash for crash in self.crashes}
+        self._armed = {index: crashes[index] for index in armed}
 
     def reached(self, point: str, now_us: int) -> None:
         """A point is passed. Raises Crashed where a crash strikes."""

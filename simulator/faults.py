@@ -94,6 +94,16 @@ class Faults:
                 for target in (fault.target, *fault.others):
                     of.setdefault(target, []).append((index, fault))
 
+    def counted(self) -> tuple[Any, ...]:
+        """What has been counted so far, for another process that goes on from there (`count_on`)."""
+        return self._served, self._numbers, self.marks, [(each.passed, each.struck) for each in self.breakdowns]
+
+    def count_on(self, counted: tuple[Any, ...]) -> None:
+        """Go on from what was `counted` of the same faults."""
+        self._served, self._numbers, self.marks, breakdowns = counted
+        for each, (passed, struck) in zip(self.breakdowns, breakdowns, strict=True):
+            each.passed, each.struck = passed, struck
+
     @property
     def strikes_timers(self) -> bool:
         """Whether a fault is aimed at timers."""

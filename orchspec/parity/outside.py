@@ -7,7 +7,7 @@ sender; an answer that was given lies in the mailbox.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,8 @@ class Outside:
     """The outside of one story. Times in microseconds since its beginning.
 
     Attributes:
-        faults, crashes: with what they have counted.
+        schedule: the faults as they are written.
+        faults, crashes: the same, with what they have counted.
         key: of the draws that belong to no run.
         commits: how many batches have become durable.
         begun: whether any process has come up.
@@ -78,6 +79,7 @@ class Outside:
         answers: that people are about to give; None: they never will.
     """
 
+    schedule: Sequence[Fault]
     faults: Faults
     crashes: Crashes
     key: int
@@ -97,7 +99,13 @@ class Outside:
     def under(cls, faults: Sequence[Fault], key: int) -> Outside:
         """The outside of a story that has not begun."""
         made = Faults(faults)
-        return cls(made, Crashes(made.crashes, made.breakdowns, key), key)
+        return cls(list(faults), made, Crashes(made.crashes, made.breakdowns, key), key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For the next process: native faults cannot be pickled, so they are made again and count on."""
+        made = ("schedule", "faults", "crashes", "key")
+        rest = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in made}
+        return _went_on, (self.schedule, self.key, self.faults.counted(), self.crashes.counted(), rest)
 
     def reached(self, point: str, now_us: int) -> None:
         """A point is passed at which a crash may strike. Raises Crashed where one does, with the time of the return."""
@@ -173,3 +181,12 @@ class Outside:
         ]
         for _, _, happens in sorted(due, key=lambda each: each[:2]):
             happens()
+
+
+def _went_on(
+    schedule: Sequence[Fault], key: int, faults: tuple[Any, ...], crashes: tuple[Any, ...], rest: dict[str, Any]
+) -> Outside:
+    outside = Outside.under(schedule, key)
+    outside.faults.count_on(faults)
+    outside.crashes.count_on(crashes)
+    return replace(outside, **rest)
