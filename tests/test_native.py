@@ -170,6 +170,8 @@ def test_native_code_simulates_the_same():
     assert hashes(folder, *PLAYED) == hashes(ROOT, *PLAYED)
     for command in COMMANDS:
         assert said(folder, "-m", "orchspec", *command) == said(ROOT, "-m", "orchspec", *command)
+    killed = (ROOT / "specs" / "refund.orch", "--part", "crashes", "--at-most", "3")
+    assert "| all | 3 of " in said(folder, "-m", "orchspec.parity", *killed)  # it ends with 1 where one differs
     different = said(folder, "-c", DIFFERENT)
     assert "native code cannot restore" in different
     assert "[0, 1, 2]" in different
