@@ -4,8 +4,8 @@ Sources: A. K. Erlang (1917) for M/M/c, by the stable recursion of his B formula
 (1932) for M/G/1; A. O. Allen, *Probability, Statistics and Queueing Theory* (2nd ed., 1990, 5.3.4) with J. F. C.
 Kingman (1961) for G/G/c (Allen and Cunneen); M. Reiser and S. S. Lavenberg, JACM 27 (1980) for closed networks (mean
 value analysis), J. P. Buzen, CACM 16 (1973) for those of several servers (convolution), and A. Seidmann, P. Schweitzer
-and S. Shalev-Oren, AT&T Technical Journal 66 (1987) where their users are many; W. Fischer and K. Meier-Hellstern, Performance
-Evaluation 18 (1993) for bursts.
+and S. Shalev-Oren, AT&T Technical Journal 66 (1987) where their users are many; W. Fischer and K. Meier-Hellstern,
+Performance Evaluation 18 (1993) for bursts.
 """
 
 from __future__ import annotations
