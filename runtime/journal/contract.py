@@ -248,7 +248,9 @@ class StoreContract(SessionContract, WeaveContract):
         assert store.reuse(NOW_US + 10) == [newer]
         store.close()
 
-    def test_what_may_be_used_again_expires_by_the_clock_of_the_runs_when_a_store_is_taken(self, tmp_path: Path) -> None:
+    def test_what_may_be_used_again_expires_by_the_clock_of_the_runs_when_a_store_is_taken(
+        self, tmp_path: Path
+    ) -> None:
         store, epoch = self.owned(tmp_path)
         behind = NOW_US - 1_000_000_000  # of a run in virtual time, say
         brief = ReuseRow("b", "v", behind + 10, "r1", "p")
