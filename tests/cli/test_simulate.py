@@ -84,7 +84,8 @@ def test_a_spec_with_errors_is_reported_as_check_does(orch):
     [
         (("--set", "nope=3"), "--set nope: the spec has no param of this name"),
         (("--set", "clerk.slots=many"), "--set clerk.slots: there is no name called `many`"),
-        (("--sweep", "nope=1..3"), "--set nope: the spec has no param of this name"),
+        (("--sweep", "nope=1..3"), "--sweep nope: the spec has no param of this name"),
+        (("--sensitivity", "nope=1..3"), "--sensitivity nope: the spec has no param of this name"),
         (("--sensitivity", "clerk.slos=1..3"), "an agent has no attribute `slos`"),
     ],
 )
