@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.compiler.plan import Candidate
 from orchspec.runtime.draws import mix
 from orchspec.runtime.kernel.expressions import Env
-from orchspec.simulator.arrivals import mean_rate
+from orchspec.simulator.arrivals import mean_rate, replayed
 from orchspec.simulator.chances import Chances
 from orchspec.simulator.lazily import SAMPLES, UNKNOWN, Drawn, Freely, Later, Unknown, Values
 from orchspec.simulator.reused import Reused
@@ -120,7 +120,8 @@ def expected_visits(plan: Plan, scenario: Scenario, stage: Stage) -> Expected:
 def _share(found: Expected, walks: int, scenario: Scenario, stage: Stage, freely: Callable[[], Reused]) -> None:
     """Count the visits for work that other runs use again."""
     spec = scenario.arrivals
-    rate = mean_rate(spec, stage.times) if spec is not None and spec[0] != "closed" else None
+    times = replayed(stage.times, stage.size, scenario.duration_us)
+    rate = mean_rate(spec, times) if spec is not None and spec[0] != "closed" else None
     from_us = scenario.warmup if isinstance(scenario.warmup, int) else 0
     window = (from_us / 1e6, scenario.duration_us / 1e6) if scenario.duration_us is not None else None
     visits, unknown = found.again.shared(walks, rate, window, freely)

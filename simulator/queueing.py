@@ -3,8 +3,9 @@
 Sources: A. K. Erlang (1917) for M/M/c, by the stable recursion of his B formula; F. Pollaczek (1930) and A. Khinchine
 (1932) for M/G/1; A. O. Allen, *Probability, Statistics and Queueing Theory* (2nd ed., 1990, 5.3.4) with J. F. C.
 Kingman (1961) for G/G/c (Allen and Cunneen); M. Reiser and S. S. Lavenberg, JACM 27 (1980) for closed networks (mean
-value analysis), with several servers as A. Seidmann, P. Schweitzer and S. Shalev-Oren, AT&T Technical Journal 66 (1987)
-have them; W. Fischer and K. Meier-Hellstern, Performance Evaluation 18 (1993) for bursts.
+value analysis), J. P. Buzen, CACM 16 (1973) for those of several servers (convolution), and A. Seidmann, P. Schweitzer
+and S. Shalev-Oren, AT&T Technical Journal 66 (1987) where their users are many; W. Fischer and K. Meier-Hellstern,
+Performance Evaluation 18 (1993) for bursts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 #: How far from 1 a squared variation may be that is still taken for Poisson arrivals.
 _POISSON: Final = 0.01
@@ -34,6 +35,10 @@ __all__ = [
     "settling_time",
     "token_wait",
 ]
+
+
+_CONVOLVED: Final = 2_000
+"""Up to so many users a closed network of several slots is computed exactly: it takes the square of their number."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -155,9 +160,24 @@ def _within(load: float, takes_s: Sequence[float], mean: float, buffer_s: float)
 def closed_network(users: int, think_s: float, demands: Sequence[Demand]) -> tuple[float, list[float]]:
     """The rate of runs, and the wait of each visit to each station, of users who think between their runs.
 
-    Exact for single slots and exponential holding times. A station of c slots is a fast server of c-th the time, and a
-    delay of the rest.
+    Exact for exponential holding times, by convolution; of more than `_CONVOLVED` users, stations of c slots are taken
+    for a fast server of c-th the time and a delay of the rest (Seidmann), and what is exact are single slots alone.
     """
+    limited = [demand for demand in demands if demand.slots is not None and demand.seconds > 0.0]
+    rate, stays = _mean_values(users, think_s, demands)
+    if users > _CONVOLVED or all(demand.slots == 1 for demand in limited) or not math.isfinite(rate):
+        return rate, [
+            max(0.0, stay - demand.seconds / demand.slots) / demand.visits if demand.visits and demand.slots else 0.0
+            for stay, demand in zip(stays, demands, strict=True)
+        ]
+    elsewhere_s = think_s + math.fsum(demand.seconds for demand in demands if demand.slots is None)
+    exact, queues = _convolved(users, elsewhere_s, limited, rate)
+    found = dict(zip(map(id, limited), queues, strict=True))
+    return exact, [found.get(id(demand), 0.0) / (exact * demand.visits) if demand.visits else 0.0 for demand in demands]
+
+
+def _mean_values(users: int, think_s: float, demands: Sequence[Demand]) -> tuple[float, list[float]]:
+    """Mean value analysis: the rate, and how long a run is at the fast server of each station."""
     fast = [demand.seconds / demand.slots if demand.slots else 0.0 for demand in demands]
     delay = [demand.seconds - quick for demand, quick in zip(demands, fast, strict=True)]
     queues = [0.0] * len(demands)
@@ -167,11 +187,47 @@ def closed_network(users: int, think_s: float, demands: Sequence[Demand]) -> tup
         cycle = think_s + sum(stays) + sum(delay)
         rate = count / cycle if cycle else math.inf
         queues = [rate * stay for stay in stays]
-    waits = [
-        max(0.0, stay - quick) / demand.visits if demand.visits else 0.0
-        for stay, quick, demand in zip(stays, fast, demands, strict=True)
-    ]
-    return rate, waits
+    return rate, stays
+
+
+def _convolved(users: int, think_s: float, demands: Sequence[Demand], about: float) -> tuple[float, list[float]]:
+    """The rate, and how many wait at each station, from the weights of all ways in which users can be spread.
+
+    A weight grows like the power of a rate; with `about` that of the network all of them stay near each other.
+    """
+    import numpy as np
+
+    counts = np.arange(users + 1)
+
+    def scaled(log_weights: Any) -> tuple[Any, float]:
+        most = float(log_weights.max())
+        return np.exp(log_weights - most), most
+
+    def weights(demand: Demand) -> Any:
+        assert demand.slots is not None
+        busy = np.log(np.minimum(np.maximum(counts, 1), demand.slots))
+        return scaled(counts * math.log(demand.seconds * about) - np.cumsum(np.where(counts > 0, busy, 0.0)))[0]
+
+    each = np.log(np.maximum(counts, 1))
+    thought = counts * math.log(think_s * about) - np.cumsum(each) if think_s else np.where(counts, -np.inf, 0.0)
+    stations = [scaled(thought)[0], *map(weights, demands)]
+
+    def together(parts: Sequence[Any]) -> Any:
+        """Chances of so many users at these stations, but for a factor."""
+        total = parts[0]
+        for part in parts[1:]:
+            total = np.convolve(total, part)[: users + 1]
+            total /= total.max()
+        return total
+
+    total = together(stations)
+    waiting = []
+    for at, demand in enumerate(demands, start=1):
+        rest = together([part for other, part in enumerate(stations) if other != at])
+        share = stations[at] * rest[::-1]
+        beyond = np.maximum(counts - (demand.slots or 0), 0)
+        waiting.append(float((share * beyond).sum() / share.sum()))
+    return about * float(total[users - 1] / total[users]), waiting
 
 
 def burst_dispersion(calm: float, peak: float, calm_s: float, peak_s: float) -> float:

@@ -15,10 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from orchspec.runtime.distributions import mean_of
-from orchspec.simulator.arrivals import mean_rate
+from orchspec.simulator.arrivals import mean_rate, replayed
 from orchspec.simulator.estimate import Estimate
 from orchspec.simulator.expected import expected_visits
 from orchspec.simulator.holding import hold_of, timeouts_of
@@ -246,7 +247,8 @@ def _arrivals(
     """The rate of runs, the squared coefficient of variation between them, and what of it no formula holds for."""
     spec = scenario.arrivals
     assert spec is not None
-    rate = mean_rate(spec, stage.times)
+    times = replayed(stage.times, stage.size, scenario.duration_us)
+    rate = mean_rate(spec, times)
     match spec[0]:
         case "poisson":
             return rate or 0.0, 1.0, []
@@ -260,7 +262,7 @@ def _arrivals(
                 told += ", and within a peak work comes faster than it can be done"
             return rate or 0.0, scv, [told]
         case "trace":
-            gaps = [later - earlier for earlier, later in zip(stage.times, stage.times[1:], strict=False)]
+            gaps = [later - earlier for earlier, later in pairwise(times)]
             mean = math.fsum(gaps) / len(gaps) if gaps else 0.0
             scv = math.fsum((gap - mean) ** 2 for gap in gaps) / len(gaps) / mean**2 if mean else 1.0
             return rate or 0.0, scv, [f"arrivals are those of a trace (squared variation {scv:.3g}), not Poisson"]
@@ -286,7 +288,9 @@ def _share_users(scenario: Scenario, stage: Stage, stations: Sequence[Station], 
     elsewhere_s = max(0.0, alone_s - math.fsum(demand.seconds for demand in demands))
     rate, waits = closed_network(users, think_s + elsewhere_s, demands)
     for station, wait_s in zip(stations, waits, strict=True):
-        station.model = f"closed, {station.slots if station.slots is not None else '∞'} slots"
+        station.model = f"closed, {station.slots if station.slots is not None else '∞'} slot{'s'[: station.slots != 1]}"
+        if station.slots is not None and abs(station.hold_scv - 1.0) >= 0.01:
+            station.breaks.append("its times at work are not exponential, as mean value analysis takes them to be")
         station.wait_s = wait_s
         station.queue = rate * station.visits * wait_s
         if station.slots:

@@ -32,9 +32,12 @@ _RETRIED: Final = "retries come back soon after, not independently"
 _LITTLE: Final = 0.01
 _HEDGED: Final = "hedges come soon after, not independently"
 _REUSED: Final = "work that was done is used again: what is left of it comes more evenly than at random"
+_UNEVEN: Final = "times at work are very uneven: with several slots the formula is rough, and rather tells too much"
+#: Allen and Cunneen are within some percent up to such a squared variation, and the third moment counts beyond it.
+_EVEN: Final = 4.0
 _OF_MODEL: Final = "waits for its model count among its own where they are simulated"
 _APPROXIMATE: Final = "of several slots and times that are not exponential no formula is exact (Allen and Cunneen)"
-HARMLESS: Final = frozenset({_FORKED, _RETRIED, _HEDGED, _REUSED, _APPROXIMATE, _OF_MODEL})
+HARMLESS: Final = frozenset({_FORKED, _RETRIED, _HEDGED, _REUSED, _APPROXIMATE, _UNEVEN, _OF_MODEL})
 
 
 def is_side_by_side(pilot: Replication, alone_s: float) -> bool:
@@ -67,6 +70,8 @@ def tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *, 
             )
         elif station.slots is not None and station.utilization < 1.0 and station.tail <= 1.0 + 2.0 / station.held_up:
             told.append("its waits have a mean and no variance: what is simulated comes to it ever so slowly")
+        elif (station.slots or 1) > 1 and station.hold_scv > _EVEN:
+            told.append(_UNEVEN)
         if station.utilization >= 1.0:
             told.append("work comes faster than it can be done: there is no steady state")
         if side_by_side and station.visits > 1.0:
@@ -107,7 +112,7 @@ def tell_others(stations: Sequence[Station], walked: Expected) -> None:
         limits = (each for each in stations if set(each.draws) & set(station.members))
         if any(each.wait_s > NO_WAIT * station.hold_s for each in limits):
             told.append(_OF_MODEL)
-        if (station.slots or 0) > 1 and waits and station.model[2:4] in ("D/", "G/"):
+        if (station.slots or 0) > 1 and waits and _UNEVEN not in told and station.model[2:4] in ("D/", "G/"):
             told.append(_APPROXIMATE)
 
 
