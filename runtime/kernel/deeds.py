@@ -252,6 +252,8 @@ class Deed(Activity):
         self._drop_timer()
         self._release("ok")
         self._drop_question()
+        if event.cost_pico:  # it is known when it is done, so nothing was reserved
+            self.account.charge(event.cost_pico, 0)
         self._confirm(event.receipt)
 
     def _confirm(self, given: Any) -> None:
