@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from orchspec.compiler.plan import Plan, Profile
+from orchspec.compiler.plan import Model, Plan, Profile
 from orchspec.runtime.distributions import Data, compile_cost, compile_count, compile_dist, compile_time
 from orchspec.runtime.draws import (
     CALLS,
@@ -65,7 +65,8 @@ class Sampled:
 
     `output` is JSON of the edge: one that the contract accepts, one that it refuses where `garbage`, None where
     `failed` or `never`. Tokens and cost are None where the profile does not say (the kernel then prices or estimates).
-    `calls` are (tool, how often), sorted by tool; `effects` are (microseconds since the start, effect, arguments by
+    `fees_pico` is what the calls of tools cost beside that, until it is paid. `calls` are (tool, how often), sorted by
+    tool; `effects` are (microseconds since the start, effect, arguments by
     name but those that its key reads), in order of time. `never`: nobody ever answers; it is drawn for people only.
     """
 
@@ -76,12 +77,21 @@ class Sampled:
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost_pico: int | None = None
+    fees_pico: int = 0
     calls: Sequence[tuple[str, int]] = ()
     effects: Sequence[tuple[int, str, dict[str, Any]]] = ()
     never: bool = False
 
     def __init__(self, latency_us: int = 0) -> None:
         self.latency_us = latency_us
+
+    def pay(self, model: Model | None) -> None:
+        """Add what tools cost to what the attempt costs, which the prices of its model tell unless it is known."""
+        cost = self.cost_pico
+        if cost is None and model is not None:
+            read, written = self.tokens_in or 0, self.tokens_out or 0
+            cost = read * (model.input_pico or 0) + written * (model.output_pico or 0)
+        self.cost_pico, self.fees_pico = (cost or 0) + self.fees_pico, 0
 
     def spent(self, share: float = 1.0) -> tuple[int | None, int | None, int | None]:
         """Tokens in and out and pico-dollars of a share of the attempt.
@@ -116,6 +126,7 @@ class AgentSampler:
         "_data",
         "_effects",
         "_failure",
+        "_fees",
         "_garbage",
         "_latency",
         "_makers",
@@ -139,6 +150,8 @@ class AgentSampler:
         self._tokens_out = compile_count(profile.tokens_out, data) if profile.tokens_out is not None else None
         self._cost = compile_cost(profile.cost, data) if profile.cost is not None else None
         self._calls = [(tool, compile_count(profile.calls[tool], data)) for tool in sorted(profile.calls)]
+        charging = {tool: plan.profiles[tool].cost for tool, _ in self._calls if tool in plan.profiles}
+        self._fees = {tool: compile_cost(cost, data) for tool, cost in charging.items() if cost is not None}
         self._effects = [(name, compile_dist(profile.effects[name], data)) for name in sorted(profile.effects)]
         self._asks: dict[tuple[str, str], ArgumentMaker | None] = {}
         self._failure = profile.failure
@@ -200,8 +213,29 @@ class AgentSampler:
                 (tool, min(count(uniform(key, attempt, CALLS + index)), CALLS_MAX))
                 for index, (tool, count) in enumerate(self._calls)
             ]
+            if self._fees:
+                sampled.fees_pico = self._asked_for(sampled.calls, key, attempt)
         if self._effects:
             sampled.effects = self._asked(contract, sampled.latency_us, key, attempt)
+
+    def _asked_for(self, calls: Sequence[tuple[str, int]], key: int, attempt: int) -> int:
+        """What these calls cost together."""
+        total = 0
+        for index, (tool, count) in enumerate(calls):
+            fee = self._fees.get(tool)
+            if fee is not None:
+                of_tool = mix(mix(key, CALLS + index), attempt)
+                total += sum(fee(uniform(of_tool, call, COST)) for call in range(count))
+        return total
+
+    @property
+    def charges(self) -> bool:
+        """Whether what the target does costs anything."""
+        return self._cost is not None
+
+    def fee(self, key: int, attempt: int) -> int:
+        """What one application of the effect costs, in pico-dollars."""
+        return 0 if self._cost is None else int(self._cost(uniform(key, attempt, COST)))
 
     def _asked(self, contract: str, latency_us: int, key: int, attempt: int) -> list[tuple[int, str, dict[str, Any]]]:
         """The effects that an attempt asks for; at a contract that does not hand over a key it cannot be asked."""

@@ -122,6 +122,8 @@ class StandIns:
             sampled = sampler.attempt(contract, task.inner, task.draw_key, task.attempt, task.menu)
             if sampled.tokens_in is not None:
                 sampled.tokens_in += task.history_tokens  # a profile says what is read beside the history
+            if sampled.fees_pico:
+                sampled.pay(self._plan.models.get(task.model or ""))
             began_us = self._clock.now_us()
             try:
                 await self._work(task, sampled, began_us)
@@ -165,11 +167,12 @@ class StandIns:
                 await asyncio.Event().wait()
             await self._until(task.asked_us + sampled.latency_us)
             if sampled.failed:
-                raise Failed(why_failed(name))
+                raise _failed(why_failed(name), sampled)
+            answered = sampled.output
             if doubt:
                 known, receipt = self._world.find(task.doubt)
-                return {"done": known, "result": receipt}
-            return sampled.output
+                answered = {"done": known, "result": receipt}
+            return Output(answered, cost_usd=_usd(sampled.cost_pico))
 
         return answer
 
@@ -192,7 +195,9 @@ class StandIns:
             await self._until(now_us + sampled.latency_us)
             if sampled.failed:
                 raise Failed(why_failed(name))
-            return found
+            if call.checks:
+                return found
+            return Output(found, cost_usd=_usd(sampler.fee(key, call.attempt)))
 
         return send
 

@@ -267,9 +267,11 @@ class StepLog:
 def _charged(kernel: Kernel, event: Event) -> tuple[int, bool]:
     """What the attempt was charged: as the kernel settles it, from what was reported and what was reserved."""
     task = kernel.places[event.place]
+    if isinstance(event, EffectConfirmed):
+        return event.cost_pico, False
     if not isinstance(task, Seeking) or task.tier is None or isinstance(event, TaskEnrolled):
         return 0, False
-    if task.seat is not None and task.seat.person:
+    if task.seat is not None and task.seat.person and not isinstance(event, QuestionAnswered | TaskFailed):
         return 0, False
     if getattr(event, "sent", True) is False:
         return 0, False

@@ -141,6 +141,16 @@ class _Player(AgentSampler):
         sampled.failed = was.kind == "failed"
         return sampled
 
+    @property
+    def charges(self) -> bool:
+        """See `AgentSampler.charges`."""
+        return True
+
+    def fee(self, key: int, attempt: int) -> int:
+        """See `AgentSampler.fee`."""
+        was = self._known.get((key, attempt, self.target))
+        return super().fee(key, attempt) if was is None else was.cost_pico or 0
+
     def signal(self, inputs: list[Any], key: int) -> tuple[int, Any] | None:
         """See `AgentSampler.signal`."""
         was = self._was(key, 0)
@@ -168,7 +178,7 @@ class _Player(AgentSampler):
 def _go_on(sampled: Sampled, was: Outcome) -> None:
     """It was stopped, and would have taken longer; how much longer nobody knows, so that is as its profile says."""
     sampled.latency_us = max(sampled.latency_us, was.took_us + 1)
-    sampled.calls = ()
+    sampled.calls, sampled.fees_pico = (), 0
     if was.took_us:  # used by then, so by its end as much more as it would have taken longer
         longer = sampled.latency_us / was.took_us
         written, cost = (None if each is None else round(each * longer) for each in (was.tokens_out, was.cost_pico))

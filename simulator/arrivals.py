@@ -23,6 +23,7 @@ integral of the rate has grown by its own unit exponential, so phases and gaps a
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -32,7 +33,7 @@ from orchspec.compiler.plan import Dist, PlanError
 from orchspec.runtime.distributions import SECOND_US, VALUE_MAX, Data, Sampler, compile_time
 from orchspec.runtime.draws import ARRIVAL, PHASE, THINK, mix, uniform
 
-__all__ = ["ARRIVALS", "USERS_MAX", "ClosedUsers", "arrivals", "mean_rate", "prove_arrivals"]
+__all__ = ["ARRIVALS", "USERS_MAX", "ClosedUsers", "arrivals", "mean_rate", "prove_arrivals", "replayed"]
 
 ARRIVALS: Final = ("poisson", "every", "burst", "closed", "trace")
 USERS_MAX: Final = 1_000_000
@@ -107,6 +108,12 @@ def mean_rate(spec: Any, times: Sequence[int] = ()) -> float | None:
     if kind == "trace" and len(times) > 1 and times[-1] > times[0]:
         return (len(times) - 1) * SECOND_US / (times[-1] - times[0])
     return None
+
+
+def replayed(times: Sequence[int], most: int, until_us: int | None) -> Sequence[int]:
+    """The part of a recorded load of at most so many arrivals, and before that time."""
+    times = times[:most]
+    return times if until_us is None else times[: bisect_left(times, until_us)]
 
 
 @dataclass(slots=True)

@@ -97,6 +97,8 @@ class Attempts:
         self._players[agent].play(attempt, command.contract, command.inputs, key, number, command.menu)
         if command.history_tokens and attempt.tokens_in is not None:
             attempt.tokens_in += command.history_tokens  # a profile says what is read beside the history
+        if attempt.fees_pico:
+            attempt.pay(self._clock.cast.plan.models.get(command.model or ""))
         visit.tasks[place, number] = attempt
         takes_us = attempt.takes_us = attempt.latency_us
         safe = agent in self._safe

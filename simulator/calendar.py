@@ -3,6 +3,10 @@
 A simulation of tasks has no use for processes: whatever it waits for is one time, and one callback then. Such a `Due`
 goes straight into SimPy's queue, in SimPy's order (time, priority, sequence), without the lists and the event of a
 `Timeout`; a tenth of a simulation went there. Events of SimPy's own are processed as ever.
+
+That queue is private to SimPy: `_queue`, `_eid` and `_now` have been what they are since 3.0 (2013), and nothing of
+SimPy promises it. So no release but the patches of 4.1 is let in (`pyproject.toml`), and `changed` says what is
+different in one that came in nevertheless, before anything is simulated.
 """
 
 from __future__ import annotations
@@ -13,9 +17,17 @@ from typing import Any, Final
 
 import simpy
 
-__all__ = ["Calendar", "Due"]
+from orchspec.runtime.errors import OrchError
+
+__all__ = ["Calendar", "Due", "UnknownSimPy", "changed"]
 
 _NORMAL: Final = 1
+
+
+class UnknownSimPy(OrchError):
+    """The release of SimPy that is installed keeps its queue in another way."""
+
+    code = "unknown_simpy"
 
 
 class Due:
@@ -79,3 +91,36 @@ class Calendar:
                 continue
             heappop(queue)
             callback(due)
+
+
+def changed(module: Any = simpy) -> str:
+    """What of SimPy's private parts is not as a `Calendar` needs it; nothing of the releases that are let in."""
+    env = module.Environment(initial_time=0)
+    queue = getattr(env, "_queue", None)
+    if type(queue) is not list or queue:
+        return "`Environment._queue` is no empty list"
+    if not hasattr(env, "_eid") or not hasattr(env, "_now"):
+        return "`Environment` has no `_eid` and `_now`"
+    env._eid = _Numbers()  # noqa: SLF001
+    heard: list[Any] = []
+    event = env.timeout(3)
+    event.callbacks.append(heard.append)
+    if queue != [(3, _NORMAL, 0, event)]:
+        return "an entry of `Environment._queue` is not (time, priority, what `next(_eid)` gives, event)"
+    heappush(queue, (2, _NORMAL, 1, None))
+    env._now = 2  # noqa: SLF001
+    if env.now != 2 or heappop(queue)[0] != 2:
+        return "the time is not `Environment._now`, or the first of `_queue` is not what is next"
+    env.step()
+    if heard != [event] or queue or env.now != 3:
+        return "`Environment.step` does not process the first entry of `_queue`"
+    if hasattr(event, "callback"):
+        return "events have a `callback`, by which ours are told from them"
+    return ""
+
+
+if _changed := changed():
+    raise UnknownSimPy(
+        f"simulations cannot use SimPy {simpy.__version__}: {_changed}. Install one that they know: "
+        'pip install "simpy>=4.1,<4.2"'
+    )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchspec.simulator import page as pages
 from orchspec.simulator.compare_charts import compare_charts, front
-from orchspec.simulator.compare_table import signed
+from orchspec.simulator.compare_table import signed, spanned
 from orchspec.simulator.document import estimate_json
 from orchspec.simulator.estimate import look_level
 from orchspec.simulator.findings import alarms
@@ -173,10 +172,7 @@ def _difference(line: Line, pair: Pair) -> tuple[object, object]:
     badge = {"html": pages.toned(_BADGES[pair.verdict], tone)}
     if pair.verdict == "same":
         return "±0", badge
-    interval = ""
-    if math.isfinite(known.lo) and math.isfinite(known.hi):
-        interval = f"{signed(known.lo, unit, known.value)} to {signed(known.hi, unit, known.value)}"
-    return (signed(known.value, unit, known.value), interval or "no interval"), badge
+    return (signed(known.value, unit, known.value), spanned(known, unit)), badge
 
 
 def _certainty(compared: Compared) -> list[str]:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from orchspec.simulator.comparing import Contender, Line, Pair
+    from orchspec.simulator.estimate import Estimate
 
-__all__ = ["print_comparison", "signed"]
+__all__ = ["print_comparison", "signed", "spanned"]
 
 _COLOURS = {"better": "green", "worse": "red", "same": "dim", "undecided": "dim"}
 
@@ -65,12 +66,17 @@ def _difference(line: Line, pair: Pair) -> tuple[Text, Text]:
     colour = _COLOURS[pair.verdict]
     if pair.verdict == "same":
         return text_of("the same", colour), text_of("")
-    value = signed(known.value, unit, known.value)
-    if not math.isfinite(known.lo):
-        return text_of(value, colour), text_of("no interval", "dim")
+    return text_of(signed(known.value, unit, known.value), colour), text_of(spanned(known, unit), "dim")
+
+
+def spanned(known: Estimate, unit: str) -> str:
+    """The interval of a difference, or what there is of it."""
     lo, hi = (signed(each, unit, known.value) for each in (known.lo, known.hi))
-    _, space, name = hi.rpartition(" ")
-    return text_of(value, colour), text_of(f"{lo.removesuffix(space + name)} to {hi}", "dim")
+    low_known, high_known = math.isfinite(known.lo), math.isfinite(known.hi)
+    if low_known and high_known:
+        _, space, name = hi.rpartition(" ")
+        return f"{lo.removesuffix(space + name)} to {hi}"
+    return f"at least {lo}" if low_known else f"at most {hi}" if high_known else "no interval"
 
 
 def signed(value: float, unit: str, like: float) -> str:

@@ -4,8 +4,9 @@ Replication i of each contender has the arrivals and the inputs of replication i
 same places (see `aligned`), so differences are taken within replications (common random numbers; A. M. Law, *Simulation
 Modeling and Analysis*, ch. 10 and 11.2). A difference is that of the KPIs as they are defined, over all runs; its
 variance is the jackknife's over replications (J. Shao and D. Tu, *The Jackknife and Bootstrap*, 1995, 2.3: deleting
-groups serves quantiles too). Among k contenders there are k(k-1)/2 differences of a KPI, and each is judged at
-1 - 0.05 / that (Bonferroni).
+groups serves quantiles too). A mean that no number of runs bounds from above (`tails`) leaves that end of its
+differences open: what hardly any sample holds is no more in the difference of two samples than in each. Among k
+contenders there are k(k-1)/2 differences of a KPI, and each is judged at 1 - 0.05 / that (Bonferroni).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from orchspec.simulator.document import JsonDict, estimate_json, number
@@ -23,7 +24,7 @@ from orchspec.simulator.kpis import KPIS, Measures
 if TYPE_CHECKING:
     from orchspec.simulator.study import Study
 
-__all__ = ["COMPARED", "Contender", "Line", "Pair", "compare", "comparison_json", "difference"]
+__all__ = ["COMPARED", "Contender", "Line", "Pair", "compare", "comparison_json", "difference", "left_open"]
 
 COMPARED: Final[tuple[tuple[str, str | None], ...]] = (
     *(("latency", statistic) for statistic in ("mean", "p50", "p95", "p99")),
@@ -91,8 +92,13 @@ def compare(contenders: Sequence[Contender]) -> list[Line]:
             continue
         values = [[part.estimate(kpi, statistic).value for part in each] for each in parts]
         points = [estimates[name].value for name in names]
+        heavy = [measures.why_open(kpi, statistic) for measures in whole]
         pairs = [
-            _pair(kpi, (names[a], names[b]), (points[a], points[b]), (values[a], values[b]), level)
+            _pair(
+                kpi,
+                (names[a], names[b]),
+                left_open(difference((points[a], points[b]), (values[a], values[b]), level), heavy[a], heavy[b]),
+            )
             for a, b in itertools.permutations(range(count), 2)
         ]
         beaten = {pair.one for pair in pairs if pair.verdict == "worse"}
@@ -114,14 +120,19 @@ def difference(whole: tuple[float, float], parts: tuple[Sequence[float], Sequenc
     return Estimate(value, value - half, value + half, n, method)
 
 
-def _pair(
-    kpi: str,
-    names: tuple[str, str],
-    whole: tuple[float, float],
-    parts: tuple[Sequence[float], Sequence[float]],
-    level: float,
-) -> Pair:
-    found = difference(whole, parts, level)
+def left_open(found: Estimate, one: str, other: str) -> Estimate:
+    """A difference without the ends that no number of runs bounds.
+
+    `one` and `other` say why the mean of the first and that of the second are not bounded from above, if they are not.
+    Where replications do not differ at all, all of it is known.
+    """
+    if not (one or other) or math.isnan(found.lo) or found.lo == found.hi == 0.0:
+        return found
+    lo, hi = -math.inf if other else found.lo, math.inf if one else found.hi
+    return replace(found, lo=lo, hi=hi, note="; ".join(dict.fromkeys(why for why in (one, other) if why)))
+
+
+def _pair(kpi: str, names: tuple[str, str], found: Estimate) -> Pair:
     if found.lo <= 0.0 <= found.hi or math.isnan(found.lo):
         same = found.lo == found.hi == 0.0
         return Pair(*names, found, "same" if same else "undecided")
@@ -186,4 +197,5 @@ def _pair_json(pair: Pair, line: Line) -> dict[str, Any]:
         "interval": [number(known.lo), number(known.hi)],
         "relative": number(known.value / base) if base and math.isfinite(base) else None,
         "verdict": pair.verdict,
+        "note": known.note,
     }

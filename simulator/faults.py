@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.runtime.draws import FAULT, uniform
 from orchspec.simulator.breakdowns import BREAKDOWNS, Breakdown
 from orchspec.simulator.observe import FaultMark
+from orchspec.simulator.shifts import Shift
 from orchspec.simulator.strikes import EFFECTS, Strike
 
 if TYPE_CHECKING:
@@ -128,14 +129,10 @@ class Faults:
         """Whether a fault is aimed at timers."""
         return any(each.name.startswith("timer_") for each in self._of.get("orchestrator", ()))
 
-    def clock_windows(self) -> list[tuple[int, int | None, int]]:
-        """When the orchestrator's clock goes ahead: from, until (None: for ever), and by how much, µs."""
-        found: list[tuple[int, int | None, int]] = []
-        for each in self._of.get("orchestrator", ()):
-            if each.name in ("jump", "skew"):
-                at_us, lasting_us = each.args.get("at", 0), each.args.get("lasting")
-                found.append((at_us, None if lasting_us is None else at_us + lasting_us, each.args["by"]))
-        return found
+    def shifts(self) -> list[Shift]:
+        """When the orchestrator's clock is set, and by how much."""
+        aimed = self._of.get("orchestrator", ())
+        return [Shift.of(each.args) for each in aimed if each.name in ("jump", "skew")]
 
     @property
     def keeps_store_busy(self) -> bool:
@@ -312,8 +309,8 @@ def _windows(name: str, target: str, args: dict[str, Any], end_us: int) -> list[
     if not {"at", "every", "lasting"} & args.keys():
         return []
     at_us: int = args["at"] if "at" in args else args.get("every", 0)
-    lasting_us: int = args.get("lasting", end_us)
     every_us: int | None = args.get("every")
+    lasting_us: int = args.get("lasting", every_us or end_us)  # what does not end goes on until it begins again
     marks: list[FaultMark] = []
     while at_us < end_us and len(marks) < MARKS_MAX:
         until_us = min(at_us + lasting_us, end_us)

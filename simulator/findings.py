@@ -21,9 +21,25 @@ _FULL, _NEAR, _BUSY = 0.97, 0.8, 0.5
 _UNEXPLAINED, _NOTABLE = 5.0, 0.02
 
 
+#: What makes one wait for slots that are free on the average, by how the twin's `breaks` begin that tell of it.
+_CAUSES = {
+    "a rate:": "its rate is used up",
+    "a breaker ": "its breaker shut it",
+    "faults strike": "a fault shut it or brought more work",
+    "arrivals come in bursts": "work comes in bursts",
+    "arrivals are those of a trace": "work comes in bursts",
+    "several tasks of a run": "many tasks come at once",
+    "a session ": "a session takes one task at a time",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
     """The busiest resource of limited slots: its name and kind, how many slots, and the busy share of them (0..1).
+
+    Of slots that follow the load it is the share of the most that there may be, and `grows` says that they do. `shares`
+    are the others who take the same tasks, with the busy share of all their slots together: then no slot of one says
+    when they are full.
 
     `wait_s` is the mean wait for it; `limit` the rate of runs (1/s) at which its slots would all be busy, by the
     utilization law (P. J. Denning and J. P. Buzen, ACM Computing Surveys 10, 1978: no more runs than 1 / the most
@@ -38,6 +54,8 @@ class Bottleneck:
     wait_s: float | None
     limit: float | None
     allows: str = ""
+    grows: bool = False
+    shares: str = ""
 
     @property
     def told(self) -> str:
@@ -45,6 +63,8 @@ class Bottleneck:
         share = format_quantity(self.share, "share")
         if self.allows:
             return f"{share} of its {self.allows} is used"
+        if self.grows:
+            return f"{share} of the {self.slots} slots that it may have are busy"
         return f"{f'its {self.slots} slots are' if self.slots > 1 else 'its one slot is'} busy for {share} of the time"
 
 
@@ -57,11 +77,35 @@ def bottleneck_of(document: Mapping[str, Any]) -> Bottleneck | None:
         pool = document["pools"].get(name, {})
         allows = pool.get("limit", "")
         slots = 1 if allows else pool.get("slots")
-        if not share or slots is None or (best is not None and share <= best.share):
+        if not share or slots is None:
             continue
-        limit = throughput / share if throughput else None
-        best = Bottleneck(name, str(pool.get("kind", "")), slots, share, found["wait_s"]["value"], limit, allows)
+        most = share if allows else min(share, (found["busy"]["value"] or 0.0) / slots)
+        grows = most < share * (1.0 - 1e-6)
+        if best is not None and most <= best.share:
+            continue
+        shares = _shares(document, name)
+        limit = throughput / most if throughput and most and not shares else None
+        kind, wait_s = str(pool.get("kind", "")), found["wait_s"]["value"]
+        best = Bottleneck(name, kind, slots, most, wait_s, limit, allows, grows, shares)
     return best
+
+
+def _shares(document: Mapping[str, Any], name: str) -> str:
+    """Who else takes tasks that `name` may take, and how busy they are together; nothing where nobody does."""
+    others = {
+        member
+        for pool in document["pools"].values()
+        if name in pool["members"] and pool["kind"] != "model"
+        for member in pool["members"]
+    } - {name}
+    if not others:
+        return ""
+    told = " and ".join(sorted(others))
+    slots = [document["pools"].get(each, {}).get("slots") for each in (name, *others)]
+    if any(each is None for each in slots):
+        return told
+    busy = math.fsum(document["resources"][each]["busy"]["value"] or 0.0 for each in (name, *others))
+    return f"{told}: {format_quantity(busy / sum(slots), 'share')} of their {sum(slots)} slots together are busy"
 
 
 def bottleneck_words(document: Mapping[str, Any]) -> str:
@@ -82,7 +126,9 @@ def bottleneck_words(document: Mapping[str, Any]) -> str:
         waits = "nobody waits for it" if found.wait_s < 1e-3 else f"a task waits {format_quantity(found.wait_s, 's')}"
         told += f", and {waits}" + ("" if found.wait_s < 1e-3 else " on average")
     told += ". "
-    if found.share >= _FULL:
+    if found.shares:
+        told += f"It shares its work with {found.shares}. "
+    if found.share >= _FULL and not found.shares:
         return f"{told}It cannot take more: what arrives beyond it waits longer and longer."
     if found.limit is not None:
         throughput = document["kpis"]["throughput"]["value"]
@@ -112,25 +158,36 @@ def _held_back(document: Mapping[str, Any]) -> str:
         if wait_s <= _UNEXPLAINED * expected_s or not mean_s or wait_s < _NOTABLE * mean_s or wait_s <= longest:
             continue
         longest = wait_s
+        cause = _cause(document, quotas, name, wait_s)
         told = (
             f"What holds it up is {name}: one waits {format_quantity(wait_s, 's')} for it on average, though only "
-            f"{format_quantity(share, 'share')} of its {slots} slots are busy: {_cause(document, quotas, wait_s)}."
+            f"{format_quantity(share, 'share')} of its {slots} slots are busy: {cause}."
         )
     return told
 
 
-def _cause(document: Mapping[str, Any], quotas: list[str], wait_s: float) -> str:
-    """Why one waits for free slots so long: a limit of a model, if most of it is waited for that."""
+def _cause(document: Mapping[str, Any], quotas: list[str], name: str, wait_s: float) -> str:
+    """Why one waits so long: a limit of a model, if most of it is waited for that; else whatever else there is."""
     waits = {name: document["resources"][name]["wait_s"]["value"] or 0.0 for name in quotas}
     worst = max(waits, key=lambda name: waits[name], default=None)
     if worst is None or waits[worst] < 0.5 * wait_s:
-        return "its rate is used up, or a fault shut it"
+        return _suspects(document, name)
     used = format_quantity(document["resources"][worst]["utilization"]["value"] or 0.0, "share")
     allows = document["pools"][worst]["limit"]
     return (
         f"it waits for {worst}, though only {used} of its {allows} is used. Work comes in bursts, or attempts may take "
         "far more than they use: a cap nearer to that lets more of them work at once"
     )
+
+
+def _suspects(document: Mapping[str, Any], name: str) -> str:
+    """What can keep tasks from free slots, or brings more of them at once than there are, as far as there is any."""
+    twin = document["twin"]
+    if twin is None:
+        return "its rate is used up, a fault shut it, or work comes in bursts"
+    own = [told for pool in twin["pools"].values() if name in pool["members"] for told in pool["breaks"]]
+    found = [cause for sign, cause in _CAUSES.items() if any(told.startswith(sign) for told in (*own, *twin["breaks"]))]
+    return " or ".join(found) if found else "now and then more work comes than it can do, or some takes very long"
 
 
 def _erlang_wait(slots: int, share: float) -> float:

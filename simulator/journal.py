@@ -37,7 +37,8 @@ class SimulatedJournal:
 
     Attributes:
         ended: Rows of runs whose client was not told yet.
-        mail: Answers that no record has consumed, by number: (run, place, attempt, value, who).
+        mail: Answers that no record has consumed, by number: (run, place, attempt, value, who, what
+            it costs in pico-dollars).
         signals: Signals that no record has consumed, by number.
         commits: How many batches have become durable.
         records_max: How many records may be; with one more `commit` raises Endless.
@@ -56,7 +57,7 @@ class SimulatedJournal:
         self.ledger: dict[tuple[str, str, int], LedgerRow] = {}
         self.reuse: dict[str, ReuseRow] = {}
         self._turns: dict[str, list[TurnRow]] = {}
-        self.mail: dict[int, tuple[str, int, int, Any, str]] = {}
+        self.mail: dict[int, tuple[str, int, int, Any, str, int | None]] = {}
         self.signals: dict[int, Arrival] = {}
         self.signalled: dict[str, dict[int, int]] = {}
         self.drawn: dict[str, dict[int, tuple[int, Any] | None]] = {}

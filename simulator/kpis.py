@@ -123,10 +123,16 @@ class Measures:
             return estimate
         return replace(estimate, hi=math.inf).noted(self.short)
 
+    def why_open(self, name: str, statistic: str | None = None, target: str | None = None) -> str:
+        """Return why no number of runs bounds a statistic from above; nothing where that is not so."""
+        if statistic not in (None, "mean"):
+            return ""
+        return self.heavy.get((name, target if KPIS[name].shape == "pool" else None), "")
+
     def _with_tail(self, estimate: Estimate, name: str, target: str | None) -> Estimate:
         """Return a mean without its upper end where its tail is too heavy for one."""
-        why = self.heavy.get((name, target if KPIS[name].shape == "pool" else None))
-        if why is None or not math.isfinite(estimate.value):
+        why = self.why_open(name, None, target)
+        if not why or not math.isfinite(estimate.value):
             return estimate
         return replace(estimate, hi=math.inf).noted(why)
 

@@ -152,10 +152,12 @@ class _Reading:
                 made = Outcome("failed", took_us, None, event.tokens_in, event.tokens_out, event.cost_pico)
             case TaskStopped():
                 made = Outcome("stopped", took_us, None, *self._spent.pop((event.place, event.attempt), (None,) * 3))
-            case QuestionAnswered() | SignalReceived():
+            case QuestionAnswered():
+                made = Outcome("ok", took_us, event.value, None, None, event.cost_pico)
+            case SignalReceived():
                 made = Outcome("ok", took_us, event.value)
             case EffectConfirmed():
-                made = Outcome("ok", took_us, event.receipt)
+                made = Outcome("ok", took_us, event.receipt, None, None, event.cost_pico)
             case EffectRefused():
                 made = Outcome("failed", took_us)
             case CostReported():

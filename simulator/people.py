@@ -65,7 +65,7 @@ class People:
             kind = strike.broken or ("garbage" if strike.fail is not None else None)
             if kind is not None:
                 output, doubt = clock.cast.broken(*what, kind), ""
-        due = (question, output, command.agent, doubt, command.deadline_us)
+        due = (question, output, command.agent, doubt, command.deadline_us, sampled.cost_pico)
         self._asked[question] = clock.at(clock.now + latency_us, self._answered, due)
 
     def withdraw(self, run: str, command: StopTask) -> None:
@@ -73,7 +73,7 @@ class People:
         self._asked.pop((run, command.place, command.attempt), None)
 
     def _answered(self, event: Any) -> None:
-        question, value, who, doubt, deadline_us = event.value
+        question, value, who, doubt, deadline_us, cost_pico = event.value
         if self._asked.get(question) is not event:
             return
         del self._asked[question]
@@ -88,16 +88,16 @@ class People:
         # Who answers again, or otherwise, is refused: the mailbox takes one answer for each asking.
         number = self._clock.journal.next_mail()
         late = deadline_us is not None and deadline_us < self._clock.told
-        self._clock.journal.mail[number] = (run, place, 0 if late else attempt, value, who)
+        self._clock.journal.mail[number] = (run, place, 0 if late else attempt, value, who, cost_pico)
         if self._clock.engine is not None:
             self._hand_over(self._clock.engine, number)
 
     def _hand_over(self, engine: Engine, number: int) -> None:
-        run, place, attempt, value, who = self._clock.journal.mail[number]
+        run, place, attempt, value, who, cost_pico = self._clock.journal.mail[number]
         kernel = engine.kernels.get(run)
         if kernel is not None and not _waits(kernel, place, attempt):
             attempt = 0  # it was asked and withdrawn in one commit, or the engine died as it was about to say so
-        engine.post(run, QuestionAnswered(self._clock.now, place, attempt, value, who), number)
+        engine.post(run, QuestionAnswered(self._clock.now, place, attempt, value, who, cost_pico=cost_pico), number)
 
 
 def _waits(kernel: Kernel, place: int, attempt: int) -> bool:

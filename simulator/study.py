@@ -45,6 +45,8 @@ _MEASURED: Final = 0.7
 """About what is left of a load without its first quarter, which ends at the same time in all replications."""
 ISOLATED_RUNS: Final = 1_000
 """How many runs an isolated scenario makes that does not say."""
+WHOLE: Final = 10**12
+"""The size of a replication that is over when nothing more arrives."""
 
 Progress = Callable[[int, int], None]
 
@@ -171,6 +173,8 @@ def stage_of(
 
 
 def _size(scenario: Scenario, runs: int | None) -> int:
+    if scenario.arrivals is not None and scenario.arrivals[0] == "trace" and scenario.runs is None:
+        return WHOLE  # a recorded load ends with its file, or at its duration, however many runs are asked for
     wanted = runs if runs is not None else scenario.runs if scenario.runs is not None else ISOLATED_RUNS
     # Of a load, what is left out as the warm-up is made up for.
     share = _MEASURED if scenario.arrivals is not None and scenario.warmup == "auto" else 1.0

@@ -215,7 +215,15 @@ class Targets:
         epoch, run, command, receipt = event.value
         if epoch == self._clock.epoch:
             now = self._clock.now
-            self._reply(run, EffectConfirmed(now, command.place, command.attempt, command.dispatch, receipt))
+            where = (now, command.place, command.attempt, command.dispatch)
+            self._reply(run, EffectConfirmed(*where, receipt, self._fee(run, command)))
+
+    def _fee(self, run: str, command: TryEffect) -> int:
+        player = self._clock.cast.players[command.effect]
+        visit = self._clock.visits.get(run) if player.charges else None
+        if visit is None or visit.kernel is None:
+            return 0
+        return player.fee(visit.kernel.draw_key(command.place), command.attempt)
 
     def _left(self, run: str) -> None:
         left = self.open.get(run, 0) - 1

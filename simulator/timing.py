@@ -1,9 +1,9 @@
 """The time that the engine is told, and its timers: where faults of time strike.
 
-`jump` sets the clock of the orchestrator ahead once, `skew` for as long as it lasts; set back, it stands until the
-world has caught up, as the runtime's does, and an engine that takes over goes on from where the journals end. Timers
-fire when the engine's clock says so, but for those that `timer_early`, `timer_late` and `timer_twice` strike. What the
-world measures (latencies, loads) goes by its own time.
+`jump` sets the clock of the orchestrator ahead for good, `skew` for as long as it lasts (`shifts`); set back, it stands
+until the world has caught up, as the runtime's does, and an engine that takes over goes on from where the journals end.
+Timers fire when the engine's clock says so, but for those that `timer_early`, `timer_late` and `timer_twice` strike.
+What the world measures (latencies, loads) goes by its own time.
 
 Timers stand in the queue of the runtime, and one SimPy event rings for the soonest of them: most are dropped before
 they come due, and a SimPy event can't be.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.runtime.kernel.events import TimerFired
 from orchspec.runtime.timers import TimerQueue
+from orchspec.simulator.shifts import ahead_us
 
 if TYPE_CHECKING:
     from orchspec.simulator.clock import Clock
@@ -47,7 +48,7 @@ class Timing:
         "_queue",
         "_set_for",
         "_struck",
-        "_windows",
+        "_shifts",
         "shifted",
     )
 
@@ -58,14 +59,13 @@ class Timing:
         self._alarms_us: list[int] = []
         # For when on the engine's clock, and whether twice: kept where faults of time may strike.
         self._set_for: dict[_Key, tuple[int, int, bool]] = {}
-        self._windows = clock.faults.clock_windows()
+        self._shifts = clock.faults.shifts()
         self._ahead_us = self._floor_us = 0
         self._struck = clock.faults.strikes_timers
-        self.shifted = bool(self._windows)
-        for from_us, until_us, _ in self._windows:
-            for at_us in (from_us, until_us):
-                if at_us is not None:
-                    clock.at(at_us, self._shift, on_shift)
+        self.shifted = bool(self._shifts)
+        for shift in self._shifts:
+            for at_us in shift.dates_us():
+                clock.at(at_us, self._shift, (shift.every_us, on_shift))
 
     def told_us(self) -> int:
         """The engine's present, µs."""
@@ -75,9 +75,7 @@ class Timing:
         return self._floor_us
 
     def _shift_us(self) -> int:
-        now = self._clock.now
-        shifts = (by for since, until, by in self._windows if since <= now and (until is None or now < until))
-        return self._ahead_us + sum(shifts)
+        return self._ahead_us + ahead_us(self._shifts, self._clock.now)
 
     def world_us(self, at_us: int) -> int:
         """When the engine's clock says this, in the world's time, as far as is known now."""
@@ -85,13 +83,15 @@ class Timing:
 
     def _shift(self, event: Any) -> None:
         now = self._clock.now
+        every_us, on_shift = event.value
+        if every_us:
+            self._clock.at(now + every_us, self._shift, event.value)
         if self._clock.engine is not None:  # the last that it saw of its clock before that is set
-            before = (by for since, until, by in self._windows if since < now and (until is None or now <= until))
-            self._floor_us = max(self._floor_us, now + self._ahead_us + sum(before))
+            self._floor_us = max(self._floor_us, now + self._ahead_us + ahead_us(self._shifts, now - 1))
         # Those that are due by that ring in the order of their times.
         for key, (at_us, attempt, twice) in sorted(self._set_for.items(), key=lambda each: each[1][0]):
             self._set(key, at_us, attempt, 0, twice)
-        event.value()
+        on_shift()
 
     # -------------------------------------------------------------- timers
 

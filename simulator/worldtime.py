@@ -22,7 +22,7 @@ __all__ = ["WorldMeter", "meter_of"]
 
 def meter_of(plan: Plan, bin_s: float, faults: Faults) -> Meter:
     """The meter of a replication that these faults may strike; `bin_s` is how wide its bins are, in seconds."""
-    return WorldMeter(plan, bin_s) if faults.clock_windows() else Meter(plan, bin_s)
+    return WorldMeter(plan, bin_s) if faults.shifts() else Meter(plan, bin_s)
 
 
 class WorldMeter(Meter):

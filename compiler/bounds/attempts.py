@@ -65,8 +65,10 @@ def _least(*values: int | None) -> int | None:
 def _cost(plan: Plan, candidate: Candidate, budget: Budget | None) -> tuple[Number, str]:
     """Pico-dollars of one attempt at most, and why they are unbounded."""
     agent = plan.agents.get(candidate.agent)
-    if agent is None or agent.kind == "human":
+    if agent is None:
         return 0, ""
+    if agent.kind == "human":
+        return max((tier.reserve_cost_pico for tier in candidate.tiers), default=0), ""
     cap = _least(agent.budget.cost_pico, budget.cost_pico if budget is not None else None)
     if cap is not None:
         return cap, ""
@@ -124,8 +126,10 @@ def _cheapest(plan: Plan, candidate: Candidate) -> tuple[Number, Number]:
     """Pico-dollars and tokens of one attempt at least, as profiled."""
     profile = plan.profiles.get(candidate.agent)
     agent = plan.agents.get(candidate.agent)
-    if profile is None or agent is None or agent.kind == "human":
+    if profile is None or agent is None:
         return 0, 0
+    if agent.kind == "human":
+        return lowest(profile.cost) if profile.cost is not None else 0, 0
     tokens_in, tokens_out = lowest(profile.tokens_in), lowest(profile.tokens_out)
     if profile.cost is not None:
         return lowest(profile.cost), tokens_in + tokens_out

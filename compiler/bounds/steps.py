@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from orchspec.compiler.bounds.attempts import Place, rests_us, sends_us, undo_us
 from orchspec.compiler.bounds.journal import Writing, writing
 from orchspec.compiler.bounds.metrics import (
     AMPLIFICATION,
+    COST,
     DEPTH,
     LATENCY,
     RETRIES,
@@ -26,6 +28,7 @@ from orchspec.compiler.bounds.shapes import ANY, Shape, of_type
 from orchspec.compiler.bounds.statements import INDEX_DIGITS, gives_up, items_of, listed, needed, own, spread
 from orchspec.compiler.bounds.values import Known
 from orchspec.compiler.bounds.walk import Stack, Walk, bounded, inside
+from orchspec.compiler.lowering.reserve import high
 from orchspec.compiler.plan import (
     EffectStep,
     FlowStep,
@@ -81,6 +84,12 @@ def _effect_bound(plan: Plan, statement: EffectStep, path: int, *, profiled: boo
     found = [NOTHING] * SIZE
     found[LATENCY] = Range(0, worst, Term(node, what, worst, why))
     found[RETRIES] = Range(0, attempts - 1, Term(node, what, attempts - 1))
+    profile = plan.profiles.get(effect.name)
+    if profile is not None and profile.cost is not None:
+        # Charged once, when it is done; nothing of it is reserved, so the most is what the profile makes likely.
+        dear = high(profile.cost)
+        lacking = "" if dear is not None else f"what `{effect.name}` costs is read from a file"
+        found[COST] = Range(0, INF if dear is None else math.ceil(dear), Term(node, what, dear or INF, lacking))
     once: Number = INF if policy.timeout_us is None else policy.timeout_us
     working = worst + doubt_us(plan, effect, attempts) + turns_us(plan, [], attempts)
     found[WORK] = Range(0, working, Term(node, what, working, why))

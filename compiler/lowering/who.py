@@ -44,6 +44,8 @@ def lower_candidate(candidate: CandidateInfo, profiles: Mapping[str, Profile]) -
     """An agent at a place, with the tiers it may run on."""
     profile = profiles.get(candidate.agent.name)
     tiers = [_tier(tier, profile) for tier in candidate.tiers]
+    if candidate.agent.kind == "human":  # they cost nothing, unless their profile says so
+        tiers = [Tier(None, reserve_cost_pico=estimated(profile, None).cost_pico or 0)]
     return Candidate(candidate.agent.name, lower_policy(candidate.policy), tiers)
 
 

@@ -64,7 +64,8 @@ class FaultKind:
     `needs` are groups of arguments of which at least one must be given; `deeds` says that its target must do effects;
     `several` that it strikes all that it names at once. What agents can suffer may name a model, for all who run on it.
     `unless_said` is what holds where none of a group of `needs` is given; durations in microseconds, 0 for a window of
-    its own length.
+    its own length. `returns` says that what `every` brings is over before it comes again, after a tenth of it unless
+    said.
     """
 
     name: str
@@ -75,6 +76,7 @@ class FaultKind:
     several: bool = False
     deeds: bool = False
     unless_said: Mapping[str, Any] = field(default_factory=dict)
+    returns: bool = False
 
 
 def _kind(
@@ -85,9 +87,10 @@ def _kind(
     *needs: tuple[str, ...],
     deeds: bool = False,
     several: bool = False,
+    returns: bool = False,
     **unless_said: float,
 ) -> FaultKind:
-    return FaultKind(name, group, targets, arguments, needs, several, deeds, unless_said)
+    return FaultKind(name, group, targets, arguments, needs, several, deeds, unless_said, returns)
 
 
 _KINDS = (
@@ -143,10 +146,10 @@ _KINDS = (
     _kind("delay", "messages", _MAILED, _BY, ("by",), by=10 * _SECOND),
     _kind("reorder", "messages", _MAILED, _BY, ("by",), by=10 * _SECOND),
     _kind("partition", "messages", _SENT, _LASTING, ("lasting",), lasting=0),
+    _kind("skew", "time", _ORCHESTRATOR, {**_LASTING, "by": "duration"}, ("by",), returns=True, by=30 * _SECOND),
     _kind(
-        "skew", "time", _ORCHESTRATOR, {"at": "time", "lasting": "duration", "by": "duration"}, ("by",), by=30 * _SECOND
+        "jump", "time", _ORCHESTRATOR, {"at": "time", "every": "duration", "by": "duration"}, ("by",), by=60 * _SECOND
     ),
-    _kind("jump", "time", _ORCHESTRATOR, {"at": "time", "by": "duration"}, ("by",), by=60 * _SECOND),
     _kind("timer_early", "time", _ORCHESTRATOR, _BY, ("by",), by=_SECOND),
     _kind("timer_late", "time", _ORCHESTRATOR, _BY, ("by",), by=10 * _SECOND),
     _kind("timer_twice", "time", _ORCHESTRATOR),

@@ -77,6 +77,8 @@ def _fill_in(kind: FaultKind, args: dict[str, Any]) -> None:
                 args[name] = max(args["every"] // 10, 1)
             elif "at" in args:
                 args[name] = WINDOW_US
+    if kind.returns and "every" in args:
+        args.setdefault("lasting", max(args["every"] // 10, 1))
 
 
 def _targets(study: Study, exprs: list[syntax.Expr], kind: FaultKind) -> list[str | None]:

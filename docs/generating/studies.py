@@ -98,10 +98,11 @@ counts, both are paid), and a person who answers twice is heard once. A call of 
 nothing. `partition` lets nothing through to the target and back. What strikes agents may name a `model` instead, for
 all who run on it (`throttle(large, at: 10min, lasting: 5min)`); they share the `limit` of a `quota`. `orch chaos` aims
 each fault at all that it may strike, and lets the effects or the tools of a flow fail together. `skew` sets the
-clock of the orchestrator ahead while it lasts, `jump` for good; a timer is early by half of its time at most. `price`
-multiplies what attempts cost, `overrun` what they take, `retry_storm` makes them fail at once. A mistaken output
-(`wrong`, `conflicting`) passes its contract, and so does a `poisoned` one, whose texts give orders to whoever reads
-them; `inconsistent` is one that comes out otherwise when it is sent again after a crash.
+clock of the orchestrator ahead while it lasts (a tenth of `every`, unless said), `jump` for good, further each time;
+a timer is early by half of its time at most. `price` multiplies what attempts cost, `overrun` what they take,
+`retry_storm` makes them fail at once. A mistaken output (`wrong`, `conflicting`) passes its contract, and so does a
+`poisoned` one, whose texts give orders to whoever reads them; `inconsistent` is one that comes out otherwise when it is
+sent again after a crash.
 """
 
 

@@ -27,7 +27,9 @@ from orchspec.runtime.kernel.events import CostReported
 from orchspec.runtime.kernel.program import program_of
 from orchspec.runtime.kernel.signals import Awaiting
 from orchspec.simulator.cast import Cast
+from orchspec.simulator.chaos.chronicle import HORIZON_US
 from orchspec.simulator.crashes import Crashed
+from orchspec.simulator.shifts import Shift, ahead_us
 from orchspec.virtual import StandStill, VirtualClock
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class Life:
         self._time = VirtualClock(0, 5.0, alone=True)
         self._time.now_us = outside.now_us
         self._store = StruckStore(folder / "runs.db", outside, self._now, self._die)
-        self._shifts = outside.faults.clock_windows()
+        self._shifts = outside.faults.shifts()
         self._is_set = False
         self._cast = Cast(chronicler.plan, chronicler.data, outside.faults.targets)
         self._players: Players
@@ -145,12 +147,15 @@ class Life:
     def _told(self, now: int | None = None) -> int:
         """What the clock of this machine says now, or said, which may have been set."""
         now = self._now() if now is None else now
-        if self._is_set:
-            before = (by for since, until, by in self._shifts if since < now and (until is None or now <= until))
-            return now + sum(before)
-        return now + sum(by for since, until, by in self._shifts if since <= now and (until is None or now < until))
+        return now + ahead_us(self._shifts, now - 1 if self._is_set else now)
 
-    def _notices(self) -> None:
+    def _expect_set(self, shift: Shift, date_us: int) -> None:
+        """The clock is set at a date, or when that comes again; beyond the horizon of a schedule nobody looks."""
+        at_us = shift.next_us(date_us, self._now())
+        if at_us is not None and at_us <= HORIZON_US:
+            self._players.later(at_us, self._notices, shift, at_us)
+
+    def _notices(self, shift: Shift, date_us: int) -> None:
         """An engine looks at its clock each 30 seconds, and here just before it is set, and after.
 
         When it does so is no part of the story.
@@ -161,6 +166,7 @@ class Life:
             loop.clock.now_us()
             self._is_set = False
             loop.look_again()
+        self._expect_set(shift, date_us)
 
     def _billed(self, task: Task, usage: Usage) -> None:
         powers: Any = task.powers
@@ -189,10 +195,9 @@ class Life:
             self._players = Players(
                 outside, self._cast, world, self._reached, self._put_in, epoch, self._billed, self._waited_us
             )
-            for from_us, until_us, _ in self._shifts:
-                for at_us in (from_us, until_us):
-                    if at_us is not None and at_us > self._now():
-                        self._players.later(at_us, self._notices)
+            for shift in self._shifts:
+                for date_us in shift.dates_us():
+                    self._expect_set(shift, date_us)
             hub.settle_in(self._chronicler.plan)
             for request in list(outside.requests):
                 self._players.lands(request)

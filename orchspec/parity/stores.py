@@ -65,12 +65,12 @@ class StruckStore(SQLiteStore):
         self.retries = False
         self._tries = 0
 
-    def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
+    def acquire(self, owner: Owner, now_us: int, lease_us: int, runs_us: int | None = None) -> int:
         """See `Store.acquire`."""
         if not self.opened:  # whoever had it was another process, or would have been, and is gone
             super().release(self.epoch())
         with self._disk():
-            return super().acquire(owner, now_us, lease_us)
+            return super().acquire(owner, now_us, lease_us, runs_us)
 
     def release(self, epoch: int) -> None:
         """See `Store.release`."""

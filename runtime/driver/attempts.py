@@ -289,7 +289,8 @@ class Attempts:
             rest_us = error.retry_after_us if isinstance(error, Failed) else 0
             self._post_failed(attempt, *failure, usage=usage, sent=sent, retry_after_us=rest_us)
         elif attempt.person:
-            loop.post(attempt.run, QuestionAnswered(0, attempt.place, attempt.attempt, returned, attempt.agent))
+            answer = (attempt.place, attempt.attempt, returned, attempt.agent)
+            loop.post(attempt.run, QuestionAnswered(0, *answer, cost_pico=usage[2]))
         else:
             event = TaskFulfilled(0, *attempt.where(), returned, *usage, attempt.number, attempt.tool_us)
             loop.post(attempt.run, event)

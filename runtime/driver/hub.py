@@ -282,7 +282,7 @@ class Hub(Ears):
     def _open(self, plan: Plan) -> EngineLoop:
         if self._loop is not None and not self._loop.closed:
             return self._loop
-        self._lease.take()
+        self._lease.take(self._clock.now_us())
         loop = EngineLoop(
             self,
             self._store,

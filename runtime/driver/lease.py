@@ -40,10 +40,13 @@ class Lease:
         self.epoch = 0
         self.inherited = False
 
-    def take(self) -> int:
-        """Take the store; returns the new epoch. Raises LeaseHeld while another engine has it."""
+    def take(self, runs_us: int) -> int:
+        """Take the store; returns the new epoch. Raises LeaseHeld while another engine has it.
+
+        `runs_us` is the present by the clock of the runs, which is another than the system's where time is virtual.
+        """
         self.inherited = self._store.lease() is not None
-        self.epoch = self._store.acquire(self._owner, wall_us(), LEASE_US)
+        self.epoch = self._store.acquire(self._owner, wall_us(), LEASE_US, runs_us)
         if self._timer is None:
             self._beat_later()
         return self.epoch

@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.crew import leave_by_interrupt
-from orchspec.runtime.driver.values import as_json, error_text
+from orchspec.runtime.driver.values import as_json, cost_pico, error_text
 from orchspec.runtime.errors import BadOutput, Failed, InDoubt
 from orchspec.runtime.failpoints import reached
 from orchspec.runtime.kernel.commands import TryEffect
 from orchspec.runtime.kernel.events import EffectChecked, EffectConfirmed, EffectRefused, EffectUnknown
-from orchspec.runtime.task import EffectCall, moment
+from orchspec.runtime.task import EffectCall, Output, moment
 
 if TYPE_CHECKING:
     from orchspec.runtime.crew import Sender
@@ -115,7 +115,7 @@ class Sending:
         except BaseException as error:  # noqa: BLE001 - a handler that raises says that it was not done
             event = EffectRefused(0, *place, error_text(error))
         else:
-            event = EffectConfirmed(0, *place, self._receipt(command, receipt))
+            event = self._confirmed(command, receipt)
             reached("after_effect")
         self._tell(live, event)
 
@@ -143,6 +143,17 @@ class Sending:
             self.open.pop(current, None)
         if not self._loop.closed:
             self._loop.post(live.run, event)
+
+    def _confirmed(self, command: TryEffect, given: Any) -> EffectConfirmed:
+        cost = 0
+        if isinstance(given, Output):
+            try:
+                cost = cost_pico(given.cost_usd) or 0
+            except BadOutput as error:
+                self._loop.tell(f"{command.effect} was done, but what it cost is not known: {error.message}")
+            given = given.value
+        receipt = self._receipt(command, given)
+        return EffectConfirmed(0, command.place, command.attempt, command.dispatch, receipt, cost)
 
     def _receipt(self, command: TryEffect, receipt: Any) -> Any:
         # It was done, whatever came back: the kernel refuses a receipt that is none, and the ledger knows.

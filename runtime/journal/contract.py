@@ -246,6 +246,8 @@ class StoreContract(SessionContract, WeaveContract):
         newer = dataclasses.replace(forever, value=2, run="r2")
         store.commit(epoch, Batch(reuse=[newer]))
         assert store.reuse(NOW_US + 10) == [newer]
+        store.acquire(this_process(), NOW_US + 99, LEASE_US, NOW_US + 9)  # by the clock of the runs, not the system's
+        assert store.reuse(NOW_US + 9) == [newer, brief]
         store.close()
 
     def test_plan_is_kept_by_its_hash_without_a_lease_or_with_a_batch(self, tmp_path: Path) -> None:

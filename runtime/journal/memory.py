@@ -64,7 +64,7 @@ class MemoryStore:
         # Questions with an answer, pending or taken, since they were last asked.
         self._answered: set[tuple[str | None, str | None]] = set()
 
-    def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
+    def acquire(self, owner: Owner, now_us: int, lease_us: int, runs_us: int | None = None) -> int:
         """See ``Store.acquire``."""
         with self._lock:
             held = self._owner is not None and self._owner != owner and now_us < self._expires_us
@@ -73,7 +73,7 @@ class MemoryStore:
             self._epoch += 1
             self._owner = owner
             self._expires_us = now_us + lease_us
-            self._reuse = {row.key: row for row in self.reuse(now_us)}
+            self._reuse = {row.key: row for row in self.reuse(now_us if runs_us is None else runs_us)}
             self._beats.clear()
             return self._epoch
 

@@ -74,7 +74,7 @@ class SQLiteStore:
 
     # ------------------------------------------------------------------ the lease
 
-    def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
+    def acquire(self, owner: Owner, now_us: int, lease_us: int, runs_us: int | None = None) -> int:
         """See ``Store.acquire``."""
         self._ready()
         with self._transaction(synced=False) as connection:
@@ -87,7 +87,7 @@ class SQLiteStore:
                 "UPDATE lease SET epoch = ?, held = 1, pid = ?, host = ?, started = ?, instance = ?, expires_us = ?",
                 (epoch, owner.pid, owner.host, owner.started, owner.instance, now_us + lease_us),
             )
-            connection.execute("DELETE FROM reuse WHERE expires_us <= ?", (now_us,))
+            connection.execute("DELETE FROM reuse WHERE expires_us <= ?", (now_us if runs_us is None else runs_us,))
             connection.execute("DELETE FROM beats")
             return int(epoch)
 

@@ -31,12 +31,13 @@ __all__ = ["Store"]
 class Store(Protocol):
     """A durable home for runs. Every method may raise ``StoreError`` (or a subclass) for what the world did."""
 
-    def acquire(self, owner: Owner, now_us: int, lease_us: int) -> int:
+    def acquire(self, owner: Owner, now_us: int, lease_us: int, runs_us: int | None = None) -> int:
         """Take the store until ``now_us + lease_us`` and return the new epoch, one above the last.
 
         An owner may acquire again what it holds. Raises ``LeaseHeld`` while another owner's lease runs, unless that
-        owner is a process of this host that is gone: then it is taken over at once. Expired reuse rows are dropped,
-        and heartbeats: whoever gave them works no more.
+        owner is a process of this host that is gone: then it is taken over at once. Reuse rows that have expired by
+        ``runs_us``, the clock of the runs (``now_us`` unless given), are dropped, and heartbeats: whoever gave them
+        works no more.
 
         What is said of the lease is seen by everybody at once, but need not outlive a loss of power before the next
         ``commit`` does: whoever owned the store is gone then, and has done nothing that was seen.

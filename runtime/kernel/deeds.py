@@ -30,6 +30,7 @@ from orchspec.runtime.kernel.values import InvalidValue
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Backoff, Policy
     from orchspec.runtime.kernel.events import EffectClaimed, EffectConfirmed, EffectRefused, TaskEnrolled
+    from orchspec.runtime.kernel.frames import Frame
 
 __all__ = ["Deed", "Done", "ledger_key_of", "target_key"]
 
@@ -137,10 +138,20 @@ class Deed(Activity):
 
     def _claim(self) -> None:
         kernel = self.kernel
-        again = kernel.again and self.undoes is None
+        again = kernel.again and self.undoes is None and not self._stands()
         kernel.out.append(
             ClaimEffect(self.place, self.effect.name, self.ledger_key, self.args_hash, self.undoes, again)
         )
+
+    def _stands(self) -> bool:
+        """Whether the same stands in this run already, done or inherited: then it is joined, also by what does anew."""
+        seen: dict[Frame, None] = {}
+        for activity in self.kernel.places[1:]:
+            frame = activity.frame if activity is not None else None
+            while frame is not None and frame not in seen:
+                seen[frame] = None
+                frame = frame.parent
+        return any(done.ledger_key == self.ledger_key for frame in seen for done in frame.effects)
 
     def claimed(self, event: EffectClaimed) -> None:
         """The ledger answered.
@@ -241,6 +252,8 @@ class Deed(Activity):
         self._drop_timer()
         self._release("ok")
         self._drop_question()
+        if event.cost_pico:  # it is known when it is done, so nothing was reserved
+            self.account.charge(event.cost_pico, 0)
         self._confirm(event.receipt)
 
     def _confirm(self, given: Any) -> None:

@@ -47,7 +47,10 @@ __all__ = [
 
 @dataclass(slots=True)
 class QuestionAnswered:
-    """A person answered: `value` as JSON of the edge, `by` who."""
+    """A person answered: `value` as JSON of the edge, `by` who.
+
+    `cost_pico` is what their answer cost; None where nobody said, so that it costs what was reserved for it.
+    """
 
     time: int
     place: int
@@ -56,6 +59,7 @@ class QuestionAnswered:
     by: str
     rank: ClassVar[int] = 3
     dispatch: int = 0
+    cost_pico: int | None = None
 
 
 @dataclass(slots=True)
@@ -195,13 +199,14 @@ class EffectClaimed:
 
 @dataclass(slots=True)
 class EffectConfirmed:
-    """The target did it: `receipt` as JSON of the edge."""
+    """The target did it: `receipt` as JSON of the edge, `cost_pico` what it asks for it."""
 
     time: int
     place: int
     attempt: int
     dispatch: int
     receipt: Any = None
+    cost_pico: int = 0
     rank: ClassVar[int] = 4
 
 

@@ -120,9 +120,9 @@ class Task(Hedging):
 
     def answered(self, event: QuestionAnswered) -> None:
         """A person answered: what they said is verified like any output."""
-        self._settle(None, None, 0)
+        pico = self._settle(None, None, event.cost_pico)
         self._drop_timers()
-        self._verify(event.value, 0)
+        self._verify(event.value, pico)
 
     def _verify(self, output: Any, pico: int) -> None:
         kernel = self.kernel

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchspec.simulator.crashes import Crashes
 from orchspec.simulator.faults import CRASH_POINTS, Faults
+from orchspec.simulator.shifts import Shift
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
@@ -72,8 +73,8 @@ class NoticedFaults(Faults):
         """The end has come: the faults that have struck, by name, with their targets."""
         found: dict[str, set[str]] = {}
         for index, fault in enumerate(self._all):
-            if fault.name in _OF_CLOCKS and fault.args.get("at", 0) <= ended_us:
-                self._note(index, 0, fault.args.get("at", 0))
+            if fault.name in _OF_CLOCKS and Shift.of(fault.args).at_us <= ended_us:
+                self._note(index, 0, Shift.of(fault.args).at_us)
             if index in self.struck:
                 found.setdefault(fault.name, set()).add(fault.target)
         for mark in self.marks:
@@ -91,6 +92,8 @@ class NoticedFaults(Faults):
         for fault in self._all:
             args = fault.args
             if fault.name in _OF_CLOCKS:
+                if "every" in args:
+                    return None
                 ahead_us += max(0, args["by"])
             if args.get("at", 0) > ended_us or {"nth", "first", "rate"} & args.keys() or fault.name in _AT_ONCE:
                 continue

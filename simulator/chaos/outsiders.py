@@ -172,7 +172,7 @@ class Outsiders:
     def deliver(self) -> None:
         """After a crash: hand over whatever lies in the mailbox."""
         driver = self._driver
-        for number, (run, place, attempt, value, who) in driver.journal.mail.items():
+        for number, (run, place, attempt, value, who, _) in driver.journal.mail.items():
             driver.engine.post(run, QuestionAnswered(driver.now, place, attempt, value, who), number)
         for arrival in driver.journal.signals.values():
             driver.engine.signal(arrival, driver.now)
@@ -321,7 +321,7 @@ class Outsiders:
             ]
         for value in values:
             mail = driver.journal.next_mail()
-            driver.journal.mail[mail] = (*where, value, command.agent)
+            driver.journal.mail[mail] = (*where, value, command.agent, None)
             if where[0] in driver.engine.kernels:
                 event = QuestionAnswered(driver.now, *where[1:], value, command.agent)
                 driver.engine.post(where[0], event, mail)

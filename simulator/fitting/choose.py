@@ -134,6 +134,9 @@ def _fit(sample: Sample) -> Fitted:
         if other is not None:
             return other
     intervals, never_limits = limits(family, sample, parameters, never)
+    if family.ends and never:
+        total = len(sample.values) + len(sample.censored)
+        never_limits = binomial_limits(never * total, total)
     told = {
         name: (value, *interval)
         for (name, _), value, interval in zip(family.parameters, parameters, intervals, strict=True)
@@ -146,6 +149,8 @@ def _notes(sample: Sample, family: Family, parameters: Parameters) -> list[str]:
     notes = []
     if family.name == "pareto" and parameters[1] <= 1.0:
         notes.append("its mean is infinite: no capacity is enough for it")
+    if family.ends and parameters[-1] > sample.values[-1] * (1.0 + 1e-9):
+        notes.append("nobody saw where it ends: how far it reaches is a guess from how many were cut off")
     share = sample.n_censored / (sample.n_censored + sample.n)
     if share > 0.5:
         notes.append(f"{100.0 * share:.0f} % were cut off: beyond that it is a guess")
@@ -191,12 +196,26 @@ def _maximum(family: Family, sample: Sample) -> tuple[Parameters, float]:
     The cure model of J. Boag (J. Royal Statistical Society B 11, 1949): a share of those who are asked never answer.
     """
     plain = family.fit(sample)
-    if not sample.may_never or not len(sample.censored) or family.sharp:
+    if not sample.may_never or not len(sample.censored) or (family.sharp and not family.ends):
         return plain, 0.0
+    if family.ends:
+        return _gone_beyond(family, sample, plain)
     # It starts where half of those that were cut off are gone.
     half = Sample(list(sample.values), sample.unit, list(sample.censored[::2]))
     start = 0.5 * len(sample.censored) / (len(sample.values) + len(sample.censored))
     parameters, never = cured(family, sample, family.fit(half), start)
+    gain = likelihood(family, sample, parameters, never) - likelihood(family, sample, plain)
+    return (parameters, never) if gain > 1.0 else (plain, 0.0)
+
+
+def _gone_beyond(family: Family, sample: Sample, plain: Parameters) -> tuple[Parameters, float]:
+    """As `_maximum`, of a family that ends: whoever was waited for beyond the last that came is gone."""
+    kept = [cut for cut in sample.censored if cut < sample.values[-1]]
+    gone = len(sample.censored) - len(kept)
+    never = gone / (gone + len(kept) + len(sample.values))
+    if not gone:
+        return plain, 0.0
+    parameters = family.fit(Sample(list(sample.values), sample.unit, kept))
     gain = likelihood(family, sample, parameters, never) - likelihood(family, sample, plain)
     return (parameters, never) if gain > 1.0 else (plain, 0.0)
 

@@ -31,10 +31,6 @@ def _all_positive(sample: Sample) -> bool:
     return _any_spread(sample) and bool(sample.values[0] > 0.0)
 
 
-def _complete(sample: Sample) -> bool:
-    return _any_spread(sample) and not len(sample.censored)
-
-
 def _logs(sample: Sample) -> Values:
     import numpy as np
 
@@ -188,6 +184,33 @@ def _pareto_quantile(u: Values, parameters: Parameters) -> Values:
     return values
 
 
+def _uniform_fit(sample: Sample) -> Parameters:
+    """The ends: the least value, and the greatest, or what lies beyond it as the values that were cut off say.
+
+    Beyond the greatest value the likelihood grows as long as the sum of (high - low) / (high - cut) over what was cut
+    off exceeds the number of all, and that sum falls: so there is one maximum.
+    """
+    import numpy as np
+
+    low, high = float(sample.values[0]), float(sample.values[-1])
+    cuts = sample.censored[sample.censored > low]
+    if not len(cuts):
+        return low, high
+    total = len(sample.values) + len(cuts)
+
+    def slope(at: float) -> float:
+        return float(np.sum((at - low) / (at - cuts))) - total
+
+    least = max(high, float(cuts[-1]) * (1.0 + 1e-12))
+    if slope(least) <= 0.0:
+        return low, least
+    from scipy.optimize import brentq
+
+    # All cut off at the last would put it there; cuts before that say less.
+    most = low + (least - low) * total / len(sample.values)
+    return low, float(brentq(slope, least, most * (1.0 + 1e-9)))
+
+
 def _uniform_logpdf(x: Values, parameters: Parameters) -> Values:
     import numpy as np
 
@@ -287,12 +310,13 @@ FAMILIES: Final[dict[str, Family]] = {
         Family(
             "uniform",
             (("low", True), ("high", True)),
-            _complete,
-            lambda sample: (float(sample.values[0]), float(sample.values[-1])),
+            _any_spread,
+            _uniform_fit,
             _uniform_logpdf,
             _uniform_logsf,
             _uniform_quantile,
             sharp=True,
+            ends=True,
         ),
     )
 }

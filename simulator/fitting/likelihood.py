@@ -34,7 +34,7 @@ class Family:
     a sample whether the family could have made it. `fit` gives the parameters. `logpdf` and `logsf` are the logarithms
     of density and of the chance to be greater, `quantile` the inverse of the distribution. `logs` says of each
     parameter whether it is above 0, so that its logarithm is what is searched; `sharp` that ends of the support are
-    parameters, for which the likelihood has no curvature.
+    parameters, for which the likelihood has no curvature; `ends` that nothing comes beyond the last of them.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Family:
     quantile: Callable[[Values, Parameters], Values]
     logs: tuple[bool, ...] = (True, True)
     sharp: bool = False
+    ends: bool = False
 
 
 def likelihood(family: Family, sample: Sample, parameters: Parameters, never: float = 0.0) -> float:
@@ -116,10 +117,13 @@ def limits(
     """The 95 % interval of each parameter, and of `never`: by the curvature of the likelihood (Lawless, 2.2).
 
     It is taken in logarithms, of `never` in that of its odds, so that no interval leaves what is possible. For ends of
-    a support it is exact: the end that was seen is within the true one by an exponential amount.
+    a support it is exact: the end that was seen is within the true one by an exponential amount. One that nobody saw,
+    since it was cut off, lies where the likelihood is not much less (by chi-square).
     """
+    if family.ends:
+        return _limits_of_ends(family, sample, parameters, never), (math.nan, math.nan)
     if family.sharp:
-        return _sharp_limits(family.name, sample, parameters), (math.nan, math.nan)
+        return _sharp_limits(sample, parameters), (math.nan, math.nan)
     import numpy as np
 
     count = len(parameters)
@@ -159,13 +163,32 @@ def limits(
     return found, (lo, hi)
 
 
-def _sharp_limits(name: str, sample: Sample, parameters: Parameters) -> list[tuple[float, float]]:
+def _limits_of_ends(family: Family, sample: Sample, parameters: Parameters, never: float) -> list[tuple[float, float]]:
+    low, high = parameters
     n = len(sample.values)
-    beyond = 0.05 ** (1.0 / n)
-    if name == "uniform":
-        low, high = parameters
-        room = (high - low) * (1.0 / beyond - 1.0)
+    room = (high - low) * (0.05 ** (-1.0 / n) - 1.0)
+    greatest = float(sample.values[-1])
+    if never > 0.0 or not len(sample.censored):
         return [(low - room, low), (high, high + room)]
+    from scipy.optimize import brentq
+
+    best = likelihood(family, sample, parameters)
+    was_seen = high <= greatest * (1.0 + 1e-9)
+    lack = -math.log(0.05) if was_seen else 0.5 * _Z975**2
+
+    def over(at: float) -> float:
+        return likelihood(family, sample, (low, at)) - best + lack
+
+    most = high + room
+    while over(most) > 0.0:
+        most = low + 2.0 * (most - low)
+    least = max(greatest, float(sample.censored[-1])) * (1.0 + 1e-12)
+    below = high if was_seen or over(least) >= 0.0 else float(brentq(over, least, high))
+    return [(low - room, low), (min(below, high), float(brentq(over, high, most)))]
+
+
+def _sharp_limits(sample: Sample, parameters: Parameters) -> list[tuple[float, float]]:
     least, alpha = parameters
+    n = len(sample.values)
     half = _Z975 * alpha / math.sqrt(n)
-    return [(least * beyond ** (1.0 / alpha), least), (alpha - half, alpha + half)]
+    return [(least * 0.05 ** (1.0 / n / alpha), least), (alpha - half, alpha + half)]

@@ -48,6 +48,10 @@ HERE = {
     "an agent works twice": ("refund", None, ["duplicate(carrier, first: 9)"]),
     "what a clock is too late for rings in order": ("hedged", "soon", ["jump(orchestrator, at: 891ms, by: 60s)"]),
     "a clock that is set back stands": ("jury", "trial", ["skew(orchestrator, at: 13753ms, by: 45s, lasting: 30s)"]),
+    "a clock goes back and forth": (
+        "jury", "trial",
+        ["skew(orchestrator, every: 7s, lasting: 2s, by: 45s)", "jump(orchestrator, every: 9s, by: 3s)"],
+    ),
     "what is due as a clock is set back rings": (
         "chaining", None,
         ["zombie(translator, rate: 60%, lasting: 1min)", "skew(orchestrator, by: 45s, at: 8708ms, lasting: 10s)",

@@ -119,6 +119,22 @@ def test_effects_again_are_sent_under_a_new_generation_and_each_undoes_its_own()
     assert [row.state for row in late] == ["undone", "undone"]
 
 
+def test_effects_again_do_not_send_what_the_fork_has_inherited_or_done_itself():
+    """Not even where another fork has meanwhile done the same anew."""
+    later = (
+        "step good = Judge(draft) by eve { after = [kept] }",
+        """step good = Judge(draft) by eve { after = [kept] }
+  scope third { step once = post(draft)  step twice = post(draft + "!")  give twice }""",
+    )
+    driver = asked(plan(later, ("  step more", "  checkpoint judged\n  step more")), eve=done(True, takes=600 * S))
+    driver.fork("r", "drafted", "f", again=True)
+    driver.drain(driver.now + 10 * S)
+    driver.fork("r", "drafted", "g", again=True)
+    assert finish(driver, "r", "f", "g", twice=True) == ["completed"] * 3
+    # early and late of the parent, late of each fork; what comes third joins those
+    assert driver.world.count("post") == 4
+
+
 def test_a_fork_of_a_run_that_ended_and_of_a_fork():
     driver = asked(eve=done(True))
     driver.drain()

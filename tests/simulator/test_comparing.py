@@ -2,7 +2,7 @@ import math
 import random
 import statistics
 
-from orchspec.simulator.comparing import compare, difference
+from orchspec.simulator.comparing import compare, difference, left_open
 from orchspec.simulator.estimate import quantile_of, t_quantile
 
 
@@ -57,3 +57,39 @@ def test_nothing_is_better_than_itself():
     lines = compare([Contender("a", {}, made), Contender("b", {}, made)])
     assert {pair.verdict for line in lines for pair in line.pairs} == {"same"}
     assert all(line.best == ["a", "b"] for line in lines)
+
+
+def test_a_mean_that_nothing_bounds_from_above_leaves_that_end_of_its_difference_open():
+    known = difference((5.0, 2.0), ([5.0, 5.1, 4.9], [2.0, 2.1, 2.0]), 0.95)
+    one, other, both = left_open(known, "why", ""), left_open(known, "", "why"), left_open(known, "why", "why")
+    assert (one.lo, one.hi, one.note) == (known.lo, math.inf, "why")
+    assert (other.lo, other.hi) == (-math.inf, known.hi)
+    assert (both.lo, both.hi, both.note) == (-math.inf, math.inf, "why")
+    assert left_open(known, "", "") == known
+    same = difference((5.0, 5.0), ([5.0, 5.1], [5.0, 5.1]), 0.95)
+    assert left_open(same, "why", "why") == same
+
+
+def test_what_has_no_variance_is_compared_as_it_is_simulated():
+    from orchspec.simulator.compare_table import spanned
+    from orchspec.simulator.comparing import Contender, comparison_json
+    from tests.support.studies import queue_spec, study
+
+    def made(latency):
+        return study(queue_spec(1, "poisson(1 / 60s)", latency, duration="30min", warmup="1min"), runs=1)
+
+    heavy, light = made("pareto(min: 6s, alpha: 2.5)"), made("fixed(1s)")
+    contenders = [Contender("heavy", {}, heavy), Contender("light", {}, light), Contender("heavier", {}, heavy)]
+    lines = {line.title: line for line in compare(contenders)}
+    mean, median = lines["mean(latency)"], lines["p50(latency)"]
+    above, below = mean.against("heavy", "light"), mean.against("light", "heavy")
+    assert (above.difference.hi, above.verdict) == (math.inf, "worse")
+    assert (below.difference.lo, below.verdict) == (-math.inf, "better")
+    assert spanned(above.difference, "s").startswith("at least +")
+    assert spanned(below.difference, "s").startswith("at most −")
+    assert mean.against("heavy", "heavier").verdict == "same"
+    assert math.isfinite(median.against("heavy", "light").difference.hi)
+    told = comparison_json(contenders, list(lines.values()))
+    pair = told["kpis"][0]["differences"][0]
+    assert pair["interval"][1] is None
+    assert "no variance" in pair["note"]

@@ -10,6 +10,7 @@ from orchspec.compiler.plan import Fault
 from orchspec.compiler.studies.faults import FAULTS
 from orchspec.simulator.breakdowns import BREAKDOWNS, Breakdown
 from orchspec.simulator.faults import Faults
+from orchspec.simulator.shifts import Shift
 from tests.support.studies import plan_of, replicate, second
 
 SPEC = """
@@ -219,6 +220,35 @@ def test_a_clock_that_is_ahead_for_a_while_stands_still_afterwards(study):
     made = struck(study, ("skew", "orchestrator", {"at": 110 * second, "lasting": 60 * second, "by": 20 * second}))
     assert {run.status for run in runs_of(made)} == {"completed"}
     assert min(latencies(made)) < CALM_S < max(latencies(made))
+
+
+def test_a_clock_that_goes_back_and_forth_does_so_each_time(study):
+    once = {"at": 110 * second, "lasting": 20 * second, "by": 20 * second}
+    again = struck(study, ("skew", "orchestrator", {**once, "every": 100 * second}))
+    # As if each time were a fault of its own.
+    each = [("skew", "orchestrator", {**once, "at": at * second}) for at in range(110, 4_000, 100)]
+    assert [run.latency_s for run in runs_of(again)] == [run.latency_s for run in runs_of(struck(study, *each))]
+    hit = [run.arrived_s for run in runs_of(again) if run.latency_s != CALM_S]
+    assert len({int((at - 10) // 100) for at in hit}) >= 3, "it was set once"
+
+
+def test_a_clock_that_jumps_again_and_again_is_further_ahead_each_time(study):
+    again = struck(study, ("jump", "orchestrator", {"every": 100 * second, "by": 5 * second}))
+    each = [("jump", "orchestrator", {"at": at * second, "by": 5 * second}) for at in range(100, 4_000, 100)]
+    assert [run.latency_s for run in runs_of(again)] == [run.latency_s for run in runs_of(struck(study, *each))]
+
+
+def test_a_shift_is_set_at_its_dates_and_nowhere_else():
+    for shift in (
+        Shift(10, 3),
+        Shift(10, 3, lasting_us=4),
+        Shift(10, 3, lasting_us=4, every_us=9),
+        Shift.of({"every": 9, "by": 3, "lasting": 8}),
+        Shift.of({"every": 9, "by": 3}),
+    ):
+        changes = [now for now in range(1, 60) if shift.ahead_us(now) != shift.ahead_us(now - 1)]
+        dates = {shift.next_us(date, now) for date in shift.dates_us() for now in range(59)}
+        assert sorted(date for date in dates if date is not None and date < 60) == changes
 
 
 def test_timers_may_be_late_early_or_twice(study):

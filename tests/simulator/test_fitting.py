@@ -11,7 +11,7 @@ import pytest
 from orchspec.simulator.drawing import LIGHT
 from orchspec.simulator.fitting.choose import Fitted, fit
 from orchspec.simulator.fitting.families import FAMILIES
-from orchspec.simulator.fitting.likelihood import limits
+from orchspec.simulator.fitting.likelihood import likelihood, limits
 from orchspec.simulator.fitting.picture import fit_chart
 from orchspec.simulator.fitting.sample import Sample
 
@@ -23,6 +23,10 @@ DRAWERS = {
     "pareto": (lambda draws: 2.0 * draws.paretovariate(1.8), (2.0, 1.8)),
     "uniform": (lambda draws: draws.uniform(2.0, 9.0), (2.0, 9.0)),
 }
+
+
+#: Where values are cut off that are not all seen.
+CUT = {"exponential": 9.0, "lognormal": 9.0, "gamma": 9.0, "uniform": 6.5}
 
 
 def drawn(name: str, seed: int, count: int) -> list[float]:
@@ -48,7 +52,7 @@ def test_intervals_of_parameters_cover_as_often_as_they_claim(name):
     hits = 0
     for seed in range(50):
         values = drawn(name, seed, 200)
-        cut = 9.0 if name in ("exponential", "lognormal", "gamma") and seed % 2 else math.inf
+        cut = CUT.get(name, math.inf) if seed % 2 else math.inf
         sample = Sample([x for x in values if x <= cut], "s", [cut] * sum(x > cut for x in values))
         found, _ = limits(family, sample, family.fit(sample))
         hits += sum(lo <= value <= hi for value, (lo, hi) in zip(truth, found, strict=True))
@@ -56,7 +60,7 @@ def test_intervals_of_parameters_cover_as_often_as_they_claim(name):
     assert hits >= 43 * len(truth)
 
 
-@pytest.mark.parametrize("name", ["exponential", "lognormal", "gamma"])
+@pytest.mark.parametrize("name", CUT)
 def test_what_is_cut_off_counts_as_longer_and_not_as_gone(name):
     values = drawn(name, 4, 2_000)
     cut = sorted(values)[1_300]
@@ -82,6 +86,39 @@ def test_who_never_answers_is_told_from_who_answers_late():
     late = [x for x in all_answer if x > 25.0]
     again = fit(Sample([x for x in all_answer if x <= 25.0], "s", [25.0] * len(late), may_never=True))
     assert again.never < 0.03
+
+
+@pytest.mark.parametrize("censored", [[5.0] * 40, [2.5, 3.0, 6.0, 6.5] * 8, [8.0] * 3, [1.0] * 30, []], ids=len)
+def test_the_ends_of_a_uniform_law_are_where_the_likelihood_is_greatest(censored):
+    family = FAMILIES["uniform"]
+    values = [x for x in drawn("uniform", 3, 60) if x < 7.0]
+    sample = Sample(values, "s", censored)
+    low, high = family.fit(sample)
+    best = likelihood(family, sample, (low, high))
+    assert math.isfinite(best)
+    assert low == min(values)
+    assert high >= max([*values, *censored])
+    for other in (0.999 * high, 1.001 * high, 1.5 * high, 3.0 * high):
+        assert likelihood(family, sample, (low, other)) <= best
+    assert likelihood(family, sample, (0.99 * low, high)) <= best
+
+
+def test_an_end_that_nobody_saw_is_said_to_be_a_guess():
+    values = drawn("uniform", 7, 400)
+    seen = fit(Sample([x for x in values if x < 5.0], "s", [5.0] * sum(x >= 5.0 for x in values)))
+    assert seen.family == "uniform"
+    assert any("nobody saw where it ends" in note for note in seen.notes)
+    assert fit(Sample(values, "s")).notes == ()
+
+
+def test_of_a_law_that_ends_whoever_comes_no_more_never_comes():
+    draws = random.Random(9)
+    values = [math.inf if draws.random() < 0.25 else draws.uniform(2.0, 9.0) for _ in range(400)]
+    gone = [20.0] * sum(math.isinf(x) for x in values)
+    found = fit(Sample([x for x in values if x < 20.0], "s", gone, may_never=True))
+    assert (found.family, found.never) == ("uniform", len(gone) / 400)
+    assert found.never_limits[0] <= 0.25 <= found.never_limits[1]
+    assert found.parameters["high"][1] <= 9.0 <= found.parameters["high"][2]
 
 
 def test_values_that_are_all_equal_are_a_constant():

@@ -295,3 +295,13 @@ scenario "throttled" for both { runs = 10 }
 """)
     made = replicate(plan, plan.scenarios[0], [Fault(0, "throttle", "ann", {})]).disturbed
     assert {(run.status, run.tokens) for run in made.runs} == {("completed", 90)}
+
+
+def test_a_recorded_load_without_a_duration_is_replayed_to_its_end_however_many_runs_are_asked_for(tmp_path):
+    (tmp_path / "calls.csv").write_text("\n".join(["at", *map(str, range(300))]))
+    plan = plan_of(queue_spec(1, "every(1s)", "fixed(100ms)", duration="1h", warmup="1s"))
+    recorded = replace(plan.scenarios[0], arrivals=["trace", "calls.csv", "at"], duration_us=None, warmup=0)
+    plan = replace(plan, scenarios=[recorded]).sealed()
+    whole = simulate(plan, folder=tmp_path).document
+    assert whole["runs"] == 300 * whole["replications"]
+    assert simulate(plan, folder=tmp_path, runs=50).document["runs"] == whole["runs"]

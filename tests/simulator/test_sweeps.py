@@ -119,6 +119,42 @@ def test_a_tool_whose_rate_is_used_up_is_named_though_its_slots_are_free(queue_s
     assert "What holds it up is clerk: one waits 30 s" in bottleneck_words(point.document)
 
 
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        ("arrivals come in bursts (index of dispersion 68)", "work comes in bursts."),
+        ("arrivals are those of a trace (squared variation 9)", "work comes in bursts."),
+        ("faults strike in the simulation alone", "a fault shut it or brought more work."),
+        ("20 users: a finite population", "now and then more work comes than it can do, or some takes very long."),
+    ],
+)
+def test_what_is_waited_for_though_slots_are_free_is_put_down_to_what_there_is(queue_sample, told, cause):
+    (point,) = sweep(queue_sample, [8])
+    point.document["resources"]["clerk"]["wait_s"]["value"] = 30.0
+    station = {"members": ["clerk"], "breaks": []}
+    point.document["twin"] = {"pools": {"clerk": station, "other": {"members": ["other"], "breaks": ["a rate: x"]}}}
+    point.document["twin"]["breaks"] = [told]
+    assert bottleneck_words(point.document).endswith(f"slots are busy: {cause}")
+    station["breaks"] = ["a rate: a token bucket"]
+    assert "its rate is used up" in bottleneck_words(point.document)
+
+
+def test_slots_that_may_grow_and_work_that_others_take_say_no_load_at_which_they_are_full(queue_sample):
+    (point,) = sweep(queue_sample, [3])
+    found = point.document["resources"]["clerk"]
+    point.document["pools"]["clerk"]["slots"] = 6
+    share = found["busy"]["value"] / 6
+    assert bottleneck_of(point.document).share == pytest.approx(share)
+    assert "of the 6 slots that it may have are busy" in bottleneck_words(point.document)
+    point.document["pools"]["temp"] = {"kind": "agent", "slots": 2, "members": ["temp"]}
+    point.document["pools"]["clerk or temp"] = {"kind": "pool", "slots": None, "members": ["clerk", "temp"]}
+    point.document["resources"]["temp"] = {**found, "utilization": {"value": 0.0}, "busy": {"value": 0.0}}
+    told = bottleneck_words(point.document)
+    assert "It shares its work with temp: " in told
+    assert "of their 8 slots together are busy" in told
+    assert "full at" not in told
+
+
 def test_a_broken_law_is_said_before_anything_else(queue_sample):
     sample = queue_sample(5, 10, window_s=(200.0, 1_200.0))
     document = build(Subject("a day", "desk", 5, "sha256:abc"), Measures(sample), notes=["interrupted: too few"])

@@ -158,6 +158,8 @@ def test_the_laws_are_exact_however_short_the_load_and_whatever_strikes(name):
     [
         "jump(orchestrator, at: 5min, by: 2min)",
         "skew(orchestrator, at: 3min, lasting: 2min, by: 1min)",
+        "skew(orchestrator, every: 2min, lasting: 45s, by: 1min)",
+        "jump(orchestrator, every: 90s, by: 20s)",
         "jump(orchestrator, at: 5min)  fault crash(orchestrator, at: 6min, down: 5s)",
     ],
 )

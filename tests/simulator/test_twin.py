@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,26 @@ def test_two_users_and_one_server_are_the_machine_repairman():
     rate, (wait_s,) = closed_network(2, 10.0, [Demand(1.0, 10.0, 1)])
     assert rate == pytest.approx(0.08)
     assert wait_s == pytest.approx(2 / 0.08 - 10.0 - 10.0)
+
+
+def test_closed_stations_of_several_slots_are_as_their_markov_chain_says():
+    # The stationary law of 20 users, solved as a linear system: 30 s of thought, one server of 2 s, two of 3 s.
+    rate, waits = closed_network(20, 30.0, [Demand(1.0, 2.0, 1), Demand(1.0, 3.0, 2), Demand(0.0, 0.0, 4)])
+    assert rate == pytest.approx(0.44995612652817)
+    assert waits == pytest.approx([7.5468606690049, 1.9019173803540, 0.0])
+    # Without a queue nothing waits, and every user is somewhere.
+    rate, waits = closed_network(60, 0.0, [Demand(1.0, 2.0, 60), Demand(2.0, 3.0, None)])
+    assert (rate, waits) == (pytest.approx(7.5), pytest.approx([0.0, 0.0], abs=1e-9))
+
+
+def test_the_theory_of_a_recorded_load_is_that_of_the_part_that_is_replayed(tmp_path):
+    rows = ["at", *(str(second) for second in range(0, 100, 10)), *(str(second) for second in range(100, 200))]
+    (tmp_path / "calls.csv").write_text("\n".join(rows))
+    plan = plan_of(queue_spec(1, "every(10s)", "fixed(1s)", duration="95s", warmup="1s"))
+    part = replace(plan.scenarios[0], arrivals=["trace", "calls.csv", "at"])
+    for scenario, rate in ((part, 0.1), (replace(part, duration_us=None), 109 / 199)):
+        found = twin_of(plan, scenario, stage_of(plan, scenario, 1, tmp_path, runs=None))
+        assert found.arrivals_per_s == pytest.approx(rate)
 
 
 def test_a_burst_that_does_not_change_its_rate_is_poisson():

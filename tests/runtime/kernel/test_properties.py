@@ -259,4 +259,4 @@ def overrun(asked, overruns, event):
         return
     room = asked.pop(where, [0, 0])
     overruns["pico"] += max(0, (pico or 0) - room[0])
-    overruns["tokens"] += max(0, (tokens or 0) + (event.tokens_out or 0) - room[1])
+    overruns["tokens"] += max(0, (tokens or 0) + (getattr(event, "tokens_out", None) or 0) - room[1])
