@@ -189,11 +189,13 @@ class Blocks:
         self.checked.blocks[node] = block
         self._wanted[block] = wanted
         done: set[Node] = set()
+        told = self.report.diagnostics
 
         def work(statement: Statement) -> None:
             if statement not in done:
                 done.add(statement)
-                self._statement(statement, block, Env(frame, (*at, (frame, statement)), known()))
+                with self.report.into(told):
+                    self._statement(statement, block, Env(frame, (*at, (frame, statement)), known()))
 
         def check() -> None:
             for statement in body:

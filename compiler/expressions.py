@@ -17,6 +17,7 @@ from orchspec.compiler.codes import arbitration
 from orchspec.compiler.codes import names as name_codes
 from orchspec.compiler.codes import types as codes
 from orchspec.compiler.context import Context, Env, Fact
+from orchspec.compiler.foresight import foreseen
 from orchspec.compiler.model import AgentInfo, Frame, GiverRef, Reference, Slot, StepInfo
 from orchspec.compiler.names import describe, find, is_opaque
 from orchspec.compiler.narrowing import fact_of, facts, lookup
@@ -311,7 +312,9 @@ class Typer:
         slot.read = True
         found = self.context.type_of(slot)
         if is_unknown(found) and slot in self.context.under_way:
-            self.context.self_typed.append(node)
+            found = slot.type = foreseen(self.context, slot.declared)
+            if is_unknown(found):
+                self.context.self_typed.append(node)
         return found
 
     def _fields(self, base: Type) -> Mapping[str, Type] | None:

@@ -72,9 +72,17 @@ class Report:
     @contextmanager
     def held_back(self) -> Iterator[None]:
         """Forgets what is reported meanwhile: the same text is read once more."""
-        before = len(self.diagnostics)
-        yield
-        del self.diagnostics[before:]
+        with self.into([]):
+            yield
+
+    @contextmanager
+    def into(self, told: list[Diagnostic]) -> Iterator[None]:
+        """Reports to a list meanwhile: what is looked at on demand is told of where it stands, whoever asked for it."""
+        before, self.diagnostics = self.diagnostics, told
+        try:
+            yield
+        finally:
+            self.diagnostics = before
 
     def absent(
         self,

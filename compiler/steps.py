@@ -12,6 +12,7 @@ from orchspec.compiler.codes import flows as codes
 from orchspec.compiler.context import Env
 from orchspec.compiler.expressions import Typer
 from orchspec.compiler.failures import read_on_failure
+from orchspec.compiler.foresight import foreseen_of_work
 from orchspec.compiler.functions import FUNCTIONS
 from orchspec.compiler.loops import item_env, read_loop
 from orchspec.compiler.model import (
@@ -41,11 +42,9 @@ from orchspec.grammar.syntax import (
     ByFirst,
     Call,
     Hole,
-    Name,
     Path,
     Step,
     dotted,
-    walk,
 )
 
 __all__ = ["CANDIDATES_MAX", "PREFER", "agents_of", "candidate", "check_step", "fulfills", "refuse_fan_out"]
@@ -83,7 +82,7 @@ def check_step(typer: Typer, node: Step, env: Env) -> StepInfo:
     settings = _settings(typer, node, target, env)
     slot = typer.checked.slots.get(node)
     if slot is not None:
-        slot.type = _foreseen(node, target, settings)
+        slot.type = UNKNOWN if target is None else foreseen_of_work(node, target.result)
     only_if = settings.expr("only_if")
     if only_if is not None:
         info.only_if = only_if
@@ -173,16 +172,6 @@ def _work(typer: Typer, node: Step, target: object, info: StepInfo, env: Env) ->
         case SignalInfo():
             info.signal = target
     return target.result
-
-
-def _foreseen(node: Step, target: ContractInfo | EffectInfo | FlowInfo | SignalInfo | None, settings: Settings) -> Type:
-    """The type of a step's name before its arguments are looked at: by `prev` they may read it of an earlier round."""
-    if target is None:
-        return UNKNOWN
-    kind = ListOf(target.result) if node.loop is not None or isinstance(node.by, ByAll | ByCount) else target.result
-    chain = settings.attributes.get("on_failure")
-    skips = chain is not None and any(isinstance(part, Name) and part.text == "skip" for part in walk(chain.value))
-    return optional(kind) if settings.has("only_if") or (skips and node.loop is None) else kind
 
 
 def _result(info: StepInfo, base: Type, *, skips: bool) -> Type:

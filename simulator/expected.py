@@ -9,10 +9,13 @@ A walk goes through the statements of the flow as the kernel would, and multipli
   as the values say that are made for it (`lazily`): where no condition reads one, all of this is exact. A machine goes
   from state to state by them; whether a visit fails is drawn like a value.
 - An eval is made at its share of places.
+- What a hedge adds, and takes off, is summed up by itself (`hedged`). Work that was done before is not done again as
+  long as its contract says: within a run the walk sees that, across runs it follows from how often the same comes
+  (`reused`).
 
 What a walk cannot know is said by name, with the reason, and is left to be counted in runs: states that signals end,
-loops that a model drives, races whose losers may try again, hedges, work that is used again, scopes that are tried
-again, arbitrations that ask somebody, and whatever stands behind a condition that reads one of these.
+loops that a model drives, races whose losers may try again or are hedged, scopes that are tried again, arbitrations
+that ask somebody, and whatever stands behind a condition that reads one of these.
 """
 
 from __future__ import annotations
@@ -24,11 +27,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from orchspec.compiler.plan import Candidate, Policy, Profile
-from orchspec.runtime.distributions import compile_time, mean_of
+from orchspec.compiler.plan import Candidate
 from orchspec.runtime.draws import mix
 from orchspec.runtime.kernel.expressions import Env
-from orchspec.simulator.lazily import SAMPLES, UNKNOWN, Drawn, Later, Unknown, Values
+from orchspec.simulator.arrivals import mean_rate, replayed
+from orchspec.simulator.chances import Chances
+from orchspec.simulator.lazily import SAMPLES, UNKNOWN, Drawn, Freely, Later, Unknown, Values
+from orchspec.simulator.reused import Reused
 from orchspec.simulator.walked import IDLE, REASONS, STATEMENTS
 
 if TYPE_CHECKING:
@@ -40,18 +45,39 @@ if TYPE_CHECKING:
 
 __all__ = ["Expected", "expected_visits"]
 
-_POINTS: Final = 4_000
 _ITEMS_MOST: Final = 10_000
+
+
+@dataclass(slots=True)
+class Holds:
+    """Attempts of an agent that are hedged: how many a run makes, and how long they hold a slot in all, and squared.
+
+    Under a load, and in a run that is alone; times in seconds.
+    """
+
+    loaded: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    alone: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
 
 
 @dataclass(slots=True)
 class Expected:
     """The mean visits of a run to each agent and tool; `unknown` are those it cannot be told of, and why.
 
-    `sampled` says that values were made for conditions to read: then it is known to about a part in a thousand.
+    `sampled` says that values were made for conditions to read: then it is known to about a part in a thousand. `alone`
+    are the visits of a run that no other run is beside: who finds nothing that was done before, and hedges after what
+    the profile says. `holds` are the attempts that are hedged, by agent. `saved_s` is how much sooner tasks are done
+    than in a run that is alone, in all. `hedged_s` is how long those take that are hedged, in a run that is alone, and
+    `rests_s` how long they would rest between attempts if they were not; `retries` are those of a run without hedges.
     """
 
     visits: dict[str, float] = field(default_factory=dict)
+    alone: dict[str, float] = field(default_factory=dict)
+    holds: dict[str, Holds] = field(default_factory=dict)
+    saved_s: float = 0.0
+    hedged_s: float = 0.0
+    rests_s: float = 0.0
+    retries: float = 0.0
+    again: Reused = field(default_factory=Reused)
     unknown: dict[str, str] = field(default_factory=dict)
     sampled: bool = False
 
@@ -69,40 +95,40 @@ def expected_visits(plan: Plan, scenario: Scenario, stage: Stage) -> Expected:
         if not walk.drawn.any:
             break
         found.sampled = True
-    found.visits = {name: total / walks for name, total in found.visits.items()}
+    for sums in (found.visits, found.alone):
+        for name in sums:
+            sums[name] /= walks
+    for holds in found.holds.values():
+        holds.loaded = [total / walks for total in holds.loaded]
+        holds.alone = [total / walks for total in holds.alone]
+    found.saved_s /= walks
+    found.hedged_s /= walks
+    found.rests_s /= walks
+    found.retries /= walks
+    if found.again.works:
+
+        def freely() -> Reused:
+            other = Expected()
+            for number in range(SAMPLES):
+                Walk(plan, stage, chances, values, Freely(number), other).flow(scenario.flow)
+            return other.again
+
+        _share(found, walks, scenario, stage, freely)
     return found
 
 
-class Chances:
-    """What is known of attempts: how likely one succeeds, and how many calls of tools it makes."""
-
-    def __init__(self, plan: Plan, stage: Stage) -> None:
-        self._plan = plan
-        self._data = stage.cast.data
-        self._known: dict[tuple[str, int | None], float] = {}
-        self.calls: dict[str, dict[str, float]] = {}
-        for name, profile in plan.profiles.items():
-            scarce = {tool: dist for tool, dist in profile.calls.items() if tool in stage.cast.scarce}
-            self.calls[name] = {tool: mean_of(dist, self._data) for tool, dist in scarce.items()}
-
-    def success(self, name: str, timeout_us: int | None) -> float:
-        """That an attempt of an agent or effect succeeds."""
-        key = name, timeout_us
-        if key not in self._known:
-            profile = self._plan.profiles.get(name, Profile(name))
-            late = 0.0
-            if timeout_us is not None:
-                time_us = compile_time(profile.latency, self._data)
-                late = sum(time_us((at + 0.5) / _POINTS) >= timeout_us for at in range(_POINTS)) / _POINTS
-            never = profile.never if timeout_us is not None else 0.0
-            self._known[key] = (1.0 - never) * (1.0 - late) * (1.0 - profile.failure) * (1.0 - profile.garbage)
-        return self._known[key]
-
-    def attempts(self, name: str, policy: Policy) -> tuple[float, float]:
-        """The mean attempts at a task, and the chance that it fails for good."""
-        fails = 1.0 - self.success(name, policy.timeout_us)
-        tries = max(1, policy.attempts)
-        return (float(tries) if fails >= 1.0 else (1.0 - fails**tries) / (1.0 - fails)), fails**tries
+def _share(found: Expected, walks: int, scenario: Scenario, stage: Stage, freely: Callable[[], Reused]) -> None:
+    """Count the visits for work that other runs use again."""
+    spec = scenario.arrivals
+    times = replayed(stage.times, stage.size, scenario.duration_us)
+    rate = mean_rate(spec, times) if spec is not None and spec[0] != "closed" else None
+    from_us = scenario.warmup if isinstance(scenario.warmup, int) else 0
+    window = (from_us / 1e6, scenario.duration_us / 1e6) if scenario.duration_us is not None else None
+    visits, unknown = found.again.shared(walks, rate, window, freely)
+    for name, count in visits.items():
+        found.visits[name] = found.visits.get(name, 0.0) + count
+    found.unknown = {**unknown, **found.unknown}
+    found.saved_s += found.again.saved_s
 
 
 class Walk:
@@ -118,6 +144,8 @@ class Walk:
         self.drawn = drawn
         self.found = found
         self.depth = 0
+        self.kept: dict[str, tuple[float, Later]] = {}
+        """What was done in this run, and is used again, by what it is known by: with which chance, and what it gave."""
 
     # -------------------------------------------------------------- blocks
 
@@ -185,27 +213,59 @@ class Walk:
 
     # -------------------------------------------------------------- what is made
 
-    def ask(self, candidates: Sequence[Candidate], tasks: float, weight: float) -> float:
-        """So many tasks, each of whichever of these is free; the chance that one of them fails for good."""
-        known = [self.chances.attempts(each.agent, each.policy) for each in candidates]
+    def ask(self, candidates: Sequence[Candidate], tasks: float, weight: float, kept: str = "") -> float:
+        """So many tasks, each of whichever of these is free; the chance that one of them fails for good.
+
+        `kept` is what the work is known by that is used again, if it is.
+        """
         if any(each.policy.hedge is not None for each in candidates):
-            raise Unknown("how often its work is hedged hangs on how late it is")
-        if len({(round(attempts, 9), round(fails, 9)) for attempts, fails in known}) > 1:
-            raise Unknown("who of several takes a task hangs on who is free")
-        attempts, fails = known[0]
+            return self._ask_twice(candidates, tasks * weight)
+        attempts, fails = self.attempts(candidates)
+        self.found.retries += weight * tasks * (attempts - 1.0)
         for each in candidates:
-            self.visit(each.agent, weight * tasks * attempts / len(candidates))
+            self.visit(each.agent, weight * tasks * attempts / len(candidates), kept)
         return fails
 
-    def visit(self, agent: str, visits: float) -> None:
-        """An agent works so often, with the tools that it calls."""
-        self.add(agent, visits)
-        for tool, calls in self.chances.calls.get(agent, {}).items():
-            self.add(tool, visits * calls)
+    def attempts(self, candidates: Sequence[Candidate]) -> tuple[float, float]:
+        """The mean attempts of whoever of these takes a task, and the chance that it fails for good."""
+        known = [self.chances.attempts(each.agent, each.policy) for each in candidates]
+        if len({(round(attempts, 9), round(fails, 9)) for attempts, fails in known}) > 1:
+            raise Unknown("who of several takes a task hangs on who is free")
+        return known[0]
 
-    def add(self, name: str, visits: float) -> None:
-        """Count visits to an agent or a tool."""
-        self.found.visits[name] = self.found.visits.get(name, 0.0) + visits
+    def _ask_twice(self, candidates: Sequence[Candidate], tasks: float) -> float:
+        """Tasks whose attempts are doubled when they are late."""
+        if len({(repr(each.policy), self.chances.kind(each.agent)) for each in candidates}) > 1:
+            raise Unknown("who of several takes a task, and doubles it, hangs on who is free")
+        loaded, alone = self.chances.hedged(candidates[0].agent, candidates[0].policy)
+        for each in candidates:
+            share = tasks / len(candidates)
+            self.add(each.agent, share * loaded.attempts, share * alone.attempts)
+            for tool in self.chances.calls.get(each.agent, ()):
+                self.found.unknown.setdefault(tool, "who is hedged is stopped, in the middle of its calls")
+            holds = self.found.holds.setdefault(each.agent, Holds())
+            for of, told in ((holds.loaded, loaded), (holds.alone, alone)):
+                for at, moment in enumerate((1.0, told.hold_s, told.square_s)):
+                    of[at] += share * told.attempts * moment
+        self.found.saved_s += tasks * (alone.takes_s - loaded.takes_s)
+        self.found.hedged_s += tasks * alone.takes_s
+        self.found.retries += tasks * (self.chances.attempts(candidates[0].agent, candidates[0].policy)[0] - 1.0)
+        self.found.rests_s += tasks * self.chances.rests_s(candidates[0].agent, candidates[0].policy)
+        return loaded.fails
+
+    def visit(self, agent: str, visits: float, kept: str = "") -> None:
+        """An agent works so often, with the tools that it calls."""
+        self.add(agent, visits, visits, kept)
+        for tool, calls in self.chances.calls.get(agent, {}).items():
+            self.add(tool, visits * calls, visits * calls, kept)
+
+    def add(self, name: str, visits: float, alone: float, kept: str = "") -> None:
+        """Count visits to an agent or a tool, under a load and in a run that is alone."""
+        if kept:
+            self.found.again.add(kept, name, visits)
+        else:
+            self.found.visits[name] = self.found.visits.get(name, 0.0) + visits
+        self.found.alone[name] = self.found.alone.get(name, 0.0) + alone
 
     def made(self, who: str, name: str, args: Sequence[Expr], env: Env, key: int) -> Callable[[], Any]:
         """What somebody says to a contract, an effect or a signal, when it is read."""
@@ -216,6 +276,12 @@ class Walk:
             return maker.codec.result.decode(maker.make(inputs, partial(self.drawn.uniform, key)))
 
         return make
+
+    def encoded(self, contract: str, values: Sequence[Any]) -> str:
+        """What somebody is given for a contract, as identical work is known by."""
+        from orchspec.runtime.kernel.program import program_of
+
+        return repr(program_of(self.plan).contracts[contract].encode_inputs(list(values)))
 
     def _or_nothing(self, expr: Expr, env: Env) -> Any:
         try:

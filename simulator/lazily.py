@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from orchspec.compiler.plan import Expr, PlanError
-from orchspec.runtime.draws import mix
+from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.kernel.expressions import Compiled, Env, ExpressionError, compile_expr, reads
 from orchspec.runtime.kernel.values import InvalidValue, Unverified
 
-__all__ = ["SAMPLES", "UNKNOWN", "Drawn", "Later", "Unknown", "Values"]
+__all__ = ["SAMPLES", "UNKNOWN", "Drawn", "Freely", "Later", "Unknown", "Values"]
 
 SAMPLES: Final = 1024
 """So many walks spread what is read; a power of two."""
@@ -64,6 +64,16 @@ class Drawn:
         for turn in range(_ROUNDS):
             left, right = right, left ^ (mix(salt, turn << _HALF | right) & _MASK)
         return ((left << _HALF | right) + 0.5) / SAMPLES
+
+
+class Freely(Drawn):
+    """Uniforms that do not depend on those of other walks, so that the same comes as often as it does by chance."""
+
+    __slots__ = ()
+
+    def uniform(self, key: int, purpose: int) -> float:
+        """In (0, 1)."""
+        return uniform(mix(key, self.number), purpose, 0)
 
 
 class Values:

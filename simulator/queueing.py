@@ -15,6 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+#: How far from 1 a squared variation may be that is still taken for Poisson arrivals.
+_POISSON: Final = 0.01
+#: Of a bucket that holds so many times what one takes hardly anybody waits.
+_MUCH: Final = 200.0
+#: Cells of a grid: at most, at least, and for each of what one takes.
+_CELLS: Final = 3_000
+_CELLS_LEAST: Final = 200
+_CELLS_EACH: Final = 50
+
 __all__ = [
     "Demand",
     "bucket_wait",
@@ -22,6 +31,7 @@ __all__ = [
     "closed_network",
     "erlang_c",
     "mean_wait",
+    "reserved_wait",
     "settling_time",
     "token_wait",
 ]
@@ -85,27 +95,66 @@ def token_wait(rate: float, count: int, per_s: float, arrival_scv: float = 1.0) 
     """The mean wait for a token of a bucket of `count` that fills continuously in `per_s`.
 
     The tokens that are lacking are the work of a queue with one server, of `per_s / count` a token. One waits for what
-    that is beyond the `count - 1` tokens that were there: exact for one token and Poisson arrivals (M/D/1), else with
-    the exponential tail of heavy traffic.
+    that is beyond the `count - 1` tokens that were there: exact for Poisson arrivals (M/D/1), see `bucket_wait`.
     """
     each_s = per_s / count
-    load = rate * each_s
-    if load >= 1.0:
+    if rate * each_s >= 1.0:
         return math.inf
-    return bucket_wait(rate, each_s, (count - 1) * each_s, arrival_scv, 0.0)
+    return bucket_wait(rate, [each_s], (count - 1) * each_s, arrival_scv)
 
 
-def bucket_wait(rate: float, each_s: float, buffer_s: float, arrival_scv: float = 1.0, scv: float = 1.0) -> float:
-    """The mean wait for what a bucket holds, which is refilled by what one takes in `each_s` on the average.
+def bucket_wait(rate: float, takes_s: Sequence[float], buffer_s: float, arrival_scv: float = 1.0) -> float:
+    """The mean wait for what a bucket holds, which is refilled by what one takes in one of `takes_s`, ascending.
 
-    What is lacking in the bucket is the work of a queue with one server. One waits for what that is beyond `buffer_s`,
-    which was there: with the exponential tail of heavy traffic, whose mean is that of the queue.
+    What is lacking in the bucket is the work V of a queue with one server. One waits for what that is beyond
+    `buffer_s`, which was there. For Poisson arrivals V is a geometric number of what is left of `takes_s` at a random
+    moment (Pollaczek and Khinchine; the mean is exact), whose distribution is summed up on a grid by the recursion of
+    H. H. Panjer (ASTIN Bulletin 12, 1981). For others, and where a bucket holds so much that hardly anybody waits, it
+    has the exponential tail of heavy traffic.
     """
-    load = rate * each_s
+    mean = math.fsum(takes_s) / len(takes_s)
+    load = rate * mean
     if load >= 1.0:
         return math.inf
-    alone = mean_wait(rate, each_s, 1, arrival_scv, scv)
-    return alone * math.exp(-max(0.0, buffer_s) * load / alone) if alone else 0.0
+    scv = math.fsum(each * each for each in takes_s) / len(takes_s) / mean**2 - 1.0 if mean else 0.0
+    alone = mean_wait(rate, mean, 1, arrival_scv, max(0.0, scv))
+    if buffer_s <= 0.0 or not alone:
+        return alone
+    if abs(arrival_scv - 1.0) > _POISSON or buffer_s > _MUCH * mean:
+        return alone * math.exp(-buffer_s * load / alone)
+    return max(0.0, alone - _within(load, takes_s, mean, buffer_s))
+
+
+def reserved_wait(
+    rate: float, takes_s: Sequence[float], buffer_s: float, spare_s: float, under_way: float, arrival_scv: float = 1.0
+) -> float:
+    """The mean wait as of `bucket_wait`, where attempts take more at first and give back `spare_s` when they end.
+
+    What those keep who are under way is missing from the bucket, for as many as there are on the average. That is
+    rough: there are fewer of them while one waits, and who finds too little room waits for one of them to end.
+    """
+    return bucket_wait(rate, takes_s, buffer_s - spare_s * under_way, arrival_scv)
+
+
+def _within(load: float, takes_s: Sequence[float], mean: float, buffer_s: float) -> float:
+    """The mean of the work of M/G/1, or of `buffer_s` where that is less."""
+    import numpy as np
+
+    cells = min(_CELLS, max(_CELLS_LEAST, round(_CELLS_EACH * buffer_s / mean)))
+    width = buffer_s / cells
+    takes = np.asarray(takes_s)
+    # Of what is left at a random moment: the chance that it is less than each upper end of a cell around k widths.
+    ends = (np.arange(cells + 1) + 0.5) * width
+    sums = np.concatenate(([0.0], np.cumsum(takes)))
+    under = np.searchsorted(takes, ends)
+    less = (sums[under] + (len(takes) - under) * ends) / len(takes) / mean
+    left = np.diff(less, prepend=0.0)
+    work = np.zeros(cells + 1)
+    work[0] = (1.0 - load) / (1.0 - load * left[0])
+    for cell in range(1, cells + 1):
+        work[cell] = load / (1.0 - load * left[0]) * float(np.dot(left[1 : cell + 1], work[cell - 1 :: -1]))
+    places = np.arange(cells + 1) * width
+    return float(np.dot(work, places) + (1.0 - work.sum()) * buffer_s)
 
 
 def closed_network(users: int, think_s: float, demands: Sequence[Demand]) -> tuple[float, list[float]]:

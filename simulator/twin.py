@@ -13,8 +13,7 @@ none, the two must agree within the interval of the simulation; where there are,
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -27,18 +26,27 @@ from orchspec.simulator.holding import hold_of, timeouts_of
 from orchspec.simulator.lengths import NOTHING_TOLD, Told
 from orchspec.simulator.queueing import (
     Demand,
-    bucket_wait,
     burst_dispersion,
     closed_network,
     mean_wait,
+    reserved_wait,
     settling_time,
     token_wait,
 )
 from orchspec.simulator.replicate import Stage
 from orchspec.simulator.station import Station
+from orchspec.simulator.stripped import without_hedges
 from orchspec.simulator.tails import tail_of
+from orchspec.simulator.twin_breaks import (
+    HARMLESS,
+    NO_WAIT,
+    is_side_by_side,
+    tell_breaks,
+    tell_others,
+    tell_short,
+    told_of,
+)
 from orchspec.simulator.twin_limits import model_stations
-from orchspec.simulator.units import format_quantity
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Agent, Plan, Scenario, Tool
@@ -53,17 +61,6 @@ PILOTS: Final = 200
 #: More users than this are not stepped through one by one.
 _USERS_MOST: Final = 100_000
 _SECOND: Final = 1e6
-#: A window of fewer settling times sees more of the beginning than of the mean.
-_SETTLINGS: Final = 10.0
-#: Waits that are so small a part of a run make no difference to it, wherever they are.
-_NO_WAIT: Final = 1e-3
-_FORKED: Final = "several tasks of a run come at once (fork and join)"
-_RETRIED: Final = "retries come back soon after, not independently"
-_UNEVEN: Final = "times at work are very uneven: with several slots the formula is rough, and rather tells too much"
-#: Allen and Cunneen are within some percent up to such a squared variation, and the third moment counts beyond it.
-_EVEN: Final = 4.0
-#: These change how long one waits, and not by much how long that is remembered.
-_HARMLESS: Final = frozenset({_FORKED, _RETRIED, _UNEVEN})
 
 
 @dataclass(slots=True)
@@ -89,31 +86,60 @@ def twin_of(plan: Plan, scenario: Scenario, stage: Stage) -> Twin | None:
     if scenario.arrivals is None:
         return None
     pilot = stage.alone(PILOTS)
-    runs = len(pilot.runs)
-    alone_s = math.fsum(run.latency_s for run in pilot.runs) / runs
+    alone_s = _latency_of(pilot)
     walked = expected_visits(plan, scenario, stage)
     stations = _stations(plan, pilot, stage, walked)
     stations += model_stations(plan, pilot, stage, stations)
-    side_by_side = _is_side_by_side(pilot, alone_s)
-    if not side_by_side:
-        # What chance made of the few runs is taken out again, where work adds up along a run.
-        alone_s += math.fsum(each.visits * (each.hold_s - each.seen_s) for each in stations if each.works)
+    if walked.holds:
+        alone_s, side_by_side = _alone_hedged(stage, stations, walked, alone_s)
+    else:
+        side_by_side = is_side_by_side(pilot, alone_s)
+        if not side_by_side:
+            # What chance made of the few runs is taken out again, where work adds up along a run.
+            alone_s += math.fsum(each.visits_alone * (each.hold_s - each.seen_s) for each in stations if each.works)
     rate, scv, breaks = _arrivals(scenario, stage, stations, alone_s)
     for station in stations:
         _serve(station, plan, rate, scv)
     if scenario.arrivals[0] == "closed":
         rate = _share_users(scenario, stage, stations, alone_s)
-    _tell_breaks(plan, stations, pilot, side_by_side=side_by_side)
+    tell_breaks(plan, stations, pilot, side_by_side=side_by_side)
+    tell_others(stations, walked)
     if scenario.arrivals[0] != "closed" and scenario.duration_us is not None:
-        _tell_short(stations, rate, scenario.duration_us / _SECOND)
-    breaks += _told(plan, scenario, stage)
-    latency_s, note = _latency(stations, alone_s, side_by_side=side_by_side)
+        tell_short(stations, rate, scenario.duration_us / _SECOND)
+    breaks += told_of(plan, scenario, stage)
+    latency_s, note = _latency(stations, alone_s, walked.saved_s, side_by_side=side_by_side)
     told = NOTHING_TOLD
     if scenario.arrivals[0] != "closed":
-        is_all = not breaks and all(_HARMLESS.issuperset(station.breaks) for station in stations)
+        is_all = not breaks and all(HARMLESS.issuperset(station.breaks) for station in stations)
         keeps_up = not scenario.faults and all(station.wait_s < math.inf for station in stations)
         told = Told(_remembered(stations, rate, scv, alone_s, side_by_side=side_by_side), is_all, keeps_up)
     return Twin(rate, alone_s, latency_s, note, stations, breaks, told)
+
+
+def _latency_of(pilot: Replication) -> float:
+    return math.fsum(run.latency_s for run in pilot.runs) / len(pilot.runs)
+
+
+def _alone_hedged(stage: Stage, stations: Sequence[Station], walked: Expected, seen_s: float) -> tuple[float, bool]:
+    """How long a run takes that meets nobody, some of whose tasks are hedged, and whether others work side by side.
+
+    Two who are at one task are not told from two tasks, so it is looked at runs in which nothing is hedged: what they
+    take beside work is the same.
+    """
+    plain = without_hedges(stage).alone(PILOTS)
+    plain_s = _latency_of(plain)
+    if is_side_by_side(plain, plain_s):
+        return seen_s, True
+    mixed = any(holds.alone[0] < (1.0 - 1e-6) * walked.alone.get(name, 0.0) for name, holds in walked.holds.items())
+    if mixed or any(each.hedged and each.counted for each in stations):
+        return seen_s, False
+    held_s = math.fsum(pool.held_s.total() for pool in plain.pools if pool.kind not in ("tool", "model"))
+    # As many rests as there were by chance.
+    seen = sum(run.retries for run in plain.runs) / len(plain.runs)
+    rests_s = walked.rests_s * seen / walked.retries if walked.retries else 0.0
+    beside_s = plain_s - held_s / len(plain.runs) - rests_s
+    works_s = math.fsum(each.visits_alone * each.hold_s for each in stations if each.works and not each.hedged)
+    return beside_s + works_s + walked.hedged_s, False
 
 
 # ------------------------------------------------------------------ stations
@@ -140,8 +166,9 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage, walked: Expected) ->
             continue
         slots = [pool.slots for pool in pilot.pools if pool.name in group]
         known = [count for count in slots if count is not None]
-        mean_s, scv, by = hold_of(plan, stage, takes, held)
-        visits, why = _visits(members, walked, total / len(pilot.runs), len(pilot.runs))
+        mean_s, scv, by = hold_of(plan, stage, takes, held, walked)
+        counted = total / len(pilot.runs)
+        visits, why = _visits(members, walked, counted, len(pilot.runs))
         found.append(
             Station(
                 " or ".join(members),
@@ -158,6 +185,8 @@ def _stations(plan: Plan, pilot: Replication, stage: Stage, walked: Expected) ->
                 tail=min(tail_of(plan, name, timeouts.get(name, set())) for name in members)
                 if by == "profile"
                 else math.inf,
+                visits_alone=counted if why else _sum(walked.alone, members),
+                hedged=any(name in walked.holds for name in members),
             )
         )
     return found
@@ -170,11 +199,15 @@ def _visits(members: Sequence[str], walked: Expected, counted: float, runs: int)
         why = "somebody else than the flow asks for it"
     if why:
         return counted, why
-    told = math.fsum(walked.visits.get(name, 0.0) for name in members)
+    told, alone = (_sum(visits, members) for visits in (walked.visits, walked.alone or walked.visits))
     # Counts are rarely more uneven than a geometric law; beyond five of its deviations the walk has missed something.
-    if abs(told - counted) > 5.0 * math.sqrt(told * (1.0 + told) / runs) + 1e-3:
-        return counted, f"a walk over the plan tells {told:.3g}, which the runs do not bear out"
+    if abs(alone - counted) > 5.0 * math.sqrt(alone * (1.0 + alone) / runs) + 1e-3:
+        return counted, f"a walk over the plan tells {alone:.3g}, which the runs do not bear out"
     return told, ""
+
+
+def _sum(visits: Mapping[str, float], members: Sequence[str]) -> float:
+    return math.fsum(visits.get(name, 0.0) for name in members)
 
 
 def _serve(station: Station, plan: Plan, rate: float, arrival_scv: float) -> None:
@@ -187,9 +220,9 @@ def _serve(station: Station, plan: Plan, rate: float, arrival_scv: float) -> Non
     station.utilization = offered / station.slots if station.slots else math.nan
     if station.buffer_s is not None:
         station.model = f"{first}/{letters}/1 + bucket"
-        # Of `spare_s` a run keeps so much from the bucket for as long as it works.
-        buffer_s = station.buffer_s - rate * station.spare_s
-        station.wait_s = bucket_wait(arrivals, station.hold_s, buffer_s, arrival_scv, station.hold_scv)
+        station.wait_s = reserved_wait(
+            arrivals, station.takes_s, station.buffer_s, station.spare_s, rate * station.works_s, arrival_scv
+        )
         station.queue = arrivals * station.wait_s
         return
     wait_s = mean_wait(arrivals, station.hold_s, station.slots, arrival_scv, station.hold_scv)
@@ -269,68 +302,7 @@ def _share_users(scenario: Scenario, stage: Stage, stations: Sequence[Station], 
     return rate
 
 
-# ------------------------------------------------------------------ what does not hold
-
-
-def _is_side_by_side(pilot: Replication, alone_s: float) -> bool:
-    """Whether a run has tasks at work at the same time: then waits do not add up along it."""
-    workers = [pool for pool in pilot.pools if pool.kind not in ("tool", "model")]
-    if math.fsum(pool.held_s.total() for pool in workers) > alone_s * len(pilot.runs) * (1.0 + 1e-6):
-        return True
-    bars = [bar for bar in pilot.sample_gantt or () if bar.kind in ("model", "human", "retry")]
-    bars.sort(key=lambda bar: bar.start_s)
-    ends = -math.inf
-    for bar in bars:
-        if bar.start_s < ends - 1e-9:
-            return True
-        ends = max(ends, bar.end_s)
-    return False
-
-
-def _tell_breaks(plan: Plan, stations: Sequence[Station], pilot: Replication, *, side_by_side: bool) -> None:
-    retried = any(run.retries for run in pilot.runs)
-    for station in stations:
-        told = station.breaks
-        if len(station.members) > 1:
-            told.append("taken for one pool in which anybody takes any task")
-        if not math.isfinite(station.hold_scv):
-            told.append(
-                "the variance of its times is infinite, and no formula tells how long one waits"
-                if math.isnan(station.wait_s)
-                else "the variance of its times is infinite, so no mean wait settles"
-            )
-        elif station.slots is not None and station.utilization < 1.0 and station.tail <= 1.0 + 2.0 / station.held_up:
-            told.append("its waits have a mean and no variance: what is simulated comes to it ever so slowly")
-        elif (station.slots or 1) > 1 and station.hold_scv > _EVEN:
-            told.append(_UNEVEN)
-        if station.utilization >= 1.0:
-            told.append("work comes faster than it can be done: there is no steady state")
-        if side_by_side and station.visits > 1.0:
-            told.append(_FORKED)
-        if station.buffer_s is not None:
-            told.append(
-                "tokens are taken before they are used and given back after: as a server of its own, roughly; no bound"
-                if station.name.endswith(".token_rate")
-                else "a rate: a token bucket, as a server of its own"
-            )
-            continue
-        if retried and station.visits > 1.0 and not side_by_side:
-            told.append(_RETRIED)
-        for name in station.members:
-            limited: Agent | Tool | None = plan.agents.get(name) or plan.tools.get(name)
-            told += _limits_of(limited)
-        if any(name in plan.tools for name in station.members):
-            told.append("whoever waits for it holds a slot elsewhere: a finite population")
-
-
-def _tell_short(stations: Sequence[Station], rate: float, window_s: float) -> None:
-    """Say of which stations the window sees the beginning alone."""
-    for station in stations:
-        spread = 0.5 * (1.0 + station.hold_scv)
-        settles_s = settling_time(rate * station.visits, station.hold_s, station.slots, spread)
-        if window_s < _SETTLINGS * settles_s < math.inf:
-            told = format_quantity(settles_s, "s")
-            station.breaks.append(f"its queue takes about {told} to settle, and the window is short for that")
+# ------------------------------------------------------------------ what comes of it
 
 
 def _remembered(
@@ -345,39 +317,12 @@ def _remembered(
     settles_s = [
         settling_time(rate * each.visits, each.hold_s, each.slots, spread(each))
         for each in stations
-        if each.visits * each.wait_s > _NO_WAIT * alone_s
+        if each.visits * each.wait_s > NO_WAIT * alone_s
     ]
     return max(1.0, rate * max((each for each in settles_s if math.isfinite(each)), default=0.0))
 
 
-def _limits_of(limited: Agent | Tool | None) -> Iterable[str]:
-    if limited is None:
-        return
-    if limited.rate is not None:
-        yield "a rate: a token bucket, as a server of its own"
-    most = getattr(limited, "slots_max", None) or getattr(limited, "slots", None)
-    if limited.slots_min is not None and limited.slots_min != most:
-        yield "slots follow the load: taken as if all were always there"
-    if getattr(limited, "breaker", None) is not None:
-        yield "a breaker sends nothing while it is open"
-    if getattr(limited, "session", "fresh") != "fresh":
-        yield "a session takes one task at a time"
-
-
-def _told(plan: Plan, scenario: Scenario, stage: Stage) -> list[str]:
-    told = []
-    if scenario.faults:
-        told.append("faults strike in the simulation alone")
-    if stage.queue_max is not None:
-        told.append(f"runs are refused while {stage.queue_max} tasks wait")
-    if re.search(r'"urgency":(?!null)', plan.as_json()):
-        told.append("urgent tasks go first: the mean over all of a pool is as told, not that of each")
-    if any(flow.budget.time_us is not None for flow in plan.flows.values()):
-        told.append("budgets of time end runs that wait for long")
-    return told
-
-
-def _latency(stations: Sequence[Station], alone_s: float, *, side_by_side: bool) -> tuple[float, str]:
+def _latency(stations: Sequence[Station], alone_s: float, saved_s: float, *, side_by_side: bool) -> tuple[float, str]:
     if not math.isfinite(alone_s):
         return math.nan, "some runs never end, even alone"
     for station in stations:
@@ -392,9 +337,11 @@ def _latency(stations: Sequence[Station], alone_s: float, *, side_by_side: bool)
         if math.isnan(station.wait_s):
             return math.nan, f"no formula tells how long one waits for {station.name}"
     waits_s = math.fsum(station.visits * station.wait_s for station in stations)
-    if side_by_side and waits_s > _NO_WAIT * alone_s:
+    if side_by_side and waits_s > NO_WAIT * alone_s:
         return math.nan, "tasks of a run work side by side, so their waits do not add up"
-    return alone_s + waits_s, ""
+    if side_by_side and abs(saved_s) > NO_WAIT * alone_s:
+        return math.nan, "tasks of a run work side by side, so what hedges and work that was done save does not add up"
+    return alone_s - saved_s + waits_s, ""
 
 
 # ------------------------------------------------------------------ beside the simulation

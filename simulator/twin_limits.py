@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchspec.compiler.plan import Candidate, Profile
 from orchspec.runtime.dispatcher import limits_of
-from orchspec.runtime.distributions import mean_of
-from orchspec.simulator.moments import second_moment
+from orchspec.runtime.distributions import compile_count
+from orchspec.runtime.draws import word
 from orchspec.simulator.station import Station
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from orchspec.simulator.replicate import Stage
 
 __all__ = ["model_stations"]
+
+#: So many attempts tell what they take.
+_ATTEMPTS: Final = 4_096
 
 
 def model_stations(plan: Plan, pilot: Replication, stage: Stage, stations: Sequence[Station]) -> list[Station]:
@@ -39,27 +42,32 @@ def model_stations(plan: Plan, pilot: Replication, stage: Stage, stations: Seque
         if told:
             count = math.fsum(weights.values())
         seen_s = pool.held_s.total() / pool.takes.total()
-        mean, scv, reserved = 1.0, 0.0, 1.0
+        taken, reserved = [1.0], 1.0
         if rate is model.token_rate:
-            mean, scv = _tokens(plan, stage, weights)
+            taken = _tokens(plan, stage, weights)
             reserved = _mean(weights, {agent: float(min(tiers[agent][model.name], rate.count)) for agent in weights})
+        mean = math.fsum(taken) / len(taken)
+        scv = max(0.0, math.fsum(each * each for each in taken) / len(taken) / mean**2 - 1.0) if mean else 0.0
         each_s = rate.per_us / rate.count / 1e6
-        # What attempts that are under way may take and will not use is missing from the bucket meanwhile.
-        busy_s = math.fsum(each.visits * each.hold_s for each in own if each is not None)
+        takes_s = mean * each_s if told and mean else seen_s
         found.append(
             Station(
                 pool.name,
                 pool.members,
                 1,
                 count,
-                mean * each_s if told and mean else seen_s,
+                takes_s,
                 scv,
                 seen_s,
                 works=False,
                 counted="" if told else "who draws on it, and how often, is not all told by the plan",
                 held_by="profile" if told and mean else "runs",
                 buffer_s=(rate.count - reserved) * each_s,
-                spare_s=max(0.0, reserved - mean) * each_s * busy_s,
+                # What attempts that are under way may take and will not use is missing from the bucket meanwhile.
+                spare_s=max(0.0, reserved - mean) * each_s,
+                works_s=math.fsum(each.visits * each.hold_s for each in own if each is not None),
+                draws=tuple(drawing),
+                takes_s=tuple(each / mean * takes_s for each in taken) if mean else (takes_s,),
             )
         )
     return found
@@ -99,20 +107,23 @@ def _candidates(plan: Plan) -> Iterator[Candidate]:
             parts.extend(getattr(part, each.name) for each in dataclasses.fields(part))
 
 
-def _tokens(plan: Plan, stage: Stage, weights: Mapping[str, float]) -> tuple[float, float]:
-    """The mean tokens of an attempt by any of these, and their squared coefficient of variation."""
-    means, squares = {}, {}
-    for agent in weights:
+def _tokens(plan: Plan, stage: Stage, weights: Mapping[str, float]) -> list[float]:
+    """The tokens of attempts by any of these, ascending, each of them as likely."""
+    total = math.fsum(weights.values())
+    found: list[float] = []
+    for number, agent in enumerate(weights):
         profile = plan.profiles.get(agent, Profile(agent))
-        parts = [dist for dist in (profile.tokens_in, profile.tokens_out) if dist is not None]
-        each = [mean_of(dist, stage.cast.data) for dist in parts]
-        spread = math.fsum(
-            second_moment(dist, stage.cast.data) - mean**2 for dist, mean in zip(parts, each, strict=True)
-        )
-        means[agent] = math.fsum(each)
-        squares[agent] = spread + means[agent] ** 2
-    mean, square = _mean(weights, means), _mean(weights, squares)
-    return mean, max(0.0, square / mean**2 - 1.0) if mean else 0.0
+        count = max(1, round(_ATTEMPTS * weights[agent] / total)) if total else 1
+        sums = [0.0] * count
+        for part, dist in enumerate((profile.tokens_in, profile.tokens_out)):
+            if dist is None:
+                continue
+            tokens = compile_count(dist, stage.cast.data)
+            order = sorted(range(count), key=lambda at, of=2 * number + part: word(of, at, 0))  # type: ignore[misc]
+            for at, place in enumerate(order):
+                sums[place] += tokens((at + 0.5) / count)
+        found += sums
+    return sorted(found)
 
 
 def _mean(weights: Mapping[str, float], values: Mapping[str, float]) -> float:

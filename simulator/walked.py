@@ -16,6 +16,7 @@ from orchspec.compiler.plan import Profile
 from orchspec.runtime.draws import mix
 from orchspec.runtime.kernel.expressions import Env
 from orchspec.simulator.lazily import UNKNOWN, Later, Unknown
+from orchspec.simulator.reused import Work
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Candidate, Plan
@@ -25,6 +26,8 @@ __all__ = ["IDLE", "REASONS", "STATEMENTS"]
 
 _DEPTH_MOST: Final = 50
 _MOVES_MOST: Final = 1_000
+#: So seldom does work fail for good that who waits for it need not be looked at.
+_FAILS_SELDOM: Final = 1e-3
 
 
 def _task(walk: Walk, step: Any, env: Env, weight: float, key: int) -> float:
@@ -32,13 +35,14 @@ def _task(walk: Walk, step: Any, env: Env, weight: float, key: int) -> float:
         return 1.0
     if step.pattern == "first" and any(each.policy.attempts > 1 for each in step.candidates):
         raise Unknown("how often the losers of a race try again hangs on who is fast")
-    if walk.plan.contracts[step.contract].reuse is not None:
-        raise Unknown("work that was done before is not done again")
     if step.budget is not None:
         raise Unknown("a budget of its own may end it")
     items = walk.items(step, env)
     if step.pattern == "first":
         return _race(walk, step, items, env, weight)
+    contract = walk.plan.contracts[step.contract]
+    if contract.reuse is not None and contract.owns is None and (items is not None or _is_single(step)):
+        return _reused(walk, step, items, env, weight, key)
     fan = step.candidates if step.pattern == "all" else [step.candidates[0]] * step.copies if step.copies > 1 else None
     fails = 0.0
     if fan is not None:
@@ -65,8 +69,51 @@ def _task(walk: Walk, step: Any, env: Env, weight: float, key: int) -> float:
     return walk.goes_on(step, fails, tasks, weight)
 
 
+def _is_single(step: Any) -> bool:
+    return step.pattern in ("one", "any") and step.copies == 1
+
+
+def _reused(walk: Walk, step: Any, items: list[Any] | None, env: Env, weight: float, key: int) -> float:
+    """Tasks whose work is used again, in this run and in others, for as long as their contract says."""
+    if any(each.policy.hedge is not None for each in step.candidates):
+        raise Unknown("it is hedged, and used again by whoever waits for it")
+    contract = walk.plan.contracts[step.contract]
+    agents = sorted(each.agent for each in step.candidates)
+    _, fails = walk.attempts(step.candidates)
+    if fails > _FAILS_SELDOM:
+        raise Unknown("whoever waits for work that fails does it, too")
+    takes_s, square_s = walk.chances.takes_s(step.candidates[0].agent, step.candidates[0].policy)
+    given: list[Later] = []
+    for at, item in enumerate([None] if items is None else items):
+        args_env = env if items is None else Env([item], env)
+        values = [walk.values.of(arg, args_env) for arg in step.args]
+        known_by = repr((step.contract, agents, walk.encoded(step.contract, values)))
+        seen, result = walk.kept.get(known_by, (0.0, None))
+        if result is None:
+            result = Later(walk.made(agents[0], step.contract, step.args, args_env, mix(key, at + 1)))
+        fresh = max(0.0, weight - seen)
+        walk.kept[known_by] = max(seen, weight), result
+        given.append(Later(partial(_read, result)))
+        if not fresh:
+            continue
+        if isinstance(contract.reuse, int):
+            walk.found.again.ask(known_by, Work(step.contract, contract.reuse / 1e6, takes_s, square_s), fresh)
+            walk.ask(step.candidates, 1.0, fresh, known_by)
+        else:
+            walk.ask(step.candidates, 1.0, fresh)
+    if len(step.candidates) > 1 and not _alike(walk.plan, step.candidates):
+        env.values[step.slot] = UNKNOWN
+    elif items is None:
+        env.values[step.slot] = given[0]
+    else:
+        env.values[step.slot] = Later(partial(_read_all, given))
+    return walk.goes_on(step, fails, len(given), weight)
+
+
 def _race(walk: Walk, step: Any, items: list[Any] | None, env: Env, weight: float) -> float:
     """All begin at once, so each tries once, whoever wins. Who wins hangs on who is fast, and so does what it says."""
+    if any(each.policy.hedge is not None for each in step.candidates):
+        raise Unknown("how often the losers of a race are hedged hangs on who is fast")
     tasks = 1 if items is None else len(items)
     fails = math.prod(walk.ask([each], tasks, weight) for each in step.candidates)
     env.values[step.slot] = UNKNOWN

@@ -29,6 +29,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
         "orchspec.runtime.journal.batch",
         "orchspec.runtime.journal.records",
         "orchspec.runtime.kernel",
+        "orchspec.runtime.latencies",
         "orchspec.runtime.ledger",
         "orchspec.runtime.made",
         "orchspec.runtime.recording",

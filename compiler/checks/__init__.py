@@ -15,6 +15,7 @@ from orchspec.compiler.checks.deadlines import missing_deadlines, missing_timeou
 from orchspec.compiler.checks.decisions import owned_twice
 from orchspec.compiler.checks.doubles import early_ends, hedged_work
 from orchspec.compiler.checks.effects import deeds_of_agents, nothing_to_revert, raced_deeds
+from orchspec.compiler.checks.endings import failing_statements
 from orchspec.compiler.checks.habits import one_answer_of_many, twin_agents, unpriced_models
 from orchspec.compiler.checks.idle import idle_settings, idle_transitions
 from orchspec.compiler.checks.keys import keys_in_loops
@@ -54,6 +55,7 @@ CHECKS: Sequence[Callable[[Context], None]] = (
     constants_that_break,
     conditions,
     beyond_the_end,
+    failing_statements,
 )
 """The checks, in the order in which they run."""
 

@@ -91,7 +91,8 @@ UNREACHABLE = define(
     "E0506",
     "unreachable",
     "nothing below {after} is reached",
-    explanation="After `return`, `give` or a `fail` without `when`, a block is at its end.",
+    explanation="After `return`, `give` or a `fail` without `when`, a block is at its end. Nor does it give anything "
+    "where a statement of it fails in every run: a route all of whose arms fail, a flow that only fails.",
     bad=in_flow(_DRAFT + "return draft\nstep checked = Check(draft) by bob"),
     good=in_flow(_DRAFT + "step checked = Check(draft) by bob\nreturn checked"),
 )

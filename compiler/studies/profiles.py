@@ -225,13 +225,26 @@ def _output(study: Study, value: syntax.Expr, target: Target) -> dict[str, Dist]
         elif not fields:
             names = [item.name for record in records for item in record.fields]
             fix = did_you_mean(label, entry.name, names)
-            study.report.add(NOTHING_TO_SAMPLE, entry.name, target=name, what=f"a field `{label}`", fix=fix)
+            study.report.add(
+                NOTHING_TO_SAMPLE,
+                entry.name,
+                target=name,
+                what=f"a field `{label}`",
+                notes=_samplable(names, plain=len(records) < len(results)),
+                fix=fix,
+            )
             sound = False
         else:
             part = _fitting(study, fields, _of_entry(entry))
             sound = sound and not isinstance(part, Failed)
             outputs[label] = part
     return outputs if sound else FAILED
+
+
+def _samplable(names: Sequence[str], *, plain: bool) -> list[str]:
+    if plain:
+        return ["what is no record has one distribution: `output = D`"]
+    return [f"its fields are {listed(names)}"] if names else []
 
 
 def _of_entry(entry: syntax.RecordEntry) -> Callable[[Study, FieldInfo], Dist | Failed]:

@@ -146,7 +146,7 @@ machine g(text: Text) -> Text {
     ("statement", "who", "why"),
     [
         ("step a = Work(text) by first of [ann, bob] { attempts = 2 }", "bob", "race"),
-        ("step a = Work(text) by ann { hedge = after(5s) }", "ann", "hedged"),
+        ("step a = Work(text) by first of [ann, bob] { hedge = after(5s) }", "ann", "race"),
         ("scope s { attempts = 2  step a = Work(text) by ann  give a }", "ann", "as a whole"),
         (
             (
