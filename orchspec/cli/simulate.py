@@ -173,6 +173,8 @@ def _simulate(
             except KeyboardInterrupt:
                 workers.stopping = True
                 if not studies:
+                    if resume is not None:
+                        terminal.say(f"{resume} keeps what is done; the same command goes on from there")
                     raise
                 break
             if not keep:
