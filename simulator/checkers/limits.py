@@ -65,6 +65,19 @@ def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
         if isinstance(event, EngineRecovered) and event.epoch != epoch:
             epoch = event.epoch
             held = _Held(plan)
+        if isinstance(event, TaskEnrolled) and not was_ignored(record):
+            name, key = event.agent, (run, event.place, event.attempt)
+            names = (*gates.pop(key, ()), name) if gates else (name,)
+            said = held.broken(names, slots)
+            held.take(key, names)
+            if name in rates and not rates[name].take(event.time):
+                said.append(f"{name} is granted more often than its rate allows")
+            model = drawn.granted(run, event) if drawn.limited else ""
+            if model:
+                said.append(f"{name} is granted though {model} has not so much left of its limits")
+            for each in said:
+                yield Violation("S8", each, run, record.seq, record.kernel.path(event.place))
+        # What it led to comes after it: a section in which nothing takes time is given back at once.
         for command in record.commands:
             if isinstance(command, ReleaseGrant):
                 held.release((run, command.place, command.attempt))
@@ -78,18 +91,6 @@ def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
                 continue
             if drawn.limited:
                 drawn.commanded(run, command, event.time)
-        if isinstance(event, TaskEnrolled) and not was_ignored(record):
-            name, key = event.agent, (run, event.place, event.attempt)
-            names = (*gates.pop(key, ()), name) if gates else (name,)
-            said = held.broken(names, slots)
-            held.take(key, names)
-            if name in rates and not rates[name].take(event.time):
-                said.append(f"{name} is granted more often than its rate allows")
-            model = drawn.granted(run, event) if drawn.limited else ""
-            if model:
-                said.append(f"{name} is granted though {model} has not so much left of its limits")
-            for each in said:
-                yield Violation("S8", each, run, record.seq, record.kernel.path(event.place))
 
 
 class _Held:
