@@ -221,6 +221,10 @@ class Clock:
             self.commit(batch)
             if not engine.inbox and not committer.dirty:
                 break
+        if self.people.is_left and committer.idle:
+            self.people.take_what_is_left(engine)
+            self._settle(now)
+            return
         if engine.halted:
             for run, error in engine.halted.items():
                 self._halt(run, error)
@@ -378,6 +382,7 @@ class Clock:
         self._acts = self.handover.over(self._acts)
         self.epoch += 1
         self.attempts.crash()
+        self.people.crash()
         self.targets.crash()
         self.timing.forget()
         if not self.crashes.in_place:
@@ -413,6 +418,7 @@ class Clock:
             self.timing.not_before(max(state.kernel.now for _, _, state in folded))
         if recovers:
             engine.recover(folded, self.epoch, self.told)
+        self.people.resume(engine)
         self.signals.deliver(engine)
         for run, visit in list(self.visits.items()):
             # Whoever was not told that the run is durable asks for it again, under the same id.

@@ -136,6 +136,7 @@ class EngineLoop:
                 self.engine.committer.put_run(live.row)
         reached("recovering")
         self.engine.recover([(live.plan, live.row, state) for live, state in folded], self.epoch, self.clock.now_us())
+        self._resume_people()
         self._coming.resume()
         self.schedule()
 
@@ -158,6 +159,14 @@ class EngineLoop:
             if not self._going and not self._called:
                 self._called = True
                 self._pace.soon(self._turn)
+
+    def _resume_people(self) -> None:
+        try:
+            self.people.resume()
+        except StoreBusy:
+            return  # Whoever answered is heard later, after the timers.
+        except StoreError as error:
+            self.lose(error)
 
     def look_again(self) -> None:
         """The clock was set: what waits for a time is looked at anew."""
@@ -200,6 +209,10 @@ class EngineLoop:
             self._going = False
         if self.closed:
             return
+        if self.people.is_left and self.engine.committer.idle and not self.engine.inbox:
+            self.poll()
+            if self.closed:
+                return
         if self._scheduled:
             self.schedule()
         self._set_alarm()
