@@ -287,7 +287,7 @@ def test_an_answer_to_what_is_put_and_withdrawn_in_one_commit_is_none():
     assert compare(told) is None
 
 
-ASKED = """orch 1
+AWAY_MEANWHILE = """orch 1
 contract Ask(q: Text) -> Text
 agent ann fulfills Ask { timeout = 50s }
 human eve fulfills Ask { timeout = 2min }
@@ -311,7 +311,7 @@ ABSENCES = {
 @pytest.mark.parametrize("what", ABSENCES)
 def test_what_a_person_said_while_nobody_was_there_counts_if_it_was_said_in_time(what):
     takes, tries, faults, counts = ABSENCES[what]
-    plan = compile_text(ASKED.replace("TAKES", takes).replace("TRIES", str(tries)), "asked.orch").plan
+    plan = compile_text(AWAY_MEANWHILE.replace("TAKES", takes).replace("TRIES", str(tries)), "asked.orch").plan
     told = Job(plan, "asks", None, 1, 1, {}, tuple(read_fault(f"fault {line}") for line in faults))
     assert compare(told) is None
     records = [record for run in told.chronicler().chronicle(told.faults).runs.values() for record in run.records]
