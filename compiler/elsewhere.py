@@ -23,7 +23,8 @@ def as_told(checked: Checked, item: Diagnostic) -> Diagnostic:
     """The diagnostic without edits in other files; in a file with bindings it says for which of them it holds."""
     here = checked.file.span.source
     if item.fix is not None and any(edit.span.source is not here for edit in item.fix.edits):
-        item = replace(item, fix=None)
+        hint = [item.fix.title] if item.fix.title.startswith("did you mean") else []
+        item = replace(item, fix=None, notes=(*item.notes, *hint))
     module = checked.module_of.get(item.span.source)
     if module is not None and module.bindings and module.asked is not None:
         alias = module.asked.alias

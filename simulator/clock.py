@@ -18,14 +18,13 @@ meets a mistake of ours, is halted and named; the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchspec.runtime.engine import Engine
 from orchspec.runtime.journal.records import RunRow
 from orchspec.runtime.kernel.commands import AnswerCall, AskPerson, CheckEffect, EndRun, RunTask, StopTask, TryEffect
 from orchspec.runtime.kernel.events import EffectConfirmed, QuestionAnswered, TaskFailed, TaskFulfilled
 from orchspec.runtime.ledger import Ledger
-from orchspec.runtime.recording import EventRecord
 from orchspec.simulator.attempts import Attempts
 from orchspec.simulator.calendar import Calendar, Due
 from orchspec.simulator.crashes import Crashed, Crashes
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
     from orchspec.runtime.dispatcher import Grant
     from orchspec.runtime.journal.batch import Batch
+    from orchspec.runtime.recording import EventRecord
     from orchspec.simulator.breakdowns import Breakdown
     from orchspec.simulator.calls import Calls
     from orchspec.simulator.cast import Cast
@@ -259,8 +259,8 @@ class Clock:
 
     def _witness(self, batch: Batch) -> None:
         """Note what must not be done again, and what the system claims to have done and has not."""
-        for record in batch.records:
-            assert isinstance(record, EventRecord)
+        for each in batch.records:
+            record = cast("EventRecord", each)
             visit = self.visits.get(record.run)
             if visit is None:
                 continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchspec.simulator.curves import Curve, Dot, Panel, curve_chart
 from orchspec.simulator.kpis import KPIS
 from orchspec.simulator.pareto import Choice, front_of, pareto_chart
+from orchspec.simulator.units import sentence
 
 if TYPE_CHECKING:
     from orchspec.simulator.comparing import Contender, Line
@@ -51,7 +52,7 @@ def _chart(kpi: str, lines: Sequence[Line]) -> Chart:
     for line in lines:
         dots = [Dot(float(at), known.value, known.lo, known.hi) for at, known in enumerate(line.estimates.values())]
         curves.append(Curve(line.title, tuple(dots)))
-    title = f"{kpi.capitalize()} beside each other"
+    title = f"{sentence(kpi)} beside each other"
     note = "with 95 % intervals of each; differences are judged in pairs and are surer than these tell"
     up = kpi if len(lines) > 1 else lines[0].title
     panel = Panel(title, note, "", up, KPIS[kpi].unit, names=names, joined=False)

@@ -14,6 +14,7 @@ from orchspec.simulator.estimate import look_level
 from orchspec.simulator.findings import alarms
 from orchspec.simulator.kpis import KPIS
 from orchspec.simulator.report import Origin, footer, simulation_section, written, written_interval
+from orchspec.simulator.units import sentence
 
 if TYPE_CHECKING:
     from orchspec.simulator.comparing import Contender, Line, Pair
@@ -83,7 +84,7 @@ def _head(rounds: Sequence[Compared]) -> str:
         for who in each.contenders:
             named = ", ".join(filter(None, (who.name, each.label)))
             told += [f"{named}: {alarm}" for alarm in alarms(who.study.document)]
-    notes = list(dict.fromkeys(note[0].upper() + note[1:] for each in rounds for note in each.notes))
+    notes = list(dict.fromkeys(sentence(note) for each in rounds for note in each.notes))
     sentences = []
     for each in rounds:
         prefix = f"{each.label}: " if each.swept else ""
@@ -107,7 +108,7 @@ def _best(compared: Compared) -> list[str]:
     fronts = front(compared.contenders)
     if 0 < len(fronts) < len(names):
         told.append(
-            f"Worth considering, by mean cost and p95 of latency: {', '.join(fronts)}; the others are beaten in both."
+            f"Worth considering, by mean cost and p95 of latency: {', '.join(fronts)}; no other is better in either."
         )
     return told
 

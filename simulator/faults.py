@@ -22,7 +22,7 @@ from orchspec.simulator.strikes import EFFECTS, Strike
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
 
-__all__ = ["BUILT", "CRASH_POINTS", "FOR_EVER_US", "Crash", "Faults", "Strike"]
+__all__ = ["BUILT", "CRASH_POINTS", "FOR_EVER_US", "Aimed", "Crash", "Faults", "Strike"]
 
 SECOND: Final = 1_000_000
 CRASH_POINTS: Final = ("before_commit", "after_commit", "before_effect", "after_effect", "before_ack", "recovery")
@@ -64,6 +64,25 @@ class Crash:
         return self.rate is None or uniform(key, number, FAULT + self.index) < self.rate
 
 
+class Aimed:
+    """A fault that is aimed at somebody: what has to be known of it each time that it may strike."""
+
+    __slots__ = ("args", "counted", "effect", "index", "name", "outage", "quota", "rate", "salt", "windowed")
+
+    def __init__(self, index: int, fault: Fault) -> None:
+        args = fault.args
+        self.index = index
+        self.name = fault.name
+        self.args: dict[str, Any] = args
+        self.effect = EFFECTS.get(fault.name)
+        self.quota = fault.name == "quota"
+        self.outage = fault.name in _OUTAGES
+        self.windowed = "at" in args or "every" in args or "lasting" in args
+        self.counted = "first" in args or "nth" in args
+        self.rate = float(args["rate"]) if "rate" in args else None
+        self.salt = FAULT + index
+
+
 class Faults:
     """The faults of one replication; counts what `first` and `nth` count.
 
@@ -73,10 +92,10 @@ class Faults:
     """
 
     def __init__(self, faults: Sequence[Fault], without: Collection[str] = ()) -> None:
-        self._of: dict[str, list[tuple[int, Fault]]] = {}
+        self._of: dict[str, list[Aimed]] = {}
         self._limited: dict[str, list[dict[str, Any]]] = {}
         self._served: dict[int, tuple[int, dict[tuple[int, int], None]]] = {}
-        self._of_deeds: dict[str, list[tuple[int, Fault]]] = {}
+        self._of_deeds: dict[str, list[Aimed]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
         self.crashes: list[Crash] = []
         self.breakdowns: list[Breakdown] = []
@@ -93,7 +112,7 @@ class Faults:
             elif fault.name not in ("crash", "upgrade"):
                 of = self._of_deeds if fault.name in _AT_DEEDS else self._of
                 for target in (fault.target, *fault.others):
-                    of.setdefault(target, []).append((index, fault))
+                    of.setdefault(target, []).append(Aimed(index, fault))
 
     def counted(self) -> tuple[Any, ...]:
         """What has been counted so far, for another process that goes on from there (`count_on`)."""
@@ -108,35 +127,33 @@ class Faults:
     @property
     def strikes_timers(self) -> bool:
         """Whether a fault is aimed at timers."""
-        return any(fault.name.startswith("timer_") for _, fault in self._of.get("orchestrator", ()))
+        return any(each.name.startswith("timer_") for each in self._of.get("orchestrator", ()))
 
     def shifts(self) -> list[Shift]:
         """When the orchestrator's clock is set, and by how much."""
         aimed = self._of.get("orchestrator", ())
-        return [Shift.of(fault.args) for _, fault in aimed if fault.name in ("jump", "skew")]
+        return [Shift.of(each.args) for each in aimed if each.name in ("jump", "skew")]
 
     @property
     def keeps_store_busy(self) -> bool:
         """Whether the store is ever too busy for a commit."""
-        return any(fault.name == "store_busy" for _, fault in self._of.get("orchestrator", ()))
+        return any(each.name == "store_busy" for each in self._of.get("orchestrator", ()))
 
     def store_is_busy(self, key: int, tries: int, now_us: int) -> bool:
         """Whether the store is too busy now for a commit (`key`) that was tried so many times."""
-        for index, fault in self._of.get("orchestrator", ()):
-            if fault.name == "store_busy" and self._strikes(index, fault.args, key, tries, now_us):
+        for each in self._of.get("orchestrator", ()):
+            if each.name == "store_busy" and self._strikes(each, key, tries, now_us):
                 return True
         return False
 
     @property
     def parts(self) -> bool:
         """Whether anything is ever between the orchestrator and somebody."""
-        return any(fault.name == "partition" for aimed in self._of.values() for _, fault in aimed)
+        return any(each.name == "partition" for aimed in self._of.values() for each in aimed)
 
     def parted(self, target: str, now_us: int) -> bool:
         """Whether nothing goes through between the orchestrator and a target."""
-        return any(
-            fault.name == "partition" and _in_window(fault.args, now_us) for _, fault in self._of.get(target, ())
-        )
+        return any(each.name == "partition" and _in_window(each.args, now_us) for each in self._of.get(target, ()))
 
     @property
     def targets(self) -> frozenset[str]:
@@ -151,38 +168,36 @@ class Faults:
         """What strikes an agent that is about to do an effect now."""
         return self._strike(self._of_deeds.get(agent), key, number, now_us)
 
-    def _strike(self, aimed: list[tuple[int, Fault]] | None, key: int, attempt: int, now_us: int) -> Strike | None:
+    def _strike(self, aimed: list[Aimed] | None, key: int, attempt: int, now_us: int) -> Strike | None:
         if aimed is None:
             return None
         strike: Strike | None = None
-        for index, fault in aimed:
-            args = fault.args
-            if fault.name == "quota":
-                rest_us = self._over_quota(index, args, (key, attempt), now_us)
+        for each in aimed:
+            if each.quota:
+                rest_us = self._over_quota(each, (key, attempt), now_us)
                 if rest_us is not None:
                     strike = strike or Strike()
                     strike.throttled = True
                     strike.retry_after_us = max(strike.retry_after_us, rest_us)
                 continue
-            if fault.name in _OUTAGES and not _in_window(args, now_us):
-                strike = _out_soon(strike, args, now_us)
+            if each.outage and not _in_window(each.args, now_us):
+                strike = _out_soon(strike, each.args, now_us)
                 continue
-            effect = EFFECTS.get(fault.name)
-            if effect is None or not self._strikes(index, args, key, attempt, now_us):
+            if each.effect is None or not self._strikes(each, key, attempt, now_us):
                 continue
             if strike is None:
                 strike = Strike()
-            effect(strike, fault.args)
+            each.effect(strike, each.args)
         if strike is not None and strike.shuffle_us:
             strike.delay_us += int(strike.shuffle_us * uniform(key, attempt, FAULT + 0x3FF))
         return strike
 
-    def _strikes(self, index: int, args: dict[str, Any], key: int, attempt: int, now_us: int) -> bool:
-        if not _in_window(args, now_us):
+    def _strikes(self, fault: Aimed, key: int, attempt: int, now_us: int) -> bool:
+        if fault.windowed and not _in_window(fault.args, now_us):
             return False
-        if ("first" in args or "nth" in args) and not self._is_meant(index, args, (key, attempt)):
+        if fault.counted and not self._is_meant(fault.index, fault.args, (key, attempt)):
             return False
-        return "rate" not in args or uniform(key, attempt, FAULT + index) < args["rate"]
+        return fault.rate is None or uniform(key, attempt, fault.salt) < fault.rate
 
     @property
     def limits_capacity(self) -> bool:
@@ -196,8 +211,9 @@ class Faults:
             return None
         return min(args["to"] for args in short), min(_ends_us(args, now_us) for args in short)
 
-    def _over_quota(self, index: int, args: dict[str, Any], attempt: tuple[int, int], now_us: int) -> int | None:
+    def _over_quota(self, fault: Aimed, attempt: tuple[int, int], now_us: int) -> int | None:
         """Whether a quota is used up: how long until there is a new one (0: that is not known)."""
+        index, args = fault.index, fault.args
         since_us = now_us - args.get("at", 0)
         every_us, lasting_us = args.get("every"), args.get("lasting")
         if since_us < 0:
@@ -231,8 +247,8 @@ class Faults:
         """When the dated faults hold, up to `end_us`, for charts; crashes mark themselves when they strike."""
         marks = list(self.marks)
         for target, aimed in (*self._of.items(), *self._of_deeds.items()):
-            for _, fault in aimed:
-                marks.extend(_windows(fault.name, target, fault.args, end_us))
+            for each in aimed:
+                marks.extend(_windows(each.name, target, each.args, end_us))
         for target, short in self._limited.items():
             for args in short:
                 marks.extend(_windows("capacity", target, args, end_us))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchspec.simulator.units import format_interval, format_quantity
+from orchspec.simulator.units import format_interval, format_quantity, sentence
 
 __all__ = ["Bottleneck", "alarms", "bottleneck_of", "bottleneck_words", "certainty"]
 
@@ -217,7 +217,7 @@ def alarms(document: Mapping[str, Any]) -> list[str]:
             "No steady state: the load is more than the system can take, or the scenario is too short. The figures "
             "would be worse if one looked longer."
         )
-    told += [note[0].upper() + note[1:] for note in document["notes"]]
+    told += [sentence(note) for note in document["notes"]]
     return told
 
 

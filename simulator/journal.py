@@ -84,26 +84,32 @@ class SimulatedJournal:
             records = self.records
             for record in batch.records:
                 records.setdefault(record.run, []).append(record)  # type: ignore[arg-type]
+        if batch.others:
+            self._commit_others(batch)
+        if not self.survives:
+            return
+        if batch.runs:
+            for row in batch.runs:
+                if row.status in LIVE_STATUSES:
+                    self.live[row.run] = row
+                else:
+                    self.live.pop(row.run, None)
+                    self.ended[row.run] = row
+        if len(self.reuse) > self._prune_at and batch.records:
+            self._prune(batch.records[-1].time_us)
+
+    def _commit_others(self, batch: Batch) -> None:
         for number in batch.mail_taken:
             self.mail.pop(number, None)
             self.signals.pop(number, None)
         for turn in batch.turns:
             kept = [row for row in self._turns.get(turn.session, ()) if turn.since <= row.number != turn.number]
             self._turns[turn.session] = [*kept, turn]
-        if not self.survives:
-            return
-        for row in batch.runs:
-            if row.status in LIVE_STATUSES:
-                self.live[row.run] = row
-            else:
-                self.live.pop(row.run, None)
-                self.ended[row.run] = row
-        for ledger_row in batch.ledger:
-            self.ledger[ledger_row.effect, ledger_row.key, ledger_row.generation] = ledger_row
-        for reuse_row in batch.reuse:
-            self.reuse[reuse_row.key] = reuse_row
-        if len(self.reuse) > self._prune_at and batch.records:
-            self._prune(batch.records[-1].time_us)
+        if self.survives:
+            for ledger_row in batch.ledger:
+                self.ledger[ledger_row.effect, ledger_row.key, ledger_row.generation] = ledger_row
+            for reuse_row in batch.reuse:
+                self.reuse[reuse_row.key] = reuse_row
 
     def turns(self, session: str) -> list[TurnRow]:
         """The turns of a persistent session: they outlive runs, whether or not something crashes."""

@@ -20,6 +20,8 @@ __all__ = ["Choice", "front_of", "pareto_chart"]
 
 #: Choices with a number of their own; more would cover each other.
 _MOST = 24
+#: Dots nearer to each other than this part of the axes lie on each other's numbers.
+_NEAR = 0.035
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def _draw(theme: Theme, choices: Sequence[Choice], front: Sequence[Choice], of: 
     lines = math.ceil(len(choices) / columns)
     figure = new_figure(theme, 8.4, 4.0 + 0.2 * lines)
     axes = figure.add_subplot()
-    width = max((each.cost.value for each in choices), default=0.0)
+    left, width = _span([each.cost.value for each in choices])
     # One interval that is far too wide must not flatten all the rest.
     height = max((min(_ends(each.latency)[1], 1.5 * each.latency.value) for each in choices), default=0.0)
     if len(front) > 1:
@@ -81,10 +83,16 @@ def _draw(theme: Theme, choices: Sequence[Choice], front: Sequence[Choice], of: 
             color=theme.accent, linewidth=1.6, linestyle=(0, (5, 1.5)), zorder=2,
         )  # fmt: skip
     best = set(front)
+    low = _span([each.latency.value for each in choices])[0]
+    placed: list[tuple[float, float]] = []
     for number, each in enumerate(choices, 1):
-        _draw_choice(axes, theme, each, number, on_front=each in best)
-    axes.set_xlim(0.0, width * 1.14 or 1.0)
-    axes.set_ylim(0.0, height * 1.06 or 1.0)
+        at = ((each.cost.value - left) / (width - left or 1.0), (each.latency.value - low) / (height - low or 1.0))
+        hides = [other for other in placed if math.dist(at, other) < _NEAR]
+        placed.append(at)
+        aside = len(hides) if not hides or at[0] >= hides[0][0] else -len(hides)
+        _draw_choice(axes, theme, each, number, on_front=each in best, aside=aside)
+    axes.set_xlim(left, width + 0.14 * (width - left) or 1.0)
+    axes.set_ylim(low, height + 0.06 * (height - low) or 1.0)
     quantity_axis(axes, "x", "USD", width, "mean cost of a run ($)")
     quantity_axis(axes, "y", "s", height, of)
     axes.grid(visible=True)
@@ -92,7 +100,14 @@ def _draw(theme: Theme, choices: Sequence[Choice], front: Sequence[Choice], of: 
     return figure
 
 
-def _draw_choice(axes: Axes, theme: Theme, choice: Choice, number: int, *, on_front: bool) -> None:
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """From where to where an axis shows these: from 0, unless all of them are far from it and near each other."""
+    least, most = min(values, default=0.0), max(values, default=0.0)
+    return (max(0.0, least - (most - least)) if 0.5 * most < least < most else 0.0), most
+
+
+def _draw_choice(axes: Axes, theme: Theme, choice: Choice, number: int, *, on_front: bool, aside: int = 0) -> None:
+    """Draw a choice with its number: in its dot, or `aside` of it (to the left below 0), where others lie there."""
     x, y = choice.cost.value, choice.latency.value
     (x_lo, x_hi), (y_lo, y_hi) = _ends(choice.cost), _ends(choice.latency)
     axes.errorbar(
@@ -105,8 +120,9 @@ def _draw_choice(axes: Axes, theme: Theme, choice: Choice, number: int, *, on_fr
         markeredgecolor=theme.accent if on_front else theme.muted, markeredgewidth=1.0,
     )  # fmt: skip
     axes.annotate(
-        str(number), (x, y), ha="center", va="center_baseline", fontsize=7.5, fontweight="bold", zorder=5,
-        color=theme.on_accent if on_front else theme.ink,
+        str(number), (x, y), xytext=(math.copysign(4.0 + 11.0 * abs(aside), aside) if aside else 0.0, 0.0),
+        textcoords="offset points", ha="center", va="center_baseline", fontsize=7.5, fontweight="bold", zorder=5,
+        color=theme.on_accent if on_front and not aside else theme.ink,
     )  # fmt: skip
 
 

@@ -173,7 +173,10 @@ def _provenance(document: Mapping[str, Any], origin: Origin, swept: Sequence[str
     rows: list[tuple[object, object]] = [("spec", origin.file)] if origin.file else []
     rows += [("flow", document["flow"]), ("scenario", document["scenario"] or "–")]
     if swept:
-        rows += [("settings", "; ".join(swept)), ("seed", document["seed"])]
+        # What was swept stands in each of these; what was set beside it holds for all.
+        fixed = [(name, value) for name, value in document["parameters"].items() if f"{name}=" not in swept[0]]
+        rows += [*((f"set: {name}", value) for name, value in fixed), ("settings", "; ".join(swept))]
+        rows += [("seed", document["seed"])]
     else:
         rows += [(f"set: {name}", value) for name, value in document["parameters"].items()]
         rows += [("seed", document["seed"]), ("plan", document["plan_hash"])]

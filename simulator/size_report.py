@@ -10,7 +10,7 @@ from orchspec.simulator.document import estimate_json
 from orchspec.simulator.kpis import KPIS
 from orchspec.simulator.report import Origin, footer, written, written_interval
 from orchspec.simulator.size_charts import size_charts
-from orchspec.simulator.units import format_quantity
+from orchspec.simulator.units import format_quantity, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def told_settings(settings: dict[str, str]) -> str:
 
 def _head(sizing: Sizing, document: dict[str, Any]) -> str:
     answer = document["answer"]
-    notes = [each[0].upper() + each[1:] for each in document["notes"]]
+    notes = [sentence(each) for each in document["notes"]]
     if answer is None:
         told = {"not_met": "No setting that was tried meets the target.", "undecided": "It is undecided."}
         badge = "failed" if sizing.verdict == "not_met" else "undecided"

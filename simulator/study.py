@@ -358,4 +358,5 @@ def _fault_text(fault: Any) -> str:
         else:
             told = f"{100 * value:.4g}%" if name == "rate" and isinstance(value, float) else str(value)
         words.append(f"{name}: {told}")
-    return f"{fault.name}({', '.join([fault.target, *words])})"
+    struck = f"[{', '.join([fault.target, *fault.others])}]" if fault.others else fault.target
+    return f"{fault.name}({', '.join([struck, *words])})"

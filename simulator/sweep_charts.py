@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchspec.simulator.curves import Curve, Dot, Mark, Panel, curve_chart, heat_chart
 from orchspec.simulator.kpis import KPIS
 from orchspec.simulator.pareto import Choice, pareto_chart
+from orchspec.simulator.units import sentence
 
 if TYPE_CHECKING:
     from orchspec.simulator.drawing import Chart
@@ -196,7 +197,7 @@ def _family(families: Mapping[str, Sequence[Point]], axis: str, name: str, stati
     points = [point for family in families.values() for point in family]
     up = f"{statistic} {name}" if statistic else name
     curves = [_curve(each, points, axis, label or up, (name, statistic)) for label, each in families.items()]
-    panel = _panel(points, axis, f"{up.capitalize()} against {axis}", up, KPIS[name].unit)
+    panel = _panel(points, axis, f"{sentence(up)} against {axis}", up, KPIS[name].unit)
     return curve_chart(f"sweep-{name}", panel, curves)
 
 

@@ -65,8 +65,8 @@ def _best(points: Sequence[Point]) -> str:
     if points[0].document["expectations"]:
         well = [point for point in points if outcome_of(point.document) == "passed"]
         told = f"{len(well)} of {len(points)} settings meet what the scenario expects"
-        told += f": {', '.join(point.label for point in well[:6])}" if 0 < len(well) < len(points) else ""
-        told += ", …. " if 6 < len(well) < len(points) else ". "
+        told += f": {'; '.join(point.label for point in well[:6])}" if 0 < len(well) < len(points) else ""
+        told += "; …. " if 6 < len(well) < len(points) else ". "
     else:
         well, told = list(points), ""
     choices = [choice_of(point) for point in well]

@@ -61,7 +61,7 @@ def print_sweep(documents: Sequence[tuple[str, Mapping[str, Any]]], console: Con
     """Print a line for each document of a sweep, named by what was set for it."""
     first = documents[0][1]
     line(console, f"{first['scenario'] or first['flow']}", "bold")
-    line(console, f"{first['flow']}, {len(documents)} values, seed {first['seed']}", "dim")
+    line(console, f"{first['flow']}, {len(documents)} value{'s'[: len(documents) != 1]}, seed {first['seed']}", "dim")
     kpis = (("latency", "p50"), ("latency", "p95"), ("cost", "mean"), ("completion", None), ("throughput", None))
     titles = {" ".join(part for part in (statistic, name) if part): (name, statistic) for name, statistic in kpis}
     found = {title: [_known(document, *of) for _, document in documents] for title, of in titles.items()}

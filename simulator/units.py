@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["format_bound", "format_interval", "format_quantity", "format_rate", "time_scale"]
+__all__ = ["format_bound", "format_interval", "format_quantity", "format_rate", "sentence", "time_scale"]
 
 #: (least magnitude in s, seconds of the unit, its name)
 _TIMES = (
@@ -92,3 +92,10 @@ def _digits(value: float) -> str:
         return f"{value:.1f}"
     # Beyond what a reader can tell apart from nothing, digits would only need an exponent.
     return f"{value:.2f}" if size >= 0.1 else f"{value:.2g}" if size >= 0.0001 else "≈0"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter, unless it begins with a name: of a statistic, or a KPI in brackets."""
+    word = text.split(maxsplit=1)[0] if text.strip() else ""
+    is_name = "(" in word or any(letter.isdigit() for letter in word)
+    return text if is_name or not text else text[0].upper() + text[1:]

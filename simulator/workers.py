@@ -72,7 +72,9 @@ class Workers:
         if pool is None:
             return
         workers = list((getattr(pool, "_processes", None) or {}).values()) if self.stopping or kind else []
-        pool.shutdown(wait=not workers, cancel_futures=True)
+        # Not cancelled where processes are ended: the pool's thread tells each future that its process broke, and one
+        # that was cancelled does not bear that (a traceback, up to Python 3.12).
+        pool.shutdown(wait=not workers, cancel_futures=not workers)
         for worker in workers:  # what they are at is not wanted any more, and may take long
             worker.terminate()
 

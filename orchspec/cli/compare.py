@@ -86,7 +86,7 @@ def command(
     compilers: dict[str | None, Callable[..., Compiled]] = {None: compiler_of(file, read_text(file))}
     plan = compilers[None]({**fixed, **swept[0]}).plan
     if plan is None:
-        refuse(terminal, file, compilers[None]({**fixed, **swept[0]}))
+        refuse(terminal, file, compilers[None]({**fixed, **swept[0]}), dict.fromkeys(swept[0], "--sweep"))
         return NOT_WELL
     entries, titled = _entries(plan, file, (*names, *flows), variants, compilers)
     chosen = scenario or titled

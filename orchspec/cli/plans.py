@@ -84,8 +84,10 @@ def concerned(plan: Plan) -> list[str]:
     return [each for each in plan.flows if not own or each in called]
 
 
-def refuse(terminal: Terminal, path: str, compiled: Compiled) -> None:
+def refuse(terminal: Terminal, path: str, compiled: Compiled, given_by: Mapping[str, str] | None = None) -> None:
     """Reports a spec that has errors: as `orch check` renders them, or, with `--json`, as the one document.
+
+    `given_by` says which option gave a setting that `--set` did not give.
 
     Raises:
         Misuse: nothing but what `--set` says, or what is varied, keeps the spec from a plan.
@@ -93,6 +95,10 @@ def refuse(terminal: Terminal, path: str, compiled: Compiled) -> None:
     if compiled.errors and all(_is_of_settings(error) for error in compiled.errors):
         first = compiled.errors[0]
         said = "; ".join([first.message, *first.notes])
+        for name, option in (given_by or {}).items():
+            if said.startswith(f"--set {name}:"):
+                said = said.replace("--set", option, 1)
+                raise Misuse(said)
         raise Misuse(said if said.startswith("--set") else f"{first.span.source.name}: {said}")
     message = f"{shown_name(path)} has {counted(len(compiled.errors), 'error')}, so there is no plan"
     if terminal.json:

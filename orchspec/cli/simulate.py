@@ -89,7 +89,7 @@ def command(
         raise Misuse("--journals writes the records of one simulation; leave --sweep and --sensitivity out", "usage")
     of = watched_of(watched or "p95(latency)") if swings else None
     tried = settings_to_try(swings) if swings else combinations(sweeps)
-    cases = _cases(terminal, file, scenario, settings_of(settings), tried)
+    cases = _cases(terminal, file, scenario, settings_of(settings), tried, "--sensitivity" if swings else "--sweep")
     if cases is None:
         return NOT_WELL
     keep = of is not None or report is not None or charts is not None or check_determinism
@@ -113,7 +113,12 @@ def command(
 
 
 def _cases(
-    terminal: Terminal, file: str, scenario: str | None, settings: dict[str, str], tried: list[dict[str, str]]
+    terminal: Terminal,
+    file: str,
+    scenario: str | None,
+    settings: dict[str, str],
+    tried: list[dict[str, str]],
+    option: str,
 ) -> list[Case] | None:
     """The spec, compiled once for each of what is tried; None after reporting its errors."""
     from orchspec.compiler.asked import Asked
@@ -126,7 +131,7 @@ def _cases(
     for extra in tried:
         compiled = compile_({**settings, **extra}, Asked(scenario))
         if compiled.plan is None:
-            refuse(terminal, file, compiled)
+            refuse(terminal, file, compiled, dict.fromkeys(extra, option))
             return None
         label = ", ".join(f"{name}={value}" for name, value in extra.items())
         cases.append(Case({**settings, **extra}, extra, compiled, label))
@@ -168,6 +173,8 @@ def _simulate(
             except KeyboardInterrupt:
                 workers.stopping = True
                 if not studies:
+                    if resume is not None:
+                        terminal.say(f"{resume} keeps what is done; the same command goes on from there")
                     raise
                 break
             if not keep:

@@ -178,7 +178,8 @@ def _needs(story: Story, here: Happening) -> Iterator[_Need]:
 
 def needs_of(block: Block, index: int) -> list[int]:
     """The statements that one needs, ascending, each once."""
-    return sorted(dict.fromkeys(block.statements[index].needs))
+    needs = block.statements[index].needs
+    return list(needs) if len(needs) < 2 else sorted(dict.fromkeys(needs))
 
 
 def _reads(value: Any, slots: int) -> Iterator[int]:

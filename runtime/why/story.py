@@ -319,7 +319,8 @@ class Story:
     def place_of(self, frame: Frame, index: int) -> int | None:
         """Where statement `index` of a frame stands, or what took it over."""
         places, statements = self.kernel.places, self._statements
-        for activity in islice(places, self._indexed, None):
+        for at in range(self._indexed, len(places)):
+            activity = places[at]
             if activity is not None and activity.owner is activity.frame:
                 statements[id(activity.frame), activity.op.index] = activity.place
         self._indexed = len(places)

@@ -136,7 +136,7 @@ class Chronicler:
         cast = Cast(plan, self.data, striking.targets)
         clock = Clock(plan, self.flow, cast, world, calls, striking, key, ended)
         chronicle.calls = calls.of if calls is not None else {}
-        journal = clock.journal = KeptJournal(chronicle, lambda: clock.now)
+        journal = clock.journal = KeptJournal(chronicle, clock)
         counted = clock.crashes = CountedCrashes(striking, key)
         world.now = lambda: clock.now
         clock.refolds.thorough = True

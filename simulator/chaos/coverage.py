@@ -30,7 +30,7 @@ from orchspec.simulator.faults import BUILT, CRASH_POINTS
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan
-    from orchspec.runtime.why.story import Happening
+    from orchspec.runtime.why.story import Happening, Story
     from orchspec.simulator.chaos.places import Places
     from orchspec.simulator.chaos.told import Chronicle
 
@@ -66,14 +66,20 @@ class Coverage:
         self.points: set[str] = set()
         self._tables: set[str] = set()
 
+    def read(self, chronicle: Chronicle, story: Story) -> None:
+        """Take in one of its runs."""
+        for here in story.happenings.values():
+            self._look(chronicle, here, story.kernel.draw_key(here.place))
+
     def add(self, chronicle: Chronicle) -> None:
         """Take in a chronicle that folds."""
         for told in chronicle.runs.values():
-            if told.run in chronicle.halted:
-                continue
-            story = chronicle.story(told.run)
-            for here in story.happenings.values():
-                self._look(chronicle, here, story.kernel.draw_key(here.place))
+            if told.run not in chronicle.halted:
+                self.read(chronicle, chronicle.story(told.run))
+        self.note(chronicle)
+
+    def note(self, chronicle: Chronicle) -> None:
+        """Take in what struck a chronicle whose runs were read."""
         for name in chronicle.struck:
             self.struck[name] = self.struck.get(name, 0) + 1
         self.points |= {point for point, count in chronicle.passes.items() if count}

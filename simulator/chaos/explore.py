@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchspec.runtime.draws import run_key
@@ -248,10 +249,11 @@ class Explorer:
             for told in chronicle.runs.values():
                 status = told.status or "unended"
                 self.statuses[status] = self.statuses.get(status, 0) + 1
-            broken = _distinct(check_all(chronicle))
+            read = partial(self.coverage.read, chronicle)
+            broken = _distinct(check_all(chronicle, keep=False, reader=read))
             self.pace.add(chronicle.pace.values())
             if not any(violation.number == "S7" for violation in broken):
-                self.coverage.add(chronicle)
+                self.coverage.note(chronicle)
         for violation in broken:
             root = _root(violation)
             if root not in self._broken:
@@ -276,7 +278,7 @@ class Explorer:
             if left < 0:
                 return None
             with self._chronicler(count, seed).looked_into(candidate) as chronicle:
-                found = check_all(chronicle)
+                found = check_all(chronicle, keep=False)
             return next((each for each in found if each.number == violation.number), None)
 
         for count in range(1, runs):

@@ -33,7 +33,7 @@ def told(plan: Plan, found: Found, folder: Path | None = None) -> list[str]:
     """
     violation = found.violation
     said = violation.message if len(violation.message) <= _CLIP else f"{violation.message[:_CLIP]}…"
-    lines = [f"{violation.number} {CHECKERS[violation.number][0]}: {said}"]
+    lines = [f"{violation.number} {CHECKERS[violation.number].name}: {said}"]
     faults = fault_lines(found.faults)
     lines += [f"  {line}" for line in faults[:_FAULTS_MAX]] or ["  without any fault"]
     if len(faults) > _FAULTS_MAX:

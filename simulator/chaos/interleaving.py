@@ -90,7 +90,7 @@ class Interleaving:
         data = columns(self.plan, folder, list((given or {}).values()))
         self.cast = Cast(self.plan, data)
         self._inputs = InputMaker(self.plan, flow, given or {}, data=data, codecs=program_of(plan).codecs)
-        self.journal = KeptJournal(self.chronicle, lambda: self.now)
+        self.journal = KeptJournal(self.chronicle, self)
         self.world = SeenWorld(self.plan, self.chronicle)
         self.world.now = lambda: self.now
         self.queue = TimerQueue()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from orchspec.simulator.journal import SimulatedJournal
 
 if TYPE_CHECKING:
     from orchspec.runtime.journal.batch import Batch
+    from orchspec.simulator.chaos.interleaving import Interleaving
     from orchspec.simulator.chaos.told import Chronicle
+    from orchspec.simulator.clock import Clock
 
 __all__ = ["KeptJournal"]
 
@@ -20,14 +21,14 @@ RECORDS_MAX: Final = 20_000
 class KeptJournal(SimulatedJournal):
     """A journal that writes into a chronicle what became durable, and when."""
 
-    def __init__(self, chronicle: Chronicle, now: Callable[[], int]) -> None:
+    def __init__(self, chronicle: Chronicle, clock: Clock | Interleaving) -> None:
         super().__init__(survives=True, keep_records=False)
         self.records_max = RECORDS_MAX
         self._chronicle = chronicle
-        self._now = now
+        self._clock = clock
 
     def commit(self, batch: Batch) -> None:
         """See `SimulatedJournal.commit`."""
         super().commit(batch)
-        chronicle = self._chronicle
-        chronicle.keep(batch.records, self.commits, self._now(), self.records)  # what survives a crash is written down
+        # What survives a crash is written down.
+        self._chronicle.keep(batch.records, self.commits, self._clock.now, self.records)

@@ -257,7 +257,7 @@ def _outcome(chronicle: Chronicle, plan: Plan) -> Outcome:
         if not each.again or each.twice:
             applied[each.effect] = applied.get(each.effect, 0) + 1
     numbers = sorted({each.number for each in check_all(chronicle)})
-    broken = [f"{number} ({CHECKERS[number][0]}) is broken" for number in numbers]
+    broken = [f"{number} ({CHECKERS[number].name}) is broken" for number in numbers]
     accounts = [
         chronicle.story(told.run).kernel.account
         for told in chronicle.runs.values()

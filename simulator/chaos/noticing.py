@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from orchspec.simulator.crashes import Crashes
 from orchspec.simulator.faults import CRASH_POINTS, Faults
@@ -11,6 +11,7 @@ from orchspec.simulator.shifts import Shift
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Fault
+    from orchspec.simulator.faults import Aimed
 
 __all__ = ["CountedCrashes", "NoticedFaults"]
 
@@ -46,16 +47,16 @@ class NoticedFaults(Faults):
         else:
             self.at_keys.setdefault(key, set()).add(fault.name)
 
-    def _strikes(self, index: int, args: dict[str, Any], key: int, attempt: int, now_us: int) -> bool:
-        strikes = super()._strikes(index, args, key, attempt, now_us)
+    def _strikes(self, fault: Aimed, key: int, attempt: int, now_us: int) -> bool:
+        strikes = super()._strikes(fault, key, attempt, now_us)
         if strikes:
-            self._note(index, key, now_us)
+            self._note(fault.index, key, now_us)
         return strikes
 
-    def _over_quota(self, index: int, args: dict[str, Any], attempt: tuple[int, int], now_us: int) -> int | None:
-        rest_us = super()._over_quota(index, args, attempt, now_us)
+    def _over_quota(self, fault: Aimed, attempt: tuple[int, int], now_us: int) -> int | None:
+        rest_us = super()._over_quota(fault, attempt, now_us)
         if rest_us is not None:
-            self._note(index, attempt[0], now_us)
+            self._note(fault.index, attempt[0], now_us)
         return rest_us
 
     def capacity(self, target: str, now_us: int) -> tuple[int, int] | None:

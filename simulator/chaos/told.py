@@ -6,8 +6,7 @@ All that checkers read. `chronicle` makes it of a simulated run, `recorded` of a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from orchspec.runtime.kernel.commands import Command, TryEffect
 from orchspec.runtime.recording import EventRecord
@@ -66,7 +65,9 @@ class RunTold:
     def _look(self) -> None:
         """Note what there is of which kind: once for all checkers, of which each reads a few kinds."""
         events, commands = self._events, self._commands
-        for record in islice(self.records, self._known, None):
+        records = self.records
+        for at in range(self._known, len(records)):
+            record = records[at]
             kind: type = type(record.event)
             same = events.get(kind)
             if same is None:
@@ -82,7 +83,7 @@ class RunTold:
                     commands[kind] = [(record, command)]
                 else:
                     alike.append((record, command))
-        self._known = len(self.records)
+        self._known = len(records)
 
     def forget(self) -> None:
         """Keep nothing but how it ended."""
@@ -120,6 +121,8 @@ class Chronicle:
         proven: what was proved of the flow, by which L1 is held; none: only that it ends.
         quiet_us: when the last fault was over, on the engine's clock; none if one goes on, or time was no clock's.
         pace: by run, how long it took from then on, and what was proved of that, µs.
+        progress: by run, as far as L1 asks for it: when each statement of its flow had ended, µs, by its index, and
+            whether anything was undone.
     """
 
     plan: Plan
@@ -143,6 +146,7 @@ class Chronicle:
     proven: Proven | None = None
     quiet_us: int | None = None
     pace: dict[str, tuple[int, float]] = field(default_factory=dict)
+    progress: dict[str, tuple[dict[int, float], bool]] = field(default_factory=dict)
     _stories: dict[str, Story] = field(default_factory=dict)
 
     def story(self, run: str) -> Story:
@@ -152,11 +156,21 @@ class Chronicle:
             story = self._stories[run] = read_story(self.plan, run, self.runs[run].records, held=True)
         return story
 
+    def has_story(self, run: str) -> bool:
+        """Whether the run's story is at hand."""
+        return run in self._stories
+
+    def put_away(self, run: str) -> None:
+        """Nobody reads the run's story now; it is folded again for whoever asks."""
+        story = self._stories.pop(run, None)
+        if story is not None:
+            story.dismantle()
+
     def keep(self, records: Sequence[Record], commit: int, now_us: int, kept: dict[str, list[EventRecord]]) -> None:
         """Some records have become durable, with a commit, at a time; those of a run are `kept` by its id, too."""
         runs, order, commits = self.runs, self.order, self.commits
-        for record in records:
-            assert isinstance(record, EventRecord)
+        for each in records:
+            record = cast("EventRecord", each)
             told = runs[record.run]
             if record.seq == 1:
                 kept[record.run] = told.records

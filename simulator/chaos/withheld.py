@@ -207,7 +207,8 @@ def _overtaken(chronicle: Chronicle, _plan: Plan, protection: Protection) -> lis
 
 
 def _twice_decided(chronicle: Chronicle, plan: Plan, _protection: Protection) -> list[str]:
-    return [each.message for each in owner.decided_twice(chronicle, plan)][:1]
+    twice = (owner.decided_twice(chronicle, told, plan) for told in chronicle.runs.values())
+    return [each.message for found in twice for each in found][:1]
 
 
 _LOOKS: Final[dict[str, Callable[[Chronicle, Plan, Protection], list[str]]]] = {

@@ -13,22 +13,21 @@ from orchspec.simulator.checkers.violation import Violation
 if TYPE_CHECKING:
     from orchspec.simulator.chaos.told import Chronicle, RunTold
 
-__all__ = ["check"]
+__all__ = ["of_run"]
 
 
-def check(chronicle: Chronicle) -> Iterator[Violation]:
+def of_run(_chronicle: Chronicle, told: RunTold) -> Iterator[Violation]:
     """Clients that were told what is not in the journal, and answers that were used twice."""
-    for told in chronicle.runs.values():
-        yield from _results(told)
-        used: set[tuple[int, int]] = set()
-        for record in told.happened(QuestionAnswered):
-            event = record.event
-            if was_ignored(record):
-                continue
-            if (event.place, event.attempt) in used:
-                path = record.kernel.path(event.place)
-                yield Violation("S14", f"the question {path} was answered twice", told.run, record.seq, path)
-            used.add((event.place, event.attempt))
+    yield from _results(told)
+    used: set[tuple[int, int]] = set()
+    for record in told.happened(QuestionAnswered):
+        event = record.event
+        if was_ignored(record):
+            continue
+        if (event.place, event.attempt) in used:
+            path = record.kernel.path(event.place)
+            yield Violation("S14", f"the question {path} was answered twice", told.run, record.seq, path)
+        used.add((event.place, event.attempt))
 
 
 def _results(told: RunTold) -> Iterator[Violation]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchspec.simulator.chaos.proven import Proven
     from orchspec.simulator.chaos.told import Chronicle, RunTold
 
-__all__ = ["Ahead", "ahead_of"]
+__all__ = ["Ahead", "ahead_of", "progress_of"]
 
 _SLACK_US: Final = 10_000_000
 """What commits, instants and a recovery may add to all of it."""
@@ -58,9 +58,8 @@ def _left(chronicle: Chronicle, proven: Proven, told: RunTold, from_us: int) -> 
     done: set[int] = set()
     undone = False
     if told.records and told.run not in chronicle.halted:
-        story = chronicle.story(told.run)
-        done = _done(story, from_us)
-        undone = any(each is not None and each.label.endswith("!undo") for each in story.kernel.places)
+        ends, undone = progress_of(chronicle, told)
+        done = {index for index, ended in ends.items() if ended <= from_us}
     parts = [part for index, part in enumerate(proven.parts) if index not in done]
     longest = max(parts, key=lambda part: part.work_us, default=None)
     total = sum(part.work_us for part in parts) if proven.meets else _longest(proven, done)
@@ -71,8 +70,17 @@ def _left(chronicle: Chronicle, proven: Proven, told: RunTold, from_us: int) -> 
     return total + proven.grace_us + proven.write_us + _SLACK_US, said, amount
 
 
-def _done(story: Story, from_us: int) -> set[int]:
-    """Statements of the flow that had ended."""
+def progress_of(chronicle: Chronicle, told: RunTold) -> tuple[dict[int, float], bool]:
+    """When each statement of the flow had ended in a run, by its index, and whether anything was undone."""
+    progress = chronicle.progress.get(told.run)
+    if progress is None:
+        story = chronicle.story(told.run)
+        undone = any(each is not None and each.label.endswith("!undo") for each in story.kernel.places)
+        progress = chronicle.progress[told.run] = _ends(story), undone
+    return progress
+
+
+def _ends(story: Story) -> dict[int, float]:
     root = story.kernel.root
     ends: dict[int, float] = {}
     for activity in story.kernel.places:
@@ -80,7 +88,7 @@ def _done(story: Story, from_us: int) -> set[int]:
             seq = story.ended_at[activity.place]
             ended = math.inf if seq is None else story.events[seq - 1].time
             ends[activity.op.index] = max(ends.get(activity.op.index, 0), ended)
-    return {index for index, ended in ends.items() if ended <= from_us}
+    return ends
 
 
 def _longest(proven: Proven, done: set[int]) -> float:

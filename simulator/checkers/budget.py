@@ -9,23 +9,20 @@ from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
     from orchspec.runtime.why.story import Reserved, Story
-    from orchspec.simulator.chaos.told import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
-__all__ = ["check"]
+__all__ = ["of_run"]
 
 
-def check(chronicle: Chronicle) -> Iterator[Violation]:
+def of_run(chronicle: Chronicle, told: RunTold) -> Iterator[Violation]:
     """Reservations without room, and accounts that went below nothing."""
-    for told in chronicle.runs.values():
-        story = chronicle.story(told.run)
-        for each in story.reserved:
-            if each.open < 0 or each.reserved_pico < 0 or each.reserved_tokens < 0:
-                yield _violation(story, each, "more was given back than had been reserved")
-            for name, cap, taken in _amounts(each):
-                if cap is not None and taken > cap:
-                    yield _violation(
-                        story, each, f"{name} of {taken:,} is charged and reserved where {cap:,} is the cap"
-                    )
+    story = chronicle.story(told.run)
+    for each in story.reserved:
+        if each.open < 0 or each.reserved_pico < 0 or each.reserved_tokens < 0:
+            yield _violation(story, each, "more was given back than had been reserved")
+        for name, cap, taken in _amounts(each):
+            if cap is not None and taken > cap:
+                yield _violation(story, each, f"{name} of {taken:,} is charged and reserved where {cap:,} is the cap")
 
 
 def _violation(story: Story, each: Reserved, said: str) -> Violation:

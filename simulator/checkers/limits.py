@@ -13,7 +13,6 @@ A bucket is not filled by a crash, so windows span epochs.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,21 +26,24 @@ from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
     from orchspec.compiler.plan import Plan, Rate
-    from orchspec.simulator.chaos.told import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
-__all__ = ["called", "check", "granted"]
+__all__ = ["called", "check", "granted", "of_run"]
 
 _SPANS_MAX: Final = 1_000
 """So many attempts with calls of a tool are looked at, the last ones: every two of them bound a time."""
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
-    """Grants above slots or rates, and loops that go on for longer than they may."""
+    """Grants above slots or rates."""
     yield from granted(chronicle, chronicle.plan)
     yield from called(chronicle, chronicle.plan) if chronicle.calls else _counted(chronicle)
-    for told in chronicle.runs.values():
-        for here, said in broken_loops(chronicle.story(told.run)):
-            yield Violation("S8", said, told.run, step=here.path, node=here.node)
+
+
+def of_run(chronicle: Chronicle, told: RunTold) -> Iterator[Violation]:
+    """Loops and fan-outs of a run that go on for longer than they may, or wider."""
+    for here, said in broken_loops(chronicle.story(told.run)):
+        yield Violation("S8", said, told.run, step=here.path, node=here.node)
 
 
 def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
@@ -53,8 +55,9 @@ def _limits(plan: Plan) -> tuple[dict[str, int], dict[str, Window]]:
     return slots, rates
 
 
-def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
+def granted(chronicle: Chronicle, plan: Plan) -> list[Violation]:
     """Grants of agents, people, gates and sections above what a plan allows."""
+    found: list[Violation] = []
     slots, rates = _limits(plan)
     drawn = Drawn(chronicle.plan)
     held = _Held(plan)
@@ -66,31 +69,33 @@ def granted(chronicle: Chronicle, plan: Plan) -> Iterator[Violation]:
             epoch = event.epoch
             held = _Held(plan)
         if isinstance(event, TaskEnrolled) and not was_ignored(record):
-            name, key = event.agent, (run, event.place, event.attempt)
-            names = (*gates.pop(key, ()), name) if gates else (name,)
+            name = event.agent
+            names = (*gates.pop((run, event.place, event.attempt), ()), name) if gates else (name,)
             said = held.broken(names, slots)
-            held.take(key, names)
+            held.take(run, event.place, event.attempt, names)
             if name in rates and not rates[name].take(event.time):
                 said.append(f"{name} is granted more often than its rate allows")
             model = drawn.granted(run, event) if drawn.limited else ""
             if model:
                 said.append(f"{name} is granted though {model} has not so much left of its limits")
-            for each in said:
-                yield Violation("S8", each, run, record.seq, record.kernel.path(event.place))
+            if said:
+                path = record.kernel.path(event.place)
+                found.extend(Violation("S8", each, run, record.seq, path) for each in said)
         # What it led to comes after it: a section in which nothing takes time is given back at once.
         for command in record.commands:
             if isinstance(command, ReleaseGrant):
-                held.release((run, command.place, command.attempt))
+                held.release(run, command.place, command.attempt)
             elif isinstance(command, RequestGrant):
                 if command.gates or gates:
                     gates[run, command.place, command.attempt] = command.gates
             elif isinstance(command, HoldGrant):
                 kept = command.agent or "+".join(command.tools)
-                held.take((run, command.place, command.attempt), (*command.gates, kept))
+                held.take(run, command.place, command.attempt, (*command.gates, kept))
             else:
                 continue
             if drawn.limited:
                 drawn.commanded(run, command, event.time)
+    return found
 
 
 class _Held:
@@ -99,27 +104,33 @@ class _Held:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._tools = bool(plan.tools)
-        self._names: dict[tuple[str, int, int], tuple[str, ...]] = {}
-        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._names: dict[str, dict[int, tuple[str, ...]]] = {}
+        self._counts: dict[str, int] = {}
 
-    def take(self, key: tuple[str, int, int], names: tuple[str, ...]) -> None:
+    def take(self, run: str, place: int, attempt: int, names: tuple[str, ...]) -> None:
         """An attempt was granted all of these."""
-        if key in self._names:
-            self.release(key)
-        self._names[key] = names
+        of = self._names.get(run)
+        if of is None:
+            of = self._names[run] = {}
+        where = place << 32 | attempt
+        if where in of:
+            self.release(run, place, attempt)
+        of[where] = names
         for name in names:
-            self._counts[name] += 1
+            self._counts[name] = self._counts.get(name, 0) + 1
 
-    def release(self, key: tuple[str, int, int]) -> None:
+    def release(self, run: str, place: int, attempt: int) -> None:
         """An attempt has ended, or never was granted."""
-        for name in self._names.pop(key, ()):
-            self._counts[name] -= 1
+        of = self._names.get(run)
+        if of is not None:
+            for name in of.pop(place << 32 | attempt, ()):
+                self._counts[name] -= 1
 
     def broken(self, names: tuple[str, ...], slots: dict[str, int]) -> list[str]:
         """What is broken if one more is granted these."""
         said: list[str] = []
         for name in names:
-            held = self._counts[name]
+            held = self._counts.get(name, 0)
             if held and name in slots and held >= slots[name]:
                 said.append(f"{name} has {slots[name]} slots, and this grant is number {held + 1}")
             if self._tools:

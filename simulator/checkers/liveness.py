@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from orchspec.simulator.checkers.ahead import Ahead, ahead_of
+from orchspec.simulator.checkers.ahead import Ahead, ahead_of, progress_of
 from orchspec.simulator.checkers.holding import waits_of
 from orchspec.simulator.checkers.violation import Violation
 from orchspec.simulator.checkers.waits import in_words
@@ -20,13 +20,13 @@ from orchspec.simulator.checkers.waits import in_words
 if TYPE_CHECKING:
     from orchspec.simulator.chaos.told import Chronicle, RunTold
 
-__all__ = ["check"]
+__all__ = ["check", "of_run"]
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
     """Runs that nobody was told of the end of, runs that ended too late, and waits that took too long."""
     ahead: dict[str, Ahead] = {}
-    if chronicle.proven is not None and chronicle.quiet_us is not None and not chronicle.endless:
+    if chronicle.quiet_us is not None and _is_bounded(chronicle):
         held = waits_of(chronicle)
         yield from held.broken
         ahead = {} if held.broken else ahead_of(chronicle, max(chronicle.quiet_us, held.struck_us))
@@ -37,6 +37,18 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
             yield _unended(chronicle, told, ahead.get(told.run))
         elif told.run in ahead:
             yield from _late(chronicle, told, ahead[told.run])
+
+
+def of_run(chronicle: Chronicle, told: RunTold) -> Iterator[Violation]:
+    """Nothing yet: what a run had done is noted while its story is at hand, where `check` will ask for it."""
+    over = told.status is not None and told.told[-1][0] <= (chronicle.quiet_us or 0)
+    if told.records and not over and _is_bounded(chronicle):
+        progress_of(chronicle, told)
+    yield from ()
+
+
+def _is_bounded(chronicle: Chronicle) -> bool:
+    return chronicle.proven is not None and chronicle.quiet_us is not None and not chronicle.endless
 
 
 def _late(chronicle: Chronicle, told: RunTold, ahead: Ahead) -> Iterator[Violation]:

@@ -6,7 +6,7 @@ transitions: all counted from what stood in the run, so that a kernel that count
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -32,11 +32,16 @@ class _Within:
 
     def __init__(self, story: Story) -> None:
         self.story = story
-        self._inside: defaultdict[int, list[Activity]] = defaultdict(list)
+        self._inside: dict[int, list[Activity]] = {}
         self._hosted: dict[int, list[Frame]] | None = None
         for each in story.kernel.places:
             if each is not None:
-                self._inside[id(each.owner)].append(each)
+                owner = id(each.owner)
+                beside = self._inside.get(owner)
+                if beside is None:
+                    self._inside[owner] = [each]
+                else:
+                    beside.append(each)
 
     def inside(self, loop: Activity) -> list[Activity]:
         """What it owns."""
@@ -66,9 +71,12 @@ def broken_loops(story: Story) -> Iterator[tuple[Happening, str]]:
 
 
 def _law_of(kind: type) -> _Law | None:
-    if kind not in _FOUND:
-        _FOUND[kind] = next((law for each, law in _LAWS.items() if issubclass(kind, each)), None)
-    return _FOUND[kind]
+    if kind in _LAWLESS:
+        return None
+    law = _LAWS.get(kind) or next((law for each, law in _LAWS.items() if issubclass(kind, each)), None)
+    if law is None:
+        _LAWLESS.add(kind)
+    return law
 
 
 def _wide(within: _Within, fan: FanOutStep | Each) -> Iterator[str]:
@@ -158,4 +166,5 @@ _LAWS: Final[dict[type, _Law]] = {
     Traversing: _visited,
 }
 """The law of each kind of loop, for whatever is of that kind."""
-_FOUND: Final[dict[type, _Law | None]] = {}
+_LAWLESS: Final[set[type]] = set()
+"""What was met that no law is about: most of what stands in a run."""

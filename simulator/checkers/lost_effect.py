@@ -10,9 +10,9 @@ from orchspec.runtime.kernel.events import EffectConfirmed
 from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
-    from orchspec.simulator.chaos.told import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
-__all__ = ["check"]
+__all__ = ["check", "of_run"]
 
 
 def check(chronicle: Chronicle) -> Iterator[Violation]:
@@ -28,12 +28,15 @@ def check(chronicle: Chronicle) -> Iterator[Violation]:
     for each in chronicle.applied:
         if each.key not in intended:
             yield Violation("S2", f"{each.effect} was done and no durable intent says so", each.run)
-    for told in chronicle.runs.values():
-        for record in told.happened(EffectConfirmed):
-            if not _claimed(chronicle, told.run, record.event.place):
-                path = record.kernel.path(record.event.place)
-                said = f"{path} was confirmed and the ledger has no row for it"
-                yield Violation("S2", said, told.run, record.seq, path)
+
+
+def of_run(chronicle: Chronicle, told: RunTold) -> Iterator[Violation]:
+    """Confirmed effects of a run that the ledger knows nothing of."""
+    for record in told.happened(EffectConfirmed):
+        if not _claimed(chronicle, told.run, record.event.place):
+            path = record.kernel.path(record.event.place)
+            said = f"{path} was confirmed and the ledger has no row for it"
+            yield Violation("S2", said, told.run, record.seq, path)
 
 
 def _claimed(chronicle: Chronicle, run: str, place: int) -> bool:

@@ -9,29 +9,27 @@ from orchspec.simulator.checkers.violation import Violation
 
 if TYPE_CHECKING:
     from orchspec.runtime.why.story import Happening, Story
-    from orchspec.simulator.chaos.told import Chronicle
+    from orchspec.simulator.chaos.told import Chronicle, RunTold
 
-__all__ = ["check"]
+__all__ = ["of_run"]
 
 
-def check(chronicle: Chronicle) -> Iterator[Violation]:
-    """Effects that stand although their scope was discarded."""
-    rows = {(row.owner_run, row.owner_place): row for row in chronicle.ledger}
-    owners = {run for run, _ in rows}
-    for told in chronicle.runs.values():
-        if told.status is None or told.run not in owners:
+def of_run(chronicle: Chronicle, told: RunTold) -> Iterator[Violation]:
+    """Effects of a run that stand although their scope was discarded."""
+    rows = {row.owner_place: row for row in chronicle.ledger if row.owner_run == told.run}
+    if told.status is None or not rows:
+        return
+    story = chronicle.story(told.run)
+    stuck = {path for path, _ in story.kernel.stuck}
+    for here in story.happenings.values():
+        row = rows.get(here.path)
+        if row is None or row.state != "confirmed" or row.joined or not _discarded(story, here):
             continue
-        story = chronicle.story(told.run)
-        stuck = {path for path, _ in story.kernel.stuck}
-        for here in story.happenings.values():
-            row = rows.get((told.run, here.path))
-            if row is None or row.state != "confirmed" or row.joined or not _discarded(story, here):
-                continue
-            effect = chronicle.plan.effects.get(row.effect)
-            if effect is None or effect.undo is None or any(path.startswith(here.path) for path in stuck):
-                continue
-            said = f"{here.path} was discarded, and {row.effect} still stands; it is undone by {effect.undo.effect}"
-            yield Violation("S10", said, told.run, step=here.path, node=here.node)
+        effect = chronicle.plan.effects.get(row.effect)
+        if effect is None or effect.undo is None or any(path.startswith(here.path) for path in stuck):
+            continue
+        said = f"{here.path} was discarded, and {row.effect} still stands; it is undone by {effect.undo.effect}"
+        yield Violation("S10", said, told.run, step=here.path, node=here.node)
 
 
 def _discarded(story: Story, here: Happening) -> bool:

@@ -9,7 +9,7 @@ from orchspec.runtime.kernel import budget, delegation, machines, repeats, turns
 from orchspec.runtime.kernel.program import Program
 from orchspec.simulator.chaos.chronicle import Chronicler
 from orchspec.simulator.checkers import budget as budget_checker
-from orchspec.simulator.checkers import limits
+from orchspec.simulator.checkers import check_all
 
 HEAD = """orch 1
 type Note { text: Text  good: Bool }
@@ -73,7 +73,7 @@ def told(name, runs=6):
     chronicle = Chronicler(compiled.plan, "main", seed=3, runs=runs).chronicle([])
     Program.COMPILED.clear()
     assert len(chronicle.runs) == runs
-    return [each.message for each in limits.check(chronicle)]
+    return [each.message for each in check_all(chronicle, frozenset({"S8"}))]
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -172,7 +172,7 @@ profile bob { latency = fixed(9s)  cost = $0.05 }
     crash = Fault(0, "crash", "orchestrator", {"at": 4_000_000, "down": 1_000_000})
     chronicle = Chronicler(plan, "main", seed=1).chronicle([overrun, crash])
     assert [record.type for record in chronicle.runs["run0"].records].count("EngineRecovered") == 1
-    assert list(budget_checker.check(chronicle)) == []
+    assert [each for told in chronicle.runs.values() for each in budget_checker.of_run(chronicle, told)] == []
 
 
 def recorded_as_a_store_does(name="tool", runs=6):
@@ -181,7 +181,7 @@ def recorded_as_a_store_does(name="tool", runs=6):
     assert compiled.plan is not None, compiled.errors
     chronicle = Chronicler(compiled.plan, "main", seed=3, runs=runs).chronicle([])
     chronicle.calls = {}
-    return [each.message for each in limits.check(chronicle)]
+    return [each.message for each in check_all(chronicle, frozenset({"S8"}))]
 
 
 def test_a_rate_of_a_tool_that_was_broken_shows_in_what_attempts_tell(monkeypatch):

@@ -84,7 +84,8 @@ def test_a_spec_with_errors_is_reported_as_check_does(orch):
     [
         (("--set", "nope=3"), "--set nope: the spec has no param of this name"),
         (("--set", "clerk.slots=many"), "--set clerk.slots: there is no name called `many`"),
-        (("--sweep", "nope=1..3"), "--set nope: the spec has no param of this name"),
+        (("--sweep", "nope=1..3"), "--sweep nope: the spec has no param of this name"),
+        (("--sensitivity", "nope=1..3"), "--sensitivity nope: the spec has no param of this name"),
         (("--sensitivity", "clerk.slos=1..3"), "an agent has no attribute `slos`"),
     ],
 )
@@ -252,6 +253,16 @@ def test_a_page_says_how_to_see_it_again_and_what_was_set_makes_no_path(orch, tm
     ]
     assert Path("c/clerk.rate=5 _ 1s/latency.svg").exists()
     assert Path("c/sweep-latency.png").exists()
+
+
+def test_an_interrupt_before_anything_can_be_told_names_the_file_that_keeps_what_is_done(orch, monkeypatch):
+    def interrupted(self, index):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stage, "replicate", interrupted)
+    result = orch("a.orch", "--resume", "done.kept")
+    assert result.exit_code == 130
+    assert "done.kept keeps what is done" in result.stderr
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(orch, monkeypatch):

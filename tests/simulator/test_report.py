@@ -21,7 +21,7 @@ from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
 from orchspec.simulator.observe import Bar, PoolObservation, Replication, RunObservation
 from orchspec.simulator.report import Origin, render, simulation_section
 from orchspec.simulator.table import print_document
-from orchspec.simulator.units import format_bound, format_interval, format_quantity
+from orchspec.simulator.units import format_bound, format_interval, format_quantity, sentence
 from orchspec.simulator.warmup import WarmUp, warm_up
 
 QueueSample = Callable[..., list[Replication]]
@@ -222,3 +222,8 @@ def test_intervals_share_their_unit_and_say_which_side_is_open() -> None:
 def test_bounds_read_as_they_were_written() -> None:
     assert [format_bound(value, "s") for value in (3_600.0, 5_400.0, 60.0, 0.5)] == ["1 h", "90 min", "1 min", "500 ms"]
     assert all(kpi.unit for kpi in KPIS.values())
+
+
+def test_a_name_that_begins_a_sentence_stays_as_it_is_written():
+    assert sentence("too few runs") == "Too few runs"
+    assert [sentence(name) for name in ("p95(latency) is", "p95 latency", "")] == ["p95(latency) is", "p95 latency", ""]

@@ -305,3 +305,9 @@ def test_a_recorded_load_without_a_duration_is_replayed_to_its_end_however_many_
     whole = simulate(plan, folder=tmp_path).document
     assert whole["runs"] == 300 * whole["replications"]
     assert simulate(plan, folder=tmp_path, runs=50).document["runs"] == whole["runs"]
+
+
+def test_a_fault_is_told_with_all_that_it_strikes():
+    told = study_module._fault_text(Fault(0, "correlated_outage", "ann", {"at": 60 * second}, ["bob", "cy"]))
+    assert told == "correlated_outage([ann, bob, cy], at: 1min)"
+    assert study_module._fault_text(Fault(0, "fail", "ann", {"rate": 0.05})) == "fail(ann, rate: 5%)"

@@ -50,6 +50,16 @@ def test_a_trade_off_names_each_choice_and_says_which_are_left_out():
     assert "others not shown" in many.note
 
 
+def test_dots_on_each_other_have_their_numbers_beside_them_and_axes_show_what_differs():
+    near = [choice("a", 0.117, 80), choice("b", 0.118, 60), choice("c", 0.118, 60), choice("d", 0.11801, 60.1)]
+    axes = pareto_chart("pareto", near).draw(LIGHT).axes[0]
+    assert [round(each.xyann[0]) for each in axes.texts] == [0, 0, 15, 26]
+    assert axes.get_xlim()[0] > 0.1
+    assert axes.get_ylim()[0] > 30
+    far = [choice("a", 0.1, 10), choice("b", 1.0, 100)]
+    assert pareto_chart("pareto", far).draw(LIGHT).axes[0].get_xlim()[0] == 0.0
+
+
 # Sensitivities -----------------------------------------------------------------------------------------------------
 
 

@@ -3,9 +3,11 @@
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from orchspec.simulator import workers as workers_module
 from orchspec.simulator.workers import _deaf
 
 _MASK = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
@@ -48,3 +50,21 @@ def test_workers_leave_when_whoever_started_them_is_killed():
         parent.kill()
         # The workers have the pipe from their parent: it ends once the last of them has left.
         assert parent.communicate(timeout=30)[0] == ""
+
+
+def test_what_is_not_wanted_any_more_is_not_cancelled_where_its_process_is_ended(monkeypatch):
+    asked = []
+
+    class Pool:
+        _processes = {1: SimpleNamespace(terminate=lambda: asked.append("terminate"))}  # noqa: RUF012
+
+        def shutdown(self, *, wait, cancel_futures):
+            asked.append((wait, cancel_futures))
+
+    for stopping in (True, False):
+        workers = workers_module.Workers()
+        workers._pool, workers.stopping = Pool(), stopping
+        with workers:
+            pass
+    # The thread of a pool whose process broke ends with a traceback at a future that was cancelled.
+    assert asked == [(False, False), "terminate", (True, True)]

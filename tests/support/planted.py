@@ -20,7 +20,7 @@ from orchspec.runtime.kernel.commands import ArmTimer, EndRun, TryEffect
 from orchspec.runtime.kernel.program import CompiledBlock
 from orchspec.runtime.kernel.values import ContractCodec
 from orchspec.simulator import clock, timing
-from orchspec.simulator.checkers import CHECKERS
+from orchspec.simulator.checkers import CHECKERS, Checker
 
 # ------------------------------------------------------------------ what is planted
 
@@ -112,15 +112,15 @@ def verifies_nothing(patch):
                 raise
         return last[self]
 
-    def checked(chronicle, check=CHECKERS["S5"][1]):
+    def checked(chronicle, told, check=CHECKERS["S5"].of_run):
         checking.append(1)
         try:
-            yield from check(chronicle)
+            yield from check(chronicle, told)
         finally:
             checking.clear()
 
     patch.setattr(ContractCodec, "verify", trust)
-    patch.setitem(CHECKERS, "S5", ("verified", checked))
+    patch.setitem(CHECKERS, "S5", Checker("verified", checked))
 
 
 def waits_for_nothing(patch):
