@@ -82,21 +82,22 @@ class People:
         self._asked.pop((run, command.place, command.attempt), None)
         self._put.pop((run, command.place), None)
 
-    def crash(self) -> None:
-        """The engine dies: what it has put is put again by the next, which looks at the whole mailbox."""
+    def resume(self, engine: Engine) -> None:
+        """After a crash: what was answered by its deadline meanwhile is taken before timers are looked at.
+
+        Questions are put again by the engine; what else lies in the mailbox is left for then.
+        """
         self._put.clear()
         self._handed_over.clear()
-        self.is_left = bool(self._clock.journal.mail)
-
-    def resume(self, engine: Engine) -> None:
-        """What was answered by its deadline while no engine was there is taken before timers are looked at."""
-        for number, (run, place, told_us, value, who, cost_pico) in self._clock.journal.mail.items():
+        mails = self._clock.journal.mail
+        for number, (run, place, told_us, value, who, cost_pico) in mails.items():
             kernel = engine.kernels.get(run)
             task = kernel.places[place] if kernel is not None else None
             if isinstance(task, Task) and takes_answer_of(task, told_us):
                 self._handed_over.add(number)
                 event = QuestionAnswered(self._clock.now, place, task.attempt, value, who, cost_pico=cost_pico)
                 engine.post(run, event, number)
+        self.is_left = bool(mails)
 
     def take_what_is_left(self, engine: Engine) -> None:
         """Hand over what nobody has asked for again: it is sure that nobody is about to."""
@@ -122,8 +123,6 @@ class People:
         self._clock.journal.mail[number] = (run, place, self._clock.told, value, who, cost_pico)
         if self._clock.engine is not None:
             self._hand_over(self._clock.engine, number)
-        else:
-            self.is_left = True
 
     def _hand_over(self, engine: Engine, number: int) -> None:
         if number in self._handed_over:
