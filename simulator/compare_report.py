@@ -136,7 +136,7 @@ def _cards(compared: Compared) -> str:
 
 
 def _asked(rounds: Sequence[Compared], document: Mapping[str, Any], origin: Origin) -> str:
-    parts = ["<h3>The load</h3>\n" + pages.preformatted(origin.source)] if origin.source else []
+    parts = ["<h3>The load</h3>\n" + origin.load] if origin.source else []
     faults = [("fault", each) for each in document["faults"]] or [("faults", "none")]
     rows: list[tuple[object, object]] = [*faults]
     for who in rounds[0].contenders:

@@ -98,7 +98,9 @@ def _compare(operator: str, left: _Operand, right: _Operand, level: float) -> Ve
         operator, left, right = _MIRRORED[operator], right, left
     if operator == "ne":
         equal = _compare("eq", left, right, level)
-        return Verdict(_negated(equal.outcome), equal.reason.replace(" == ", " != "))
+        other = _negated(equal.outcome)
+        reason = equal.reason.replace(" == ", " != ", 1).replace(f": {equal.outcome}", f": {other}", 1)
+        return Verdict(other, reason)
     outcome, why = _by_witness(operator, left, right)
     if outcome is None:
         outcome = _by_interval(operator, left, right)

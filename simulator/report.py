@@ -6,6 +6,7 @@ The same document and charts give the same bytes: there is no time of making in 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,16 @@ class Origin:
     source: str = ""
     graph: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def load(self) -> str:
+        """The scenario as markup, with a note where it was simulated otherwise than it is written."""
+        if not self.source:
+            return ""
+        told = pages.preformatted(self.source)
+        if re.search(r"--set '?scenario\.", self.command):
+            told += pages.note("As the spec has it; what was set of it instead is in the command below.")
+        return told
 
 
 def render(
@@ -158,7 +169,7 @@ def _cards(document: Mapping[str, Any]) -> str:
 
 def asked(document: Mapping[str, Any], origin: Origin, swept: Sequence[str] = ()) -> str:
     """Return what was asked, of what, and how to see it again; `swept` are the settings that were tried."""
-    parts = [pages.preformatted(origin.source)] if origin.source else []
+    parts = [origin.load]
     if document["faults"]:
         parts.append("<h3>Faults</h3>\n" + "".join(pages.paragraph(fault) for fault in document["faults"]))
     elif not origin.source:

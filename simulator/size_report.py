@@ -98,7 +98,7 @@ def _asked(sizing: Sizing, document: dict[str, Any], origin: Origin) -> str:
     rows += [("fault", each) for each in document["faults"]] or [("faults", "none")]
     parts = [pages.definitions(rows)]
     if origin.source:
-        parts.append("<h3>The load</h3>\n" + pages.preformatted(origin.source))
+        parts.append("<h3>The load</h3>\n" + origin.load)
     if origin.command:
         parts.append("<h3>To see it again</h3>\n" + pages.command(origin.command))
     about: list[tuple[object, object]] = [("spec", origin.file)] if origin.file else []

@@ -132,7 +132,7 @@ def _difference(each: Mapping[str, Any], unit: str) -> Any:
     if not value:
         return text_of("–" if value is None else "the same", "dim")
     good = (value < 0.0) is (each["kpi"] != "completion")
-    relative = f" ({100.0 * each['relative']:+.3g} %)" if each["relative"] is not None else ""
+    relative = f" ({100.0 * each['relative']:+.3g} %)".replace("-", "−") if each["relative"] is not None else ""
     return text_of(f"{'+' if value > 0.0 else '−'}{_shown(abs(value), unit)}{relative}", "green" if good else "red")
 
 

@@ -84,7 +84,9 @@ PASSED, FAILED, OPEN = ["le", P95, ["const", 61]], ["le", P95, ["const", 39]], [
     ],
 )
 def test_intervals_decide_comparisons(known: Known, expression: list[Any], outcome: str) -> None:
-    assert judge(expression, known).outcome == outcome
+    found = judge(expression, known)
+    assert found.outcome == outcome
+    assert f": {outcome}" in found.reason
 
 
 @pytest.mark.parametrize(

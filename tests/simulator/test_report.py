@@ -227,3 +227,9 @@ def test_bounds_read_as_they_were_written() -> None:
 def test_a_name_that_begins_a_sentence_stays_as_it_is_written():
     assert sentence("too few runs") == "Too few runs"
     assert [sentence(name) for name in ("p95(latency) is", "p95 latency", "")] == ["p95(latency) is", "p95 latency", ""]
+
+
+def test_a_load_that_was_set_otherwise_says_so():
+    assert "instead" in Origin(source="scenario", command="orch simulate a.orch --set 'scenario.duration=1h'").load
+    assert "instead" not in Origin(source="scenario", command="orch simulate a.orch --set clerk.slots=3").load
+    assert Origin(command="--set scenario.runs=3").load == ""
