@@ -97,6 +97,7 @@ class Faults:
         self._served: dict[int, tuple[int, dict[tuple[int, int], None]]] = {}
         self._of_deeds: dict[str, list[Aimed]] = {}
         self._numbers: dict[int, dict[tuple[int, int], int]] = {}
+        self.said = [fault for fault in faults if fault.name not in without]
         self.crashes: list[Crash] = []
         self.breakdowns: list[Breakdown] = []
         self.marks: list[FaultMark] = []

@@ -307,6 +307,14 @@ class EffectObservation:
     #: confirmed, yet the world lacks them
     lost: int = 0
 
+    def add(self, other: EffectObservation) -> None:
+        """Count in what was counted elsewhere."""
+        self.intended += other.intended
+        self.confirmed += other.confirmed
+        self.applied += other.applied
+        self.duplicates += other.duplicates
+        self.lost += other.lost
+
 
 @dataclass(slots=True, frozen=True)
 class FaultMark:
@@ -356,6 +364,10 @@ class Replication:
     sample_arrived_s: float = 0.0
     #: runs that were halted by a mistake of ours, each with the error
     halted: list[str] = field(default_factory=list)
+    #: why runs do not end that are under way, where nobody waited any longer for them
+    unending: str = ""
+    #: why what is expected of it is not known: its window was not over when it was given up, or too much was under way
+    given_up: str = ""
     #: seconds from its beginning to where it was left
     lived_s: float = 0.0
     #: the number of measured runs in the system, summed up as time passed; `None` where it was not counted

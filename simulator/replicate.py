@@ -28,6 +28,7 @@ from orchspec.simulator.clock import Clock, Visit
 from orchspec.simulator.faults import FOR_EVER_US, Faults
 from orchspec.simulator.garbage import seldom_collecting
 from orchspec.simulator.observe import EffectObservation, FaultMark, Replication, RunObservation
+from orchspec.simulator.unending import MOST_UNDER_WAY, Patience, given_up, let_run
 from orchspec.simulator.world import World
 from orchspec.simulator.worldtime import meter_of
 
@@ -179,7 +180,7 @@ class Stage:
             alone.on_halt = ended.append
             alone.arrive(visit)
             alone.begin()
-            alone.run(lambda ended=ended: bool(ended), 52 * WEEK_US, leaps=True)  # type: ignore[misc]
+            left.unending = let_run(alone, ended, 52 * WEEK_US) or left.unending
             visit.seen.ended_s += offset_s
             if kept is not None:
                 kept.update({**alone.journal.records, **alone.watched})
@@ -191,7 +192,7 @@ class Stage:
             left.runs.append(visit.seen)
             left.halted.extend(_told(alone.halted))
             for effect in world.observe(alone.ledger()):
-                _add(effects.setdefault(effect.name, EffectObservation(effect.name)), effect)
+                effects.setdefault(effect.name, EffectObservation(effect.name)).add(effect)
             marks.update(dict.fromkeys(struck.windows(alone.now)[:4]))
         left.pools = meter.close(0)
         left.effects = list(effects.values())
@@ -212,14 +213,6 @@ def _compare(disturbed: Replication, twin: Replication) -> None:
 
 def _told(halted: dict[str, Exception]) -> list[str]:
     return [f"{run}: {type(error).__name__}: {error}" for run, error in halted.items()]
-
-
-def _add(total: EffectObservation, one: EffectObservation) -> None:
-    total.intended += one.intended
-    total.confirmed += one.confirmed
-    total.applied += one.applied
-    total.duplicates += one.duplicates
-    total.lost += one.lost
 
 
 class _Load:
@@ -246,6 +239,8 @@ class _Load:
         self._run_us = 0
         self._halted = 0
         self._counted_to_us = 0
+        self.is_left = False
+        self.unending = self.given_up = ""
         key = run_key(stage.seed, index, _CLOCK, 0)
         self.clock = Clock(
             *(stage.plan, scenario.flow, stage.cast, self.world, self.meter, faults, key, self._ended, watch),
@@ -280,6 +275,9 @@ class _Load:
             self._next()
         clock.ask_from_us = FOR_EVER_US if self.until_us is None else self.until_us
         horizon_us = 520 * WEEK_US if self.until_us is None else self.until_us * (1 + OVERTIME) + WEEK_US
+        self.patience = Patience(clock, horizon_us)
+        if self.patience.applies():
+            clock.at(self.patience.look_at_us, self._look, None)
         clock.run(self._is_over, horizon_us)
         end_us = self.until_us if self.until_us is not None else max(clock.now, 1)
         pools = self.meter.close(max(clock.now, end_us))
@@ -289,13 +287,35 @@ class _Load:
         halted = _told(clock.halted)
         left = Replication(self.index, self.stage.seed, window, self.runs, pools, effects, marks, halted=halted)
         self._pass_time()
+        left.unending, left.given_up = self.unending, self.given_up
         left.lived_s, left.run_seconds = clock.now / SECOND, self._run_us / SECOND
         self._draw(left)
         return left
 
+    def _look(self, _event: Any) -> None:
+        """Whether anybody waits any longer for what is under way."""
+        why = self.patience.look(self._ended_count)
+        if why:
+            self._give_up(why, known=True)
+        else:
+            self.clock.at(self.patience.look_at_us, self._look, None)
+
+    def _give_up(self, why: str, *, known: bool) -> None:
+        """Leave it as it is; `known` says that what is open does not end, if nothing is missing of the window."""
+        now = self.clock.now
+        is_cut = self.until_us is None or now < self.until_us
+        if is_cut or not known:
+            self.given_up = given_up(why, now, self.duration_us)
+        else:
+            self.unending = why
+        if is_cut:
+            self._until(now)
+        self.is_left = True
+        self.clock.ask_from_us = now
+
     def _is_over(self) -> bool:
-        if self.until_us is None:
-            return False
+        if self.until_us is None or self.is_left:
+            return self.is_left
         now = self.clock.now
         if not self.open:
             return now >= self.until_us
@@ -350,6 +370,8 @@ class _Load:
             if self.until_us is None and self.counted >= self.stage.size:
                 self._until(now + 1)
         self.clock.arrive(visit)
+        if len(self.clock.visits) > MOST_UNDER_WAY and not self.is_left:
+            self._give_up(f"more than {MOST_UNDER_WAY:,} runs were under way at once", known=False)
 
     def _pass_time(self) -> None:
         """Book how many measured runs are in the system, up to now; one side of Little's law."""
@@ -381,7 +403,7 @@ class _Load:
         """The run of middling length among those watched; where something crashed, among those that it met."""
         watched = self.clock.watched
         seen = {f"r{self.index}.{run.ordinal:08d}": run for run in self.runs}
-        drawn = sorted((seen[run].latency_s, run) for run in watched if run in seen and watched[run])
+        drawn = sorted((seen[run].latency_s, run) for run in watched if run in seen and type(watched[run]) is list)
         if not drawn:
             return
         met = [each for each in drawn if seen[each[1]].in_flight_at_crash] or drawn

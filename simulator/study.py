@@ -19,7 +19,7 @@ from orchspec.runtime.errors import OrchError
 from orchspec.simulator.beside import twin_document
 from orchspec.simulator.document import JsonDict, Subject, build
 from orchspec.simulator.estimate import look_level
-from orchspec.simulator.expect import judge
+from orchspec.simulator.expect import Verdict, judge
 from orchspec.simulator.kpis import Measures
 from orchspec.simulator.lengths import NOTHING_TOLD, Told, memory_of, next_size
 from orchspec.simulator.replicate import Stage
@@ -229,8 +229,10 @@ class _Inquiry:
                 interrupted, staged = True, self._what_there_is(staged)
             measures = self._measure(level)
             verdicts = [(expect.text, judge(expect.expr, measures)) for expect in self.scenario.expects]
+            if self._given_up():
+                verdicts = [(text, Verdict("undecided", self._given_up())) for text, _ in verdicts]
             undecided = any(verdict.outcome == "undecided" for _, verdict in verdicts)
-            if interrupted or look == self.looks - 1 or not undecided:
+            if interrupted or self._given_up() or look == self.looks - 1 or not undecided:
                 break
         measures = self._measure(0.95)
         document = build(
@@ -281,6 +283,8 @@ class _Inquiry:
             self._replicate(staged, planned)
             self._find_warmup()
             measured = self._measure(0.95).runs if self.loaded else self.wanted
+            if self._given_up():
+                return
             if measured >= self.wanted or not measured or planned >= REPLICATIONS_MAX:
                 return
             planned += max(1, math.ceil(planned * (self.wanted - measured) / measured))
@@ -332,8 +336,24 @@ class _Inquiry:
     def _told(self) -> Told:
         return self.theory.told if self.theory is not None else NOTHING_TOLD
 
+    def _notes_unending(self) -> list[str]:
+        left = [one.disturbed for one in self.done]
+        notes = []
+        for told, of in (
+            ("the window was not simulated to its end", [each.given_up for each in left if each.given_up]),
+            ("nobody waited any longer", [each.unending for each in left if each.unending]),
+        ):
+            if of:
+                notes.append(f"{told} in {len(of)} of {len(left)} replications: {of[0]}")
+        return notes
+
+    def _given_up(self) -> str:
+        """Why what is expected is not known, however much more of it is simulated."""
+        return next((one.disturbed.given_up for one in self.done if one.disturbed.given_up), "")
+
     def _notes(self, *, interrupted: bool) -> list[str]:
         notes = ["interrupted: fewer replications than planned"] if interrupted else []
+        notes += self._notes_unending()
         notes += [self.short] if self.short else []
         for why in dict.fromkeys(self.heavy.values()):
             kpis = (
