@@ -27,9 +27,11 @@ from orchspec.runtime.kernel.menus import Menu
 from orchspec.runtime.kernel.values import Codecs, ContractCodec, EffectCodec, InvalidValue, SignalCodec, Unverified
 from orchspec.runtime.makers import Draw, Make, OneDraw
 
-__all__ = ["ArgumentMaker", "Breakage", "Draw", "InputMaker", "Maker", "broken", "make_inputs"]
+__all__ = ["MISTAKEN", "ArgumentMaker", "Breakage", "Draw", "InputMaker", "Maker", "broken", "make_inputs"]
 
 Breakage: TypeAlias = Literal["garbage", "truncated", "empty", "oversize", "wrong", "conflicting", "poisoned"]
+MISTAKEN: Final = frozenset({"wrong", "conflicting", "poisoned"})
+"""Those that are valid; the others break the contract."""
 _TURNS: Final[dict[str, float]] = {"wrong": 0.5, "conflicting": 0.25}
 """By how much the uniforms of a mistaken value are turned against those of the right one."""
 POISON: Final = (

@@ -1,8 +1,7 @@
 """The second clock: SimPy carries out what the engine commands, in virtual time.
 
 Nothing is decided here. A task takes a sampled time and gives a made output (`attempts`), an effect lands in the world
-(`targets`), a person answers after a while (`people`), faults strike (`faults`, `crashes`); each comes back to the
-engine as an event. Work is callbacks on SimPy timeouts: no process for each task, no string on the hot path.
+(`targets`), a person answers (`people`), faults strike (`faults`, `crashes`); each comes back to the engine as event.
 
 One instant. SimPy's events of one time are all processed; then the engine drains what they posted; what it decided is
 committed (which takes the time that the profile of the orchestrator says); only then are its outward commands carried
@@ -11,8 +10,7 @@ out, and whatever happens at the same time goes round again.
 A crash drops the engine and what was not durable; a batch whose commit was under way is durable or not, by a draw.
 Attempts die with the engine, since agents are called from its process. What has left the process goes on: a request on
 its way to a target still lands, a person still answers and a signal still comes (into the mailbox), clients send their
-unacknowledged requests again. After `down` a new engine folds the journals. A run whose journal does not fold, or that
-meets a mistake of ours, is halted and named; the others go on.
+requests again. After `down` a new engine folds the journals. A run that does not fold is halted; the others go on.
 """
 
 from __future__ import annotations
@@ -168,8 +166,7 @@ class Clock:
     def run(self, until: Callable[[], bool], horizon_us: int, *, leaps: bool = False) -> None:
         """Let time pass until `until()` says so, nothing more can happen, or the horizon is reached.
 
-        It is asked before each instant from `ask_from_us` on. With `leaps` time in which nothing happens at all, for
-        weeks, does not count: a run may wait for a date that is years away.
+        It is asked from `ask_from_us` on. With `leaps` weeks in which nothing happens do not count: a date may be far.
         """
         env = self.env
         queue = env.queue
@@ -221,9 +218,12 @@ class Clock:
             self.commit(batch)
             if not engine.inbox and not committer.dirty:
                 break
-        if engine.halted:
-            for run, error in engine.halted.items():
-                self._halt(run, error)
+        if self.people.is_left and committer.idle:
+            self.people.take_what_is_left(engine)
+            self._settle(now)
+            return
+        for run, error in engine.halted.items():
+            self._halt(run, error)
         wake_at = engine.dispatcher.next_wake_us(told)
         if wake_at is not None:
             self._wake_later(wake_at, now)

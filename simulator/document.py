@@ -16,6 +16,7 @@ from orchspec.simulator.evals import estimates
 from orchspec.simulator.expect import Outcome, Verdict
 from orchspec.simulator.kpis import KPIS, STATISTICS, Measures
 from orchspec.simulator.laws import LawCheck, broken_laws, check_laws
+from orchspec.simulator.observe import PoolObservation
 from orchspec.simulator.warmup import WarmUp
 
 __all__ = ["JsonDict", "Subject", "build", "estimate_json", "number", "outcome_of"]
@@ -81,17 +82,22 @@ def build(
         "checks": {law: _law([check for check in laws if check.law == law]) for law in ("little", "utilization")},
         "replications": len(measures.replications),
         "parameters": dict(parameters or {}),
-        "pools": {
-            pool.name: {"kind": pool.kind, "slots": pool.slots, "members": list(pool.members)}
-            if not pool.limit
-            else {"kind": pool.kind, "slots": None, "members": list(pool.members), "limit": pool.limit}
-            for pool in measures.pools
-        },
+        "pools": {pool.name: _pool(pool) for pool in measures.pools},
         "warmup": None if warmup is None else _warmup(warmup),
         "faults": list(faults),
         "twin": twin,
         "notes": [*notes, *_notes(measures)],
     }
+
+
+def _pool(pool: PoolObservation) -> JsonDict:
+    """What a pool is. Its slots are the most that there may be; whether they follow the load is said where they do."""
+    told: JsonDict = {"kind": pool.kind, "slots": None if pool.limit else pool.slots, "members": list(pool.members)}
+    if pool.limit:
+        told["limit"] = pool.limit
+    if pool.capacity is not None:
+        told["elastic"] = True
+    return told
 
 
 def outcome_of(document: Mapping[str, Any]) -> Outcome:

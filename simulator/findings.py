@@ -80,7 +80,7 @@ def bottleneck_of(document: Mapping[str, Any]) -> Bottleneck | None:
         if not share or slots is None:
             continue
         most = share if allows else min(share, (found["busy"]["value"] or 0.0) / slots)
-        grows = most < share * (1.0 - 1e-6)
+        grows = bool(pool.get("elastic"))
         if best is not None and most <= best.share:
             continue
         shares = _shares(document, name)

@@ -37,7 +37,7 @@ class SimulatedJournal:
 
     Attributes:
         ended: Rows of runs whose client was not told yet.
-        mail: Answers that no record has consumed, by number: (run, place, attempt, value, who, what
+        mail: Answers that no record has consumed, by number: (run, place, when or at which attempt, value, who, what
             it costs in pico-dollars).
         signals: Signals that no record has consumed, by number.
         commits: How many batches have become durable.

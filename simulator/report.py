@@ -237,9 +237,8 @@ def _resource_table(document: Mapping[str, Any]) -> str:
         pool = document["pools"].get(name, {})
         slots = pool.get("slots")
         cells = [(written(found[key], unit), written_interval(found[key], unit)) for key, unit in _RESOURCE_UNITS]
-        rows.append(
-            ((name, pool.get("kind", "")), pool.get("limit") or ("unlimited" if slots is None else slots), *cells)
-        )
+        known = "unlimited" if slots is None else f"up to {slots}" if pool.get("elastic") else slots
+        rows.append(((name, pool.get("kind", "")), pool.get("limit") or known, *cells))
     if not rows:
         return pages.note("Nothing was asked of any agent, tool or person.")
     headings = ("name", "slots", "busy share", "wait", "waiting", "busy slots", "tasks")

@@ -139,6 +139,7 @@ class Signals:
     def deliver(self, engine: Engine) -> None:
         """After a crash: hand over what lies in the mailbox, and put in what came since for those who still wait."""
         clock, journal = self._clock, self._clock.journal
+        clock.people.resume(engine)
         self._coming.clear()
         for arrival in list(journal.signals.values()):
             engine.signal(arrival, clock.told)

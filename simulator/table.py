@@ -121,7 +121,7 @@ def _resource_table(document: Mapping[str, Any]) -> Table:
         slots = pool.get("slots")
         table.add_row(
             text_of(name),
-            text_of(pool.get("limit") or ("∞" if slots is None else str(slots))),
+            text_of(pool.get("limit") or ("∞" if slots is None else f"{'≤' if pool.get('elastic') else ''}{slots}")),
             cell(found["utilization"], "share"),
             cell(found["wait_s"], "s"),
             cell(found["queue"], "tasks"),

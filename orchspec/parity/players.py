@@ -17,6 +17,9 @@ from orchspec.parity.signals import Signals
 from orchspec.runtime.draws import mix, uniform
 from orchspec.runtime.errors import AttemptStopped, EffectFailed, Failed, InDoubt, Throttled
 from orchspec.runtime.kernel.commands import RunTask
+from orchspec.runtime.kernel.program import program_of
+from orchspec.runtime.kernel.values import Unverified
+from orchspec.runtime.made import MISTAKEN
 from orchspec.runtime.sampling import CHECK, receipt_key, why_failed
 from orchspec.runtime.task import EffectCall, Output, Task
 from orchspec.simulator.strikes import Strike
@@ -281,13 +284,21 @@ class Players:
             latency_us = strike.slowed(latency_us) + strike.delay_us
             what = (name, task.contract, task.inner, key, task.attempt)
             kind = strike.broken or ("garbage" if strike.fail is not None else None)
-            if kind is not None:
+            if kind is not None and not (doubt and kind in MISTAKEN):
                 values, doubt = [self._cast.broken(*what, kind)], ""
             if strike.again is not None and not doubt:
                 values.append(values[0] if strike.again == "same" else self._cast.broken(*what, strike.again))
         outside.number += 1
-        handed = kind in _BREAKING
+        # What breaks the contract is refused at the door of the mailbox; who says so is the person's player.
+        handed = kind in _BREAKING and not self._fits(task, values[0])
         return Answer(now + latency_us, outside.number, task.run, task.step, name, values, doubt, handed)
+
+    def _fits(self, task: Task, value: Any) -> bool:
+        try:
+            program_of(self._cast.plan).contracts[task.contract].verify(task.inner, value)
+        except Unverified:
+            return False
+        return True
 
     def signal(self, name: str) -> Caller | None:
         """See `Crew`."""

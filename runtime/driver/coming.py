@@ -71,6 +71,7 @@ class Coming:
     def resume(self) -> None:
         """What came while no engine was there is put in as of then, before timers are looked at."""
         loop = self._loop
+        loop.poll(first=True)
         if loop.engine.signals.waiting:
             loop.poll()
         found: list[tuple[int, str, int, LiveRun, AwaitSignal, object]] = []

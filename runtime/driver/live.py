@@ -125,8 +125,8 @@ class Loop(Protocol):
     def schedule(self) -> None:
         """Have the inbox drained soon."""
 
-    def poll(self) -> None:
-        """Drain the mailbox."""
+    def poll(self, *, first: bool = False) -> None:
+        """Drain the mailbox; at `first`, before timers are looked at, of what people said by their deadlines."""
 
     def tell(self, message: str) -> None:
         """Something that a person should know and that changes no decision."""

@@ -7,8 +7,7 @@ Rules.
 2. Nothing that the outside may see is done before the commit that holds its cause.
 3. What came back at once is handled at once, for a moment: then whatever else is ready has its turn (`Pace.linger_s`).
 4. A quick disk is written to from here, a slow one from a thread (`tempo`); what is handled meanwhile goes together.
-5. A commit that failed, or a store that another engine took, ends this loop with all that it knew: the house folds
-   again from the store, into another one.
+5. A commit that failed, or a store that another engine took, ends this loop: the house folds again, into another one.
 """
 
 from __future__ import annotations
@@ -164,11 +163,11 @@ class EngineLoop:
         self._alarm_us = None
         self.schedule()
 
-    def poll(self) -> None:
-        """Drain the mailbox."""
+    def poll(self, *, first: bool = False) -> None:
+        """Drain the mailbox; at first, before timers are looked at, of what came by its deadline."""
         if not self.closed:
             try:
-                self.people.poll()
+                (self.people.resume if first else self.people.poll)()
             except StoreBusy:
                 return  # It is looked into again soon.
             except StoreError as error:
@@ -198,11 +197,12 @@ class EngineLoop:
                 self._instant()
         finally:
             self._going = False
-        if self.closed:
-            return
-        if self._scheduled:
-            self.schedule()
-        self._set_alarm()
+        if self.people.is_left and self.engine.committer.idle and not self.engine.inbox:
+            self.poll()
+        if not self.closed:
+            if self._scheduled:
+                self.schedule()
+            self._set_alarm()
 
     def _instant(self) -> None:
         """Handle all that has happened by now, commit it and act on it."""

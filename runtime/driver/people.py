@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.driver.mailbox import UnfitSignal, resolved_key
 from orchspec.runtime.kernel.events import CancelRequested, QuestionAnswered
+from orchspec.runtime.kernel.sends import takes_answer_of
+from orchspec.runtime.kernel.tasks import Task
 from orchspec.runtime.kernel.values import Unverified
 from orchspec.runtime.signals import KEPT_US, Arrival
 
@@ -39,7 +41,11 @@ class Question:
 
 
 class People:
-    """The open questions of one loop."""
+    """The open questions of one loop.
+
+    Attributes:
+        is_left: whether an answer lies in the mailbox of which it was not sure yet that nobody waits for it.
+    """
 
     def __init__(self, loop: Loop, store: Store, attempts: Attempts, asked: dict[tuple[str, str], int]) -> None:
         self._loop = loop
@@ -48,6 +54,8 @@ class People:
         self._asked = asked
         self._taken: set[int] = set()
         self.open: dict[tuple[str, str], Question] = {}
+        self.is_left = False
+        self._in_time: dict[tuple[str, str], int] = {}
 
     # -------------------------------------------------------------- questions
 
@@ -57,6 +65,8 @@ class People:
         assert kernel is not None
         key = (live.run, kernel.path(command.place))
         asked_us = self._asked.pop(key, None)
+        if self._in_time.pop(key, 0) == command.attempt:
+            return  # answered already, as this engine came
         question = Question(
             command.place,
             command.attempt,
@@ -92,8 +102,29 @@ class People:
 
     # -------------------------------------------------------------- mail
 
+    def resume(self) -> None:
+        """What was answered by its deadline while no engine was there is taken before timers are looked at."""
+        loop = self._loop
+        for mail in self._store.pending_mail():
+            run, path = mail.run or "", mail.place or ""
+            kernel = loop.engine.kernels.get(run)
+            if mail.kind != "answer" or kernel is None or mail.id in self._taken:
+                continue
+            place = _place(kernel, path)
+            task = kernel.places[place] if place is not None else None
+            if place is None or not isinstance(task, Task) or not takes_answer_of(task, mail.posted_us):
+                continue
+            try:
+                kernel.program.contracts[task.asking.contract].verify(task.inputs, mail.value)
+            except Unverified:
+                continue  # it is told and asked for again once the question is put again
+            self._taken.add(mail.id)
+            self._in_time[run, path] = task.attempt
+            loop.post(run, QuestionAnswered(0, place, task.attempt, mail.value, mail.by or ""), mail.id)
+
     def poll(self) -> None:
         """Post what the mailbox holds for the runs of this loop."""
+        self.is_left = False
         pending = self._store.pending_mail()
         self._taken.intersection_update([mail.id for mail in pending])  # what is no longer there is not seen again
         for mail in pending:
@@ -157,6 +188,7 @@ class People:
         # Nothing waits for it: consumed as a late event, if it is sure that it will not be asked just now.
         loop = self._loop
         if not loop.engine.committer.idle or loop.engine.inbox:
+            self.is_left = True
             return
         place = _place(kernel, path)
         self._taken.add(mail.id)
@@ -182,8 +214,6 @@ def _reason(mail: Mail) -> str:
 
 
 def _place(kernel: Kernel, path: str) -> int | None:
-    from orchspec.runtime.kernel.tasks import Task
-
     for place, activity in enumerate(kernel.places):
         if isinstance(activity, Task) and activity.path() == path:
             return place

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from orchspec.runtime.kernel.commands import AskPerson, RunTask
 from orchspec.runtime.kernel.sessions import newest, turns_of_run
+from orchspec.runtime.kernel.table import RUNNING
 
 if TYPE_CHECKING:
     from orchspec.runtime.kernel.menus import Menu
     from orchspec.runtime.kernel.program import Seat
     from orchspec.runtime.kernel.tasks import Task
 
-__all__ = ["send"]
+__all__ = ["send", "takes_answer_of"]
 
 
 def send(task: Task, seat: Seat) -> None:
@@ -57,10 +58,23 @@ def send(task: Task, seat: Seat) -> None:
 
 def _put(task: Task, seat: Seat, inbox: list[Any], menu: Menu | None) -> None:
     """Put the question to a person."""
-    asking, deadline_us = task.asking, task.deadline_us
-    if task.within_at_us is not None:
-        deadline_us = task.within_at_us if deadline_us is None else min(deadline_us, task.within_at_us)
+    asking = task.asking
     where = (task.place, task.attempt, task.dispatch)
     task.kernel.out.append(
-        AskPerson(*where, seat.agent, asking.contract, task.inputs, deadline_us, inbox, asking.doubt, menu)
+        AskPerson(*where, seat.agent, asking.contract, task.inputs, _answer_by(task), inbox, asking.doubt, menu)
     )
+
+
+def _answer_by(task: Task) -> int | None:
+    deadline_us = task.deadline_us
+    if task.within_at_us is None:
+        return deadline_us
+    return task.within_at_us if deadline_us is None else min(deadline_us, task.within_at_us)
+
+
+def takes_answer_of(task: Task, told_us: int) -> bool:
+    """Whether a task waits for a person, and what they said at that time (microseconds) was said by its deadline."""
+    if task.state != RUNNING or task.seat is None or not task.seat.person:
+        return False
+    deadline_us = _answer_by(task)
+    return deadline_us is None or told_us <= deadline_us

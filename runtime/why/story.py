@@ -216,7 +216,8 @@ class Story:
 
     def _reserved(self, seq: int, place: int) -> None:
         activity = self.kernel.places[place]
-        account = activity.account if activity is not None else None
+        # Sections and effects ask for leave, too, and reserve nothing.
+        account = activity.account if isinstance(activity, Task) else None
         while account is not None:
             self.reserved.append(
                 Reserved(

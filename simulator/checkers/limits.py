@@ -68,19 +68,6 @@ def granted(chronicle: Chronicle, plan: Plan) -> list[Violation]:
         if isinstance(event, EngineRecovered) and event.epoch != epoch:
             epoch = event.epoch
             held = _Held(plan)
-        for command in record.commands:
-            if isinstance(command, ReleaseGrant):
-                held.release(run, command.place, command.attempt)
-            elif isinstance(command, RequestGrant):
-                if command.gates or gates:
-                    gates[run, command.place, command.attempt] = command.gates
-            elif isinstance(command, HoldGrant):
-                kept = command.agent or "+".join(command.tools)
-                held.take(run, command.place, command.attempt, (*command.gates, kept))
-            else:
-                continue
-            if drawn.limited:
-                drawn.commanded(run, command, event.time)
         if isinstance(event, TaskEnrolled) and not was_ignored(record):
             name = event.agent
             names = (*gates.pop((run, event.place, event.attempt), ()), name) if gates else (name,)
@@ -94,6 +81,20 @@ def granted(chronicle: Chronicle, plan: Plan) -> list[Violation]:
             if said:
                 path = record.kernel.path(event.place)
                 found.extend(Violation("S8", each, run, record.seq, path) for each in said)
+        # What it led to comes after it: a section in which nothing takes time is given back at once.
+        for command in record.commands:
+            if isinstance(command, ReleaseGrant):
+                held.release(run, command.place, command.attempt)
+            elif isinstance(command, RequestGrant):
+                if command.gates or gates:
+                    gates[run, command.place, command.attempt] = command.gates
+            elif isinstance(command, HoldGrant):
+                kept = command.agent or "+".join(command.tools)
+                held.take(run, command.place, command.attempt, (*command.gates, kept))
+            else:
+                continue
+            if drawn.limited:
+                drawn.commanded(run, command, event.time)
     return found
 
 

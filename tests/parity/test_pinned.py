@@ -285,3 +285,35 @@ def test_an_answer_to_what_is_put_and_withdrawn_in_one_commit_is_none():
     crash = (read_fault("fault crash(orchestrator, at: 10min, down: 1h)"),)
     told = Job(plan, "signed", None, 1, 1, {}, crash)
     assert compare(told) is None
+
+
+AWAY_MEANWHILE = """orch 1
+contract Ask(q: Text) -> Text
+agent ann fulfills Ask { timeout = 50s }
+human eve fulfills Ask { timeout = 2min }
+flow asks(q: Text) -> Text {
+  step said = Ask(q) by eve { attempts = TRIES  on_failure = use("nothing") }
+  step heard = Ask(said) by ann
+  return heard
+}
+profile ann { latency = fixed(30s) }
+profile eve { latency = fixed(TAKES) }
+"""
+ABSENCES = {
+    "in time, looked at after the deadline": ("110s", 1, ["crash(orchestrator, at: 105s, down: 60s)"], True),
+    "too late for a deadline that passed meanwhile": ("125s", 1, ["crash(orchestrator, at: 105s, down: 60s)"], False),
+    "too late, and the same is asked again": ("125s", 2, ["crash(orchestrator, at: 105s, down: 60s)"], True),
+    "in time, and the store was full": ("110s", 1, ["disk_full(orchestrator, at: 30s, lasting: 120s)"], True),
+    "empty, in time": ("110s", 1, ["crash(orchestrator, at: 105s, down: 60s)", "empty(eve, first: 1)"], True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ABSENCES)
+def test_what_a_person_said_while_nobody_was_there_counts_if_it_was_said_in_time(what):
+    takes, tries, faults, counts = ABSENCES[what]
+    plan = compile_text(AWAY_MEANWHILE.replace("TAKES", takes).replace("TRIES", str(tries)), "asked.orch").plan
+    told = Job(plan, "asks", None, 1, 1, {}, tuple(read_fault(f"fault {line}") for line in faults))
+    assert compare(told) is None
+    records = [record for run in told.chronicler().chronicle(told.faults).runs.values() for record in run.records]
+    answers = [record.body["attempt"] for record in records if record.type == "QuestionAnswered"]
+    assert [attempt > 0 for attempt in answers] == [counts]

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from orchspec.compiler import compile_text
+from orchspec.simulator.document import Subject, build
 from orchspec.simulator.kpis import Measures
 from orchspec.simulator.laws import check_laws
 from orchspec.simulator.replicate import Stage
@@ -127,6 +128,8 @@ def test_elastic_slots_are_there_when_they_are_needed_and_busy_by_what_is_there(
     busy = [Measures([made]).estimate("utilization", target="ann").value for made in (elastic, most)]
     assert busy[0] > 1.5 * busy[1]
     assert all(check.ok is not False for check in check_laws(Measures([elastic])))
+    pools = [build(Subject("a day", "desk", 3, ""), Measures([made]))["pools"]["ann"] for made in (elastic, most)]
+    assert [pool.get("elastic") for pool in pools] == [True, None]
 
 
 def test_a_hedge_cuts_the_tail():

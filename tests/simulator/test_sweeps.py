@@ -152,7 +152,7 @@ def test_what_is_waited_for_though_slots_are_free_is_put_down_to_what_there_is(q
 def test_slots_that_may_grow_and_work_that_others_take_say_no_load_at_which_they_are_full(queue_sample):
     (point,) = sweep(queue_sample, [3])
     found = point.document["resources"]["clerk"]
-    point.document["pools"]["clerk"]["slots"] = 6
+    point.document["pools"]["clerk"] |= {"slots": 6, "elastic": True}
     share = found["busy"]["value"] / 6
     assert bottleneck_of(point.document).share == pytest.approx(share)
     assert "of the 6 slots that it may have are busy" in bottleneck_words(point.document)

@@ -85,6 +85,16 @@ def test_a_deadline_that_passed_while_a_run_was_parked_fires_when_it_is_resumed(
     assert store.questions() == []
 
 
+def test_an_answer_that_came_by_the_deadline_wins_though_nobody_was_there_until_long_after(app, store, monkeypatch):
+    app.run_sync("judged", GIVEN, store=store, run_id="r")
+    answer(store, {"ok": True, "notes": ""}, posted_us=store.questions()[0].deadline_us)
+    monkeypatch.setattr(hubs, "Clock", lambda speed, _wall: Clock(speed, lambda: wall_us() + 2 * 3_600_000_000))
+    result = resume(app, store)
+    assert (result.status, result.result) == ("completed", True)
+    assert store.questions() == []
+    assert store.pending_mail() == []
+
+
 def test_an_answer_that_the_contract_refuses_is_not_used_and_another_may_come(app, store):
     app.run_sync("judged", GIVEN, store=store, run_id="r")
     answer(store, {"ok": "maybe"})
