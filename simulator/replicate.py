@@ -241,6 +241,7 @@ class _Load:
         self._counted_to_us = 0
         self.is_left = False
         self.unending = self.given_up = ""
+        self.most: int | None = None
         key = run_key(stage.seed, index, _CLOCK, 0)
         self.clock = Clock(
             *(stage.plan, scenario.flow, stage.cast, self.world, self.meter, faults, key, self._ended, watch),
@@ -277,6 +278,7 @@ class _Load:
         horizon_us = 520 * WEEK_US if self.until_us is None else self.until_us * (1 + OVERTIME) + WEEK_US
         self.patience = Patience(clock, horizon_us)
         if self.patience.applies():
+            self.most = MOST_UNDER_WAY
             clock.at(self.patience.look_at_us, self._look, None)
         clock.run(self._is_over, horizon_us)
         end_us = self.until_us if self.until_us is not None else max(clock.now, 1)
@@ -370,8 +372,8 @@ class _Load:
             if self.until_us is None and self.counted >= self.stage.size:
                 self._until(now + 1)
         self.clock.arrive(visit)
-        if len(self.clock.visits) > MOST_UNDER_WAY and not self.is_left:
-            self._give_up(f"more than {MOST_UNDER_WAY:,} runs were under way at once", known=False)
+        if self.most is not None and len(self.clock.visits) > self.most and not self.is_left:
+            self._give_up(f"more than {self.most:,} runs were under way at once", known=False)
 
     def _pass_time(self) -> None:
         """Book how many measured runs are in the system, up to now; one side of Little's law."""

@@ -13,8 +13,8 @@ So a replication looks at them, seldom, each time after twice as long, and gives
 ADR 33 has the reasons.
 
 Runs that were measured do not end then, and count as that. Where the window is not over, what would have come in the
-rest of it is not known, and expectations are undecided. As they are where so many runs are under way at once that there
-is no telling what for (`MOST_UNDER_WAY`).
+rest of it is not known, and expectations are undecided. As they are where, under such a fault, so many runs are under
+way at once that there is no telling what for (`MOST_UNDER_WAY`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["MOST_UNDER_WAY", "Patience", "Progress", "forget_long_records", "giv
 
 FIRST_LOOK_US: Final = 600 * 1_000_000
 MOST_UNDER_WAY: Final = 50_000
-"""Of more runs at once hardly a study says anything; they take some hundreds of megabytes."""
+"""So many runs that may never end take some hundreds of megabytes."""
 _CHANCE: Final = frozenset({"rate", "first", "nth", "limit"})
 #: A run with more records is none that anybody would look at as a picture.
 _LONG: Final = 1_000

@@ -113,13 +113,18 @@ def test_a_run_that_is_alone_is_given_up_too():
     assert [each["verdict"] for each in found.document["expectations"]] == ["failed"]
 
 
-def test_too_many_runs_under_way_are_given_up_whatever_the_reason(monkeypatch):
+def test_too_many_runs_under_way_are_given_up_where_a_fault_has_no_end(monkeypatch):
     monkeypatch.setattr("orchspec.simulator.replicate.MOST_UNDER_WAY", 100)
-    found = simulated("", "arrivals = poisson(10 / 1s)  duration = 1h")
+    found = simulated("fault slow(clerk, factor: 2)", "arrivals = poisson(10 / 1s)  duration = 1h")
     (verdict,) = found.document["expectations"]
     assert verdict["verdict"] == "undecided"
     assert "more than 100 runs were under way at once" in verdict["reason"]
     assert max(lived(found)) < 600.0
+    text = SPEC.replace("MIDDLE", "").replace("FAULT", "")
+    plan = plan_of(text.replace("LOAD", "arrivals = poisson(10 / 1s)  duration = 30s"))
+    one = stage_of(plan, plan.scenarios[0], 1, SPECS, runs=1).replicate(0).disturbed
+    assert len(one.runs) > 200
+    assert (one.unending, one.given_up) == ("", "")
 
 
 def test_records_that_are_too_long_for_a_picture_are_not_kept_meanwhile(monkeypatch):
