@@ -119,9 +119,9 @@ class TimerQueue:
         """Whether a timer of the run is armed."""
         return run in self._of
 
-    def last_us(self, run: str) -> int | None:
-        """When the last timer of a run comes due, or None where it has none."""
-        return max((entry[0] for entry in self._of.get(run, {}).values()), default=None)
+    def places(self, run: str) -> list[int]:
+        """The places of a run that have timers."""
+        return [place for place, _ in self._of.get(run, ())]
 
     def next_us(self) -> int | None:
         """When the next timer comes due, or None."""

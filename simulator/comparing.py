@@ -85,6 +85,8 @@ def compare(contenders: Sequence[Contender]) -> list[Line]:
     whole = [_measures(each, range(together), cut_s) for each in contenders]
     parts = [[_measures(each, _without(at, together), cut_s) for at in range(together)] for each in contenders]
     names = [each.name for each in contenders]
+    # What the rest of a window would have brought is not known of any KPI.
+    cut = next((one.given_up for each in whole for one in each.replications if one.given_up), "")
     found = []
     for kpi, statistic in COMPARED:
         estimates = {name: measures.estimate(kpi, statistic) for name, measures in zip(names, whole, strict=True)}
@@ -97,7 +99,9 @@ def compare(contenders: Sequence[Contender]) -> list[Line]:
             _pair(
                 kpi,
                 (names[a], names[b]),
-                left_open(difference((points[a], points[b]), (values[a], values[b]), level), heavy[a], heavy[b]),
+                left_open(
+                    difference((points[a], points[b]), (values[a], values[b]), level), cut or heavy[a], cut or heavy[b]
+                ),
             )
             for a, b in itertools.permutations(range(count), 2)
         ]

@@ -148,9 +148,9 @@ class Timing:
         """Whether the run has a timer."""
         return self._queue.has(run)
 
-    def last_us(self, run: str) -> int | None:
-        """When the last timer of the run is due in the world's time, as far as is known; None: it has none."""
-        return self._queue.last_us(run)
+    def places(self, run: str) -> list[int]:
+        """The places of the run that have timers."""
+        return self._queue.places(run)
 
     def _ring(self, _event: Any) -> None:
         self._alarms_us.pop()

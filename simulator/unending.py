@@ -7,7 +7,8 @@ So a replication looks at them, seldom, each time after twice as long, and gives
 
 - a fault strikes each attempt, did so since the last look, and goes on beyond the time for which anybody waits;
 - since the last look no run has ended, and of those that came before the one before that none has got any further:
-  nothing new was begun or done in it, nobody works, answers or signals, and no timer of it is due much later.
+  nothing new was begun or done in it, nobody works, answers or signals, and no timer of it is set but for what is in
+  doubt and was tried as often as its policy allows.
 
 ADR 33 has the reasons.
 
@@ -21,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from orchspec.runtime.kernel.applying import Applying
 from orchspec.simulator.units import format_bound
 
 if TYPE_CHECKING:
@@ -126,13 +128,15 @@ class Progress:
 
     def is_stuck(self, clock: Clock, now_us: int) -> bool:
         """Whether none of the runs that came before the last look but one has got any further since the last."""
-        before, gap_us = self._known, now_us - self.looked_us
+        before = self._known
         self._known = {run: _signs(visit) for run, visit in clock.visits.items()}
         # Whoever came just before the last look had its work before it.
         old = [run for run, visit in clock.visits.items() if visit.arrived_us <= self._before_us]
         self._before_us, self.looked_us = self.looked_us, now_us
-        return bool(old) and all(
-            before.get(run) == self._known[run] and not _moves(clock, run, now_us + gap_us // 2) for run in old
+        return (
+            clock.engine is not None
+            and bool(old)
+            and all(before.get(run) == self._known[run] and not _moves(clock, clock.visits[run]) for run in old)
         )
 
 
@@ -142,11 +146,19 @@ def _signs(visit: Visit) -> tuple[int, int]:
     return (kernel.steps, len(kernel.places)) if kernel is not None else (0, 0)
 
 
-def _moves(clock: Clock, run: str, soon_us: int) -> bool:
-    """Whether something happens to a run but that what failed is tried again."""
-    last_us = clock.timing.last_us(run)
-    later = last_us is not None and last_us > soon_us
-    return later or clock.attempts.moves(run) or clock.people.moves(run) or clock.signals.moves(run)
+def _moves(clock: Clock, visit: Visit) -> bool:
+    """Whether something may happen to a run but that what is in doubt is sent again."""
+    run, kernel = visit.run, visit.kernel
+    if kernel is None:
+        return True
+    if any(not _sends_for_ever(kernel.places[place]) for place in clock.timing.places(run)):
+        return True
+    return clock.attempts.moves(run) or clock.people.moves(run) or clock.signals.moves(run)
+
+
+def _sends_for_ever(activity: Any) -> bool:
+    """Whether all attempts that a policy allows at an effect were made: it is in doubt, and sent again."""
+    return isinstance(activity, Applying) and activity.attempt > activity.policy.attempts
 
 
 class _Dropped(list[Any]):

@@ -70,6 +70,23 @@ def test_a_mean_that_nothing_bounds_from_above_leaves_that_end_of_its_difference
     assert left_open(same, "why", "why") == same
 
 
+def test_a_window_that_was_given_up_decides_nothing():
+    from orchspec.simulator.comparing import Contender
+    from tests.support.studies import queue_spec, study
+
+    def made(latency):
+        return study(queue_spec(2, "poisson(1 / 10s)", latency, duration="5min", warmup="1min"), runs=1)
+
+    quick, slow = made("fixed(1s)"), made("fixed(9s)")
+    pairs = [Contender("quick", {}, quick), Contender("slow", {}, slow)]
+    (mean, *_) = compare(pairs)
+    assert mean.against("quick", "slow").verdict == "better"
+    slow.replications[3].given_up = "40 runs under way do not end"
+    (mean, *_) = compare(pairs)
+    assert mean.against("quick", "slow").verdict == "undecided"
+    assert "do not end" in mean.against("quick", "slow").difference.note
+
+
 def test_what_has_no_variance_is_compared_as_it_is_simulated():
     from orchspec.simulator.compare_table import spanned
     from orchspec.simulator.comparing import Contender, comparison_json

@@ -96,6 +96,16 @@ def test_who_may_still_answer_is_waited_for_whatever_else_has_no_end():
     assert "hang(mail)" in one.unending
 
 
+@pytest.mark.parametrize("fault", ["never(boss)", "slow(clerk, factor: 2)"])
+def test_what_a_deadline_will_end_is_waited_for(fault):
+    middle = "step b = Approve(a) by boss { timeout = 70min  on_failure = skip }"
+    text = SPEC.replace("FAULT", f"fault {fault}").replace("MIDDLE", middle)
+    plan = plan_of(text.replace("LOAD", "arrivals = every(5min)  duration = 30min"))
+    one = stage_of(plan, plan.scenarios[0], 1, SPECS, runs=1).replicate(0).disturbed
+    assert {run.status for run in one.runs} == {"completed"}
+    assert (one.unending, one.given_up) == ("", "")
+
+
 def test_a_run_that_is_alone_is_given_up_too():
     found = simulated("fault hang(mail)", "runs = 3")
     assert found.measures.replications[0].window_s[1] < 3 * HOUR
