@@ -120,10 +120,14 @@ def test_too_many_runs_under_way_are_given_up_where_a_fault_has_no_end(monkeypat
     assert verdict["verdict"] == "undecided"
     assert "more than 100 runs were under way at once" in verdict["reason"]
     assert max(lived(found)) < 600.0
-    text = SPEC.replace("MIDDLE", "").replace("FAULT", "")
-    plan = plan_of(text.replace("LOAD", "arrivals = poisson(10 / 1s)  duration = 30s"))
+
+
+def test_where_no_fault_keeps_them_as_many_runs_are_under_way_as_there_are(monkeypatch):
+    monkeypatch.setattr("orchspec.simulator.replicate.MOST_UNDER_WAY", 100)
+    text = SPEC.replace("MIDDLE", "step b = Approve(a) by boss { timeout = 1d }").replace("FAULT", "")
+    plan = plan_of(text.replace("LOAD", "arrivals = every(1min)  duration = 110min"))
     one = stage_of(plan, plan.scenarios[0], 1, SPECS, runs=1).replicate(0).disturbed
-    assert len(one.runs) > 200
+    assert min(run.ended_s for run in one.runs) > 7200.0 > one.runs[101].arrived_s
     assert (one.unending, one.given_up) == ("", "")
 
 
