@@ -87,9 +87,11 @@ def _kind(
     *needs: tuple[str, ...],
     deeds: bool = False,
     several: bool = False,
-    returns: bool = False,
+    returns: bool | None = None,
     **unless_said: float,
 ) -> FaultKind:
+    if returns is None:
+        returns = "lasting" in arguments and _ONCE not in needs
     return FaultKind(name, group, targets, arguments, needs, several, deeds, unless_said, returns)
 
 
@@ -135,7 +137,9 @@ _KINDS = (
     _kind("capacity", "agent", _MODELS, {**_LASTING, "to": "count"}, ("to",), to=1),
     _kind("outage", "agent", _PROVIDED),
     _kind("server_error", "provider", _PROVIDED),
-    _kind("quota", "provider", _PROVIDED, {**_LASTING, "limit": "count"}, ("limit", "lasting"), lasting=0),
+    _kind(
+        "quota", "provider", _PROVIDED, {**_LASTING, "limit": "count"}, ("limit", "lasting"), returns=False, lasting=0
+    ),
     _kind("correlated_outage", "provider", _PROVIDED, _LASTING, several=True),
     _kind("throttle", "provider", _PROVIDED, {**_WHEN, "retry_after": "duration"}),
     _kind("crash_before_effect", "agent", frozenset({"agent"}), deeds=True),
@@ -146,7 +150,7 @@ _KINDS = (
     _kind("delay", "messages", _MAILED, _BY, ("by",), by=10 * _SECOND),
     _kind("reorder", "messages", _MAILED, _BY, ("by",), by=10 * _SECOND),
     _kind("partition", "messages", _SENT, _LASTING, ("lasting",), lasting=0),
-    _kind("skew", "time", _ORCHESTRATOR, {**_LASTING, "by": "duration"}, ("by",), returns=True, by=30 * _SECOND),
+    _kind("skew", "time", _ORCHESTRATOR, {**_LASTING, "by": "duration"}, ("by",), by=30 * _SECOND),
     _kind(
         "jump", "time", _ORCHESTRATOR, {"at": "time", "every": "duration", "by": "duration"}, ("by",), by=60 * _SECOND
     ),

@@ -74,11 +74,16 @@ def _fill_in(kind: FaultKind, args: dict[str, Any]) -> None:
             if name != "lasting":
                 args[name] = value
             elif "every" in args:
-                args[name] = max(args["every"] // 10, 1)
+                args[name] = _part_of(args["every"])
             elif "at" in args:
                 args[name] = WINDOW_US
     if kind.returns and "every" in args:
-        args.setdefault("lasting", max(args["every"] // 10, 1))
+        args.setdefault("lasting", _part_of(args["every"]))
+
+
+def _part_of(every_us: int) -> int:
+    """How long a window holds of which only is said how often it comes."""
+    return max(every_us // 10, 1)
 
 
 def _targets(study: Study, exprs: list[syntax.Expr], kind: FaultKind) -> list[str | None]:

@@ -68,11 +68,12 @@ def faults() -> Iterator[tuple[str, str]]:
 
 
 _FAULTS = """
-`at` and `every` are times since the start, `lasting` how long it holds from then on; `rate` is a share of attempts,
-drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. At a crash `rate`,
-`first` and `nth` are of the dates of `every`, or of the passes of its point. `down` is how long the orchestrator is
-away; at a crash `lasting` says the same. `factor` multiplies a latency, `by` adds to it; `retry_after`
-is what a throttled caller is told to wait.
+`at` and `every` are times since the start, `lasting` how long it holds from then on. What comes `every` so often and
+holds for a while does so for a tenth of that, unless said; what begins `at` a time goes on. `rate` is a share of
+attempts, drawn by place; `first: n` and `nth: n` count attempts on the target within a replication. At a crash
+`rate`, `first` and `nth` are of the dates of `every`, or of the passes of its point. `down` is how long the
+orchestrator is away; at a crash `lasting` says the same. `factor` multiplies a latency, `by` adds to it;
+`retry_after` is what a throttled caller is told to wait.
 
 | what | does |
 | --- | --- |
@@ -98,7 +99,7 @@ counts, both are paid), and a person who answers twice is heard once. A call of 
 nothing. `partition` lets nothing through to the target and back. What strikes agents may name a `model` instead, for
 all who run on it (`throttle(large, at: 10min, lasting: 5min)`); they share the `limit` of a `quota`. `orch chaos` aims
 each fault at all that it may strike, and lets the effects or the tools of a flow fail together. `skew` sets the
-clock of the orchestrator ahead while it lasts (a tenth of `every`, unless said), `jump` for good, further each time;
+clock of the orchestrator ahead while it lasts, `jump` for good, further each time;
 a timer is early by half of its time at most. `price` multiplies what attempts cost, `overrun` what they take,
 `retry_storm` makes them fail at once. A mistaken output (`wrong`, `conflicting`) passes its contract, and so does a
 `poisoned` one, whose texts give orders to whoever reads them; `inconsistent` is one that comes out otherwise when it is

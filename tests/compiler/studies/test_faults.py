@@ -31,6 +31,23 @@ def test_faults_are_lowered_with_times_shares_and_counts():
 
 
 @pytest.mark.parametrize(
+    ("fault", "lasting"),
+    [
+        ("outage(ann, every: 100s)", 10 * SECOND),
+        ("fail(ann, at: 5s, every: 100s, rate: 20%)", 10 * SECOND),
+        ("skew(orchestrator, every: 100s)", 10 * SECOND),
+        ("slow(ann, every: 100s, lasting: 40s)", 40 * SECOND),
+        ("quota(ann, every: 100s, limit: 3)", None),
+        ("stale_lease(orchestrator, every: 100s)", None),
+        ("outage(ann, at: 100s)", None),
+    ],
+)
+def test_what_comes_every_so_often_and_holds_for_a_while_is_over_before_it_comes_again(fault, lasting):
+    (made,) = plan_of(scenario(f"runs = 3  fault {fault}")).scenarios[0].faults
+    assert made.args.get("lasting") == lasting
+
+
+@pytest.mark.parametrize(
     ("fault", "code", "at"),
     [
         ("fale(ann)", "E0911", "fale"),
