@@ -98,7 +98,11 @@ def command(
     except SpecError as error:
         from orchspec.compiler.load import Compiled
 
-        refuse(terminal, file, Compiled(None, error.diagnostics, None))
+        given_by = {
+            **dict.fromkeys(swept[0], "--sweep"),
+            **{name: "--with" for each in entries for name in each.settings},
+        }
+        refuse(terminal, file, Compiled(None, error.diagnostics, None), given_by)
         return NOT_WELL
     compared = _compared(rounds)
     drawn = _charts(compared, swept=bool(sweeps)) if report is not None or charts is not None else []

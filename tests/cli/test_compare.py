@@ -167,7 +167,9 @@ def test_misuse_is_told(orch, words, told):
 
 
 def test_a_setting_that_the_spec_refuses_is_misuse(orch):
-    assert orch("a.orch", "chain", "--with", "n=9").exit_code == MISUSE
+    result = orch("a.orch", "chain", "--with", "n=9")
+    assert result.exit_code == MISUSE
+    assert "--with n" in result.stderr
 
 
 def test_a_report_holds_who_is_best_by_how_much_the_load_and_the_way_back(orch):
