@@ -40,10 +40,10 @@ class Lease:
         self.epoch = 0
         self.inherited = False
 
-    def take(self, runs_us: int) -> int:
+    def take(self, runs_us: int | None = None) -> int:
         """Take the store; returns the new epoch. Raises LeaseHeld while another engine has it.
 
-        `runs_us` is the present by the clock of the runs, which is another than the system's where time is virtual.
+        `runs_us` is the present by the clock of the runs, where that is another than the system's, as in virtual time.
         """
         self.inherited = self._store.lease() is not None
         self.epoch = self._store.acquire(self._owner, wall_us(), LEASE_US, runs_us)
