@@ -34,7 +34,7 @@ def charts_of(measures: Measures) -> list[Chart]:
     charts = [latency_chart(measures)]
     if not measures.isolated:
         charts.append(timeline_chart(measures))
-        if measures.resources():
+        if any(pool.slots is not None for pool in measures.resources()):
             charts.append(usage_chart(measures))
     return charts
 

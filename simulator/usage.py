@@ -26,7 +26,7 @@ _SHADES = 20
 
 
 def usage_chart(measures: Measures) -> Chart:
-    """Return the busy share of each resource along time and over the window, the bottleneck first."""
+    """Return the busy share of each resource with limited slots, of which there is one, the bottleneck first."""
     limited = [pool for pool in measures.resources() if pool.slots is not None]
     ranked = sorted(limited, key=lambda pool: (-_share(measures, pool), pool.name))
     unlimited = len(measures.resources()) - len(limited)
@@ -36,7 +36,7 @@ def usage_chart(measures: Measures) -> Chart:
     if unlimited:
         notes.append(f"{unlimited} with unlimited slots left out")
     shown = ranked[:_MOST_RESOURCES]
-    title = f"Who is busy: {label(shown[0].name)} most" if shown else "Who is busy: nobody has limited slots"
+    title = f"Who is busy: {label(shown[0].name)} most"
     alt = ", ".join(f"{label(pool.name)} {format_quantity(_share(measures, pool), 'share')}" for pool in shown)
     return Chart("utilization", title, "; ".join(notes), lambda theme: _draw(theme, measures, shown), alt)
 

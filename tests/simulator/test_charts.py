@@ -93,6 +93,13 @@ def test_nothing_arrived_gives_no_chart_and_one_run_gives_some() -> None:
     assert all(math.isfinite(len(chart.png())) for chart in charts_of(Measures([never])))
 
 
+def test_where_nobody_has_limited_slots_nobody_is_drawn_as_busy() -> None:
+    pools = [PoolObservation("free", "agent", None, 1.0), PoolObservation("clerk", "agent", 2, 1.0)]
+    for known, drawn in ((pools[:1], False), (pools, True)):
+        sample = Replication(0, 1, (0.0, 100.0), [RunObservation(0, 1.0, 3.0, "completed")], known)
+        assert ("utilization" in [chart.name for chart in charts_of(Measures([sample]))]) == drawn
+
+
 def test_the_busiest_comes_first_and_the_least_busy_are_left_out_and_counted() -> None:
     pools = []
     for number in range(20):
