@@ -14,9 +14,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = [
     "LIVENESS_BROKEN",
@@ -38,6 +41,8 @@ MISUSE: Final = 2
 LIVENESS_BROKEN: Final = 3
 UNDECIDED: Final = 4
 PARKED: Final = 5
+_WIDTH: Final = 100
+"""Of what is written to a file or a pipe, in characters."""
 
 
 class Misuse(click.ClickException):
@@ -76,6 +81,13 @@ class Terminal:
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             return False
         return (sys.stderr if err else sys.stdout).isatty()
+
+    def console(self) -> Console:
+        """Where tables go: as wide as the terminal, or wide enough for them where nobody says how wide it is."""
+        from rich.console import Console
+
+        told = sys.stdout.isatty() or "COLUMNS" in os.environ
+        return Console(no_color=not self.colored(), highlight=False, width=None if told else _WIDTH)
 
     def out(self, text: str, *, newline: bool = True) -> None:
         """Writes what was asked for to standard output."""

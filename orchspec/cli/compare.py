@@ -248,8 +248,6 @@ def _report(
 
 
 def _show(terminal: Terminal, compared: list[Compared], *, swept: bool) -> None:
-    from rich.console import Console
-
     from orchspec.simulator.compare_table import print_comparison
     from orchspec.simulator.comparing import comparison_json
 
@@ -259,7 +257,7 @@ def _show(terminal: Terminal, compared: list[Compared], *, swept: bool) -> None:
         ]
         terminal.document(documents if swept else documents[0])
         return
-    console = Console(no_color=not terminal.colored(), highlight=False)
+    console = terminal.console()
     for each in compared:
         if swept:
             console.print(each.label, style="bold", markup=False)

@@ -228,11 +228,9 @@ def _print(
     if swings is not None:
         print_swings(terminal, swings)
         return
-    from rich.console import Console
-
     from orchspec.simulator.table import print_document, print_sweep
 
-    console = Console(no_color=not terminal.colored(), highlight=False)
+    console = terminal.console()
     if swept:
         print_sweep([(case.label, study.document) for case, study in studies], console)
     else:

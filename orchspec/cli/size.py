@@ -204,8 +204,6 @@ def _show(terminal: Terminal, sizing: Sizing, charts: str | None) -> None:
     if terminal.json:
         terminal.document(sizing.document())
         return
-    from rich.console import Console
-
     from orchspec.simulator.size_table import print_sizing
 
-    print_sizing(sizing, Console(no_color=not terminal.colored(), highlight=False))
+    print_sizing(sizing, terminal.console())

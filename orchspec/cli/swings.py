@@ -79,12 +79,10 @@ def swings_of(
 
 def print_swings(terminal: Terminal, found: dict[str, Any]) -> None:
     """Prints what matters, most first."""
-    from rich.console import Console
-
     from orchspec.simulator.report import written
     from orchspec.simulator.table import cell, line, new_table, text_of
 
-    console = Console(no_color=not terminal.colored(), highlight=False)
+    console = terminal.console()
     line(console, f"what {found['of']} depends on", "bold")
     line(console, f"as the spec has it: {written(found['base'], found['unit'])}", "dim")
     table = new_table("setting", "value", found["of"], "change", "certain")

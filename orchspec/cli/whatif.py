@@ -66,9 +66,7 @@ def play(
     if terminal.json:
         terminal.document(document)
         return WELL
-    from rich.console import Console
-
-    _print(document, Console(no_color=not terminal.colored(), highlight=False))
+    _print(document, terminal.console())
     return WELL
 
 
