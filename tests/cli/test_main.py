@@ -205,6 +205,13 @@ def test_no_colour_where_there_is_no_terminal(monkeypatch):
     assert not Terminal().colored()
 
 
+def test_tables_are_wide_enough_for_intervals_where_nobody_says_how_wide_a_line_is(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert Terminal().console().width == 100
+    monkeypatch.setenv("COLUMNS", "72")
+    assert Terminal().console().width == 72
+
+
 def test_a_document_holds_no_infinity(capsys):
     with pytest.raises(ValueError, match="JSON"):
         Terminal(json=True).document({"latency": float("inf")})
