@@ -1,7 +1,7 @@
 """The second clock: SimPy carries out what the engine commands, in virtual time.
 
 Nothing is decided here. A task takes a sampled time and gives a made output (`attempts`), an effect lands in the world
-(`targets`), a person answers (`people`), faults strike (`faults`, `crashes`); each comes back to the engine as event.
+(`targets`), a person answers (`people`), faults strike (`faults`, `crashes`): to the engine, each of these is an event.
 
 One instant. SimPy's events of one time are all processed; then the engine drains what they posted; what it decided is
 committed (which takes the time that the profile of the orchestrator says); only then are its outward commands carried

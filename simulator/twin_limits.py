@@ -119,8 +119,8 @@ def _tokens(plan: Plan, stage: Stage, weights: Mapping[str, float]) -> list[floa
             if dist is None:
                 continue
             tokens = compile_count(dist, stage.cast.data)
-            order = sorted(range(count), key=lambda at, of=2 * number + part: word(of, at, 0))  # type: ignore[misc]
-            for at, place in enumerate(order):
+            drawn = [word(2 * number + part, place, 0) for place in range(count)]
+            for at, place in enumerate(sorted(range(count), key=drawn.__getitem__)):
                 sums[place] += tokens((at + 0.5) / count)
         found += sums
     return sorted(found)

@@ -14,9 +14,8 @@ from orchspec.simulator.beside import twin_notes
 from orchspec.simulator.hedged import hedged
 from orchspec.simulator.queueing import bucket_wait, mean_wait
 from orchspec.simulator.reused import anew
-from orchspec.simulator.study import find_scenario, simulate, stage_of
-from orchspec.simulator.twin import Twin, twin_of
-from tests.support.studies import SPECS, plan_of
+from orchspec.simulator.study import simulate
+from tests.support.studies import plan_of, twin
 
 second = 1_000_000
 
@@ -151,14 +150,6 @@ TOKENS = spec(
     clerk="models = [large]  budget { tokens <= 4k }",
     clerks="tokens_in = fixed(3k)  tokens_out = fixed(1k)",
 )
-
-
-def twin(text: str) -> Twin:
-    plan = plan_of(text)
-    chosen = find_scenario(plan, None)
-    found = twin_of(plan, chosen, stage_of(plan, chosen, 1, SPECS, runs=None))
-    assert found is not None
-    return found
 
 
 @functools.cache

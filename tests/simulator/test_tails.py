@@ -8,19 +8,11 @@ from typing import Any
 import pytest
 
 from orchspec.simulator.lengths import Told, memory_of, next_size
-from orchspec.simulator.study import Study, find_scenario, stage_of
+from orchspec.simulator.study import Study
 from orchspec.simulator.tails import tail_index
-from orchspec.simulator.twin import Twin, twin_of
+from orchspec.simulator.twin import Twin
 from tests.simulator.test_lengths import queue
-from tests.support.studies import SPECS, plan_of, queue_spec, study
-
-
-def twin(text: str) -> Twin:
-    plan = plan_of(text)
-    chosen = find_scenario(plan, None)
-    found = twin_of(plan, chosen, stage_of(plan, chosen, 1, SPECS, runs=None))
-    assert found is not None
-    return found
+from tests.support.studies import queue_spec, study, twin
 
 
 def measured(alpha: float, *, slots: int = 1, load: str = "1 / 20s", agent: str = "", more: str = "") -> Study:

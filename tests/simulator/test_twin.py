@@ -20,17 +20,9 @@ from orchspec.simulator.queueing import (
     settling_time,
     token_wait,
 )
-from orchspec.simulator.study import find_scenario, simulate, stage_of
+from orchspec.simulator.study import simulate, stage_of
 from orchspec.simulator.twin import Twin, twin_of
-from tests.support.studies import SPECS, gallery, plan_of, queue_spec
-
-
-def twin(text: str, scenario: str | None = None) -> Twin:
-    plan = plan_of(text)
-    chosen = find_scenario(plan, scenario)
-    found = twin_of(plan, chosen, stage_of(plan, chosen, 1, SPECS, runs=None))
-    assert found is not None
-    return found
+from tests.support.studies import SPECS, gallery, plan_of, queue_spec, twin
 
 
 def only(found: Twin):

@@ -55,15 +55,14 @@ def test_workers_leave_when_whoever_started_them_is_killed():
 def test_what_is_not_wanted_any_more_is_not_cancelled_where_its_process_is_ended(monkeypatch):
     asked = []
 
-    class Pool:
-        _processes = {1: SimpleNamespace(terminate=lambda: asked.append("terminate"))}  # noqa: RUF012
+    def shutdown(*, wait, cancel_futures):
+        asked.append((wait, cancel_futures))
 
-        def shutdown(self, *, wait, cancel_futures):
-            asked.append((wait, cancel_futures))
-
+    process = SimpleNamespace(terminate=lambda: asked.append("terminate"))
+    pool = SimpleNamespace(_processes={1: process}, shutdown=shutdown)
     for stopping in (True, False):
         workers = workers_module.Workers()
-        workers._pool, workers.stopping = Pool(), stopping
+        workers._pool, workers.stopping = pool, stopping
         with workers:
             pass
     # The thread of a pool whose process broke ends with a traceback at a future that was cancelled.

@@ -8,9 +8,10 @@ from pathlib import Path
 from orchspec.compiler import compile_file, compile_text
 from orchspec.compiler.plan import Fault, Plan, Scenario
 from orchspec.simulator.replicate import Stage, Twinned
-from orchspec.simulator.study import Study, simulate
+from orchspec.simulator.study import Study, find_scenario, simulate, stage_of
+from orchspec.simulator.twin import Twin, twin_of
 
-__all__ = ["SPECS", "gallery", "plan_of", "queue_spec", "replicate", "revised", "second", "study"]
+__all__ = ["SPECS", "gallery", "plan_of", "queue_spec", "replicate", "revised", "second", "study", "twin"]
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 
@@ -43,6 +44,15 @@ def gallery(name: str) -> Plan:
 def study(text: str, scenario: str | None = None, **options: object) -> Study:
     """A study of a spec, from one process unless said."""
     return simulate(plan_of(text), scenario, **options)  # type: ignore[arg-type]
+
+
+def twin(text: str, scenario: str | None = None) -> Twin:
+    """What theory says of a load of a spec."""
+    plan = plan_of(text)
+    chosen = find_scenario(plan, scenario)
+    found = twin_of(plan, chosen, stage_of(plan, chosen, 1, SPECS, runs=None))
+    assert found is not None
+    return found
 
 
 def queue_spec(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.compiler.studies.spec import DOLLAR, SECOND, found, plan_of
+from orchspec.compiler import compile_text
+from tests.compiler.studies.spec import DOLLAR, PRELUDE, SECOND, found, plan_of
 
 # ------------------------------------------------------------------ distributions
 
@@ -131,6 +132,18 @@ def test_a_result_that_is_no_record_is_sampled_as_a_whole():
 )
 def test_a_mistake_in_a_profile_is_told_once(body, code, at):
     assert found(f"profile ann {{ {body} }}") == [(code, at)]
+
+
+@pytest.mark.parametrize(
+    ("agent", "note"),
+    [
+        ("bob", "what is no record has one distribution: `output = D`"),
+        ("ann", "its fields are text, score, count, price, took, share, good, verdict, tags, part, link"),
+    ],
+)
+def test_a_field_that_a_profile_cannot_sample_is_told_with_what_can_be(agent, note):
+    (error,) = compile_text(f"{PRELUDE}profile {agent} {{ output = {{ result: chance(5%) }} }}", "spec.orch").errors
+    assert (error.code.id, error.notes) == ("E0905", (note,))
 
 
 def test_profiles_are_for_something_that_can_have_one_and_only_once():
