@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from dataclasses import replace
@@ -9,6 +10,8 @@ from dataclasses import replace
 import pytest
 
 from orchspec.runtime.distributions import compile_dist
+from orchspec.simulator import findings, twin_breaks
+from orchspec.simulator import twin as twin_module
 from orchspec.simulator.beside import twin_notes, twin_rows
 from orchspec.simulator.moments import second_moment
 from orchspec.simulator.queueing import (
@@ -245,3 +248,8 @@ def test_runs_alone_have_no_twin_and_faults_are_said_to_be_none_of_its():
     assert simulate(plan, "at the same time", runs=10, folder=SPECS).document["twin"] is None
     crashing = TANDEM.replace("warmup = 10min", "warmup = 10min  fault crash(orchestrator, every: 30min, down: 20s)")
     assert "faults strike in the simulation alone" in twin(crashing).breaks
+
+
+def test_what_a_page_takes_for_a_cause_begins_as_the_twin_tells_of_it():
+    told = "".join(inspect.getsource(module) for module in (twin_module, twin_breaks))
+    assert [sign for sign in findings._CAUSES if f'"{sign}' not in told] == []
